@@ -1,0 +1,65 @@
+#include "base/clock.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include <fmt/chrono.h>
+
+#include "base/error.h"
+
+namespace chg {
+namespace {
+
+std::chrono::nanoseconds read_clock(clockid_t id) {
+  timespec value{};
+  if (clock_gettime(id, &value) != 0) throw_errno("cannot read the clock");
+  return std::chrono::seconds(value.tv_sec) + std::chrono::nanoseconds(value.tv_nsec);
+}
+
+std::string read_boot_id() {
+  std::string id;
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  if (!std::getline(file, id) || id.empty()) {
+    throw Error(ErrorKind::Failed, "cannot read '/proc/sys/kernel/random/boot_id'",
+                "is /proc mounted here?");
+  }
+  return id;
+}
+
+}  // namespace
+
+Duration age(const Instant& then, const Instant& now) {
+  const bool same_boot = !then.boot_id.empty() && then.boot_id == now.boot_id;
+  const Duration difference = same_boot ? now.boot - then.boot : Duration(now.wall - then.wall);
+  return std::max(difference, Duration::zero());
+}
+
+std::tm local_time(WallTime time) {
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  std::tm fields{};
+  localtime_r(&seconds, &fields);
+  return fields;
+}
+
+const std::string& boot_id() {
+  static const std::string id = read_boot_id();
+  return id;
+}
+
+Instant SystemClock::now() const {
+  return {WallTime(read_clock(CLOCK_REALTIME)), read_clock(CLOCK_BOOTTIME), boot_id()};
+}
+
+std::string to_rfc3339(WallTime time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
+                     fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time)));
+}
+
+std::string to_local_text(WallTime time, WallTime now) {
+  const std::tm then = local_time(time);
+  const std::tm today = local_time(now);
+  const bool same_day = then.tm_year == today.tm_year && then.tm_yday == today.tm_yday;
+  return same_day ? fmt::format("{:%H:%M}", then) : fmt::format("{:%Y-%m-%d %H:%M}", then);
+}
+
+}  // namespace chg

@@ -1,0 +1,56 @@
+// Time as a value. Nothing below `app` asks the system what time it is; it is told.
+#pragma once
+
+#include <chrono>
+#include <ctime>
+#include <string>
+
+namespace chg {
+
+using Duration = std::chrono::nanoseconds;
+
+/// A point on the wall clock, UTC. People speak of it, and it may step.
+using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+/// Time since boot, sleep included (CLOCK_BOOTTIME). Never steps, and means nothing after a reboot.
+using BootTime = std::chrono::nanoseconds;
+
+/// One moment on both clocks. `boot_id` names the boot that `boot` counts from; it is empty for a
+/// moment that is known by the wall clock alone.
+struct Instant {
+  WallTime wall{};
+  BootTime boot{};
+  std::string boot_id;
+
+  bool operator==(const Instant&) const = default;
+};
+
+/// How long ago `then` was, seen at `now`: by the boot clock where both moments belong to one boot,
+/// else by the wall clock. Never negative.
+Duration age(const Instant& then, const Instant& now);
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() const = 0;
+};
+
+/// The clocks of this host. The boot id is read once, when first needed.
+class SystemClock final : public Clock {
+ public:
+  Instant now() const override;
+};
+
+/// The id of the running kernel's boot (/proc/sys/kernel/random/boot_id).
+const std::string& boot_id();
+
+/// A wall-clock time as RFC 3339 in UTC, with whole seconds: "2026-11-24T13:24:28Z".
+std::string to_rfc3339(WallTime time);
+
+/// The fields of a wall-clock time in this host's time zone.
+std::tm local_time(WallTime time);
+
+/// A wall-clock time as people of this host say it: "14:20" on the day of `now`, else "2026-11-25 14:20".
+std::string to_local_text(WallTime time, WallTime now);
+
+}  // namespace chg

@@ -1,0 +1,45 @@
+// The one type of failure. It is thrown where the fact is known, and caught once, in main.
+// Outcomes that a caller asked about ("not free", "timed out") are values, not errors.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace chg {
+
+/// What kind of failure it is; the number is the program's exit status.
+enum class ErrorKind {
+  Failed = 1,
+  Usage = 2,
+  Unavailable = 75,
+  NotPermitted = 77,
+  NotExecutable = 126,
+  NotFound = 127,
+  Interrupted = 130,
+};
+
+class Error : public std::runtime_error {
+ public:
+  /// `message`: lower case, no full stop, the offending value in quotes.
+  /// `hint`: what to do about it, a sentence of its own; empty where there is nothing to do.
+  Error(ErrorKind kind, const std::string& message, std::string hint = {})
+      : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
+
+  ErrorKind kind() const { return kind_; }
+  const std::string& hint() const { return hint_; }
+  int exit_status() const { return static_cast<int>(kind_); }
+
+ private:
+  ErrorKind kind_;
+  std::string hint_;
+};
+
+/// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".
+/// EACCES and EPERM become NotPermitted, everything else Failed.
+Error errno_error(const std::string& what, int error_number, std::string hint = {});
+
+/// Throws errno_error(what) with the current errno.
+[[noreturn]] void throw_errno(const std::string& what);
+
+}  // namespace chg

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace chg {
+
+/// Waits until one of these descriptors is ready (readable, hung up, or in error) or `timeout` has
+/// passed; missing: for ever. Returns for each whether it is ready. A signal handler that ran ends
+/// the wait early, with none ready. Negative descriptors are never ready.
+std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration> timeout);
+
+}  // namespace chg

@@ -1,0 +1,55 @@
+#include "base/error.h"
+
+#include <cerrno>
+
+#include <gtest/gtest.h>
+
+namespace chg {
+namespace {
+
+TEST(Error, CarriesKindMessageAndHint) {
+  const Error error(ErrorKind::Usage, "unknown gpu '9'", "this host has 8");
+  EXPECT_EQ(error.kind(), ErrorKind::Usage);
+  EXPECT_STREQ(error.what(), "unknown gpu '9'");
+  EXPECT_EQ(error.hint(), "this host has 8");
+}
+
+TEST(Error, HasNoHintUnlessGiven) { EXPECT_EQ(Error(ErrorKind::Failed, "it broke").hint(), ""); }
+
+TEST(Error, ExitsWithTheStatusOfItsKind) {
+  const auto status = [](ErrorKind kind) { return Error(kind, "x").exit_status(); };
+  EXPECT_EQ(status(ErrorKind::Failed), 1);
+  EXPECT_EQ(status(ErrorKind::Usage), 2);
+  EXPECT_EQ(status(ErrorKind::Unavailable), 75);
+  EXPECT_EQ(status(ErrorKind::NotPermitted), 77);
+  EXPECT_EQ(status(ErrorKind::NotExecutable), 126);
+  EXPECT_EQ(status(ErrorKind::NotFound), 127);
+  EXPECT_EQ(status(ErrorKind::Interrupted), 130);
+}
+
+TEST(ErrnoError, SaysWhatTheSystemSays) {
+  const Error error = errno_error("cannot open '/x'", ENOENT, "make it");
+  EXPECT_STREQ(error.what(), "cannot open '/x': No such file or directory");
+  EXPECT_EQ(error.hint(), "make it");
+}
+
+TEST(ErrnoError, IsNotPermittedForPermissionsOnly) {
+  EXPECT_EQ(errno_error("x", EACCES).kind(), ErrorKind::NotPermitted);
+  EXPECT_EQ(errno_error("x", EPERM).kind(), ErrorKind::NotPermitted);
+  EXPECT_EQ(errno_error("x", ENOENT).kind(), ErrorKind::Failed);
+  EXPECT_EQ(errno_error("x", EIO).kind(), ErrorKind::Failed);
+}
+
+TEST(ThrowErrno, ThrowsTheCurrentErrno) {
+  errno = EACCES;
+  try {
+    throw_errno("cannot open '/x'");
+    FAIL() << "throws";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "cannot open '/x': Permission denied");
+    EXPECT_EQ(error.kind(), ErrorKind::NotPermitted);
+  }
+}
+
+}  // namespace
+}  // namespace chg
