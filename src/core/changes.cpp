@@ -1,0 +1,198 @@
+#include "core/changes.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
+
+namespace chg {
+namespace {
+
+void require_known(const Pool& pool, int gpu) {
+  if (find_gpu(pool, gpu) != nullptr) return;
+  throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {}", gpu,
+                                            pool.gpus.empty()
+                                                ? "none"
+                                                : fmt::format("{} (0-{})", pool.gpus.size(),
+                                                              pool.gpus.size() - 1)));
+}
+
+// The reservation on this GPU, if the caller may change it.
+const Reservation& reservation_to_change(const Pool& pool, const Caller& caller, int gpu) {
+  require_known(pool, gpu);
+  const Reservation* held = reservation_of(pool, gpu);
+  if (held == nullptr) {
+    throw Error(ErrorKind::Failed, fmt::format("GPU {} is not reserved", gpu),
+                "see who has which GPU: canhazgpu status");
+  }
+  if (!may_change(caller, held->account)) {
+    throw Error(ErrorKind::NotPermitted,
+                fmt::format("GPU {} is reserved by {}", gpu,
+                            printable(display_name(held->account, held->label), 60)),
+                "only its owner, root and the admin group may change it");
+  }
+  return *held;
+}
+
+// A reservation and those of its GPUs that were selected.
+struct Selected {
+  std::string id;
+  std::vector<int> gpus;
+};
+
+void add_selected(std::vector<Selected>& selected, const std::string& id, int gpu) {
+  const auto same = std::find_if(selected.begin(), selected.end(),
+                                 [&](const Selected& other) { return other.id == id; });
+  if (same == selected.end()) {
+    selected.push_back({id, {gpu}});
+  } else {
+    same->gpus.push_back(gpu);
+  }
+}
+
+void refuse_live_run(const Reservation& run, int gpu) {
+  throw Error(ErrorKind::Failed,
+              fmt::format("GPU {} is reserved by a live run of {}", gpu,
+                          printable(display_name(run.account, run.label), 60)),
+              "it is given back when the run ends; end it now with: canhazgpu release --kill "
+              "--gpu-ids " + to_id_list(run.gpus));
+}
+
+// Whether a reservation that nobody named by its GPUs is meant. Notes what is left out.
+bool is_meant(const Reservation& held, const ReleaseSelection& selection, Released& released) {
+  if (held.kind == Kind::Run && !selection.runs) {
+    ++released.runs_kept;
+    return false;
+  }
+  if (selection.label && held.label != *selection.label) {
+    auto& kept = released.labels_kept;
+    if (std::find(kept.begin(), kept.end(), held.label) == kept.end()) kept.push_back(held.label);
+    return false;
+  }
+  return true;
+}
+
+void release_selected(Pool& pool, const std::vector<Selected>& selected, const Instant& now,
+                      Released& released) {
+  for (const Selected& one : selected) {
+    Reservation* held = find_reservation(pool, one.id);
+    if (held->kind == Kind::Run) {
+      held->ending = End::Killed;
+      released.runs.push_back(*held);
+      continue;
+    }
+    released.gpus.insert(released.gpus.end(), one.gpus.begin(), one.gpus.end());
+    end_reservation_on(pool, one.id, one.gpus, now, End::Released);
+  }
+  std::sort(released.gpus.begin(), released.gpus.end());
+}
+
+void extend_one(Reservation& held, Duration by) {
+  const WallTime longest = held.started.wall + kDurationMax;
+  if (*held.ends + by > longest) {
+    throw Error(ErrorKind::Usage, "a reservation can't be longer than 3650 days");
+  }
+  *held.ends += by;
+}
+
+}  // namespace
+
+Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
+                 const Instant& now) {
+  Released released;
+  std::vector<Selected> selected;
+  for (const int gpu : selection.gpu_ids) {
+    const Reservation& held = reservation_to_change(pool, caller, gpu);
+    if (held.kind == Kind::Run && !selection.runs) refuse_live_run(held, gpu);
+    add_selected(selected, held.id, gpu);
+  }
+  if (selection.gpu_ids.empty()) {
+    for (const Reservation& held : pool.reservations) {
+      if (held.account.uid != caller.account.uid) continue;
+      if (is_meant(held, selection, released)) selected.push_back({held.id, held.gpus});
+    }
+  }
+  release_selected(pool, selected, now, released);
+  return released;
+}
+
+std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector<int>& gpu_ids,
+                             Duration by) {
+  std::vector<std::string> ids;
+  for (const int gpu : gpu_ids) {
+    const Reservation& held = reservation_to_change(pool, caller, gpu);
+    if (held.kind == Kind::Run) {
+      throw Error(ErrorKind::Failed, fmt::format("GPU {} is reserved by a run, which has no expiry", gpu),
+                  "only manual reservations can be extended");
+    }
+    if (std::find(ids.begin(), ids.end(), held.id) == ids.end()) ids.push_back(held.id);
+  }
+  if (gpu_ids.empty()) {
+    for (const Reservation& held : pool.reservations) {
+      const bool mine = held.account.uid == caller.account.uid && held.kind == Kind::Manual;
+      if (mine) ids.push_back(held.id);
+    }
+  }
+  if (ids.empty()) {
+    throw Error(ErrorKind::Failed, "you have no manual reservation to extend",
+                "reserve GPUs with: canhazgpu reserve --gpus 1 --duration 4h");
+  }
+  std::vector<Extended> extended;
+  for (const std::string& id : ids) {
+    Reservation* held = find_reservation(pool, id);
+    extend_one(*held, by);
+    extended.push_back({id, held->gpus, *held->ends});
+  }
+  return extended;
+}
+
+Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
+  const Request* match = nullptr;
+  for (const Request& request : pool.queue) {
+    if (!id.empty() && request.id.starts_with(id)) {
+      if (match != nullptr) {
+        throw Error(ErrorKind::Failed,
+                    fmt::format("more than one request begins with '{}'", printable(id, 40)),
+                    "write more of the id; see: canhazgpu queue");
+      }
+      match = &request;
+    }
+  }
+  if (match == nullptr) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("no request '{}' waits in the queue", printable(id, 40)),
+                "see who waits: canhazgpu queue");
+  }
+  if (!may_change(caller, match->account)) {
+    throw Error(ErrorKind::NotPermitted,
+                fmt::format("request '{}' belongs to {}", match->id,
+                            printable(display_name(match->account, match->label), 60)),
+                "only its owner, root and the admin group may cancel it");
+  }
+  Request cancelled = *match;
+  std::erase_if(pool.queue, [&](const Request& request) { return request.id == cancelled.id; });
+  return cancelled;
+}
+
+void give_back(Pool& pool, const Request& request) {
+  std::erase_if(pool.reservations,
+                [&](const Reservation& held) { return held.id == request.id; });
+  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(), [&](const Request& other) {
+    return other.arrival > request.arrival;
+  });
+  pool.queue.insert(place, request);
+}
+
+bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now) {
+  Reservation* held = find_reservation(pool, id);
+  if (held == nullptr) return false;
+  held->holder.reset();
+  held->ends = now.wall + duration;
+  return true;
+}
+
+}  // namespace chg

@@ -1,0 +1,58 @@
+// What people do to the pool, each a pure function. Authority (rule 14) is decided here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/pool.h"
+#include "core/settings.h"
+
+namespace chg {
+
+/// What to give back: the manual reservations of an account, and live runs only where `runs` is set.
+struct ReleaseSelection {
+  std::vector<int> gpu_ids;             ///< only on these; empty: all
+  std::optional<std::string> label;     ///< only with this label ("": without one); missing: any
+  bool runs = false;
+};
+
+struct Released {
+  std::vector<int> gpus;                ///< given back, ascending
+  std::vector<Reservation> runs;        ///< live runs that were selected; they end with their jobs
+  int runs_kept = 0;                    ///< the caller's live runs, when runs were not selected
+  std::vector<std::string> labels_kept; ///< labels of the caller's that the selection left out
+};
+
+/// Gives back manual reservations and names the runs that were asked for.
+/// With gpu_ids, throws Error: Usage for an unknown id; NotPermitted when a GPU belongs to another
+/// account and the caller is no admin; Failed when one is not reserved, or is a live run and
+/// `selection.runs` is not set. Without gpu_ids only the caller's own are selected.
+Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
+                 const Instant& now);
+
+struct Extended {
+  std::string id;
+  std::vector<int> gpus;
+  WallTime expires;
+};
+
+/// Lengthens the caller's manual reservations, or those on the named GPUs. Throws as `release` does,
+/// and Error(Failed) when there is nothing to extend.
+std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector<int>& gpu_ids,
+                             Duration by);
+
+/// Takes a request out of the queue. `id` may be an unambiguous beginning. Returns it. Throws
+/// Error(Failed) when nothing or more than one thing matches, Error(NotPermitted) for other people's.
+Request cancel(Pool& pool, const Caller& caller, const std::string& id);
+
+/// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
+/// recorded.
+void give_back(Pool& pool, const Request& request);
+
+/// The waiter has looked at the GPUs and takes the manual reservation: from now on it lives by its
+/// expiry, `duration` from `now`.
+/// False when there is no such reservation any more.
+bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now);
+
+}  // namespace chg

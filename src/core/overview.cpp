@@ -1,0 +1,107 @@
+#include "core/overview.h"
+
+#include <algorithm>
+
+#include "core/reap.h"
+
+namespace chg {
+namespace {
+
+// Processes of other accounts on a reserved GPU. One that carries the reservation's id belongs to it
+// whoever runs it (a container's root), and an unknown account accuses nobody.
+std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reservation& reservation,
+                                          const Settings& settings) {
+  std::vector<GpuProcess> foreign;
+  for (const GpuProcess& process : counted_processes(reading, settings)) {
+    const bool other = process.uid && *process.uid != reservation.account.uid;
+    if (other && process.reservation_id != reservation.id) foreign.push_back(process);
+  }
+  if (!hold_more_than(foreign, settings.process_threshold_mib)) foreign.clear();
+  return foreign;
+}
+
+void look_at_reservation(GpuOverview& view, const LivenessOf& liveness, const Settings& settings) {
+  const Reservation& held = *view.reservation;
+  view.status = GpuStatus::InUse;
+  view.command_ended = held.kind == Kind::Run && held.holder && held.supervisor &&
+                       liveness(*held.holder) == Liveness::Gone;
+  if (!view.reading) return;
+  view.foreign = foreign_processes(*view.reading, held, settings);
+  if (!view.command_ended) return;
+  for (const GpuProcess& process : view.users) {
+    const bool leftover =
+        std::any_of(held.leftovers.begin(), held.leftovers.end(),
+                    [&](const ProcessIdentity& other) { return other.pid == process.pid; });
+    if (leftover) view.leftovers.push_back(process);
+  }
+}
+
+void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settings) {
+  if (view.gpu.out_of_service) {
+    view.status = GpuStatus::OutOfService;
+  } else if (!observed) {
+    // What was last known: a GPU that nobody can see now is not free for that.
+    if (!view.gpu.obstacle) return;
+    const bool use = view.gpu.obstacle->kind == Obstacle::Kind::UnreservedUse;
+    view.status = use ? GpuStatus::Unreserved : GpuStatus::Error;
+    if (!use) view.error = view.gpu.obstacle->what;
+  } else if (!view.reading) {
+    view.status = GpuStatus::Error;
+    view.error = "not found by the GPU tool";
+  } else if (!view.reading->error.empty()) {
+    view.status = GpuStatus::Error;
+    view.error = view.reading->error;
+  } else if (!view.reading->memory_used_mib && view.users.empty()) {
+    view.status = GpuStatus::Error;
+    view.error = "its memory can't be read";
+  } else if (is_in_use(*view.reading, settings)) {
+    view.status = GpuStatus::Unreserved;
+  }
+}
+
+}  // namespace
+
+Overview overview(const Pool& pool, const std::optional<Observation>& observation,
+                  const std::string& probe_failure, const Instant& now,
+                  const LivenessOf& liveness, const Settings& settings) {
+  Overview result{now, {}, probe_failure, explain(pool, now)};
+  for (const Gpu& gpu : pool.gpus) {
+    GpuOverview view;
+    view.gpu = gpu;
+    if (observation) {
+      if (const auto* reading = find_reading(*observation, gpu.uuid, gpu.index)) {
+        view.reading = *reading;
+        view.in_use = is_in_use(*reading, settings);
+        view.unlisted_use =
+            unlisted_memory_mib(*reading).value_or(0) > settings.memory_threshold_mib;
+        if (view.in_use) view.users = counted_processes(*reading, settings);
+      }
+    }
+    if (const Reservation* held = reservation_of(pool, gpu.index)) {
+      view.reservation = *held;
+      look_at_reservation(view, liveness, settings);
+    } else {
+      look_at_unreserved(view, observation.has_value(), settings);
+    }
+    for (const Decision& decision : result.waiting) {
+      const auto& held = decision.held;
+      if (!std::binary_search(held.begin(), held.end(), gpu.index)) continue;
+      const Request* request = find_request(pool, decision.request_id);
+      view.held_for = display_name(request->account, request->label);
+      view.held_position = decision.position;
+    }
+    result.gpus.push_back(std::move(view));
+  }
+  return result;
+}
+
+QueueOverview queue_overview(const Pool& pool, const Instant& now) {
+  QueueOverview result{now, {}};
+  std::vector<Decision> decisions = explain(pool, now);
+  for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    result.entries.push_back({pool.queue[i], std::move(decisions[i])});
+  }
+  return result;
+}
+
+}  // namespace chg

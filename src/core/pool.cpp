@@ -1,0 +1,78 @@
+#include "core/pool.h"
+
+#include <algorithm>
+
+namespace chg {
+namespace {
+
+template <typename Items, typename Matches>
+auto find_in(Items& items, Matches matches) -> decltype(&*items.begin()) {
+  const auto found = std::find_if(items.begin(), items.end(), matches);
+  return found == items.end() ? nullptr : &*found;
+}
+
+void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Instant& ended,
+                End end) {
+  pool.ended.push_back({reservation.id, index, reservation.account, reservation.label,
+                        reservation.kind, reservation.started.wall, ended.wall, end});
+  if (Gpu* gpu = find_gpu(pool, index)) {
+    gpu->last_released = ended;
+    gpu->last_used_by_uid[reservation.account.uid] = ended.wall;
+  }
+}
+
+}  // namespace
+
+const Gpu* find_gpu(const Pool& pool, int index) {
+  return find_in(pool.gpus, [&](const Gpu& gpu) { return gpu.index == index; });
+}
+
+Gpu* find_gpu(Pool& pool, int index) {
+  return find_in(pool.gpus, [&](const Gpu& gpu) { return gpu.index == index; });
+}
+
+const Reservation* find_reservation(const Pool& pool, const std::string& id) {
+  return find_in(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+}
+
+Reservation* find_reservation(Pool& pool, const std::string& id) {
+  return find_in(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+}
+
+const Request* find_request(const Pool& pool, const std::string& id) {
+  return find_in(pool.queue, [&](const Request& request) { return request.id == id; });
+}
+
+const Reservation* reservation_of(const Pool& pool, int gpu) {
+  return find_in(pool.reservations, [&](const Reservation& held) {
+    return std::binary_search(held.gpus.begin(), held.gpus.end(), gpu);
+  });
+}
+
+bool is_before(const Instant& a, const Instant& b) {
+  const bool same_boot = !a.boot_id.empty() && a.boot_id == b.boot_id;
+  return same_boot ? a.boot < b.boot : a.wall < b.wall;
+}
+
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end) {
+  if (const Reservation* held = find_reservation(pool, id)) {
+    // A copy: the reservation, and its list with it, goes away on the way.
+    const std::vector<int> gpus = held->gpus;
+    end_reservation_on(pool, id, gpus, ended, end);
+  }
+}
+
+void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
+                        const Instant& ended, End end) {
+  Reservation* held = find_reservation(pool, id);
+  if (held == nullptr) return;
+  const Instant at = ended.wall < held->started.wall ? held->started : ended;
+  for (const int gpu : gpus) {
+    if (std::erase(held->gpus, gpu) > 0) end_on_gpu(pool, *held, gpu, at, end);
+  }
+  if (held->gpus.empty()) {
+    std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
+  }
+}
+
+}  // namespace chg

@@ -1,0 +1,142 @@
+// The pool: all that canhazgpu knows of one host, as one value. Decisions are functions of it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/account.h"
+#include "core/process_identity.h"
+
+namespace chg {
+
+/// Why a GPU without reservation may not be granted, as last observed.
+struct Obstacle {
+  enum class Kind {
+    UnreservedUse,  ///< somebody uses it without a reservation
+    Error,          ///< it can't be read, or its driver reports an error
+  };
+  Kind kind = Kind::Error;
+  Instant seen;
+  std::string what;                 ///< "by bob", "GPU is lost"
+  std::vector<std::uint32_t> uids;  ///< whose processes use it, each uid once; empty when unknown
+
+  bool operator==(const Obstacle&) const = default;
+};
+
+struct Gpu {
+  int index = 0;
+  std::string uuid;
+  std::string model;
+  std::optional<std::string> out_of_service;          ///< the note given when it was drained
+  std::optional<Instant> last_released;               ///< missing: never used
+  std::optional<Obstacle> obstacle;                   ///< only ever set while not reserved
+  std::map<std::uint32_t, WallTime> last_used_by_uid; ///< end of each account's last reservation
+
+  bool operator==(const Gpu&) const = default;
+};
+
+enum class Kind { Run, Manual };
+
+/// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
+struct Request {
+  std::string id;
+  std::uint64_t arrival = 0;              ///< place in the order of arrival; set by enqueue
+  Account account;
+  std::string label;                      ///< --user: who on a shared account; decides nothing
+  std::string note;
+  Kind kind = Kind::Run;
+  int count = 1;                          ///< equals gpu_ids.size() where GPUs are named
+  std::vector<int> gpu_ids;               ///< ascending; empty: any GPUs
+  bool force = false;                     ///< may take GPUs in unreserved use by its own account only
+  std::optional<Duration> duration;       ///< manual: how long; run: --timeout, if any
+  Instant enqueued;
+  Instant last_heartbeat;
+  ProcessIdentity waiter;                 ///< the process that waits; a run's becomes its command
+
+  bool operator==(const Request&) const = default;
+};
+
+/// How a reservation ended.
+enum class End {
+  Finished,  ///< the command ended
+  Released,  ///< given back by hand
+  Expired,   ///< manual: its time was over
+  TimedOut,  ///< run: --timeout struck
+  Killed,    ///< ended by `release --kill`, or its leftovers by the setting
+  Lost,      ///< its holder was found gone (crash, reboot, no heartbeat)
+  Cleared,   ///< by `admin --force`
+};
+
+struct Reservation {
+  std::string id;
+  Account account;
+  std::string label;
+  std::string note;
+  Kind kind = Kind::Run;
+  std::vector<int> gpus;                  ///< ascending, never empty
+  Instant started;
+  Instant last_heartbeat;
+  std::optional<WallTime> ends;           ///< manual: expiry; run: when --timeout strikes, if given
+  /// The process it lives by. A run's command; for a manual one the `reserve` that waited for it,
+  /// until that has looked at the GPUs and claimed it. Missing: it lives by its expiry alone.
+  std::optional<ProcessIdentity> holder;
+  std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
+  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
+  std::optional<End> ending;                  ///< run: somebody is ending its job, and why
+
+  bool operator==(const Reservation&) const = default;
+};
+
+/// Written once for each GPU at each end of a reservation.
+struct UsageRecord {
+  std::string reservation_id;
+  int gpu = 0;
+  Account account;
+  std::string label;
+  Kind kind = Kind::Run;
+  WallTime started{};
+  WallTime ended{};
+  End end = End::Finished;
+
+  bool operator==(const UsageRecord&) const = default;
+};
+
+struct Pool {
+  std::string provider;                   ///< "nvidia", "amd", "fake"; "" before `admin` ran
+  std::string admin_group;                ///< whose members may change everything; "" for root alone
+  std::uint32_t creator_uid = 0;          ///< who set the pool up
+  std::uint64_t next_arrival = 1;
+  std::vector<Gpu> gpus;                  ///< by index
+  std::vector<Reservation> reservations;  ///< by start
+  std::vector<Request> queue;             ///< by arrival
+  /// Usage records that changes have produced since the pool was read; a store appends them to its
+  /// history when it writes the pool, and reads a pool with none.
+  std::vector<UsageRecord> ended;
+
+  bool operator==(const Pool&) const = default;
+};
+
+const Gpu* find_gpu(const Pool& pool, int index);
+Gpu* find_gpu(Pool& pool, int index);
+const Reservation* find_reservation(const Pool& pool, const std::string& id);
+Reservation* find_reservation(Pool& pool, const std::string& id);
+const Request* find_request(const Pool& pool, const std::string& id);
+/// The reservation that has this GPU, or nullptr.
+const Reservation* reservation_of(const Pool& pool, int gpu);
+
+/// Whether `a` is earlier than `b`: by the boot clock within one boot, else by the wall clock.
+bool is_before(const Instant& a, const Instant& b);
+
+/// Ends the reservation on all its GPUs: writes a usage record each, marks them released at `ended`,
+/// and forgets it. `ended` before the start counts as the start.
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end);
+
+/// Ends it on some of its GPUs; what is left of it goes on.
+void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
+                        const Instant& ended, End end);
+
+}  // namespace chg

@@ -1,0 +1,28 @@
+// Who a process is, as a value that can be stored, compared, and checked by anybody later.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace chg {
+
+/// A process is never a bare pid: pids are reused, within minutes on a busy host.
+struct ProcessIdentity {
+  std::string host;                  ///< host name; tells people where, decides only across boots
+  std::string boot_id;               ///< the kernel's boot; pids of another boot mean nothing
+  std::uint64_t pid_namespace = 0;   ///< inode of /proc/self/ns/pid in which `pid` counts
+  int pid = 0;
+  std::uint64_t start_ticks = 0;     ///< field 22 of /proc/PID/stat: clock ticks after boot
+
+  bool operator==(const ProcessIdentity&) const = default;
+};
+
+/// What can be known here and now of a process.
+enum class Liveness {
+  Alive,
+  Stopped,  ///< exists, but SIGSTOP or a debugger holds it: it can't act
+  Gone,     ///< ended, a zombie, of an earlier boot, or its pid now belongs to another process
+  Unseen,   ///< of another host or pid namespace: only its heartbeat tells
+};
+
+}  // namespace chg

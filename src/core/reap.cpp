@@ -1,0 +1,217 @@
+#include "core/reap.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace chg {
+namespace {
+
+bool is_there(Liveness state) { return state == Liveness::Alive || state == Liveness::Stopped; }
+
+// The moment `wall` of the same boot as `now`.
+Instant at_wall(WallTime wall, const Instant& now) {
+  return {wall, now.boot - (now.wall - wall), now.boot_id};
+}
+
+ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& observer) {
+  return {observer.host, observer.boot_id, observer.pid_namespace, process.pid,
+          process.start_ticks.value_or(0)};
+}
+
+// Whether this moment's supervisor will end the reservation by itself.
+bool is_cared_for(const Reservation& run, const Instant& now, const LivenessOf& liveness,
+                  const Settings& settings) {
+  return run.supervisor && liveness(*run.supervisor) == Liveness::Alive &&
+         age(run.last_heartbeat, now) <= settings.heartbeat_timeout;
+}
+
+bool any_there(const std::vector<ProcessIdentity>& processes, const LivenessOf& liveness) {
+  return std::any_of(processes.begin(), processes.end(), [&](const ProcessIdentity& process) {
+    return is_there(liveness(process));
+  });
+}
+
+// What the observation shows of a job whose command is gone; missing when it can't tell.
+std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
+                                                    const Observation& observation,
+                                                    const LivenessOf& liveness,
+                                                    const Settings& settings) {
+  for (const int index : run.gpus) {
+    const Gpu* gpu = find_gpu(pool, index);
+    const GpuReading* reading =
+        gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, gpu->index);
+    if (reading == nullptr || !reading->error.empty()) return std::nullopt;
+  }
+  std::vector<ProcessIdentity> remaining;
+  for (const GpuProcess& process : job_processes(run, pool, observation, settings)) {
+    const ProcessIdentity identity = identity_of(process, observation.observer);
+    if (is_there(liveness(identity))) remaining.push_back(identity);
+  }
+  return remaining;
+}
+
+struct Ending {
+  Instant at;
+  End end;
+};
+
+// Whether the run is over, and since when. May note what its command has left on its GPUs.
+std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const Instant& now,
+                                    const LivenessOf& liveness, const Settings& settings,
+                                    const Observation* observation) {
+  const End end = run.ending.value_or(End::Lost);
+  const Liveness command = liveness(*run.holder);
+  if (is_there(command)) return std::nullopt;
+  if (command == Liveness::Unseen) {
+    if (age(run.last_heartbeat, now) <= settings.heartbeat_timeout) return std::nullopt;
+    return Ending{run.last_heartbeat, end};
+  }
+  // After a reboot nobody knows when it ended; the last heartbeat is the last that was known.
+  if (run.holder->boot_id != now.boot_id) return Ending{run.last_heartbeat, end};
+  if (!run.supervisor) return Ending{now, end};
+  if (any_there(run.leftovers, liveness)) return std::nullopt;
+  if (is_cared_for(run, now, liveness, settings) || observation == nullptr) return std::nullopt;
+  const auto remaining = remains(run, pool, *observation, liveness, settings);
+  if (!remaining) return std::nullopt;
+  run.leftovers = *remaining;
+  if (!run.leftovers.empty()) return std::nullopt;
+  return Ending{now, end};
+}
+
+std::optional<Ending> ending_of_manual(const Reservation& manual, const Instant& now,
+                                       const LivenessOf& liveness, const Settings& settings) {
+  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, now, liveness, settings)) {
+    return Ending{now, End::Lost};
+  }
+  if (manual.ends && *manual.ends <= now.wall) {
+    return Ending{at_wall(*manual.ends, now), End::Expired};
+  }
+  return std::nullopt;
+}
+
+Obstacle unreserved_use(const GpuReading& reading, const Instant& seen, const Settings& settings) {
+  Obstacle obstacle{Obstacle::Kind::UnreservedUse, seen, "", {}};
+  std::vector<std::string> names;
+  bool unknown = false;
+  for (const GpuProcess& process : counted_processes(reading, settings)) {
+    if (!process.uid) {
+      unknown = true;
+    } else if (std::find(obstacle.uids.begin(), obstacle.uids.end(), *process.uid) ==
+               obstacle.uids.end()) {
+      obstacle.uids.push_back(*process.uid);
+      names.push_back(process.user);
+    }
+  }
+  // Memory that belongs to no listed process is somebody's whom nobody knows.
+  if (unlisted_memory_mib(reading).value_or(0) > settings.memory_threshold_mib) unknown = true;
+  if (unknown || names.empty()) {
+    names.emplace_back("unknown user");
+    obstacle.uids.clear();
+  }
+  obstacle.what = "by " + join_names(names);
+  return obstacle;
+}
+
+std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& seen,
+                                    const Settings& settings) {
+  if (reading == nullptr) {
+    return Obstacle{Obstacle::Kind::Error, seen, "not found by the GPU tool", {}};
+  }
+  if (!reading->error.empty()) return Obstacle{Obstacle::Kind::Error, seen, reading->error, {}};
+  if (!reading->memory_used_mib && counted_processes(*reading, settings).empty()) {
+    return Obstacle{Obstacle::Kind::Error, seen, "its memory can't be read", {}};
+  }
+  if (is_in_use(*reading, settings)) return unreserved_use(*reading, seen, settings);
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
+             const LivenessOf& liveness, const Settings& settings) {
+  const Liveness state = liveness(process);
+  if (state == Liveness::Unseen) return age(last_heartbeat, now) > settings.heartbeat_timeout;
+  return state == Liveness::Gone;
+}
+
+void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Settings& settings,
+          const Observation* observation) {
+  // Decided first and carried out after: ending one changes the list that is walked.
+  std::vector<std::pair<std::string, Ending>> over;
+  for (Reservation& held : pool.reservations) {
+    const std::optional<Ending> ending =
+        held.kind == Kind::Run && held.holder
+            ? ending_of_run(held, pool, now, liveness, settings, observation)
+            : ending_of_manual(held, now, liveness, settings);
+    if (ending) over.emplace_back(held.id, *ending);
+  }
+  for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
+}
+
+void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
+                       const Settings& settings) {
+  std::erase_if(pool.queue, [&](const Request& request) {
+    return is_gone(request.waiter, request.last_heartbeat, now, liveness, settings);
+  });
+}
+
+void observe(Pool& pool, const Observation& observation, const Settings& settings) {
+  for (Gpu& gpu : pool.gpus) {
+    if (reservation_of(pool, gpu.index) != nullptr) {
+      gpu.obstacle.reset();
+      continue;
+    }
+    if (gpu.last_released && is_before(observation.taken, *gpu.last_released)) continue;
+    const auto obstacle = obstacle_of(find_reading(observation, gpu.uuid, gpu.index),
+                                      observation.taken, settings);
+    // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
+    const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
+                      obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
+    if (!same) gpu.obstacle = obstacle;
+  }
+}
+
+std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
+                                      const Observation& observation, const Settings& settings) {
+  std::vector<GpuProcess> found;
+  for (const int index : reservation.gpus) {
+    const Gpu* gpu = find_gpu(pool, index);
+    if (gpu == nullptr) continue;
+    const GpuReading* reading = find_reading(observation, gpu->uuid, gpu->index);
+    if (reading == nullptr) continue;
+    for (const GpuProcess& process : counted_processes(*reading, settings)) {
+      // Where the environment is hidden, the account is the best that is known of the job.
+      const bool belongs = process.reservation_id
+                               ? *process.reservation_id == reservation.id
+                               : process.uid == reservation.account.uid;
+      const bool listed = std::any_of(found.begin(), found.end(), [&](const GpuProcess& other) {
+        return other.pid == process.pid;
+      });
+      if (belongs && !listed) found.push_back(process);
+    }
+  }
+  return found;
+}
+
+bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus) {
+  return std::all_of(gpus.begin(), gpus.end(), [&](int index) {
+    const Gpu* gpu = find_gpu(pool, index);
+    if (gpu == nullptr || find_reading(observation, gpu->uuid, index) == nullptr) return false;
+    return !gpu->last_released || !is_before(observation.taken, *gpu->last_released);
+  });
+}
+
+std::vector<ProcessIdentity> keepers(const Reservation& reservation, const LivenessOf& liveness) {
+  std::vector<ProcessIdentity> keeping;
+  const auto add = [&](const ProcessIdentity& process) {
+    if (is_there(liveness(process))) keeping.push_back(process);
+  };
+  if (reservation.holder) add(*reservation.holder);
+  if (!keeping.empty()) return keeping;
+  for (const ProcessIdentity& leftover : reservation.leftovers) add(leftover);
+  if (reservation.supervisor) add(*reservation.supervisor);
+  return keeping;
+}
+
+}  // namespace chg

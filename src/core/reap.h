@@ -1,0 +1,42 @@
+// What is over, and what was seen: the facts that every change begins with. Rules 8-16.
+#pragma once
+
+#include "core/observation.h"
+#include "core/pool.h"
+#include "core/schedule.h"
+#include "core/settings.h"
+
+namespace chg {
+
+/// Ends the reservations that are over: expired manual ones, and those whose holder is gone while
+/// nothing of the job is left on their GPUs. What is left needs an observation to be known: without
+/// one, a run whose command is gone and whose supervisor can't say goes on.
+void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Settings& settings,
+          const Observation* observation = nullptr);
+
+/// Drops every waiter that is gone. `schedule` drops those that it comes by; this one is for those
+/// who want to see the queue as it is.
+void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
+                       const Settings& settings);
+
+/// Whether a holder or waiter is over: gone, or not to be seen from here and silent for too long.
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
+             const LivenessOf& liveness, const Settings& settings);
+
+/// Holds the observation against the pool: sets and clears the obstacles of GPUs without reservation.
+/// A GPU released after the observation began keeps what was known of it.
+void observe(Pool& pool, const Observation& observation, const Settings& settings);
+
+/// The processes of the reservation's job that hold its GPUs in this observation: those that carry
+/// its id, and where the environment can't be read, those of its account.
+std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
+                                      const Observation& observation, const Settings& settings);
+
+/// Whether a grant may be trusted: the observation shows each of the GPUs after its last release.
+bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);
+
+/// The processes that decide when this reservation ends: while any of them lives, it goes on.
+/// Empty when only its expiry or a heartbeat tells.
+std::vector<ProcessIdentity> keepers(const Reservation& reservation, const LivenessOf& liveness);
+
+}  // namespace chg

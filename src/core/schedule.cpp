@@ -1,0 +1,296 @@
+#include "core/schedule.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "core/gpu_ids.h"
+#include "core/reap.h"
+
+namespace chg {
+namespace {
+
+// The GPUs that are still to be given while the queue is walked, by index.
+class Available {
+ public:
+  explicit Available(const Pool& pool) {
+    std::vector<bool> reserved;
+    for (const Reservation& held : pool.reservations) {
+      for (const int gpu : held.gpus) {
+        if (static_cast<std::size_t>(gpu) >= reserved.size()) reserved.resize(static_cast<std::size_t>(gpu) + 1);
+        reserved[static_cast<std::size_t>(gpu)] = true;
+      }
+    }
+    for (const Gpu& gpu : pool.gpus) {
+      const auto index = static_cast<std::size_t>(gpu.index);
+      const bool is_reserved = index < reserved.size() && reserved[index];
+      if (!is_reserved && !gpu.out_of_service) gpus_.push_back(&gpu);
+    }
+  }
+
+  bool empty() const { return gpus_.empty(); }
+
+  // What this request could have of it now.
+  std::vector<int> usable_by(const Request& request) const {
+    std::vector<int> usable;
+    for (const Gpu* gpu : gpus_) {
+      const auto& named = request.gpu_ids;
+      const bool asked =
+          named.empty() || std::binary_search(named.begin(), named.end(), gpu->index);
+      if (asked && (!gpu->obstacle || may_take(request, *gpu->obstacle))) {
+        usable.push_back(gpu->index);
+      }
+    }
+    return usable;
+  }
+
+  void remove(const std::vector<int>& gpus) {
+    std::erase_if(gpus_, [&](const Gpu* gpu) {
+      return std::find(gpus.begin(), gpus.end(), gpu->index) != gpus.end();
+    });
+  }
+
+  // GPUs in unreserved use keep the walk going only for those who may force their way.
+  bool has_free() const {
+    return std::any_of(gpus_.begin(), gpus_.end(), [](const Gpu* gpu) { return !gpu->obstacle; });
+  }
+
+ private:
+  static bool may_take(const Request& request, const Obstacle& obstacle) {
+    return request.force && obstacle.kind == Obstacle::Kind::UnreservedUse &&
+           obstacle.uids == std::vector{request.account.uid};
+  }
+
+  std::vector<const Gpu*> gpus_;
+};
+
+// Whether the walk can end here: nothing is left that this request, whatever it asks, could take.
+bool finds_nothing(const Available& available, const Request& request) {
+  return available.empty() || (!request.force && !available.has_free());
+}
+
+Reservation granted(const Request& request, std::vector<int> gpus, const Instant& now) {
+  std::sort(gpus.begin(), gpus.end());
+  Reservation reservation;
+  reservation.id = request.id;
+  reservation.account = request.account;
+  reservation.label = request.label;
+  reservation.note = request.note;
+  reservation.kind = request.kind;
+  reservation.gpus = std::move(gpus);
+  reservation.started = now;
+  reservation.last_heartbeat = now;
+  if (request.duration) reservation.ends = now.wall + *request.duration;
+  reservation.holder = request.waiter;
+  return reservation;
+}
+
+void grant(Pool& pool, const Request& request, const std::vector<int>& gpus, const Instant& now) {
+  for (const int gpu : gpus) find_gpu(pool, gpu)->obstacle.reset();
+  pool.reservations.push_back(granted(request, gpus, now));
+}
+
+// The free GPUs that each waiting request holds, in the order of the queue.
+std::vector<std::vector<int>> held_gpus(const Pool& pool) {
+  std::vector<std::vector<int>> held(pool.queue.size());
+  Available available(pool);
+  for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
+    if (finds_nothing(available, pool.queue[i])) continue;
+    held[i] = available.usable_by(pool.queue[i]);
+    available.remove(held[i]);
+  }
+  return held;
+}
+
+Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request* held_for) {
+  if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
+    return {Blocker::Kind::Reserved, {gpu.index},
+            display_name(reservation->account, reservation->label), reservation->ends};
+  }
+  if (gpu.out_of_service) {
+    return {Blocker::Kind::OutOfService, {gpu.index}, *gpu.out_of_service, std::nullopt};
+  }
+  if (gpu.obstacle) {
+    const bool use = gpu.obstacle->kind == Obstacle::Kind::UnreservedUse;
+    return {use ? Blocker::Kind::UnreservedUse : Blocker::Kind::Error, {gpu.index},
+            gpu.obstacle->what, std::nullopt};
+  }
+  return {Blocker::Kind::Held, {gpu.index},
+          held_for == nullptr ? "" : display_name(held_for->account, held_for->label),
+          std::nullopt};
+}
+
+void add_blocker(std::vector<Blocker>& blockers, Blocker blocker) {
+  const auto same = std::find_if(blockers.begin(), blockers.end(), [&](const Blocker& other) {
+    return std::tie(other.kind, other.who, other.until) ==
+           std::tie(blocker.kind, blocker.who, blocker.until);
+  });
+  if (same == blockers.end()) {
+    blockers.push_back(std::move(blocker));
+  } else {
+    same->gpus.insert(same->gpus.end(), blocker.gpus.begin(), blocker.gpus.end());
+  }
+}
+
+Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held, std::size_t place) {
+  const Request& request = pool.queue[place];
+  Reason reason{request.count, request.gpu_ids, static_cast<int>(held[place].size()), {}};
+  for (const Gpu& gpu : pool.gpus) {
+    const auto& named = request.gpu_ids;
+    const bool asked = named.empty() || std::binary_search(named.begin(), named.end(), gpu.index);
+    const auto& mine = held[place];
+    if (!asked || std::binary_search(mine.begin(), mine.end(), gpu.index)) continue;
+    const Request* held_for = nullptr;
+    for (std::size_t i = 0; i < place && held_for == nullptr; ++i) {
+      if (std::binary_search(held[i].begin(), held[i].end(), gpu.index)) held_for = &pool.queue[i];
+    }
+    add_blocker(reason.blockers, blocker_of(pool, gpu, held_for));
+  }
+  return reason;
+}
+
+// When each GPU will be free, as far as that is known, while the queue is served in order.
+class Forecast {
+ public:
+  Forecast(const Pool& pool, WallTime now) {
+    for (const Gpu& gpu : pool.gpus) {
+      const Reservation* reservation = reservation_of(pool, gpu.index);
+      std::optional<WallTime> free_at = now;
+      if (reservation != nullptr) {
+        free_at = reservation->ends;
+      } else if (gpu.out_of_service || gpu.obstacle) {
+        free_at = std::nullopt;
+      }
+      gpus_.push_back({gpu.index, free_at});
+    }
+  }
+
+  // The estimated start of the request, which then occupies what it gets.
+  std::optional<WallTime> serve(const Request& request) {
+    std::vector<Entry*> wanted;
+    for (Entry& entry : gpus_) {
+      const auto& named = request.gpu_ids;
+      if (named.empty() || std::binary_search(named.begin(), named.end(), entry.gpu)) {
+        wanted.push_back(&entry);
+      }
+    }
+    std::stable_sort(wanted.begin(), wanted.end(), [](const Entry* a, const Entry* b) {
+      return a->free_at.has_value() && (!b->free_at || *a->free_at < *b->free_at);
+    });
+    const auto count = static_cast<std::size_t>(request.count);
+    const bool known = wanted.size() >= count && wanted[count - 1]->free_at.has_value();
+    // A request of unknown start keeps whatever becomes free, so nothing is known behind it either.
+    if (!known) {
+      for (Entry* entry : wanted) entry->free_at.reset();
+      return std::nullopt;
+    }
+    const WallTime start = *wanted[count - 1]->free_at;
+    for (std::size_t i = 0; i < count; ++i) {
+      wanted[i]->free_at.reset();
+      if (request.duration) wanted[i]->free_at = start + *request.duration;
+    }
+    return start;
+  }
+
+ private:
+  struct Entry {
+    int gpu;
+    std::optional<WallTime> free_at;
+  };
+  std::vector<Entry> gpus_;
+};
+
+}  // namespace
+
+void enqueue(Pool& pool, Request request) {
+  const auto size = static_cast<int>(pool.gpus.size());
+  const std::string range = size == 0 ? "none" : fmt::format("{} (0-{})", size, size - 1);
+  for (const int id : request.gpu_ids) {
+    if (find_gpu(pool, id) == nullptr) {
+      throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {}", id, range));
+    }
+  }
+  if (request.count > size) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("{} GPUs can never be granted: this host has {}", request.count, range));
+  }
+  request.arrival = pool.next_arrival++;
+  pool.queue.push_back(std::move(request));
+}
+
+std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
+                                  const LivenessOf& liveness) {
+  std::vector<std::string> granted_ids;
+  std::vector<bool> leaves(pool.queue.size());
+  Available available(pool);
+  for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
+    const Request& request = pool.queue[i];
+    if (finds_nothing(available, request)) continue;
+    std::vector<int> usable = available.usable_by(request);
+    if (usable.empty()) continue;
+    if (is_gone(request.waiter, request.last_heartbeat, now, liveness, settings)) {
+      leaves[i] = true;
+      continue;
+    }
+    const auto count = static_cast<std::size_t>(request.count);
+    if (usable.size() >= count) {
+      usable = in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
+      usable.resize(count);
+      grant(pool, request, usable, now);
+      granted_ids.push_back(request.id);
+      leaves[i] = true;
+    }
+    available.remove(usable);
+  }
+  std::size_t place = 0;
+  std::erase_if(pool.queue, [&](const Request&) { return leaves[place++]; });
+  return granted_ids;
+}
+
+std::vector<Decision> explain(const Pool& pool, const Instant& now) {
+  const std::vector<std::vector<int>> held = held_gpus(pool);
+  Forecast forecast(pool, now.wall);
+  std::vector<Decision> decisions;
+  decisions.reserve(pool.queue.size());
+  for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    decisions.push_back({pool.queue[i].id, static_cast<int>(i) + 1, held[i],
+                         reason_of(pool, held, i), forecast.serve(pool.queue[i])});
+  }
+  return decisions;
+}
+
+std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
+                                const Instant& now) {
+  const std::vector<std::vector<int>> held = held_gpus(pool);
+  Forecast forecast(pool, now.wall);
+  for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    const std::optional<WallTime> start = forecast.serve(pool.queue[i]);
+    if (pool.queue[i].id == request_id) {
+      return Decision{request_id, static_cast<int>(i) + 1, held[i], reason_of(pool, held, i), start};
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
+                                        std::uint32_t uid, Policy policy) {
+  // Sorts by (own use, newest first, under mru-per-user), then never used, then oldest release, then
+  // index.
+  const auto key = [&](int index) {
+    const Gpu* gpu = find_gpu(pool, index);
+    std::int64_t own = 0;
+    if (policy == Policy::MostRecentlyPerUser) {
+      const auto used = gpu->last_used_by_uid.find(uid);
+      if (used != gpu->last_used_by_uid.end()) own = -used->second.time_since_epoch().count();
+    }
+    const bool used_before = gpu->last_released.has_value();
+    const WallTime released = used_before ? gpu->last_released->wall : WallTime{};
+    return std::tuple(own, used_before, released, index);
+  };
+  std::sort(candidates.begin(), candidates.end(), [&](int a, int b) { return key(a) < key(b); });
+  return candidates;
+}
+
+}  // namespace chg

@@ -1,0 +1,70 @@
+// Who gets which GPUs now, and why the others wait. Rules 1-7 of docs/semantics.md.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/observation.h"
+#include "core/pool.h"
+#include "core/settings.h"
+
+namespace chg {
+
+/// Tells what is known of a process; asked while the pool is locked, so it must answer at once.
+using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
+
+/// Why one GPU that a request could use is not to be had.
+struct Blocker {
+  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService };
+  Kind kind = Kind::Reserved;
+  std::vector<int> gpus;               ///< ascending; blocked for the same reason by the same people
+  std::string who;                     ///< display name; the obstacle's or drain's text
+  std::optional<WallTime> until;       ///< when it ends, where that is known
+
+  bool operator==(const Blocker&) const = default;
+};
+
+/// Why a request is not granted: it asked for `asked` GPUs, `available` of those it may use are free
+/// for it, the others are blocked.
+struct Reason {
+  int asked = 0;
+  std::vector<int> named;              ///< the GPUs asked for by id; empty: any
+  int available = 0;
+  std::vector<Blocker> blockers;
+
+  bool operator==(const Reason&) const = default;
+};
+
+/// What was decided of one waiting request.
+struct Decision {
+  std::string request_id;
+  int position = 0;                    ///< 1: the head of the queue
+  std::vector<int> held;               ///< free GPUs kept for it
+  Reason reason;
+  std::optional<WallTime> estimated_start;
+
+  bool operator==(const Decision&) const = default;
+};
+
+/// Adds the request at the end of the queue. Throws Error(Usage) when it can never be granted: more
+/// GPUs than the pool has, an unknown id. REQUIRES: request.id is not in the pool.
+void enqueue(Pool& pool, Request request);
+
+/// Walks the queue in order of arrival and grants what fits; a request that does not fit holds what
+/// it could use. Waiters that it comes by and finds gone are dropped. Returns the granted ids.
+std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
+                                  const LivenessOf& liveness);
+
+/// The decisions on all waiting requests of a pool that `schedule` has left.
+std::vector<Decision> explain(const Pool& pool, const Instant& now);
+
+/// As explain, for one request; missing when it does not wait.
+std::optional<Decision> explain(const Pool& pool, const std::string& request_id, const Instant& now);
+
+/// The GPUs of `candidates` that a request of `uid` gets first, best first.
+std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
+                                        std::uint32_t uid, Policy policy);
+
+}  // namespace chg
