@@ -1,0 +1,84 @@
+#include "store/difference.h"
+
+#include <algorithm>
+
+namespace chg {
+namespace {
+
+template <typename Item>
+Item without_heartbeat(Item item) {
+  item.last_heartbeat = {};
+  return item;
+}
+
+// Calls written(before or nullptr, after) and removed(before) for what differs between two lists.
+template <typename Item, typename Key, typename Written, typename Removed>
+void compare(const std::vector<Item>& before, const std::vector<Item>& after, Key key,
+             Written written, Removed removed) {
+  const auto find = [&](const std::vector<Item>& items, const Item& wanted, std::size_t guess) {
+    // Most items keep their place, or move up a little; a search of the whole list is the exception.
+    if (guess < items.size() && key(items[guess]) == key(wanted)) return &items[guess];
+    const auto found = std::find_if(items.begin(), items.end(), [&](const Item& item) {
+      return key(item) == key(wanted);
+    });
+    return found == items.end() ? nullptr : &*found;
+  };
+  std::ptrdiff_t shift = 0;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const Item* old = find(before, after[i], i + static_cast<std::size_t>(shift));
+    if (old != nullptr) shift = (old - before.data()) - static_cast<std::ptrdiff_t>(i);
+    if (old == nullptr || !(*old == after[i])) written(old, after[i]);
+  }
+  shift = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const Item* now = find(after, before[i], i + static_cast<std::size_t>(shift));
+    if (now == nullptr) {
+      removed(before[i]);
+    } else {
+      shift = (now - after.data()) - static_cast<std::ptrdiff_t>(i);
+    }
+  }
+}
+
+}  // namespace
+
+Difference difference(const Pool& before, const Pool& after) {
+  Difference result;
+  result.host_changed = before.provider != after.provider ||
+                        before.admin_group != after.admin_group ||
+                        before.creator_uid != after.creator_uid ||
+                        before.next_arrival != after.next_arrival;
+  bool news = result.host_changed || !after.ended.empty();
+  compare(
+      before.gpus, after.gpus, [](const Gpu& gpu) { return gpu.index; },
+      [&](const Gpu*, const Gpu& gpu) { result.gpus_written.push_back(&gpu); },
+      [&](const Gpu& gpu) { result.gpus_removed.push_back(gpu.index); });
+  compare(
+      before.reservations, after.reservations, [](const Reservation& held) -> const auto& { return held.id; },
+      [&](const Reservation* old, const Reservation& held) {
+        result.reservations_written.push_back(&held);
+        const bool heartbeat = old != nullptr && without_heartbeat(*old) == without_heartbeat(held);
+        news = news || !heartbeat;
+        const bool promised = held.kind == Kind::Manual && !held.holder;
+        result.manual_changed = result.manual_changed || (promised && !heartbeat);
+      },
+      [&](const Reservation& held) {
+        result.reservations_removed.push_back(held.id);
+        result.manual_changed = result.manual_changed || held.kind == Kind::Manual;
+      });
+  compare(
+      before.queue, after.queue, [](const Request& request) -> const auto& { return request.id; },
+      [&](const Request* old, const Request& request) {
+        result.requests_written.push_back(&request);
+        news = news || old == nullptr || without_heartbeat(*old) != without_heartbeat(request);
+      },
+      [&](const Request& request) { result.requests_removed.push_back(request.id); });
+  news = news || !result.gpus_written.empty() || !result.gpus_removed.empty() ||
+         !result.reservations_removed.empty() || !result.requests_removed.empty();
+  result.heartbeats_only = !news;
+  result.is_empty =
+      !news && result.reservations_written.empty() && result.requests_written.empty();
+  return result;
+}
+
+}  // namespace chg

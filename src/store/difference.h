@@ -1,0 +1,27 @@
+// What a change did to the pool, so that a store writes and announces just that.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/pool.h"
+
+namespace chg {
+
+struct Difference {
+  bool is_empty = true;
+  bool heartbeats_only = true;            ///< nothing that anybody waits for
+  bool manual_changed = false;            ///< a claimed manual reservation came, went, or changed
+  bool host_changed = false;              ///< provider, admin group, creator or the next arrival
+  std::vector<const Gpu*> gpus_written;
+  std::vector<int> gpus_removed;
+  std::vector<const Reservation*> reservations_written;
+  std::vector<std::string> reservations_removed;
+  std::vector<const Request*> requests_written;
+  std::vector<std::string> requests_removed;
+};
+
+/// Compares two states of a pool. The pointers are into `after`.
+Difference difference(const Pool& before, const Pool& after);
+
+}  // namespace chg

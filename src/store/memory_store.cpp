@@ -1,0 +1,90 @@
+#include "store/memory_store.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "store/difference.h"
+
+namespace chg {
+
+// An eventfd, rung from `update`. An empty topic is every change.
+class MemoryStore::Bell {
+ public:
+  explicit Bell(std::string topic) : topic_(std::move(topic)), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!fd_) throw_errno("cannot make an eventfd");
+  }
+
+  int fd() const { return fd_.get(); }
+  bool listens_to(const std::string& id) const { return topic_.empty() || topic_ == id; }
+  void ring() { eventfd_write(fd_.get(), 1); }
+
+  void silence() {
+    eventfd_t count = 0;
+    eventfd_read(fd_.get(), &count);
+  }
+
+ private:
+  std::string topic_;
+  UniqueFd fd_;
+};
+
+std::unique_ptr<Subscription> MemoryStore::subscribe(const std::string& topic) {
+  class Listener final : public Subscription {
+   public:
+    explicit Listener(std::shared_ptr<Bell> bell) : bell_(std::move(bell)) {}
+    int fd() const override { return bell_->fd(); }
+    void renew() override { bell_->silence(); }
+
+   private:
+    std::shared_ptr<Bell> bell_;
+  };
+  auto bell = std::make_shared<Bell>(topic);
+  const std::lock_guard lock(mutex_);
+  bells_.push_back(bell);
+  return std::make_unique<Listener>(bell);
+}
+
+std::unique_ptr<Subscription> MemoryStore::subscribe_to(const std::string& request_id) {
+  return subscribe(request_id);
+}
+
+std::unique_ptr<Subscription> MemoryStore::subscribe_to_changes() { return subscribe(""); }
+
+void MemoryStore::update(const std::function<void(Pool&)>& change) {
+  const std::lock_guard lock(mutex_);
+  Pool changed = pool_;
+  change(changed);
+  const Difference what = difference(pool_, changed);
+  history_.insert(history_.end(), changed.ended.begin(), changed.ended.end());
+  std::stable_sort(history_.begin(), history_.end(),
+                   [](const auto& a, const auto& b) { return a.ended < b.ended; });
+  changed.ended.clear();
+  pool_ = std::move(changed);
+  if (what.heartbeats_only) return;
+  std::erase_if(bells_, [](const auto& bell) { return bell.expired(); });
+  for (const auto& weak : bells_) {
+    const auto bell = weak.lock();
+    const auto& gone = what.requests_removed;
+    const bool concerned = bell && (bell->listens_to("") || std::any_of(gone.begin(), gone.end(), [&](const auto& id) { return bell->listens_to(id); }));
+    if (concerned) bell->ring();
+  }
+}
+
+Pool MemoryStore::read() {
+  const std::lock_guard lock(mutex_);
+  return pool_;
+}
+
+std::vector<UsageRecord> MemoryStore::history(WallTime from) {
+  const std::lock_guard lock(mutex_);
+  std::vector<UsageRecord> records;
+  std::copy_if(history_.begin(), history_.end(), std::back_inserter(records),
+               [&](const UsageRecord& record) { return record.ended >= from; });
+  return records;
+}
+
+}  // namespace chg

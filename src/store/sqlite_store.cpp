@@ -1,0 +1,255 @@
+#include "store/sqlite_store.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/unique_fd.h"
+#include "store/bells.h"
+#include "store/difference.h"
+#include "store/pool_rows.h"
+#include "store/schema.h"
+#include "store/write_lock.h"
+
+namespace chg {
+namespace {
+
+// PRAGMA user_version of the schema that this program writes; a later one is of a later program.
+constexpr int kSchemaVersion = 1;
+// PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
+constexpr int kApplicationId = 0x63686770;
+// How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
+constexpr auto kPatience = std::chrono::seconds(10);
+
+// The one place where SQLite's codes become errors.
+[[noreturn]] void rethrow(const SQLite::Exception& error, const std::string& path) {
+  const std::string where = fmt::format("store '{}'", printable(path));
+  switch (error.getErrorCode()) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      throw Error(ErrorKind::Failed, fmt::format("the {} is damaged ({})", where, error.getErrorStr()),
+                  "nothing was changed; move it aside, keep it, and set the pool up again with: "
+                  "canhazgpu admin");
+    case SQLITE_FULL:
+      throw Error(ErrorKind::Failed, fmt::format("no space left for the {}", where),
+                  "nothing was changed; make room on its disk and try again");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be written", where),
+                  "ask the administrator for access to it (canhazgpu admin --group)");
+    case SQLITE_CANTOPEN:
+      throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be opened", where),
+                  "its -wal and -shm files must be there and writable; any canhazgpu command of "
+                  "its owner restores them");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
+                  "close what else has it open, such as sqlite3");
+    default:
+      throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()));
+  }
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, int open_flags)
+      : path_(std::move(path)),
+        bells_(path_ + "-bells"),
+        database_(path_, open_flags, static_cast<int>(kPatience / std::chrono::milliseconds(1))) {
+    // The last one to leave neither copies the log into the database nor deletes it: the one would
+    // take an fsync at the end of each command, the other needs rights to the directory.
+    int keep = 1;
+    sqlite3_file_control(database_.getHandle(), nullptr, SQLITE_FCNTL_PERSIST_WAL, &keep);
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    // Commits survive a kill as they are. From a power loss they are saved where that was promised
+    // (sync_log); the log itself is always synced before it is copied.
+    database_.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY");
+  }
+
+  int version() { return database_.execAndGet("PRAGMA user_version").getInt(); }
+  int application_id() { return database_.execAndGet("PRAGMA application_id").getInt(); }
+
+  void make_schema() {
+    database_.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL");
+    const WriteLock lock(path_ + "-lock", kPatience);
+    SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
+    if (version() == 0) {
+      database_.exec(kSchema);
+      database_.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
+                                 kApplicationId, kSchemaVersion));
+    }
+    transaction.commit();
+  }
+
+  void update(const std::function<void(Pool&)>& change) override {
+    bool promised = false;
+    try {
+      const WriteLock lock(path_ + "-lock", kPatience);
+      SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
+      const Pool before = read_pool(database_);
+      Pool after = before;
+      change(after);
+      const Difference what = difference(before, after);
+      if (what.is_empty) return;
+      write_difference(database_, after, what);
+      // Rings when it goes, which is before the lock does and after the commit.
+      std::vector<UniqueFd> pulled;
+      if (!what.heartbeats_only) pulled = bells_.pull(what.requests_removed);
+      transaction.commit();
+      promised = what.manual_changed;
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+    if (promised) sync_log();
+  }
+
+  Pool read() override {
+    try {
+      SQLite::Transaction snapshot(database_);
+      return read_pool(database_);
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+  }
+
+  std::vector<UsageRecord> history(WallTime from) override {
+    try {
+      return read_history(database_, from);
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+  }
+
+  std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
+    return bells_.listen_to(request_id);
+  }
+
+  std::unique_ptr<Subscription> subscribe_to_changes() override {
+    return bells_.listen_to_changes();
+  }
+
+  std::string location() const override { return path_; }
+
+ private:
+  // Once the log is on disk, so is every commit in it; done without the lock, so that nobody waits
+  // for another's disk.
+  void sync_log() const {
+    const std::string log = path_ + "-wal";
+    const UniqueFd fd(::open(log.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd || fdatasync(fd.get()) != 0) throw_errno(fmt::format("cannot save '{}'", log));
+  }
+
+  std::string path_;
+  Bells bells_;
+  SQLite::Database database_;
+};
+
+void make_directory(const std::string& path, const Sharing& sharing) {
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  if (directory.empty() || std::filesystem::exists(directory)) return;
+  std::error_code failure;
+  std::filesystem::create_directories(directory.parent_path(), failure);
+  if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
+    throw_errno(fmt::format("cannot make '{}'", directory.string()));
+  }
+  const unsigned readers = sharing.mode & 0444U;
+  const bool owned =
+      sharing.gid < 0 || chown(directory.c_str(), -1U, static_cast<gid_t>(sharing.gid)) == 0;
+  if (!owned || chmod(directory.c_str(), 0300U | readers | readers >> 2U) != 0) {
+    throw_errno(fmt::format("cannot share '{}'", directory.string()));
+  }
+}
+
+// Makes the file where it is missing, and gives it its mode whatever the umask says.
+void make_file(const std::string& path, const Sharing& sharing) {
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) throw_errno(fmt::format("cannot make '{}'", path));
+  const bool owned =
+      sharing.gid < 0 || fchown(fd.get(), -1U, static_cast<gid_t>(sharing.gid)) == 0;
+  if (!owned || fchmod(fd.get(), sharing.mode) != 0) {
+    throw_errno(fmt::format("cannot share '{}'", path));
+  }
+}
+
+void make_files(const std::string& path, const Sharing& sharing) {
+  make_directory(path, sharing);
+  for (const char* suffix : {"", "-lock", "-wal", "-shm"}) make_file(path + suffix, sharing);
+  Bells(path + "-bells").create(sharing.mode, sharing.gid);
+}
+
+void check(SqliteStore& store, const std::string& path) {
+  const int version = store.version();
+  if (version == 0) {
+    throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' yet", printable(path)),
+                "set it up with: canhazgpu admin");
+  }
+  if (store.application_id() != kApplicationId) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("'{}' is a database of another program", printable(path)),
+                "name another file with --store sqlite:PATH");
+  }
+  if (version > kSchemaVersion) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("the store '{}' was made by a newer canhazgpu (its version is {}, this "
+                            "program knows {})",
+                            printable(path), version, kSchemaVersion),
+                "update this canhazgpu");
+  }
+}
+
+// Says in words why a file can't be had, where SQLite would only say that it can't.
+void require_access(const std::string& path) {
+  if (access(path.c_str(), F_OK) != 0) {
+    if (errno == EACCES) {
+      throw errno_error(fmt::format("cannot reach the store '{}'", printable(path)), errno,
+                        "ask the administrator for access to it (canhazgpu admin --group)");
+    }
+    throw Error(ErrorKind::Failed,
+                fmt::format("there is no pool on this host yet (no '{}')", printable(path)),
+                "set it up with: canhazgpu admin");
+  }
+  if (access(path.c_str(), R_OK | W_OK) != 0) {
+    throw errno_error(fmt::format("cannot write the store '{}'", printable(path)), errno,
+                      "ask the administrator for access to it (canhazgpu admin --group)");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open_sqlite_store(const std::string& path) {
+  require_access(path);
+  try {
+    auto store = std::make_unique<SqliteStore>(path, SQLite::OPEN_READWRITE);
+    check(*store, path);
+    return store;
+  } catch (const SQLite::Exception& error) {
+    rethrow(error, path);
+  }
+}
+
+std::unique_ptr<Store> create_sqlite_store(const std::string& path,
+                                           const std::optional<Sharing>& sharing) {
+  const bool is_new = access(path.c_str(), F_OK) != 0;
+  if (is_new || sharing) make_files(path, sharing.value_or(Sharing{}));
+  require_access(path);
+  try {
+    auto store = std::make_unique<SqliteStore>(path, SQLite::OPEN_READWRITE);
+    if (store->version() == 0) store->make_schema();
+    check(*store, path);
+    return store;
+  } catch (const SQLite::Exception& error) {
+    rethrow(error, path);
+  }
+}
+
+}  // namespace chg

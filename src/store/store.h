@@ -1,0 +1,62 @@
+// Remembers the pool and its history, for all users of the host.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/pool.h"
+
+namespace chg {
+
+/// Tells that the pool may have changed since it was made or last renewed. Make it first, read the
+/// pool then: no change after that is missed, whoever makes it and however its process ends.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+
+  /// Polls as ready (any event) after a change, until renewed. Changes with every renewal.
+  virtual int fd() const = 0;
+
+  /// Forgets the changes so far. Call it before reading the pool again.
+  virtual void renew() = 0;
+};
+
+/// Who may use a store that is made.
+struct Sharing {
+  unsigned mode = 0600;            ///< of its files: 0600 its maker, 0660 a group, 0666 everybody
+  int gid = -1;                    ///< the group; -1 leaves it
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Reads the pool, applies `change`, writes what differs, and appends pool.ended to the history:
+  /// all or nothing, one at a time over all processes of the host, in fair order. What `change`
+  /// throws is thrown on, and nothing is written. Heartbeats alone wake nobody.
+  /// A change of a manual reservation is on disk (safe from a power loss) before this returns.
+  /// Throws Error when the store can't be had (locked for long, unreadable, full, damaged).
+  virtual void update(const std::function<void(Pool&)>& change) = 0;
+
+  /// A consistent snapshot. Waits for nobody.
+  virtual Pool read() = 0;
+
+  /// Usage records that ended at or after `from`, oldest end first.
+  virtual std::vector<UsageRecord> history(WallTime from) = 0;
+
+  /// Signals when the request with this id may have been granted or taken out of the queue. May
+  /// signal for others' sake now and then.
+  virtual std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) = 0;
+
+  /// Signals at every change of the pool but heartbeats.
+  virtual std::unique_ptr<Subscription> subscribe_to_changes() = 0;
+
+  /// Where it is, for messages: "/var/lib/canhazgpu/pool.db".
+  virtual std::string location() const = 0;
+};
+
+}  // namespace chg
