@@ -1,0 +1,271 @@
+#include "probe/fake_probe.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/unique_fd.h"
+
+namespace chg {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kModel = "Simulated H100 80GB";
+constexpr std::uint64_t kMemoryTotalMib = 81920;
+constexpr std::uint64_t kMemoryUsedMib = 45;
+constexpr std::uint64_t kMemoryMibMax = 1ULL << 40;
+constexpr std::uint64_t kDelayMsMax = 3'600'000;
+constexpr int kGpusMax = 1024;
+
+const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms"};
+const std::vector<std::string> kGpuKeys = {
+    "uuid",  "model",    "memory_total_mb", "memory_used_mb", "utilization_percent",
+    "error", "processes"};
+const std::vector<std::string> kProcessKeys = {
+    "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
+
+// One JSON object of the file, which knows where it stands, so that a mistake can be pointed at.
+class Object {
+ public:
+  Object(const std::string& file, std::string place, const json& value,
+         std::span<const std::string> keys)
+      : file_(file), place_(std::move(place)), value_(value) {
+    if (!value.is_object()) throw Error(ErrorKind::Failed, unlike(place_, value, "an object"));
+    for (const auto& [key, unused] : value.items()) {
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+      const std::string meant = nearest(key, keys);
+      throw Error(
+          ErrorKind::Failed, fmt::format("'{}': unknown key '{}'", file_, printable(place_of(key))),
+          meant.empty() ? fmt::format("Known are {}.", join_names({keys.begin(), keys.end()}))
+                        : fmt::format("Did you mean '{}'?", meant));
+    }
+  }
+
+  bool has(const char* key) const { return value_.contains(key); }
+
+  std::optional<std::string> text(const char* key) const {
+    if (!has(key)) return std::nullopt;
+    if (!value_[key].is_string()) refuse(key, "a text");
+    return value_[key].get<std::string>();
+  }
+
+  // Null, where the key is there, is a value that can't be read; without the key it is `otherwise`.
+  std::optional<std::uint64_t> number(const char* key, std::uint64_t max,
+                                      std::optional<std::uint64_t> otherwise) const {
+    if (!has(key)) return otherwise;
+    const json& value = value_[key];
+    if (value.is_null()) return std::nullopt;
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max) {
+      refuse(key, fmt::format("a whole number up to {}, or null", max));
+    }
+    return value.get<std::uint64_t>();
+  }
+
+  // The objects of the list `key`; none where there is no such key.
+  std::vector<Object> objects(const char* key, std::span<const std::string> keys) const {
+    std::vector<Object> result;
+    if (!has(key)) return result;
+    if (!value_[key].is_array()) refuse(key, "a list");
+    for (const json& element : value_[key]) {
+      result.emplace_back(file_, fmt::format("{}[{}]", place_of(key), result.size()), element,
+                          keys);
+    }
+    return result;
+  }
+
+  [[noreturn]] void refuse(const char* key, const std::string& expected) const {
+    const json value = has(key) ? value_[key] : json();
+    throw Error(ErrorKind::Failed, unlike(place_of(key), value, expected));
+  }
+
+ private:
+  std::string place_of(const std::string& key) const {
+    return place_.empty() ? key : place_ + "." + key;
+  }
+
+  std::string unlike(const std::string& place, const json& value,
+                     const std::string& expected) const {
+    const std::string shown = value.dump(-1, ' ', false, json::error_handler_t::replace);
+    return fmt::format("'{}': {} must be {}, not '{}'", file_, place.empty() ? "the file" : place,
+                       expected, printable(shown, 60));
+  }
+
+  const std::string& file_;
+  std::string place_;
+  const json& value_;
+};
+
+json read_json(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    throw errno_error(fmt::format("cannot read '{}'", file), errno,
+                      "Run `canhazgpu admin --provider fake --gpus 8` to make it.");
+  }
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
+    if (count == 0) break;
+    if (count < 0 && errno != EINTR) throw_errno(fmt::format("cannot read '{}'", file));
+    if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& problem) {
+    const auto bytes = static_cast<std::ptrdiff_t>(std::min(problem.byte, text.size()));
+    const auto line = 1 + std::count(text.begin(), text.begin() + bytes, '\n');
+    // The library's text begins with its own number for the error, and the place again.
+    const std::string_view what = problem.what();
+    const std::string reason =
+        printable(what.substr(std::min(what.find("parse error"), what.size())));
+    throw Error(ErrorKind::Failed, fmt::format("'{}' line {} is not valid JSON", file, line),
+                reason);
+  }
+}
+
+std::string made_uuid(std::size_t index) {
+  return fmt::format("GPU-00000000-0000-0000-0000-{:012}", index);
+}
+
+std::optional<std::uint32_t> uid_of(const std::string& account) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(1024);
+  while (::getpwnam_r(account.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
+  if (found == nullptr) return std::nullopt;
+  return entry.pw_uid;
+}
+
+GpuProcess::Type type_of(const Object& entry) {
+  const std::string type = entry.text("type").value_or("compute");
+  if (type == "graphics") return GpuProcess::Type::Graphics;
+  if (type != "compute") entry.refuse("type", "\"compute\" or \"graphics\"");
+  return GpuProcess::Type::Compute;
+}
+
+// Missing when it is a real process that doesn't run any more.
+std::optional<GpuProcess> read_process(const Object& entry, ProcReader& proc) {
+  GpuProcess process;
+  const auto pid = entry.number("pid", std::numeric_limits<int>::max(), std::nullopt);
+  if (pid.value_or(0) == 0) entry.refuse("pid", "a process id");
+  process.pid = static_cast<int>(*pid);
+  process.memory_mib = entry.number("memory_mb", kMemoryMibMax, std::nullopt);
+  process.type = type_of(entry);
+
+  const std::optional<std::string> user = entry.text("user");
+  const std::optional<std::string> program = entry.text("program");
+  const bool is_real = !user && !program;
+  if (is_real && !proc.is_running(process.pid)) return std::nullopt;
+  if (is_real) proc.fill(process);
+  if (user) process.uid = uid_of(*user);
+  const auto uid = entry.number("uid", std::numeric_limits<std::uint32_t>::max(), std::nullopt);
+  if (uid) process.uid = static_cast<std::uint32_t>(*uid);
+  if (uid && !user) process.user = proc.account_name(*process.uid);
+  if (user) process.user = *user;
+  if (program) process.program = *program;
+  if (const auto line = entry.text("command_line")) process.command_line = *line;
+  if (const auto id = entry.text("reservation_id")) process.reservation_id = *id;
+  return process;
+}
+
+GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
+  GpuReading reading;
+  reading.index = static_cast<int>(index);
+  reading.uuid = entry.text("uuid").value_or(made_uuid(index));
+  reading.model = entry.text("model").value_or(kModel);
+  reading.memory_total_mib = entry.number("memory_total_mb", kMemoryMibMax, kMemoryTotalMib);
+  reading.memory_used_mib = entry.number("memory_used_mb", kMemoryMibMax, kMemoryUsedMib);
+  if (const auto percent = entry.number("utilization_percent", 100, 0)) {
+    reading.utilization_percent = static_cast<int>(*percent);
+  }
+  reading.error = entry.text("error").value_or("");
+  for (const Object& listed : entry.objects("processes", kProcessKeys)) {
+    std::optional<GpuProcess> process = read_process(listed, proc);
+    if (!process) continue;
+    if (reading.memory_used_mib) *reading.memory_used_mib += process->memory_mib.value_or(0);
+    reading.processes.push_back(std::move(*process));
+  }
+  return reading;
+}
+
+std::string initial_text(int count) {
+  nlohmann::ordered_json gpus = nlohmann::ordered_json::array();
+  for (int index = 0; index < count; ++index) {
+    gpus.push_back({{"uuid", made_uuid(static_cast<std::size_t>(index))},
+                    {"model", kModel},
+                    {"memory_total_mb", kMemoryTotalMib},
+                    {"memory_used_mb", kMemoryUsedMib},
+                    {"utilization_percent", 0},
+                    {"processes", nlohmann::ordered_json::array()}});
+  }
+  return nlohmann::ordered_json{{"gpus", gpus}}.dump(2) + "\n";
+}
+
+void write_all(const UniqueFd& fd, std::string_view text, const std::string& file) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(fd.get(), text.data(), text.size());
+    if (count < 0 && errno != EINTR) throw_errno(fmt::format("cannot write '{}'", file));
+    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace
+
+FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file)
+    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)) {}
+
+Observation FakeProbe::look() {
+  Observation observation;
+  observation.taken = clock_.now();
+  const json content = read_json(file_);
+  const Object top(file_, "", content, kFileKeys);
+  if (!top.has("gpus")) top.refuse("gpus", "a list");
+  for (const Object& entry : top.objects("gpus", kGpuKeys)) {
+    observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_));
+  }
+  const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+  const std::string error = top.text("error").value_or("");
+  if (!error.empty()) throw Error(ErrorKind::Failed, error);
+  return observation;
+}
+
+void create_fake_gpus(const std::string& file, int count) {
+  if (count < 1 || count > kGpusMax) {
+    throw Error(ErrorKind::Usage, fmt::format("cannot simulate '{}' GPUs", count),
+                fmt::format("Choose 1 to {}.", kGpusMax));
+  }
+  const std::string unfinished = fmt::format("{}.{}.new", file, ::getpid());
+  const UniqueFd fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) throw_errno(fmt::format("cannot write '{}'", unfinished));
+  struct Remover {
+    const std::string& path;
+    ~Remover() { ::unlink(path.c_str()); }
+  } const remover{unfinished};
+  write_all(fd, initial_text(count), unfinished);
+  if (::fchmod(fd.get(), 0666) != 0) throw_errno(fmt::format("cannot open up '{}'", unfinished));
+  // Not rename, which would put it over a file that somebody else has made meanwhile.
+  if (::link(unfinished.c_str(), file.c_str()) != 0 && errno != EEXIST) {
+    throw_errno(fmt::format("cannot make '{}'", file));
+  }
+}
+
+}  // namespace chg

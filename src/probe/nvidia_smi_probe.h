@@ -1,0 +1,33 @@
+// Looks at NVIDIA GPUs by asking nvidia-smi.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "probe/probe.h"
+#include "probe/proc_reader.h"
+
+namespace chg {
+
+class NvidiaSmiProbe final : public Probe {
+ public:
+  /// `clock` must outlive the probe. `deadline` is for one look, with all the questions that it
+  /// asks. `program` is looked up in PATH.
+  explicit NvidiaSmiProbe(const Clock& clock, ProcReader proc = ProcReader(),
+                          Duration deadline = std::chrono::seconds(10),
+                          std::string program = "nvidia-smi");
+
+  /// Asks for the GPUs, and for processes only when some GPU has memory in use or doesn't tell.
+  /// Processes that can't be listed at all are an Error too: their GPUs can't be told from free
+  /// ones.
+  Observation look() override;
+  std::string name() const override { return "nvidia-smi"; }
+
+ private:
+  const Clock& clock_;
+  ProcReader proc_;
+  Duration deadline_;
+  std::string program_;
+};
+
+}  // namespace chg

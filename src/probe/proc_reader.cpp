@@ -1,0 +1,177 @@
+#include "probe/proc_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kCommandLineBytesMax = 4096;
+constexpr std::size_t kStatusBytesMax = 64U << 10;
+// Linux allows no larger environment: three quarters of an 8 MiB stack.
+constexpr std::size_t kEnvironmentBytesMax = 6U << 20;
+
+constexpr std::string_view kReservationVariable = "CANHAZGPU_RESERVATION=";
+
+// The folder of one process. It stays that process's when the pid is reused: then it reads as
+// empty.
+UniqueFd open_process(const std::string& root, int pid) {
+  const std::string path = root + "/" + std::to_string(pid);
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+// The first `bytes_max` bytes of a file, or missing when it can't be read.
+std::optional<std::string> read_file(const UniqueFd& folder, const char* name,
+                                     std::size_t bytes_max) {
+  const UniqueFd file(::openat(folder.get(), name, O_RDONLY | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (text.size() < bytes_max) {
+    const std::size_t wanted = std::min(buffer.size(), bytes_max - text.size());
+    const ssize_t count = ::read(file.get(), buffer.data(), wanted);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::nullopt;
+    if (count == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+// Cuts the next word, or the next text that a NUL ends, from the front of `rest`.
+std::string_view cut(std::string_view& rest, char end) {
+  const std::size_t length = std::min(rest.find(end), rest.size());
+  const std::string_view piece = rest.substr(0, length);
+  rest.remove_prefix(std::min(length + 1, rest.size()));
+  return piece;
+}
+
+template <typename Number>
+std::optional<Number> number(std::string_view text) {
+  Number value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+struct Stat {
+  std::string_view name;
+  char state;
+  std::optional<std::uint64_t> start_ticks;
+};
+
+// "PID (NAME) STATE PPID …". The name may contain anything, ") " included; what follows may not.
+std::optional<Stat> parse_stat(std::string_view text) {
+  const std::size_t open = text.find('(');
+  const std::size_t close = text.rfind(')');
+  if (close == std::string_view::npos || open >= close) return std::nullopt;
+  std::string_view rest = text.substr(close + 1);
+  constexpr int kFieldBeforeState = 2;
+  constexpr int kFieldStartTicks = 22;
+  cut(rest, ' ');
+  Stat stat{text.substr(open + 1, close - open - 1), rest.empty() ? '?' : rest.front(), {}};
+  for (int field = kFieldBeforeState + 1; field < kFieldStartTicks; ++field) cut(rest, ' ');
+  stat.start_ticks = number<std::uint64_t>(cut(rest, ' '));
+  return stat;
+}
+
+// The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
+std::optional<std::uint32_t> parse_uid(std::string_view status) {
+  while (!status.empty()) {
+    std::string_view line = cut(status, '\n');
+    if (cut(line, '\t') == "Uid:") return number<std::uint32_t>(cut(line, '\t'));
+  }
+  return std::nullopt;
+}
+
+// Missing when the variable is not there and the memory doesn't look like an environment.
+std::optional<std::string> parse_reservation(std::string_view environment) {
+  bool is_overwritten = false;
+  while (!environment.empty()) {
+    const std::string_view variable = cut(environment, '\0');
+    if (variable.starts_with(kReservationVariable)) {
+      return std::string(variable.substr(kReservationVariable.size()));
+    }
+    if (variable.find('=') == std::string_view::npos) is_overwritten = true;
+  }
+  return is_overwritten ? std::nullopt : std::optional<std::string>("");
+}
+
+// argv[0] is a path, or a title that the program gave itself ("nginx: worker /etc/x"): there a
+// slash behind the first space is part of a remark.
+std::string_view program_name(std::string_view argument) {
+  const std::size_t end = argument.starts_with('/') ? std::string_view::npos : argument.find(' ');
+  return argument.substr(argument.rfind('/', end) + 1);
+}
+
+std::string without_trailing_nul(std::string text) {
+  text.erase(text.find_last_not_of('\0') + 1);
+  return text;
+}
+
+}  // namespace
+
+ProcReader::ProcReader(std::string root) : root_(std::move(root)) {}
+
+void ProcReader::fill(GpuProcess& process) {
+  const UniqueFd folder = open_process(root_, process.pid);
+  if (!folder) return;
+  const std::optional<std::string> stat_text = read_file(folder, "stat", kStatusBytesMax);
+  const std::optional<Stat> stat = stat_text ? parse_stat(*stat_text) : std::nullopt;
+  if (stat) {
+    process.start_ticks = stat->start_ticks;
+    process.program = stat->name;
+  }
+  if (const auto status = read_file(folder, "status", kStatusBytesMax)) {
+    process.uid = parse_uid(*status);
+    if (process.uid) process.user = account_name(*process.uid);
+  }
+  // Before the command line: a process that is ending has neither, and its empty environment says
+  // nothing of the one that it had.
+  const auto environment = read_file(folder, "environ", kEnvironmentBytesMax);
+  const std::string command =
+      without_trailing_nul(read_file(folder, "cmdline", kCommandLineBytesMax).value_or(""));
+  if (environment && !(environment->empty() && command.empty())) {
+    process.reservation_id = parse_reservation(*environment);
+  }
+  if (command.empty()) return;
+  const std::string_view name =
+      program_name(std::string_view(command).substr(0, command.find('\0')));
+  if (!name.empty()) process.program = name;
+  process.command_line = command;
+  std::replace(process.command_line.begin(), process.command_line.end(), '\0', ' ');
+}
+
+bool ProcReader::is_running(int pid) const {
+  const UniqueFd folder = open_process(root_, pid);
+  if (!folder) return false;
+  const auto text = read_file(folder, "stat", kStatusBytesMax);
+  const auto stat = text ? parse_stat(*text) : std::nullopt;
+  return stat && stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
+}
+
+const std::string& ProcReader::account_name(std::uint32_t uid) {
+  const auto known = account_names_.find(uid);
+  if (known != account_names_.end()) return known->second;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(1024);
+  while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
+  const std::string name = found != nullptr ? entry.pw_name : std::to_string(uid);
+  return account_names_.emplace(uid, name).first->second;
+}
+
+}  // namespace chg

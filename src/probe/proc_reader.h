@@ -1,0 +1,41 @@
+// What /proc tells about the processes that GPU tools list.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "core/observation.h"
+
+namespace chg {
+
+class ProcReader {
+ public:
+  /// `root`: where /proc is mounted.
+  explicit ProcReader(std::string root = "/proc");
+
+  /// Fills in what /proc/PID tells of `process.pid`: start ticks, owner, program, command line and
+  /// reservation id. What it doesn't tell stays as it was: everything where there is no such
+  /// process (a GPU tool's pid may be of another pid namespace), some where it ends meanwhile or
+  /// belongs to somebody else. All that is filled in is of one process, even if the pid is reused
+  /// meanwhile.
+  ///
+  /// - program: the last part of argv[0] ("python3"), else the kernel's name for the process
+  /// - command_line: all arguments, joined by spaces, at most 4096 bytes
+  /// - reservation_id: missing when the environment may not be read (EACCES), or when the process
+  /// has
+  ///   written over it, as programs do that change their title
+  void fill(GpuProcess& process);
+
+  /// Whether the process exists and has not ended: a zombie is not running.
+  bool is_running(int pid) const;
+
+  /// The account's name, or the uid as text when it has none. Asked once for each uid.
+  const std::string& account_name(std::uint32_t uid);
+
+ private:
+  std::string root_;
+  std::map<std::uint32_t, std::string> account_names_;
+};
+
+}  // namespace chg

@@ -1,0 +1,208 @@
+#include "probe/nvidia_smi_probe.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "unit/probe/fixture.h"
+#include "unit/probe/path_variable.h"
+#include "unit/probe/temporary_folder.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::seconds;
+
+// Remembers whether the tool had been started when it was asked.
+class WatchfulClock final : public Clock {
+ public:
+  explicit WatchfulClock(std::string log) : log_(std::move(log)) {}
+
+  Instant now() const override {
+    asked_before_start_ = !std::filesystem::exists(log_);
+    return {.wall = WallTime(seconds(1'800'000'000)), .boot = seconds(5000), .boot_id = "a-boot"};
+  }
+  bool asked_before_start() const { return asked_before_start_; }
+
+ private:
+  std::string log_;
+  mutable bool asked_before_start_ = false;
+};
+
+constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
+
+// A stand-in nvidia-smi in PATH: it notes its arguments and answers as the test says.
+class NvidiaSmi : public ::testing::Test {
+ protected:
+  void answer(const std::string& to_gpus, const std::string& to_processes) {
+    folder_.write_script("nvidia-smi", "echo \"$@\" >> " + folder_.path("log") +
+                                           "\ncase \"$1\" in\n--query-gpu=*) " + to_gpus +
+                                           ";;\n--query-compute-apps=*) " + to_processes +
+                                           ";;\n*) echo unasked; exit 2;;\nesac\n");
+  }
+
+  std::string print(const std::string& text) {
+    const std::string name = "answer" + std::to_string(answers_++);
+    return "cat " + folder_.write(name, text);
+  }
+
+  std::string gpu(int index, const std::string& memory_used) {
+    return std::to_string(index) + ", " + kUuid + std::to_string(index) +
+           ", 00000000:1A:00.0, NVIDIA Example, " + memory_used + ", 81559, 0, Disabled\n";
+  }
+
+  std::string process(int gpu_index, int pid, const std::string& name, int memory) {
+    return kUuid + std::to_string(gpu_index) + ", " + std::to_string(pid) + ", " + name + ", " +
+           std::to_string(memory) + "\n";
+  }
+
+  Observation look(Duration deadline = seconds(30)) {
+    return NvidiaSmiProbe(clock_, ProcReader(), deadline).look();
+  }
+
+  std::string failure(Duration deadline = seconds(30)) {
+    try {
+      look(deadline);
+    } catch (const Error& error) {
+      EXPECT_NE(error.hint(), "");
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::string log() { return read_text(folder_.path("log")); }
+
+  TemporaryFolder folder_;
+  PathVariable path_{folder_.path() + ":/usr/bin:/bin"};
+  WatchfulClock clock_{folder_.path("log")};
+  int answers_ = 0;
+};
+
+TEST_F(NvidiaSmi, GivesGpusWithTheirProcesses) {
+  answer(print(gpu(0, "0") + gpu(1, "8100")),
+         print(process(1, ::getpid(), "unit_probe", 8000) + process(1, 1, "x", 100)));
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.size(), 2U);
+  EXPECT_TRUE(observation.gpus[0].processes.empty());
+  ASSERT_EQ(observation.gpus[1].processes.size(), 2U);
+  EXPECT_EQ(observation.gpus[1].memory_used_mib, 8100U);
+  EXPECT_EQ(observation.gpus[1].processes[0].memory_mib, 8000U);
+}
+
+TEST_F(NvidiaSmi, TellsOwnersAndProgramsFromProc) {
+  answer(print(gpu(0, "8000")), print(process(0, ::getpid(), "something else", 8000)));
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.at(0).processes.size(), 1U);
+  const GpuProcess& process = observation.gpus[0].processes[0];
+  EXPECT_EQ(process.program, "unit_probe");
+  EXPECT_EQ(process.uid, ::getuid());
+  EXPECT_TRUE(process.start_ticks.has_value());
+}
+
+TEST_F(NvidiaSmi, KeepsProcessesThatProcDoesNotKnow) {
+  // No pid of Linux is as high.
+  answer(print(gpu(0, "8000")), print(process(0, 2'000'000'000, "/usr/bin/python3", 8000)));
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.at(0).processes.size(), 1U);
+  const GpuProcess& process = observation.gpus[0].processes[0];
+  EXPECT_EQ(process.pid, 2'000'000'000);
+  EXPECT_EQ(process.program, "python3");
+  EXPECT_EQ(process.uid, std::nullopt);
+  EXPECT_EQ(process.user, "");
+  EXPECT_EQ(process.reservation_id, std::nullopt);
+}
+
+TEST_F(NvidiaSmi, IsAskedWithTheDocumentedQueries) {
+  answer(print(gpu(0, "5")), ":");
+  look();
+  EXPECT_EQ(log(),
+            "--query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,"
+            "mig.mode.current --format=csv,noheader,nounits\n"
+            "--query-compute-apps=gpu_uuid,pid,process_name,used_memory "
+            "--format=csv,noheader,nounits\n");
+}
+
+TEST_F(NvidiaSmi, IsNotAskedForProcessesWhereNoMemoryIsUsed) {
+  answer(print(gpu(0, "0") + gpu(1, "0")), "echo asked; exit 1");
+  EXPECT_EQ(look().gpus.size(), 2U);
+  EXPECT_EQ(log().find("compute-apps"), std::string::npos);
+}
+
+TEST_F(NvidiaSmi, IsAskedForProcessesWhereMemoryCannotBeRead) {
+  answer(print(gpu(0, "0") + gpu(1, "[N/A]")), print(process(1, 2'000'000'000, "x", 8000)));
+  EXPECT_EQ(look().gpus.at(1).processes.size(), 1U);
+}
+
+TEST_F(NvidiaSmi, SetsTheTimeBeforeTheToolStarts) {
+  answer(print(gpu(0, "0")), ":");
+  const Observation observation = look();
+  EXPECT_TRUE(clock_.asked_before_start());
+  EXPECT_EQ(observation.taken.boot_id, "a-boot");
+  EXPECT_EQ(observation.taken.boot, seconds(5000));
+}
+
+TEST_F(NvidiaSmi, IsBelievedInItsRowsWhateverItsExitStatus) {
+  answer(print("Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.\n" +
+               gpu(0, "5")) +
+             "; exit 15",
+         print("Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.\n") +
+             "; exit 15");
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.size(), 1U);
+  EXPECT_EQ(observation.gpus[0].error, "");
+}
+
+TEST_F(NvidiaSmi, MakesAnErrorOfAGpuWhoseProcessesMayNotBeSeen) {
+  answer(print(gpu(0, "0") + gpu(1, "[N/A]")),
+         print(std::string(kUuid) + "1, [Insufficient Permissions], [N/A], [N/A]\n"));
+  const Observation observation = look();
+  EXPECT_EQ(observation.gpus.at(0).error, "");
+  EXPECT_EQ(observation.gpus.at(1).error, "nvidia-smi does not tell its processes");
+}
+
+TEST_F(NvidiaSmi, FailsWithWhatItSays) {
+  answer("echo 'No devices were found'", ":");
+  EXPECT_EQ(failure(), "nvidia-smi finds no GPU");
+}
+
+TEST_F(NvidiaSmi, FailsWhereItSaysNothing) {
+  answer(":", ":");
+  EXPECT_EQ(failure(), "nvidia-smi gave no readings");
+}
+
+TEST_F(NvidiaSmi, FailsWhereProcessesCannotBeListed) {
+  answer(print(gpu(0, "5")), "echo 'Failed to initialize NVML: Unknown Error'");
+  EXPECT_EQ(failure(), "nvidia-smi failed to initialize NVML: unknown error");
+  answer(print(gpu(0, "5")), "exit 9");
+  EXPECT_EQ(failure(), "nvidia-smi failed: the NVIDIA driver is not loaded");
+}
+
+TEST_F(NvidiaSmi, FailsWhereItIsKilledInItsAnswer) {
+  answer(print(gpu(0, "5")) + "; kill -KILL $$", ":");
+  EXPECT_EQ(failure(), "nvidia-smi was ended by signal 9");
+  answer(print(gpu(0, "5")), print(process(0, 1, "x", 5)) + "; kill -SEGV $$");
+  EXPECT_EQ(failure(), "nvidia-smi was ended by signal 11");
+}
+
+TEST_F(NvidiaSmi, FailsWhereItIsNotInstalled) {
+  EXPECT_EQ(failure(), "'nvidia-smi' is not in PATH");
+}
+
+TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
+  ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
+  const Duration deadline = std::chrono::milliseconds(300);
+  const std::string expected = "nvidia-smi did not answer within " + to_short_text(deadline);
+  answer("exec cat " + folder_.path("fifo"), ":");
+  EXPECT_EQ(failure(deadline), expected);
+  answer(print(gpu(0, "5")), "exec cat " + folder_.path("fifo"));
+  EXPECT_EQ(failure(deadline), expected);
+}
+
+TEST_F(NvidiaSmi, IsNamed) { EXPECT_EQ(NvidiaSmiProbe(clock_).name(), "nvidia-smi"); }
+
+}  // namespace
+}  // namespace chg

@@ -1,0 +1,161 @@
+// Outputs that others recorded. They are not part of the project: where the folder is missing, the
+// test says so and is skipped.
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "probe/nvidia_smi_failure.h"
+#include "probe/nvidia_smi_text.h"
+#include "unit/probe/fixture.h"
+
+namespace chg {
+namespace {
+
+std::string said(const std::optional<std::uint64_t>& value) {
+  return value ? std::to_string(*value) : "?";
+}
+
+std::string shown(const std::vector<GpuReading>& gpus) {
+  std::string text;
+  for (const GpuReading& gpu : gpus) {
+    text += " " + std::to_string(gpu.index) + ":" + said(gpu.memory_used_mib) + "/" +
+            said(gpu.memory_total_mib) + "@" +
+            (gpu.utilization_percent ? std::to_string(*gpu.utilization_percent) : "?") +
+            (gpu.error.empty() ? "" : "!" + gpu.error);
+  }
+  return text;
+}
+
+std::string shown(const ProcessTable& table) {
+  std::string text;
+  for (const ListedProcess& listed : table.processes) {
+    text += " " + std::to_string(listed.process.pid) + "(" + listed.process.program +
+            "):" + said(listed.process.memory_mib);
+  }
+  return text + (table.has_stray_text ? " stray" : "");
+}
+
+enum class Kind { Gpus, Processes, Failure, Unasked };
+
+struct Expectation {
+  Kind kind;
+  std::string columns;   // where the file has no header
+  std::string expected;  // readings as shown() has them, or the beginning of the failure
+};
+
+const std::map<std::string, Expectation>& expectations() {
+  static const std::string h100 = "nvidia-h100-80gb-hbm3__590.48.01__";
+  static const std::string h100_mig = "nvidia-h100-mig__590.48.01__";
+  static const std::string h200_mig = "nvidia-h200-mig__590.48.01__";
+  static const std::string query_gpu = "query-gpu-csv-what-the-exporter-parses.txt";
+  static const std::string query_apps = "query-compute-apps-per-process.txt";
+  static const std::map<std::string, Expectation> table = {
+      {"h200x8__query-gpu__before.csv",
+       {Kind::Gpus, "",
+        " 0:130013/143771@100 1:130053/143771@100 2:105851/143771@100 3:129993/143771@100"
+        " 4:106091/143771@100 5:105851/143771@100 6:106139/143771@100 7:58071/143771@0"}},
+      {"h200x8__query-gpu__after.csv",
+       {Kind::Gpus, "",
+        " 0:130013/143771@100 1:130053/143771@100 2:0/143771@0 3:129993/143771@100"
+        " 4:244/143771@0 5:4/143771@0 6:292/143771@0 7:58071/143771@0"}},
+      {"nvidia-smi__edge__err_field.csv",
+       {Kind::Gpus, "index,memory.free,memory.total",
+        " 0:?/?@?!nvidia-smi reports ERR! 1:?/24576@? 2:?/24576@?"}},
+      {"nvidia-smi__edge__h100l-mig_query.csv",
+       {Kind::Gpus, "name,memory.total,memory.used,memory.free,mig.mode.current", " 0:?/?@?"}},
+      {"nvidia-smi__edge__mig-parent-no-permission_query-gpu.csv",
+       {Kind::Gpus, "utilization.gpu,utilization.memory,memory.free,memory.used,memory.total",
+        " 0:?/?@?"}},
+      {"nvidia-smi__edge__power_na.csv",
+       {Kind::Gpus, "index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw",
+        " 0:20000/24564@87 1:1/24576@0"}},
+      {h100 + "idle-" + query_gpu, {Kind::Gpus, "", " 0:0/81559@0"}},
+      {h100 + "load-" + query_gpu, {Kind::Gpus, "", " 0:19818/81559@100"}},
+      {h100_mig + "idle-" + query_gpu, {Kind::Gpus, "", " 0:59/81559@?"}},
+      {h100_mig + "load-" + query_gpu, {Kind::Gpus, "", " 0:11125/81559@?"}},
+      {h200_mig + "idle-" + query_gpu, {Kind::Gpus, "", " 0:55/143771@?"}},
+      {h200_mig + "load-" + query_gpu, {Kind::Gpus, "", " 0:16959/143771@?"}},
+
+      {"h200x8__query-compute-apps__before.csv",
+       {Kind::Processes, "",
+        " 1328667(python3.10):130004 1328668(python3.10):130044 1425258(python3):105842"
+        " 1328669(python3.10):129984 1425259(python3):105842 1425260(python3):105842"
+        " 1425261(python3):105842 1758887():58060"}},
+      {"h200x8__query-compute-apps__after.csv",
+       {Kind::Processes, "",
+        " 1328667(python3.10):130004 1328668(python3.10):130044 1328669(python3.10):129984"
+        " 1758887():58060"}},
+      {"nvidia-smi__edge__mig-in-container_compute-apps.csv", {Kind::Processes, "", " 0():?"}},
+      {"nvidia-smi__edge__wsl_compute-apps.csv", {Kind::Processes, "", " 1():? 104():?"}},
+      {h100 + "idle-" + query_apps, {Kind::Processes, "", ""}},
+      {h100 + "load-" + query_apps,
+       {Kind::Processes, "", " 11327(memhog):2566 11328(memhog):1542 11345(gpu_burn):15690"}},
+      {h100_mig + "idle-" + query_apps, {Kind::Processes, "", ""}},
+      {h100_mig + "load-" + query_apps,
+       {Kind::Processes, "", " 21180(memhog):2296 21181(memhog):1272 21198(gpu_burn):7484"}},
+      {h200_mig + "idle-" + query_apps, {Kind::Processes, "", ""}},
+      {h200_mig + "load-" + query_apps,
+       {Kind::Processes, "", " 12249(memhog):2194 12250(memhog):1170 12267(gpu_burn):13526"}},
+
+      {"nvidia-smi__error__driver_library_mismatch.txt",
+       {Kind::Failure, "", "nvidia-smi failed: driver/library version mismatch"}},
+      {"nvidia-smi__error__gpu_lost.txt", {Kind::Failure, "", "nvidia-smi failed: GPU is lost"}},
+      {"nvidia-smi__error__no_devices.txt", {Kind::Failure, "", "nvidia-smi finds no GPU"}},
+      {"nvidia-smi__error__no_driver.txt",
+       {Kind::Failure, "", "nvidia-smi cannot reach the NVIDIA driver"}},
+      {"nvidia-smi__error__no_supported_gpus.txt",
+       {Kind::Failure, "", "nvidia-smi finds no GPU that this driver supports"}},
+      {"nvidia-smi__error__unknown_error_container.txt",
+       {Kind::Failure, "", "nvidia-smi failed to initialize NVML: unknown error"}},
+      {"nvidia-smi__error__unknown_handle.txt",
+       {Kind::Failure, "", "nvidia-smi cannot reach a GPU"}},
+  };
+  return table;
+}
+
+void expect_as_recorded(const std::string& text, const Expectation& expectation) {
+  const std::string_view columns = expectation.columns;
+  switch (expectation.kind) {
+    case Kind::Gpus:
+      EXPECT_EQ(shown(parse_gpus(text, columns.empty() ? kGpuColumns : columns)),
+                expectation.expected);
+      break;
+    case Kind::Processes:
+      EXPECT_EQ(shown(parse_processes(text)), expectation.expected);
+      break;
+    case Kind::Failure:
+      EXPECT_EQ(shown(parse_gpus(text)), "");
+      EXPECT_EQ(nvidia_smi_error(text, "", 0).what(), expectation.expected);
+      break;
+    case Kind::Unasked:
+      EXPECT_EQ(shown(parse_gpus(text)), "");
+      break;
+  }
+}
+
+TEST(RecordedOutputs, AreReadAsTheyWereMeant) {
+  const std::filesystem::path folder = std::string(FIXTURES) + "/../../../shared/samples";
+  if (!std::filesystem::is_directory(folder)) {
+    GTEST_SKIP() << "there are no recorded outputs in " << folder;
+  }
+  std::size_t checked = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    const std::string extension = entry.path().extension();
+    const bool is_nvidia = name.starts_with("nvidia-") || name.starts_with("h200x8");
+    if (!is_nvidia || (extension != ".csv" && extension != ".txt")) continue;
+    SCOPED_TRACE(name);
+    const auto known = expectations().find(name);
+    // Answers to other questions (-L, -q, pmon …) must not pass for readings.
+    const Expectation unasked{Kind::Unasked, "", ""};
+    expect_as_recorded(read_text(entry.path()),
+                       known == expectations().end() ? unasked : known->second);
+    if (known != expectations().end()) ++checked;
+  }
+  EXPECT_EQ(checked, expectations().size());
+}
+
+}  // namespace
+}  // namespace chg
