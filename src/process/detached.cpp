@@ -1,0 +1,121 @@
+#include "process/detached.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace chg {
+namespace {
+
+// The memory in which the kernel laid the arguments and, right behind, the environment.
+std::span<char>& argument_area() {
+  static std::span<char> area;
+  return area;
+}
+
+void show_title(const std::string& title) {
+  // The variables move to the heap first: the probe's tools need them later (PATH, LD_LIBRARY_PATH).
+  std::size_t count = 0;
+  while (environ[count] != nullptr) ++count;
+  auto** copy = static_cast<char**>(calloc(count + 1, sizeof(char*)));
+  if (copy == nullptr) return;
+  for (std::size_t i = 0; i < count; ++i) copy[i] = strdup(environ[i]);
+  environ = copy;
+  const std::span<char> area = argument_area();
+  std::fill(area.begin(), area.end(), '\0');
+  if (!area.empty()) title.copy(area.data(), area.size() - 1);
+  prctl(PR_SET_NAME, "canhazgpu-super");
+}
+
+void leave_everything(int keep_fd) {
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nothing, fd);
+  if (keep_fd > 3) close_range(3, static_cast<unsigned>(keep_fd) - 1, 0);
+  close_range(static_cast<unsigned>(std::max(keep_fd + 1, 3)), ~0U, 0);
+  if (chdir("/") != 0) return;
+  for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+constexpr char kReady = '+';
+
+// The life of the detached process. Says "+" when it is ready, or else why it never will be.
+[[noreturn]] void live(const std::string& title, UniqueFd report,
+                       const std::function<void(const std::function<void()>&)>& body) {
+  const auto say = [&](std::string_view text) {
+    const ssize_t written = ::write(report.get(), text.data(), text.size());
+    static_cast<void>(written);  // nobody listens any more: the run has been killed
+    report.reset();
+  };
+  try {
+    leave_everything(report.get());
+    show_title(title);
+    body([&] { say(std::string_view(&kReady, 1)); });
+  } catch (const std::exception& error) {
+    if (report) say(error.what());
+    _exit(1);
+  }
+  _exit(0);
+}
+
+void await_ready(const UniqueFd& report) {
+  std::array<char, 512> text{};
+  ssize_t size = 0;
+  do {
+    size = ::read(report.get(), text.data(), text.size());
+  } while (size < 0 && errno == EINTR);
+  if (size > 0 && text[0] == kReady) return;
+  const std::string why = size > 0 ? std::string(text.data(), static_cast<std::size_t>(size))
+                                   : "it ended at once";
+  throw Error(ErrorKind::Failed, "cannot start the supervisor of the run: " + why);
+}
+
+}  // namespace
+
+void remember_arguments(int argc, char** argv) {
+  if (argc < 1) return;
+  char* end = argv[argc - 1] + std::strlen(argv[argc - 1]) + 1;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    // Only while they lie behind one another; what was set later lies elsewhere.
+    if (*variable == end) end += std::strlen(end) + 1;
+  }
+  argument_area() = std::span<char>(argv[0], end);
+}
+
+void start_detached(const std::string& title,
+                    const std::function<void(const std::function<void()>& ready)>& body) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
+  const UniqueFd report(ends[0]);
+  UniqueFd reporter(ends[1]);
+  const pid_t middle = fork();
+  if (middle < 0) throw_errno("cannot start the supervisor of the run");
+  if (middle == 0) {
+    setsid();
+    const pid_t last = fork();
+    if (last != 0) _exit(last < 0 ? 1 : 0);
+    live(title, std::move(reporter), body);
+  }
+  reporter.reset();
+  int status = 0;
+  while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {
+  }
+  await_ready(report);
+}
+
+}  // namespace chg

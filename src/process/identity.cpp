@@ -1,0 +1,125 @@
+#include "process/identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/poll.h"
+
+namespace chg {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::uint64_t own_pid_namespace() {
+  struct stat file {};
+  return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
+}
+
+bool is_of_this_kernel(const ProcessIdentity& process) { return process.boot_id == boot_id(); }
+
+bool is_seen_from_here(const ProcessIdentity& process) {
+  static const std::uint64_t here = own_pid_namespace();
+  return is_of_this_kernel(process) && process.pid_namespace == here;
+}
+
+UniqueFd open_pidfd(int pid) {
+  return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
+
+bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
+
+// The n-th word of `text`, from 0.
+std::string_view word(std::string_view text, int n) {
+  for (; n > 0; --n) text.remove_prefix(std::min(text.find(' ') + 1, text.size()));
+  return text.substr(0, text.find(' '));
+}
+
+template <typename Number>
+Number number(std::string_view text) {
+  Number value{};
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+std::optional<ProcessStat> read_stat(int pid) {
+  const UniqueFd file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  std::array<char, 1024> buffer{};
+  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
+  if (size <= 0) return std::nullopt;
+  std::string_view text(buffer.data(), static_cast<std::size_t>(size));
+  // The name, in parentheses, may itself hold spaces and parentheses; what follows does not.
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
+  text.remove_prefix(name_end + 2);
+  return ProcessStat{pid, text.front(), number<int>(word(text, 1)), number<int>(word(text, 3)),
+                     number<std::uint64_t>(word(text, 19))};
+}
+
+std::optional<ProcessIdentity> identity_of(int pid) {
+  const auto stat = read_stat(pid);
+  if (!stat) return std::nullopt;
+  return ProcessIdentity{host_name(), boot_id(), own_pid_namespace(), pid, stat->start_ticks};
+}
+
+ProcessIdentity self_identity() {
+  const auto identity = identity_of(getpid());
+  if (!identity) {
+    throw Error(ErrorKind::Failed, "cannot read '/proc/self/stat'", "is /proc mounted here?");
+  }
+  return *identity;
+}
+
+Liveness liveness(const ProcessIdentity& process) {
+  if (!is_of_this_kernel(process)) {
+    // Another boot of this host ended it; another host can't be seen.
+    return process.host == host_name() ? Liveness::Gone : Liveness::Unseen;
+  }
+  if (!is_seen_from_here(process)) return Liveness::Unseen;
+  const auto stat = read_stat(process.pid);
+  if (stat && stat->start_ticks != process.start_ticks) return Liveness::Gone;
+  if (stat && stat->state != 'Z' && stat->state != 'X') {
+    return stat->state == 'T' || stat->state == 't' ? Liveness::Stopped : Liveness::Alive;
+  }
+  // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may be
+  // a first thread that ended before the others. The pidfd knows.
+  const UniqueFd pidfd = open_pidfd(process.pid);
+  if (!pidfd || has_ended(pidfd)) return Liveness::Gone;
+  return stat ? Liveness::Alive : Liveness::Unseen;
+}
+
+UniqueFd watch(const ProcessIdentity& process) {
+  if (!is_seen_from_here(process)) return {};
+  UniqueFd pidfd = open_pidfd(process.pid);
+  // Looked at after the pidfd was opened: from then on the pid can't become another's unnoticed.
+  if (pidfd && liveness(process) == Liveness::Gone) return {};
+  return pidfd;
+}
+
+bool send_signal(const ProcessIdentity& process, int signal_number) {
+  const UniqueFd pidfd = watch(process);
+  if (!pidfd) return false;
+  if (syscall(SYS_pidfd_send_signal, pidfd.get(), signal_number, nullptr, 0) == 0) return true;
+  if (errno == ESRCH) return false;
+  throw_errno(fmt::format("cannot signal process {}", process.pid));
+}
+
+}  // namespace chg

@@ -1,0 +1,40 @@
+// Finds out who a process is, whether it still lives, and when it ends.
+#pragma once
+
+#include <optional>
+
+#include "base/unique_fd.h"
+#include "core/process_identity.h"
+
+namespace chg {
+
+/// Who this process is. After a fork, ask again.
+ProcessIdentity self_identity();
+
+/// Who the process with this pid of our own pid namespace is; missing when there is none.
+std::optional<ProcessIdentity> identity_of(int pid);
+
+/// What can be known of it from here. A zombie is gone: it holds no GPU any more.
+Liveness liveness(const ProcessIdentity& process);
+
+/// A pidfd that polls as ready when the process has ended. Empty when it is gone, or can't be seen
+/// from here; any process may watch any other.
+UniqueFd watch(const ProcessIdentity& process);
+
+/// Sends a signal to that very process, or to none. False when it is gone; throws Error(NotPermitted)
+/// for other people's.
+bool send_signal(const ProcessIdentity& process, int signal_number);
+
+/// A line of /proc/PID/stat, as far as it matters here.
+struct ProcessStat {
+  int pid = 0;
+  char state = '?';
+  int parent = 0;
+  int session = 0;
+  std::uint64_t start_ticks = 0;
+};
+
+/// Reads /proc/PID/stat; missing when there is no such process, or /proc hides it.
+std::optional<ProcessStat> read_stat(int pid);
+
+}  // namespace chg

@@ -1,0 +1,145 @@
+#include "process/job.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/poll.h"
+#include "base/unique_fd.h"
+#include "process/identity.h"
+
+namespace chg {
+namespace {
+
+std::vector<ProcessStat> live_processes() {
+  std::vector<ProcessStat> processes;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
+  if (!directory) throw_errno("cannot read '/proc'");
+  while (const dirent* entry = readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    int pid = 0;
+    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (status != std::errc() || end != name.data() + name.size()) continue;
+    const auto stat = read_stat(pid);
+    if (stat && stat->state != 'Z' && stat->state != 'X') processes.push_back(*stat);
+  }
+  return processes;
+}
+
+bool carries(int pid, const std::string& assignment) {
+  std::ifstream file(fmt::format("/proc/{}/environ", pid), std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  // Between two NULs, so that neither NAME_ID=x nor ID2 is taken for it.
+  return ('\0' + text + '\0').find('\0' + assignment + '\0') != std::string::npos;
+}
+
+}  // namespace
+
+std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
+                                         const ProcessIdentity& command) {
+  std::vector<ProcessStat> candidates = live_processes();
+  std::erase_if(candidates, [&](const ProcessStat& process) {
+    return process.start_ticks < command.start_ticks || process.pid == getpid();
+  });
+  const std::string assignment = fmt::format("{}={}", kReservationVariable, reservation_id);
+  std::vector<int> members;
+  const auto take_if = [&](const auto& belongs) {
+    const auto taken = std::partition(candidates.begin(), candidates.end(),
+                                      [&](const ProcessStat& process) { return !belongs(process); });
+    const bool any = taken != candidates.end();
+    for (auto it = taken; it != candidates.end(); ++it) members.push_back(it->pid);
+    candidates.erase(taken, candidates.end());
+    return any;
+  };
+  take_if([&](const ProcessStat& process) {
+    const bool is_command =
+        process.pid == command.pid && process.start_ticks == command.start_ticks;
+    return is_command || process.session == command.pid || carries(process.pid, assignment);
+  });
+  // Children of members, until there are no more.
+  while (take_if([&](const ProcessStat& process) {
+    return std::find(members.begin(), members.end(), process.parent) != members.end();
+  })) {
+  }
+  std::vector<ProcessIdentity> identities;
+  for (const int pid : members) {
+    if (const auto identity = identity_of(pid)) identities.push_back(*identity);
+  }
+  return identities;
+}
+
+bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number) {
+  bool reached = false;
+  for (const ProcessIdentity& process : processes) {
+    try {
+      reached = send_signal(process, signal_number) || reached;
+    } catch (const Error& error) {
+      // A setuid descendant is out of reach; the others are not.
+      if (error.kind() != ErrorKind::NotPermitted) throw;
+    }
+  }
+  return reached;
+}
+
+void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration timeout) {
+  std::vector<UniqueFd> watches;
+  std::vector<int> fds;
+  for (const ProcessIdentity& process : processes) {
+    watches.push_back(watch(process));
+    if (!watches.back()) return;
+    fds.push_back(watches.back().get());
+  }
+  wait_ready(fds, timeout);
+}
+
+void end_job(const std::string& reservation_id, const ProcessIdentity& command, Duration grace,
+             const std::function<void()>& meanwhile) {
+  constexpr Duration kTick = std::chrono::seconds(10);
+  // A process that SIGKILL does not end within this time is stuck in the kernel.
+  constexpr Duration kKillPatience = std::chrono::seconds(5);
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto deadline = now() + grace;
+  std::vector<ProcessIdentity> members = job_members(reservation_id, command);
+  std::vector<ProcessIdentity> told;
+  while (!members.empty() && now() < deadline) {
+    // Those that came since get their signal, and nobody gets a second one: that often means "now".
+    std::vector<ProcessIdentity> fresh = members;
+    std::erase_if(fresh, [&](const ProcessIdentity& process) {
+      return std::find(told.begin(), told.end(), process) != told.end();
+    });
+    signal_all(fresh, SIGINT);
+    signal_all(fresh, SIGCONT);
+    told.insert(told.end(), fresh.begin(), fresh.end());
+    wait_for_an_end(members, std::min<Duration>(kTick, deadline - now()));
+    meanwhile();
+    members = job_members(reservation_id, command);
+    // Descendants whose parents are gone may be out of sight, but not forgotten.
+    for (const ProcessIdentity& process : told) {
+      const bool listed = std::find(members.begin(), members.end(), process) != members.end();
+      if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
+    }
+  }
+  const auto give_up = now() + kKillPatience;
+  while (!members.empty() && now() < give_up) {
+    if (!signal_all(members, SIGKILL)) return;
+    wait_for_an_end(members, give_up - now());
+    std::vector<ProcessIdentity> left = job_members(reservation_id, command);
+    for (const ProcessIdentity& process : members) {
+      const bool listed = std::find(left.begin(), left.end(), process) != left.end();
+      if (!listed && liveness(process) != Liveness::Gone) left.push_back(process);
+    }
+    members = std::move(left);
+  }
+}
+
+}  // namespace chg

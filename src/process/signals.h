@@ -1,0 +1,31 @@
+// Signals as something to wait for.
+#pragma once
+
+#include <csignal>
+#include <optional>
+
+#include "base/unique_fd.h"
+
+namespace chg {
+
+/// Holds back SIGINT, SIGTERM and SIGHUP for its life, and tells of them through a descriptor. What
+/// was ignored before (nohup) stays ignored. A signal that is still held back at the end is then
+/// delivered as usual.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  int fd() const { return fd_.get(); }
+
+  /// The next signal that came, if any; does not wait.
+  std::optional<int> take();
+
+ private:
+  sigset_t old_mask_{};
+  UniqueFd fd_;
+};
+
+}  // namespace chg
