@@ -1,0 +1,111 @@
+#include "config/file.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/unique_fd.h"
+#include "config/formats.h"
+
+namespace chg {
+namespace {
+
+// Ours is a page of text. The limit also bounds what a parser can be made to do.
+constexpr std::size_t kFileSizeMax = 65536;
+
+using Reader = void (*)(const std::string&, EntryCollector&);
+
+struct Format {
+  std::string_view ending;
+  Reader reader;
+};
+
+constexpr Format kFormats[] = {
+    {".yaml", read_yaml}, {".yml", read_yaml}, {".json", read_json}, {".toml", read_toml}};
+
+enum class Presence { Absent, Present, Hidden };
+
+Presence look_for(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return Presence::Present;
+  if (errno == EACCES) return Presence::Hidden;
+  if (errno == ENOENT || errno == ENOTDIR) return Presence::Absent;
+  throw_errno(fmt::format("cannot look for the configuration file '{}'", printable(path)));
+}
+
+Reader reader_for(const std::string& path) {
+  for (const Format& format : kFormats) {
+    if (path.ends_with(format.ending)) return format.reader;
+  }
+  throw Error(ErrorKind::Usage,
+              fmt::format("configuration file '{}' has no known format", printable(path)),
+              "its name has to end in .yaml, .yml, .json or .toml");
+}
+
+// A pipe or a device would keep every command waiting.
+void check_regular(const UniqueFd& fd, const std::string& path) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  }
+  if (S_ISREG(status.st_mode)) return;
+  throw Error(ErrorKind::Failed,
+              fmt::format("configuration file '{}' is {}", printable(path),
+                          S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"));
+}
+
+std::string read_all(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  check_regular(fd, path);
+  std::string text;
+  char buffer[4096];
+  while (text.size() <= kFileSizeMax) {
+    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+    if (count == 0) return text;
+    if (count > 0) {
+      text.append(buffer, static_cast<std::size_t>(count));
+    } else if (errno != EINTR) {
+      throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+    }
+  }
+  throw Error(ErrorKind::Failed, fmt::format("configuration file '{}' is larger than {} KiB",
+                                             printable(path), kFileSizeMax / 1024));
+}
+
+}  // namespace
+
+std::optional<std::string> find_config_file(const std::vector<std::string>& stems,
+                                            std::vector<std::string>& warnings) {
+  std::vector<std::string> found;
+  for (const std::string& stem : stems) {
+    for (const Format& format : kFormats) {
+      const std::string path = stem + std::string(format.ending);
+      const Presence presence = look_for(path);
+      if (presence == Presence::Present) found.push_back(path);
+      if (presence != Presence::Hidden) continue;
+      warnings.push_back(fmt::format("cannot look for a configuration file '{}.*': {}",
+                                     printable(stem), std::generic_category().message(EACCES)));
+      break;
+    }
+  }
+  if (found.size() < 2) return found.empty() ? std::nullopt : std::optional(found.front());
+  for (std::string& path : found) path = fmt::format("'{}'", printable(path));
+  throw Error(ErrorKind::Failed, "several configuration files: " + join_names(found),
+              "keep one of them");
+}
+
+std::vector<FileEntry> read_config_file(const std::string& path) {
+  const Reader reader = reader_for(path);
+  EntryCollector collector(path);
+  reader(read_all(path), collector);
+  return collector.take();
+}
+
+}  // namespace chg

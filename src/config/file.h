@@ -1,0 +1,22 @@
+// Where configuration files are, and reading one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/entries.h"
+
+namespace chg {
+
+/// The file that exists among STEM.yaml, STEM.yml, STEM.json and STEM.toml for all of `stems`, or
+/// nothing. Throws Error(Failed) that names them where there are several: nobody could say which
+/// of them counts. A directory that may not be searched holds no file for us; that is a warning.
+std::optional<std::string> find_config_file(const std::vector<std::string>& stems,
+                                            std::vector<std::string>& warnings);
+
+/// Reads the file by the format that its name ends in. Throws Error where it can't be read, isn't a
+/// regular file, is larger than any configuration, or can't be parsed.
+std::vector<FileEntry> read_config_file(const std::string& path);
+
+}  // namespace chg

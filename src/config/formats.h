@@ -1,0 +1,19 @@
+// The readers of the file formats, each in a file of its own that alone includes its library.
+// They tell the collector what `text` holds, and refuse by it what they can't parse. An empty text
+// (or one of comments) holds nothing.
+#pragma once
+
+#include <string>
+
+#include "config/entries.h"
+
+namespace chg {
+
+/// One document; no aliases, because they let a small file stand for a huge one.
+void read_yaml(const std::string& text, EntryCollector& collector);
+
+void read_json(const std::string& text, EntryCollector& collector);
+
+void read_toml(const std::string& text, EntryCollector& collector);
+
+}  // namespace chg

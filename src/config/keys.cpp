@@ -1,0 +1,160 @@
+#include "config/keys.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/settings.h"
+
+namespace chg {
+namespace {
+
+// Bounds that no host reaches; they keep sums and conversions below from overflowing.
+constexpr std::int64_t kMegabytesMax = 1'000'000'000;
+constexpr std::int64_t kGpusMax = 1'000'000;
+
+using enum KeyType;
+
+Key flag(std::string_view name, std::string_view meaning) {
+  return {.name = name, .type = Bool, .default_text = "false", .meaning = meaning};
+}
+
+Key number(std::string_view name, std::int64_t value, std::int64_t min, std::int64_t max,
+           std::string_view meaning) {
+  return {.name = name,
+          .type = Number,
+          .default_text = fmt::to_string(value),
+          .meaning = meaning,
+          .min = min,
+          .max = max};
+}
+
+Key choice(std::string_view name, std::string_view value, std::vector<std::string_view> words,
+           std::string_view meaning) {
+  return {.name = name,
+          .type = Choice,
+          .default_text = std::string(value),
+          .meaning = meaning,
+          .words = std::move(words)};
+}
+
+Key plain(std::string_view name, KeyType type, std::string_view meaning) {
+  return {.name = name, .type = type, .default_text = {}, .meaning = meaning};
+}
+
+Key duration(std::string_view name, std::string_view value, std::string_view meaning) {
+  return {.name = name, .type = TimeSpan, .default_text = std::string(value), .meaning = meaning};
+}
+
+std::vector<Key> general_keys() {
+  Key probe = choice("probe", "auto", {"auto", "nvidia-smi", "fake"}, "how GPUs are looked at");
+  probe.words_later = {"nvml", "amd"};
+  Key ignore = plain("ignore_processes", List, "processes that never count as use of a GPU");
+  ignore.default_text = fmt::to_string(fmt::join(Settings{}.ignore_processes, ","));
+  return {
+      plain("store", Store, "where the state of the pool is kept"),
+      std::move(probe),
+      duration("probe.deadline", "10s", "how long a look at the GPUs may take"),
+      plain("fake.file", Path, "the simulated GPUs of the fake probe"),
+      number("memory.threshold", 1024, 0, kMegabytesMax,
+             "MB of no known process beyond which a GPU is in use"),
+      number("memory.process_threshold", 100, 0, kMegabytesMax,
+             "MB of its processes beyond which a GPU is in use"),
+      std::move(ignore),
+      choice("allocation.policy", "lru", {"lru", "mru-per-user"},
+             "which of the free GPUs a request gets"),
+      duration("heartbeat.interval", "60s", "how often a run says that it is alive"),
+      duration("heartbeat.timeout", "5m",
+               "silence after which a run that cannot be seen from here is over"),
+      choice("color", "auto", {"auto", "always", "never"}, "whether output has colours"),
+  };
+}
+
+std::vector<Key> run_keys() {
+  return {
+      number("run.gpus", 1, 1, kGpusMax, "how many GPUs a run gets"),
+      plain("run.gpu_ids", GpuIds, "which GPUs a run gets"),
+      plain("run.timeout", TimeSpan, "how long a run may last"),
+      duration("run.grace", "30s", "time between asking a run to end and killing it"),
+      choice("run.leftovers", "keep", {"keep", "kill", "release"},
+             "what happens when processes outlive the command of their run"),
+      plain("run.note", Text, "what a run is for, shown to others"),
+      plain("run.user", Text, "a label for people who share an account"),
+      flag("run.nonblock", "fail instead of waiting for GPUs"),
+      plain("run.wait", TimeSpan, "how long to wait for GPUs"),
+  };
+}
+
+std::vector<Key> reserve_keys() {
+  return {
+      number("reserve.gpus", 1, 1, kGpusMax, "how many GPUs to reserve"),
+      plain("reserve.gpu_ids", GpuIds, "which GPUs to reserve"),
+      duration("reserve.duration", "30m", "how long a manual reservation lasts"),
+      plain("reserve.note", Text, "what a reservation is for, shown to others"),
+      plain("reserve.user", Text, "a label for people who share an account"),
+      flag("reserve.nonblock", "fail instead of waiting for GPUs"),
+      plain("reserve.wait", TimeSpan, "how long to wait for GPUs"),
+      flag("reserve.force", "take GPUs in unreserved use by oneself"),
+      flag("reserve.short", "print the ids alone"),
+      flag("reserve.json", "print JSON"),
+  };
+}
+
+std::vector<Key> other_command_keys() {
+  return {
+      plain("release.user", Text, "a label for people who share an account"),
+      flag("status.json", "print JSON"),
+      flag("status.table", "print a table"),
+      flag("status.summary", "print a summary"),
+      flag("queue.json", "print JSON"),
+      number("report.days", 30, 1, 3650, "how many days back a report goes"),
+      choice("report.by", "user", {"user", "gpu", "day"}, "what a report adds up"),
+      flag("report.json", "print JSON"),
+  };
+}
+
+std::vector<Key> all_keys() {
+  std::vector<Key> all;
+  for (auto part : {general_keys, run_keys, reserve_keys, other_command_keys}) {
+    for (Key& key : part()) all.push_back(std::move(key));
+  }
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = all_keys();
+  return table;
+}
+
+std::optional<std::size_t> find_key(std::string_view name) {
+  const auto& table = keys();
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Key& key) { return key.name == name; });
+  if (found == table.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - table.begin());
+}
+
+bool is_section(std::string_view name) {
+  return std::any_of(keys().begin(), keys().end(), [&](const Key& key) {
+    return key.name.size() > name.size() && key.name.starts_with(name) &&
+           key.name[name.size()] == '.';
+  });
+}
+
+bool is_later_key(std::string_view name) {
+  return name == "remote_hosts" || name.starts_with("remote_hosts.") || name == "redis" ||
+         name.starts_with("redis.");
+}
+
+std::string environment_name(std::string_view key) {
+  std::string name(kEnvironmentPrefix);
+  for (const char c : key) {
+    const bool is_lower = c >= 'a' && c <= 'z';
+    name += is_lower ? static_cast<char>(c - 'a' + 'A') : c == '.' || c == '-' ? '_' : c;
+  }
+  return name;
+}
+
+}  // namespace chg

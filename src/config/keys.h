@@ -1,0 +1,55 @@
+// Every key that a configuration may hold. Flags, environment, files and `canhazgpu config` all go
+// by this one table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chg {
+
+enum class KeyType {
+  Text,
+  Path,      ///< a file; relative paths only where the working directory is meant (see Source)
+  Store,     ///< sqlite:PATH
+  Number,    ///< a whole number from `min` to `max`
+  TimeSpan,  ///< what parse_duration reads
+  Bool,      ///< true, false, yes, no, on, off, 1, 0
+  List,      ///< texts; where one text has to hold them all, separated by commas
+  Choice,    ///< one of `words`
+  GpuIds,    ///< what parse_gpu_ids reads, or a list of such texts
+};
+
+/// Numbers, bools, choices and lists have a default, so that they always have a value.
+struct Key {
+  std::string_view name;  ///< "run.gpu_ids": the section is the command or the part that it is for
+  KeyType type = KeyType::Text;
+  std::optional<std::string> default_text;  ///< as a user would write it
+  std::string_view meaning;                 ///< one line for people
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::vector<std::string_view> words = {};        ///< of a choice
+  std::vector<std::string_view> words_later = {};  ///< words with a meaning that this version lacks
+};
+
+/// All keys, in the order in which people are shown them.
+const std::vector<Key>& keys();
+
+/// The place of `name` in keys(), or nothing. The name has to be exact.
+std::optional<std::size_t> find_key(std::string_view name);
+
+/// Whether keys of that section exist: "run" is one because of "run.timeout".
+bool is_section(std::string_view name);
+
+/// Whether a later version will know that key: redis.*, remote_hosts.
+bool is_later_key(std::string_view name);
+
+/// What the variables of the program begin with.
+inline constexpr std::string_view kEnvironmentPrefix = "CANHAZGPU_";
+
+/// The environment variable of a key: "run.gpu_ids" is CANHAZGPU_RUN_GPU_IDS.
+std::string environment_name(std::string_view key);
+
+}  // namespace chg

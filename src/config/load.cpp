@@ -1,0 +1,209 @@
+// How a configuration comes about: the weakest source first, and each one over those before it.
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/file.h"
+
+namespace chg {
+namespace {
+
+bool is_absolute(std::string_view path) { return path.starts_with('/'); }
+
+std::vector<std::string> user_stems(const ConfigInputs& inputs) {
+  std::vector<std::string> stems;
+  if (is_absolute(inputs.home)) stems.push_back(inputs.home + "/.canhazgpu");
+  if (is_absolute(inputs.xdg_config_home)) {
+    stems.push_back(inputs.xdg_config_home + "/canhazgpu/config");
+  } else if (is_absolute(inputs.home)) {
+    stems.push_back(inputs.home + "/.config/canhazgpu/config");
+  }
+  return stems;
+}
+
+// The key whose value was expected where a section "run.timeout" was found, as in "run.timeout.x".
+const Key* key_above(std::string_view name) {
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    const auto place = find_key(name.substr(0, dot));
+    // "probe" is a key and a section: "probe.x" is a misspelt key of that section.
+    if (place && !is_section(name.substr(0, dot))) return &keys()[*place];
+  }
+  return nullptr;
+}
+
+std::string_view first_key_of(std::string_view section) {
+  for (const Key& key : keys()) {
+    if (key.name.starts_with(std::string(section) + ".")) return key.name;
+  }
+  return "";
+}
+
+// What to add to a message about an unknown word. `prefix` is what all words lack.
+std::string suggestion(std::string_view word, const std::vector<std::string>& known,
+                       std::string_view prefix) {
+  // Comparing takes time with the length, and nobody means a key by a word as long as that.
+  constexpr std::size_t kWordMax = 64;
+  if (word.size() > kWordMax) return "";
+  const std::string meant = nearest(word, known);
+  return meant.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, meant);
+}
+
+std::vector<std::string> key_names() {
+  std::vector<std::string> names;
+  for (const Key& key : keys()) names.emplace_back(key.name);
+  return names;
+}
+
+}  // namespace
+
+class ConfigLoader {
+ public:
+  ConfigLoader() : config_() {
+    config_.settings_.resize(keys().size());
+    for (std::size_t place = 0; place < keys().size(); ++place) {
+      const auto& text = keys()[place].default_text;
+      if (text) set(place, *text, Origin());
+    }
+  }
+
+  void add_file(const std::string& path, Source source);
+  void add_environment(const std::map<std::string, std::string>& environment);
+  void add_flags(const std::vector<ConfigFlag>& flags);
+
+  std::vector<std::string>& warnings() { return config_.warnings_; }
+
+  Config take() {
+    check_heartbeat();
+    return std::move(config_);
+  }
+
+ private:
+  void set(std::size_t place, const RawValue& raw, Origin origin) {
+    Value value = parse_value(keys()[place], raw, origin);
+    config_.settings_[place] = {std::move(value), std::move(origin)};
+  }
+  // Warns, or refuses what is no key but can only be meant for one.
+  void judge_unknown_key(const FileEntry& entry, const Origin& origin);
+  void warn_about_variable(const std::string& name);
+  void check_heartbeat() const;
+
+  Config config_;
+};
+
+void ConfigLoader::add_file(const std::string& path, Source source) {
+  for (FileEntry& entry : read_config_file(path)) {
+    Origin origin{source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path};
+    const bool is_nothing = std::holds_alternative<std::monostate>(entry.value);
+    const std::optional<std::size_t> place = find_key(entry.key);
+    if (!place) {
+      // A section that is empty, or whose lines are all comments, is no mistake.
+      if (!is_nothing || !is_section(entry.key)) judge_unknown_key(entry, origin);
+    } else if (!is_nothing) {
+      set(*place, entry.value, std::move(origin));
+    }
+  }
+}
+
+void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origin) {
+  const std::string key = printable(entry.key);
+  const std::string from = printable(origin.text);
+  if (is_section(entry.key)) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("invalid {} (from {}): expected a section, found a value", key, from),
+                fmt::format("{} has keys of its own, such as {}", key, first_key_of(key)));
+  }
+  if (const Key* above = key_above(entry.key)) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("invalid {} (from {}): expected a value, found a section with '{}'",
+                            above->name, from, key));
+  }
+  warnings().push_back(
+      is_later_key(entry.key)
+          ? fmt::format("key '{}' (from {}) is not supported in this version yet", key, from)
+          : fmt::format("unknown key '{}' (from {}){}", key, from,
+                        suggestion(entry.key, key_names(), "")));
+}
+
+void ConfigLoader::add_environment(const std::map<std::string, std::string>& environment) {
+  std::map<std::string, std::size_t> places;
+  for (const auto& [name, value] : environment) {
+    // The program sets CANHAZGPU_RESERVATION itself, for the commands that it runs.
+    if (!name.starts_with(kEnvironmentPrefix) || name == "CANHAZGPU_RESERVATION") continue;
+    if (places.empty()) {
+      for (const Key& key : keys()) places.emplace(environment_name(key.name), places.size());
+    }
+    const auto place = places.find(name);
+    if (place == places.end()) {
+      warn_about_variable(name);
+    } else if (!value.empty()) {
+      set(place->second, value, Origin{Source::Environment, name});
+    }
+  }
+}
+
+void ConfigLoader::warn_about_variable(const std::string& name) {
+  // Compared without the prefix: all share it, and it would make strangers look alike.
+  const std::string word = name.substr(kEnvironmentPrefix.size());
+  if (word.starts_with("REDIS_") || word == "REMOTE_HOSTS") {
+    warnings().push_back(
+        fmt::format("variable '{}' is not supported in this version yet", printable(name)));
+    return;
+  }
+  std::vector<std::string> words;
+  for (const Key& key : keys()) {
+    words.push_back(environment_name(key.name).substr(kEnvironmentPrefix.size()));
+  }
+  warnings().push_back(fmt::format("unknown variable '{}'{}", printable(name),
+                                   suggestion(word, words, kEnvironmentPrefix)));
+}
+
+void ConfigLoader::add_flags(const std::vector<ConfigFlag>& flags) {
+  for (const auto& [key, value, origin] : flags) {
+    const std::optional<std::size_t> place = find_key(key);
+    if (!place) throw std::logic_error("no such key: " + key);
+    set(*place, value, Origin{Source::Flag, origin});
+  }
+}
+
+// A run that says that it is alive less often than the timeout would be given up while it lives.
+void ConfigLoader::check_heartbeat() const {
+  const Duration interval = config_.duration("heartbeat.interval").value();
+  const Duration timeout = config_.duration("heartbeat.timeout").value();
+  if (timeout > interval) return;
+  throw Error(
+      ErrorKind::Usage,
+      fmt::format("invalid heartbeat.timeout '{}' (from {}): expected more than "
+                  "heartbeat.interval, '{}' (from {})",
+                  to_short_text(timeout), printable(config_.origin("heartbeat.timeout").text),
+                  to_short_text(interval), printable(config_.origin("heartbeat.interval").text)));
+}
+
+Config load_config(const ConfigInputs& inputs) {
+  ConfigLoader loader;
+  const auto system_file =
+      find_config_file({inputs.system_directory + "/config"}, loader.warnings());
+  if (system_file) loader.add_file(*system_file, Source::SystemFile);
+  const auto user_file =
+      inputs.file ? inputs.file : find_config_file(user_stems(inputs), loader.warnings());
+  if (user_file) loader.add_file(*user_file, Source::UserFile);
+  loader.add_environment(inputs.environment);
+  loader.add_flags(inputs.flags);
+  return loader.take();
+}
+
+std::map<std::string, std::string> read_environment(const char* const* environment) {
+  std::map<std::string, std::string> variables;
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    const std::string_view line = *environment;
+    const std::size_t equals = line.find('=');
+    if (!line.starts_with(kEnvironmentPrefix) || equals == line.npos) continue;
+    variables.emplace(line.substr(0, equals), line.substr(equals + 1));
+  }
+  return variables;
+}
+
+}  // namespace chg

@@ -1,0 +1,275 @@
+#include "config/formats.h"
+
+#include "unit/config/config_fixture.h"
+
+namespace chg {
+namespace {
+
+using Reader = void (*)(const std::string&, EntryCollector&);
+
+// One line for each entry: "key=value@line".
+std::vector<std::string> entries_of(Reader reader, const std::string& text) {
+  EntryCollector collector("f");
+  reader(text, collector);
+  std::vector<std::string> lines;
+  for (const FileEntry& entry : collector.take()) {
+    std::string value = "nothing";
+    if (const auto* one = std::get_if<std::string>(&entry.value)) value = *one;
+    if (std::holds_alternative<NestedList>(entry.value)) value = "nested";
+    if (const auto* several = std::get_if<std::vector<std::string>>(&entry.value)) {
+      value = "[";
+      for (const std::string& item : *several) value += item + ";";
+      value += "]";
+    }
+    lines.push_back(entry.key + "=" + value + "@" + std::to_string(entry.line));
+  }
+  return lines;
+}
+
+std::string refusal_of(Reader reader, const std::string& text) {
+  try {
+    entries_of(reader, text);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Failed);
+    return error.what();
+  }
+  return "no error";
+}
+
+bool starts(const std::string& text, const std::string& part) { return text.starts_with(part); }
+
+using Lines = std::vector<std::string>;
+
+TEST(Yaml, ReadsSectionsDotsAndLists) {
+  EXPECT_EQ(entries_of(read_yaml,
+                       "run:\n  timeout: 2h  # why\n  gpu-ids: [0, '2-3']\nreport.days: 7\n"
+                       "ignore-processes:\n  - Xorg\n  - \"a b\"\n"),
+            (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4",
+                   "ignore_processes=[Xorg;a b;]@5"}));
+}
+
+TEST(Yaml, ReadsNothing) {
+  for (const char* text : {"", "\n\n", "# a comment\n", "---\n", "{}", "~", "--- # x\n...\n"}) {
+    EXPECT_EQ(entries_of(read_yaml, text), Lines{}) << text;
+  }
+}
+
+TEST(Yaml, ReadsKeysWithoutValue) {
+  EXPECT_EQ(entries_of(read_yaml, "run:\nstore: null\n"),
+            (Lines{"run=nothing@1", "store=nothing@2"}));
+}
+
+TEST(Yaml, SaysTheLineOfAMistake) {
+  EXPECT_TRUE(starts(refusal_of(read_yaml, "a: 1\nb: [1,\nc: 2\n"), "cannot understand 'f:"));
+  EXPECT_TRUE(starts(refusal_of(read_yaml, "a: 1\nb: c: d\n"), "cannot understand 'f:2': "));
+}
+
+TEST(Yaml, RefusesAKeyThatIsSetTwice) {
+  EXPECT_EQ(refusal_of(read_yaml, "run:\n  timeout: 1h\nrun.timeout: 2h\n"),
+            "cannot understand 'f:3': 'run.timeout' is set twice, first in line 2");
+  EXPECT_EQ(refusal_of(read_yaml, "run.gpu_ids: 1\nrun.gpu-ids: 2\n"),
+            "cannot understand 'f:2': 'run.gpu_ids' is set twice, first in line 1");
+}
+
+TEST(Yaml, RefusesWhatIsNoSection) {
+  EXPECT_EQ(refusal_of(read_yaml, "- a\n"),
+            "cannot understand 'f:1': expected keys with values, found a list");
+  EXPECT_EQ(refusal_of(read_yaml, "\nhello\n"),
+            "cannot understand 'f:2': expected keys with values, found 'hello'");
+}
+
+TEST(Yaml, RefusesAliasesAndTakesAnchors) {
+  EXPECT_EQ(refusal_of(read_yaml, "a: &x [1]\nb: [*x, *x]\n"),
+            "cannot understand 'f:2': aliases are not supported");
+  EXPECT_EQ(refusal_of(read_yaml, "a: &x {b: 1}\nc:\n  <<: *x\n"),
+            "cannot understand 'f:3': aliases are not supported");
+  EXPECT_EQ(entries_of(read_yaml, "a: &x 1\n"), Lines{"a=1@1"});
+}
+
+TEST(Yaml, RefusesASecondDocument) {
+  EXPECT_EQ(refusal_of(read_yaml, "a: 1\n---\nb: 2\n"),
+            "cannot understand 'f:2': more than one document");
+}
+
+TEST(Yaml, RefusesKeysThatAreNoTexts) {
+  EXPECT_EQ(refusal_of(read_yaml, "? [a]\n: 1\n"),
+            "cannot understand 'f:1': a list cannot be a key");
+  EXPECT_EQ(refusal_of(read_yaml, "? {a: 1}\n: 1\n"),
+            "cannot understand 'f:1': a section cannot be a key");
+  EXPECT_EQ(refusal_of(read_yaml, "~: 1\n"), "cannot understand 'f:1': a key is missing");
+}
+
+TEST(Yaml, RefusesDeepNesting) {
+  EXPECT_TRUE(refusal_of(read_yaml, std::string(20'000, '[')).starts_with("cannot understand"));
+  std::string text;
+  for (int i = 0; i < 17; ++i) text += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
+  EXPECT_NE(refusal_of(read_yaml, text + std::string(17, ' ') + "a: 1\n"), "no error");
+  EXPECT_EQ(refusal_of(read_yaml, "a: " + std::string(16, '[') + std::string(16, ']')),
+            "cannot understand 'f:1': nested deeper than 16 levels");
+  EXPECT_NE(refusal_of(read_yaml, "a: " + std::string(30'000, '{')), "no error");
+}
+
+TEST(Yaml, NotesListsInLists) {
+  EXPECT_EQ(entries_of(read_yaml, "a:\n  - [1]\n  - {b: 2}\nc: 3\n"),
+            (Lines{"a=nested@1", "c=3@4"}));
+}
+
+TEST(Json, ReadsSectionsDotsAndLists) {
+  EXPECT_EQ(
+      entries_of(read_json, R"({
+  "run": {"timeout": "2h",
+          "gpu-ids": [0, "2-3"]},
+  "report.days": 7,
+  "status.json": true, "run.note": null, "memory": {"threshold": -1, "x": 1.50}
+})"),
+      (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
+             "run.note=nothing@5", "memory.threshold=-1@5", "memory.x=1.50@5"}));
+}
+
+TEST(Json, ReadsNothing) {
+  for (const char* text : {"", " \n\t\r\n", "{}", "null"}) {
+    EXPECT_EQ(entries_of(read_json, text), Lines{}) << text;
+  }
+}
+
+TEST(Json, SaysTheLineOfAMistake) {
+  EXPECT_TRUE(starts(refusal_of(read_json, "{\n\"a\": 1,\n\"b\": }\n"),
+                     "cannot understand 'f:3': syntax error while parsing value"));
+  EXPECT_TRUE(starts(refusal_of(read_json, "{\"a\": 1"), "cannot understand 'f:1': syntax error"));
+  EXPECT_TRUE(starts(refusal_of(read_json, "{} x"), "cannot understand 'f:1': syntax error"));
+}
+
+TEST(Json, RefusesAKeyThatIsSetTwice) {
+  EXPECT_EQ(refusal_of(read_json, "{\"a\": 1,\n\"a\": 2}"),
+            "cannot understand 'f:2': 'a' is set twice, first in line 1");
+}
+
+TEST(Json, RefusesWhatIsNoSection) {
+  EXPECT_EQ(refusal_of(read_json, "[1]"),
+            "cannot understand 'f:1': expected keys with values, found a list");
+  EXPECT_EQ(refusal_of(read_json, "3"),
+            "cannot understand 'f:1': expected keys with values, found '3'");
+}
+
+TEST(Json, RefusesDeepNesting) {
+  EXPECT_EQ(refusal_of(read_json, "{\"a\":" + std::string(60'000, '[')),
+            "cannot understand 'f:1': nested deeper than 16 levels");
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += "{\"a\":";
+  EXPECT_EQ(refusal_of(read_json, text), "cannot understand 'f:1': nested deeper than 16 levels");
+}
+
+TEST(Json, NotesListsInLists) {
+  EXPECT_EQ(entries_of(read_json, R"({"a": [1, [2, {"b": 3}], 4], "c": 5})"),
+            (Lines{"a=nested@1", "c=5@1"}));
+}
+
+TEST(Toml, ReadsSectionsDotsAndLists) {
+  EXPECT_EQ(entries_of(read_toml,
+                       "report.days = 7\n\n[run]\ntimeout = \"2h\" # why\ngpu-ids = [0, \"2-3\"]\n"
+                       "nonblock = true\n[memory]\nthreshold = 1_024\nx = 0.5\n"),
+            (Lines{"memory.threshold=1024@8", "memory.x=0.5@9", "report.days=7@1",
+                   "run.gpu_ids=[0;2-3;]@5", "run.nonblock=true@6", "run.timeout=2h@4"}));
+}
+
+TEST(Toml, ReadsQuotedDots) {
+  EXPECT_EQ(entries_of(read_toml, "\"run.timeout\" = \"2h\"\n"), Lines{"run.timeout=2h@1"});
+}
+
+TEST(Toml, ReadsDatesAsTexts) {
+  EXPECT_EQ(entries_of(read_toml, "a = 2026-11-25\n"), Lines{"a=2026-11-25@1"});
+}
+
+TEST(Toml, ReadsNothing) {
+  for (const char* text : {"", "\n\n", "# a comment\n", "[run]\n"}) {
+    EXPECT_EQ(entries_of(read_toml, text), Lines{}) << text;
+  }
+}
+
+TEST(Toml, SaysTheLineOfAMistake) {
+  EXPECT_TRUE(starts(refusal_of(read_toml, "a = 1\nb = \n"), "cannot understand 'f:2': "));
+  EXPECT_TRUE(starts(refusal_of(read_toml, "a = 1\na = 2\n"), "cannot understand 'f:2': "));
+}
+
+TEST(Toml, RefusesAKeyThatIsSetTwiceInTwoWays) {
+  const std::string text = refusal_of(read_toml, "\"run.gpus\" = 1\n[run]\ngpus = 2\n");
+  EXPECT_NE(text.find("'run.gpus' is set twice"), std::string::npos) << text;
+}
+
+TEST(Toml, RefusesDeepNesting) {
+  std::string text = "a";
+  for (int i = 0; i < 17; ++i) text += ".a";
+  EXPECT_EQ(refusal_of(read_toml, text + " = 1"),
+            "cannot understand 'f:1': nested deeper than 16 levels");
+  EXPECT_NE(refusal_of(read_toml, "a = " + std::string(60'000, '[')), "no error");
+}
+
+TEST(Toml, SurvivesTheDeepestKeysThatAFileCanHold) {
+  for (const int depth : {32'000, 999}) {
+    std::string text = "a";
+    for (int i = 0; i < depth; ++i) text += ".a";
+    EXPECT_NE(refusal_of(read_toml, text + " = 1"), "no error");
+    EXPECT_NE(refusal_of(read_toml, "[" + text + "]\nx = 1"), "no error");
+    EXPECT_NE(refusal_of(read_toml, "b = {" + text + " = 1}"), "no error");
+  }
+}
+
+TEST(Toml, LeavesDotsInCommentsAlone) {
+  EXPECT_EQ(entries_of(read_toml, "  # " + std::string(2000, '.') + "\na = 1"), Lines{"a=1@2"});
+}
+
+TEST(Toml, NotesListsInLists) {
+  EXPECT_EQ(entries_of(read_toml, "a = [[1], {b = 2}]\nc = 3\n[[d]]\nx = 1\n"),
+            (Lines{"a=nested@1", "c=3@2", "d=nested@3"}));
+}
+
+TEST(Formats, RefuseEndlessKeys) {
+  const std::string key(201, 'k');
+  EXPECT_EQ(refusal_of(read_yaml, key + ": 1\n"),
+            "cannot understand 'f:1': a key is longer than 200 characters");
+  EXPECT_EQ(refusal_of(read_yaml, std::string(200, 'k') + ": 1\n"), "no error");
+}
+
+TEST(Formats, RefuseEmptyKeys) {
+  EXPECT_EQ(refusal_of(read_yaml, "'': 1\n"), "cannot understand 'f:1': a key is empty");
+  EXPECT_EQ(refusal_of(read_json, "{\"\": 1}"), "cannot understand 'f:1': a key is empty");
+  EXPECT_EQ(refusal_of(read_toml, "'' = 1"), "cannot understand 'f:1': a key is empty");
+}
+
+TEST(Formats, SkipAByteOrderMark) {
+  EXPECT_EQ(entries_of(read_yaml,
+                       "\xef\xbb\xbf"
+                       "a: 1\n"),
+            Lines{"a=1@1"});
+  EXPECT_EQ(entries_of(read_json, "\xef\xbb\xbf{\"a\": 1}"), Lines{"a=1@1"});
+  EXPECT_EQ(entries_of(read_toml,
+                       "\xef\xbb\xbf"
+                       "a = 1\n"),
+            Lines{"a=1@1"});
+}
+
+TEST(Formats, SurviveStrangeBytes) {
+  const std::string samples[] = {std::string(1, '\0'), "\xff\xfe",     "a: \x1b[2J\xff",
+                                 "{\"a\": \"\xff\"}",  "a = \"\xff\"", "\x80\x80: \x80",
+                                 "a: \"\\x00\"",       "\xfe\xff",     "%YAML 9.9\n---\na: 1",
+                                 "a: !!binary x",      "\t: \t",       "a:\r\rb: 1"};
+  for (const std::string& sample : samples) {
+    for (const Reader reader : {read_yaml, read_json, read_toml}) {
+      for (const char c : refusal_of(reader, sample)) {
+        EXPECT_GE(static_cast<unsigned char>(c), 0x20) << "a message is one printable line";
+      }
+    }
+  }
+}
+
+TEST(Formats, SurviveBeingCutAnywhere) {
+  const std::string yaml = "run:\n  gpu_ids: [0, '2-3']\nignore_processes:\n  - \"a\\tb\"\n";
+  const std::string json = R"({"run": {"gpu_ids": [0, "2-3"], "x": 1.5}, "a": "\u00fc"})";
+  const std::string toml = "[run]\ngpu_ids = [0, \"2-3\"]\nx = {a = 1.5, b = '''c'''}\n";
+  for (std::size_t i = 0; i < yaml.size(); ++i) refusal_of(read_yaml, yaml.substr(0, i));
+  for (std::size_t i = 0; i < json.size(); ++i) refusal_of(read_json, json.substr(0, i));
+  for (std::size_t i = 0; i < toml.size(); ++i) refusal_of(read_toml, toml.substr(0, i));
+}
+
+}  // namespace
+}  // namespace chg
