@@ -1,0 +1,139 @@
+#include "render/gpu_phrases.h"
+
+#include <fmt/format.h>
+
+#include "base/duration_text.h"
+#include "render/outside_text.h"
+#include "render/processes.h"
+#include "render/words.h"
+
+namespace chg {
+namespace {
+
+std::string ago(const Instant& then, const Instant& now) { return to_hms(age(then, now)) + " ago"; }
+
+std::string expiry(const Reservation& manual, const Instant& now) {
+  if (!manual.ends) return "not yet claimed";
+  if (*manual.ends > now.wall) return "expires in " + to_hms(*manual.ends - now.wall);
+  return fmt::format("expired {} ago", to_hms(now.wall - *manual.ends));
+}
+
+std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
+  if (gpu.reservation->kind == Kind::Manual) return expiry(*gpu.reservation, now);
+  return fmt::format("{}last heartbeat {}", gpu.command_ended ? "command ended, " : "",
+                     ago(gpu.reservation->last_heartbeat, now));
+}
+
+std::string validation_in_use(const GpuOverview& gpu) {
+  if (!gpu.in_use) return "validated: no actual usage detected";
+  const Use use = use_of(gpu);
+  if (use.memory_mib) {
+    return fmt::format("validated: {}MB, {} processes", *use.memory_mib, gpu.users.size());
+  }
+  if (gpu.users.empty()) return "not validated: memory unknown";
+  return fmt::format("validated: {} processes", gpu.users.size());
+}
+
+}  // namespace
+
+std::string status_word(GpuStatus status) {
+  switch (status) {
+    case GpuStatus::Available:
+      return "AVAILABLE";
+    case GpuStatus::InUse:
+      return "IN USE";
+    case GpuStatus::Unreserved:
+      return "IN USE WITHOUT RESERVATION";
+    case GpuStatus::Error:
+      return "ERROR";
+    case GpuStatus::OutOfService:
+      return "OUT OF SERVICE";
+  }
+  return "";
+}
+
+Color status_color(GpuStatus status) {
+  switch (status) {
+    case GpuStatus::Available:
+      return Color::Green;
+    case GpuStatus::InUse:
+      return Color::Yellow;
+    case GpuStatus::Unreserved:
+    case GpuStatus::Error:
+      return Color::Red;
+    case GpuStatus::OutOfService:
+      return Color::Dim;
+  }
+  return Color::None;
+}
+
+std::string details(const GpuOverview& gpu, const Instant& now) {
+  switch (gpu.status) {
+    case GpuStatus::Available:
+      if (!gpu.gpu.last_released) return "never used";
+      return "last released " + ago(*gpu.gpu.last_released, now);
+    case GpuStatus::InUse:
+      return gpu.reservation ? reservation_details(gpu, now) : "";
+    case GpuStatus::Unreserved:
+      if (gpu.reading || !gpu.gpu.obstacle) return "";
+      return "seen " + ago(gpu.gpu.obstacle->seen, now);
+    case GpuStatus::Error:
+      return gpu.error.empty() ? "unknown error" : shown_note(gpu.error);
+    case GpuStatus::OutOfService:
+      return shown_note(gpu.gpu.out_of_service.value_or(""));
+  }
+  return "";
+}
+
+std::string parenthesis(const GpuOverview& gpu, const Instant& now) {
+  const std::string text = details(gpu, now);
+  return gpu.reservation ? fmt::format("{}, {}", kind_word(gpu.reservation->kind), text) : text;
+}
+
+std::string validation(const GpuOverview& gpu) {
+  const GpuStatus status = gpu.status;
+  if (status == GpuStatus::Error || status == GpuStatus::OutOfService) return "";
+  if (!gpu.reading) return "not validated";
+  if (!gpu.reading->error.empty()) return "not validated: " + shown_note(gpu.reading->error);
+  if (status == GpuStatus::InUse) return validation_in_use(gpu);
+  if (status == GpuStatus::Unreserved) return "";
+  const auto& used = gpu.reading->memory_used_mib;
+  return used ? fmt::format("validated: {}MB used", *used) : "not validated: memory unknown";
+}
+
+std::string unreserved_use(const GpuOverview& gpu) {
+  if (gpu.reading) return use_text(use_of(gpu));
+  return gpu.gpu.obstacle ? shown_note(gpu.gpu.obstacle->what) : "by unknown user";
+}
+
+std::string held_for(const GpuOverview& gpu) {
+  if (gpu.held_for.empty()) return "";
+  return fmt::format("held for {}, {} in queue", shown_display_name(gpu.held_for),
+                     ordinal(gpu.held_position));
+}
+
+std::string leftovers(const GpuOverview& gpu) {
+  if (gpu.leftovers.empty()) return "";
+  return "leftover " + process_list({gpu.leftovers, false, {}});
+}
+
+std::string draining(const GpuOverview& gpu) {
+  if (!gpu.reservation || !gpu.gpu.out_of_service) return "";
+  const std::string note = shown_note(*gpu.gpu.out_of_service);
+  return "out of service when released" + (note.empty() ? "" : fmt::format(" ({})", note));
+}
+
+std::vector<std::string> command_lines(const GpuOverview& gpu) {
+  std::vector<std::string> lines;
+  if (!gpu.reading) return lines;
+  for (const GpuProcess& process : gpu.reading->processes) {
+    if (process.type == GpuProcess::Type::Compute) lines.push_back(process.command_line);
+  }
+  return lines;
+}
+
+std::string gpu_model(const GpuOverview& gpu) {
+  return gpu.reading && !gpu.reading->model.empty() ? gpu.reading->model : gpu.gpu.model;
+}
+
+}  // namespace chg

@@ -1,0 +1,102 @@
+#include "render/processes.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "render/outside_text.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kProcessesListed = 3;
+constexpr std::size_t kUsersListed = 6;
+
+// Missing where any of them hides its memory: a part is not the sum.
+std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes) {
+  if (processes.empty()) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (const GpuProcess& process : processes) {
+    if (!process.memory_mib) return std::nullopt;
+    sum += *process.memory_mib;
+  }
+  return sum;
+}
+
+std::string process_name(const GpuProcess& process) {
+  return fmt::format("PID {} ({})", process.pid,
+                     process.program.empty() ? "unknown" : shown_name(process.program));
+}
+
+bool has_unknown_user(const Use& use) {
+  return use.by_unknown_process || use.processes.empty() ||
+         std::any_of(use.processes.begin(), use.processes.end(),
+                     [](const GpuProcess& process) { return process.user.empty(); });
+}
+
+}  // namespace
+
+Use use_of(const GpuOverview& gpu) {
+  Use use{gpu.users, gpu.users.empty(), {}};
+  // Nobody is to be accused of what the listed processes do not hold.
+  if (gpu.status == GpuStatus::Unreserved && gpu.unlisted_use) {
+    use.by_unknown_process = true;
+  }
+  if (!use.by_unknown_process) use.memory_mib = memory_of(gpu.users);
+  if (!use.memory_mib) use.memory_mib = gpu.reading->memory_used_mib;
+  return use;
+}
+
+Use foreign_use_of(const GpuOverview& gpu) { return {gpu.foreign, false, memory_of(gpu.foreign)}; }
+
+std::vector<std::string> user_names(const Use& use) {
+  std::vector<std::string> names;
+  for (const GpuProcess& process : use.processes) {
+    const bool known = std::find(names.begin(), names.end(), process.user) != names.end();
+    if (!process.user.empty() && !known) names.push_back(process.user);
+  }
+  if (has_unknown_user(use)) names.emplace_back("unknown user");
+  return names;
+}
+
+std::string by_users(const Use& use) {
+  std::vector<std::string> names = user_names(use);
+  const std::size_t known = names.size() - (has_unknown_user(use) ? 1 : 0);
+  for (std::string& name : names) name = shown_name(name);
+  if (names.size() > kUsersListed) {
+    const std::size_t more = names.size() - kUsersListed;
+    names.resize(kUsersListed);
+    names.push_back(fmt::format("{} more", more));
+  }
+  const char* by = known == 0 ? "by" : known == 1 ? "by user" : "by users";
+  return fmt::format("{} {}", by, join_names(names));
+}
+
+std::string process_list(const Use& use) {
+  const std::size_t listed = std::min(use.processes.size(), kProcessesListed);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < listed; ++i) names.push_back(process_name(use.processes[i]));
+  std::vector<std::string> rest;
+  if (use.processes.size() > listed) {
+    rest.push_back(fmt::format("{} more", use.processes.size() - listed));
+  }
+  if (use.by_unknown_process) rest.emplace_back("unknown process");
+  if (names.empty() || rest.empty())
+    return fmt::format("{}{}", fmt::join(names, ", "), fmt::join(rest, ""));
+  const std::string last = rest.back();
+  names.insert(names.end(), rest.begin(), rest.end() - 1);
+  return fmt::format("{} and {}", fmt::join(names, ", "), last);
+}
+
+std::string memory_used_by(const Use& use) {
+  const std::string memory =
+      use.memory_mib ? fmt::format("{}MB", *use.memory_mib) : std::string("unknown memory");
+  return fmt::format("{} used by {}", memory, process_list(use));
+}
+
+std::string use_text(const Use& use) {
+  return fmt::format("{} - {}", by_users(use), memory_used_by(use));
+}
+
+}  // namespace chg

@@ -1,0 +1,43 @@
+// Who uses a GPU, in words. Lines, table and JSON take their phrases from here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/overview.h"
+
+namespace chg {
+
+/// Processes on a GPU, what they hold, and whether memory is held that belongs to no listed one.
+struct Use {
+  std::vector<GpuProcess> processes;
+  bool by_unknown_process = false;
+  std::optional<std::uint64_t> memory_mib;  ///< missing when it can't be told
+};
+
+/// All that is in use on a GPU: its counted processes and what they hold; where they don't tell,
+/// the memory in use. REQUIRES: gpu.reading.
+Use use_of(const GpuOverview& gpu);
+
+/// What other accounts than the reservation's use of it.
+Use foreign_use_of(const GpuOverview& gpu);
+
+/// Each user once, in the order of the processes, raw; "unknown user" last where there is one.
+std::vector<std::string> user_names(const Use& use);
+
+/// "by user bob", "by users alice, bob and carol", "by unknown user", "by user bob and unknown
+/// user".
+std::string by_users(const Use& use);
+
+/// "PID 1 (python3), PID 2 (jupyter)"; at most three, then "and 2 more"; "unknown process".
+std::string process_list(const Use& use);
+
+/// "1024MB used by PID 1 (python3)"; "unknown memory used by …".
+std::string memory_used_by(const Use& use);
+
+/// "by user bob - 1024MB used by PID 1 (python3)".
+std::string use_text(const Use& use);
+
+}  // namespace chg

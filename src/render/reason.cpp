@@ -1,0 +1,90 @@
+#include "render/reason.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/gpu_ids.h"
+#include "render/outside_text.h"
+#include "render/words.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kBlockersListed = 4;
+
+std::string in_parentheses(const std::string& text) {
+  return text.empty() ? "" : fmt::format(" ({})", shown_note(text));
+}
+
+std::string by_whom(const Blocker& blocker) {
+  const std::string who = shown_display_name(blocker.who);
+  switch (blocker.kind) {
+    case Blocker::Kind::Reserved:
+      return "reserved by " + who;
+    case Blocker::Kind::Held:
+      return who.empty() ? "held for another" : "held for " + who;
+    // Its text is the obstacle's: "by bob".
+    case Blocker::Kind::UnreservedUse:
+      return "in unreserved use" + (who.empty() ? "" : " " + who);
+    case Blocker::Kind::Error:
+      return "in error" + in_parentheses(blocker.who);
+    case Blocker::Kind::OutOfService:
+      return "out of service" + in_parentheses(blocker.who);
+  }
+  return "";
+}
+
+std::string phrase(const Blocker& blocker, WallTime now) {
+  if (!blocker.until) return by_whom(blocker);
+  return fmt::format("{} until {}", by_whom(blocker), to_local_text(*blocker.until, now));
+}
+
+std::string listed(const std::vector<Blocker>& blockers, WallTime now) {
+  std::vector<std::string> phrases;
+  std::size_t more = 0;
+  for (const Blocker& blocker : blockers) {
+    if (phrases.size() < kBlockersListed) {
+      phrases.push_back(fmt::format("{} {}", to_gpu_names(blocker.gpus), phrase(blocker, now)));
+    } else {
+      more += blocker.gpus.size();
+    }
+  }
+  const std::string text = fmt::format("{}", fmt::join(phrases, ", "));
+  if (more == 0) return text;
+  return fmt::format("{} and {} more {}", text, more, more == 1 ? "GPU" : "GPUs");
+}
+
+std::string wanted(const Reason& reason) {
+  if (!reason.named.empty()) return to_gpu_names(reason.named);
+  const std::string available =
+      reason.available == 0 ? "none" : fmt::format("{}", reason.available);
+  return fmt::format("{}, {} available", gpu_count(reason.asked), available);
+}
+
+}  // namespace
+
+std::string sentence(const Reason& reason, WallTime now) {
+  const std::string start = "waiting for " + wanted(reason);
+  const auto& blockers = reason.blockers;
+  if (blockers.empty()) return start;
+  // One reason for all that was named need not repeat the names.
+  if (blockers.size() == 1 && blockers.front().gpus == reason.named) {
+    return fmt::format("{}, {}", start, phrase(blockers.front(), now));
+  }
+  return fmt::format("{}: {}", start, listed(blockers, now));
+}
+
+std::string estimate_text(const std::optional<WallTime>& start, WallTime now) {
+  if (!start) return "start unknown";
+  // What is overdue (a job in its grace period) may end at any moment; a time in the past misleads.
+  if (*start <= now) return "estimated start now";
+  return "estimated start " + to_local_text(*start, now);
+}
+
+std::string waiting_line(const Decision& decision, WallTime now) {
+  return fmt::format("{} in queue, {}; {}", ordinal(decision.position),
+                     sentence(decision.reason, now), estimate_text(decision.estimated_start, now));
+}
+
+}  // namespace chg

@@ -1,0 +1,24 @@
+// Why a request waits, in one sentence: the same one wherever it is told.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/schedule.h"
+
+namespace chg {
+
+/// "waiting for GPU 3, reserved by alice until 14:20";
+/// "waiting for GPUs 3 and 5: GPU 3 reserved by alice until 14:20, GPU 5 in unreserved use by bob";
+/// "waiting for 2 GPUs, 1 available: GPU 0 reserved by alice, GPUs 1-3 held for carol".
+/// One line; after four reasons "and 3 more GPUs".
+std::string sentence(const Reason& reason, WallTime now);
+
+/// "estimated start 14:20", "estimated start now", "start unknown".
+std::string estimate_text(const std::optional<WallTime>& start, WallTime now);
+
+/// What a waiter is told: "2nd in queue, waiting for GPU 3, reserved by alice until 14:20;
+/// estimated start 14:20".
+std::string waiting_line(const Decision& decision, WallTime now);
+
+}  // namespace chg

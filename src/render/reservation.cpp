@@ -1,0 +1,30 @@
+#include "render/reservation.h"
+
+#include <fmt/format.h>
+
+#include "core/gpu_ids.h"
+#include "render/json_text.h"
+
+namespace chg {
+
+std::string reservation_text(const Reservation& reservation, WallTime now) {
+  const std::string ids = to_id_list(reservation.gpus);
+  return fmt::format(
+      "reserved {} until {}; copy this line to use {}:\n"
+      "export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={}\n"
+      "give back with: canhazgpu release --gpu-ids {}\n",
+      to_gpu_names(reservation.gpus), to_local_text(*reservation.ends, now),
+      reservation.gpus.size() == 1 ? "it" : "them", ids, ids);
+}
+
+std::string reservation_json(const Reservation& reservation) {
+  Json object;
+  object["reservation_id"] = reservation.id;
+  object["gpu_ids"] = reservation.gpus;
+  object["user"] = display_name(reservation.account, reservation.label);
+  object["expiry_time"] = to_rfc3339(*reservation.ends);
+  if (!reservation.note.empty()) object["note"] = reservation.note;
+  return json_text(object);
+}
+
+}  // namespace chg

@@ -1,0 +1,16 @@
+// What `reserve` prints: one manual reservation.
+#pragma once
+
+#include <string>
+
+#include "core/pool.h"
+
+namespace chg {
+
+/// The GPUs, until when, and the line to copy into a shell.
+std::string reservation_text(const Reservation& reservation, WallTime now);
+
+/// The object that docs/schema/reservation.schema.json describes.
+std::string reservation_json(const Reservation& reservation);
+
+}  // namespace chg

@@ -1,0 +1,129 @@
+#include <chrono>
+
+#include "base/duration_text.h"
+#include "core/model_detection.h"
+#include "render/gpu_phrases.h"
+#include "render/json_text.h"
+#include "render/processes.h"
+#include "render/status.h"
+#include "render/words.h"
+
+namespace chg {
+namespace {
+
+// A key that does not apply is absent, never "" or null.
+void put_text(Json& object, const char* key, const std::string& text) {
+  if (!text.empty()) object[key] = text;
+}
+
+template <typename Number>
+void put_known(Json& object, const char* key, const std::optional<Number>& number) {
+  if (number) object[key] = *number;
+}
+
+std::int64_t whole_seconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+const char* status_key(GpuStatus status) {
+  switch (status) {
+    case GpuStatus::Available:
+      return "AVAILABLE";
+    case GpuStatus::InUse:
+      return "IN_USE";
+    case GpuStatus::Unreserved:
+      return "UNRESERVED";
+    case GpuStatus::Error:
+      return "ERROR";
+    case GpuStatus::OutOfService:
+      return "OUT_OF_SERVICE";
+  }
+  return "";
+}
+
+Json process_object(const GpuProcess& process) {
+  Json object;
+  object["pid"] = process.pid;
+  put_text(object, "user", process.user);
+  put_text(object, "program", process.program);
+  put_text(object, "command_line", process.command_line);
+  put_known(object, "memory_mb", process.memory_mib);
+  object["type"] = process.type == GpuProcess::Type::Compute ? "COMPUTE" : "GRAPHICS";
+  return object;
+}
+
+Json process_array(const std::vector<GpuProcess>& processes) {
+  Json array = Json::array();
+  for (const GpuProcess& process : processes) array.push_back(process_object(process));
+  return array;
+}
+
+void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
+  const Reservation& held = *gpu.reservation;
+  const Duration duration = age(held.started, now);
+  object["user"] = display_name(held.account, held.label);
+  object["account"] = held.account.name;
+  object["reservation_id"] = held.id;
+  object["type"] = kind_label(held.kind);
+  object["duration"] = to_hms(duration);
+  object["duration_seconds"] = whole_seconds(duration);
+  put_text(object, "note", held.note);
+  if (held.kind == Kind::Run) object["last_heartbeat"] = to_rfc3339(held.last_heartbeat.wall);
+  if (gpu.command_ended) object["command_ended"] = true;
+  if (!held.ends) return;
+  object["expiry_time"] = to_rfc3339(*held.ends);
+  object["expires_in_seconds"] = std::max<std::int64_t>(0, whole_seconds(*held.ends - now.wall));
+}
+
+void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
+  put_text(object, "details", parenthesis(gpu, now));
+  put_text(object, "validation", validation(gpu));
+  if (gpu.gpu.last_released) object["last_released"] = to_rfc3339(gpu.gpu.last_released->wall);
+  if (!gpu.held_for.empty()) {
+    object["held_for"] = gpu.held_for;
+    object["held_position"] = gpu.held_position;
+  }
+  if (gpu.gpu.out_of_service) object["out_of_service"] = *gpu.gpu.out_of_service;
+  put_text(object, "error", gpu.error.empty() && gpu.reading ? gpu.reading->error : gpu.error);
+}
+
+void put_use(Json& object, const GpuOverview& gpu) {
+  if (!gpu.reading) return;
+  const bool unreserved = gpu.status == GpuStatus::Unreserved;
+  if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
+  if (unreserved || !gpu.users.empty()) object["process_info"] = process_list(use_of(gpu));
+  if (const auto model = best_model(command_lines(gpu))) {
+    put_text(object["model"], "provider", model->provider);
+    object["model"]["model"] = model->model;
+  }
+  if (!gpu.foreign.empty()) object["foreign"] = process_array(gpu.foreign);
+  if (!gpu.leftovers.empty()) object["leftovers"] = process_array(gpu.leftovers);
+  object["processes"] = process_array(gpu.reading->processes);
+}
+
+Json gpu_object(const GpuOverview& gpu, const Instant& now) {
+  Json object;
+  object["gpu_id"] = gpu.gpu.index;
+  object["status"] = status_key(gpu.status);
+  if (gpu.reservation) put_reservation(object, gpu, now);
+  put_state(object, gpu, now);
+  put_text(object, "uuid", gpu.gpu.uuid);
+  put_text(object, "gpu_model", gpu_model(gpu));
+  if (gpu.reading) {
+    put_known(object, "memory_used_mb", gpu.reading->memory_used_mib);
+    put_known(object, "memory_total_mb", gpu.reading->memory_total_mib);
+    put_known(object, "utilization_percent", gpu.reading->utilization_percent);
+  }
+  put_use(object, gpu);
+  return object;
+}
+
+}  // namespace
+
+std::string status_json(const Overview& overview) {
+  Json array = Json::array();
+  for (const GpuOverview& gpu : overview.gpus) array.push_back(gpu_object(gpu, overview.now));
+  return json_text(array);
+}
+
+}  // namespace chg

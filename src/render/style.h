@@ -1,0 +1,19 @@
+// How text is to look: decided by the caller, who knows where it goes.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace chg {
+
+struct Style {
+  bool color = false;       ///< SGR sequences around the words that matter
+  std::size_t columns = 0;  ///< the terminal's width, for tables; 0: unlimited
+};
+
+enum class Color { None, Green, Yellow, Red, Dim };
+
+/// `text` in that colour, or as it is where the style has none.
+std::string painted(const std::string& text, Color color, const Style& style);
+
+}  // namespace chg

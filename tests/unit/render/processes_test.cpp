@@ -1,0 +1,65 @@
+#include "render/processes.h"
+
+#include "unit/render/samples.h"
+
+namespace chg {
+namespace {
+
+using samples::process;
+
+Use use(const std::vector<GpuProcess>& processes, bool by_unknown = false) {
+  return {processes, by_unknown, {}};
+}
+
+TEST(ProcessList, NamesUpToThree) {
+  EXPECT_EQ(process_list(use({process(1, "a", "u", 1)})), "PID 1 (a)");
+  EXPECT_EQ(process_list(
+                use({process(1, "a", "u", 1), process(2, "b", "u", 1), process(3, "c", "u", 1)})),
+            "PID 1 (a), PID 2 (b), PID 3 (c)");
+}
+
+TEST(ProcessList, CountsTheRest) {
+  std::vector<GpuProcess> processes;
+  for (int pid = 1; pid <= 4; ++pid) processes.push_back(process(pid, "a", "u", 1));
+  EXPECT_EQ(process_list(use(processes)), "PID 1 (a), PID 2 (a), PID 3 (a) and 1 more");
+  EXPECT_EQ(process_list(use(processes, true)),
+            "PID 1 (a), PID 2 (a), PID 3 (a), 1 more and unknown process");
+}
+
+TEST(ProcessList, SaysUnknownProcess) {
+  EXPECT_EQ(process_list(use({}, true)), "unknown process");
+  EXPECT_EQ(process_list(use({process(1, "a", "u", 1)}, true)), "PID 1 (a) and unknown process");
+}
+
+TEST(ByUsers, NamesEachUserOnce) {
+  EXPECT_EQ(by_users(use({process(1, "a", "bob", 1), process(2, "a", "bob", 1)})), "by user bob");
+  EXPECT_EQ(by_users(use({process(1, "a", "bob", 1), process(2, "a", "alice", 1)})),
+            "by users bob and alice");
+}
+
+TEST(ByUsers, SaysUnknownUserBesideTheKnown) {
+  EXPECT_EQ(by_users(use({process(1, "a", "", 1)})), "by unknown user");
+  EXPECT_EQ(by_users(use({process(1, "a", "", 1), process(2, "a", "bob", 1)})),
+            "by user bob and unknown user");
+  EXPECT_EQ(by_users(use({}, true)), "by unknown user");
+}
+
+TEST(ByUsers, CountsTheRestOfACrowd) {
+  std::vector<GpuProcess> processes;
+  for (int i = 1; i <= 9; ++i) processes.push_back(process(i, "a", "u" + std::to_string(i), 1));
+  EXPECT_EQ(by_users(use(processes)), "by users u1, u2, u3, u4, u5, u6 and 3 more");
+}
+
+TEST(UserNames, AreRaw) {
+  EXPECT_EQ(user_names(use({process(1, "a", "b\nc", 1)})), std::vector<std::string>{"b\nc"});
+}
+
+TEST(MemoryUsedBy, SaysWhenItIsUnknown) {
+  Use known = use({process(1, "a", "u", 1)});
+  EXPECT_EQ(memory_used_by(known), "unknown memory used by PID 1 (a)");
+  known.memory_mib = 0;
+  EXPECT_EQ(memory_used_by(known), "0MB used by PID 1 (a)");
+}
+
+}  // namespace
+}  // namespace chg
