@@ -1,0 +1,327 @@
+#include "app/acquire.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+
+#include "app/pool_update.h"
+#include "base/error.h"
+#include "base/poll.h"
+#include "core/changes.h"
+#include "core/reap.h"
+#include "process/identity.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How often a waiter reads news that need not concern it. Grants have a bell of their own; this is
+// for what it tells its user, and grows with the place so that a long queue stays cheap.
+Duration refresh_interval(int position) {
+  return std::clamp<Duration>(position * milliseconds(50), milliseconds(250), seconds(1));
+}
+
+// How long until the next look at GPUs that are blocked by what only a look can tell. The first in
+// line looks soon and then less and less often; those behind leave it to him for longer.
+Duration look_interval(int looks, int position) {
+  const Duration base = std::min<Duration>(milliseconds(250) * (1 << std::min(looks, 6)), seconds(10));
+  return base * std::min(position, 30);
+}
+
+class Waiter {
+ public:
+  Waiter(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
+         const OnWait& on_wait)
+      : host_(host),
+        signals_(signals),
+        request_(std::move(request)),
+        options_(options),
+        on_wait_(on_wait) {}
+
+  Acquired acquire() {
+    join();
+    while (true) {
+      if (const Reservation* held = find_reservation(pool_, request_.id)) {
+        if (auto granted = verify(*held)) return std::move(*granted);
+      } else if (const Request* mine = find_request(pool_, request_.id)) {
+        request_ = *mine;
+        if (options_.nonblock) {
+          if (leave()) return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
+          continue;
+        }
+        if (auto left = wait()) return *left;
+      } else {
+        return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
+      }
+    }
+  }
+
+ private:
+  void join() {
+    // Looked at first: a probe never runs while the pool is locked.
+    looked_at_ = host_.now();
+    observation_ = host_.look();
+    request_.waiter = self_identity();
+    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant& now) {
+      request_.enqueued = request_.last_heartbeat = now;
+      enqueue(pool, request_);
+    });
+    // Granted on arrival, in the light of what was just seen.
+    is_fresh_ = true;
+    last_heartbeat_ = host_.now();
+    decide();
+  }
+
+  void decide() { decision_ = explain(pool_, request_.id, host_.now()); }
+
+  // Whether the GPUs that were granted are as free as the pool believes.
+  bool is_usable(const Reservation& held) const {
+    Pool without = pool_;
+    give_back_to(without, held);
+    return std::all_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
+      const std::optional<Obstacle>& obstacle = find_gpu(without, index)->obstacle;
+      if (!obstacle) return true;
+      return request_.force && obstacle->kind == Obstacle::Kind::UnreservedUse &&
+             obstacle->uids == std::vector{request_.account.uid};
+    });
+  }
+
+  void give_back_to(Pool& pool, const Reservation& held) const {
+    for (const int index : held.gpus) find_gpu(pool, index)->obstacle.reset();
+    give_back(pool, request_);
+    observe(pool, observation_, host_.settings());
+  }
+
+  std::optional<Acquired> verify(const Reservation& held) {
+    if (!is_fresh_ || !covers(observation_, pool_, held.gpus)) {
+      if (!look()) {
+        // Nothing is known of the GPUs; what can't be read is not given out.
+        for (GpuReading& reading : observation_.gpus) reading.error = "can't be read";
+        observation_.taken = host_.now();
+      }
+    }
+    is_fresh_ = true;
+    if (is_usable(held)) return Granted{held, observation_};
+    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
+      if (const Reservation* mine = find_reservation(pool, request_.id)) {
+        give_back_to(pool, Reservation(*mine));
+      }
+    });
+    decide();
+    return std::nullopt;
+  }
+
+  bool look() {
+    ++looks_;
+    looked_at_ = host_.now();
+    try {
+      observation_ = host_.look();
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  // Leaves the queue. False when the request has been granted in the meantime, after all.
+  bool leave() {
+    bool left = true;
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+      left = find_reservation(pool, request_.id) == nullptr;
+      std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
+    });
+    return left;
+  }
+
+  // What to wait for, and until when.
+  struct Watches {
+    std::vector<UniqueFd> processes;
+    bool any_gone = false;              ///< one of those to watch has ended already
+    bool needs_look = false;            ///< only a look at the GPUs can bring this request further
+    Duration timeout{};
+  };
+
+  // The first in line watches for whom all wait; every other watches the one before it, so that the
+  // place of a killed first is taken at once.
+  std::vector<ProcessIdentity> processes_to_watch() const {
+    if (decision_->position > 1) {
+      return {pool_.queue[static_cast<std::size_t>(decision_->position) - 2].waiter};
+    }
+    std::vector<ProcessIdentity> watched;
+    for (const Reservation& held : pool_.reservations) {
+      const auto keeping = keepers(held, liveness);
+      watched.insert(watched.end(), keeping.begin(), keeping.end());
+    }
+    return watched;
+  }
+
+  bool is_orphan(const Reservation& held) const {
+    return held.kind == Kind::Run && held.holder && liveness(*held.holder) == Liveness::Gone &&
+           keepers(held, liveness).empty();
+  }
+
+  Watches prepare(const Instant& now) {
+    Watches watches;
+    for (const ProcessIdentity& process : processes_to_watch()) {
+      if (liveness(process) == Liveness::Unseen) continue;
+      watches.processes.push_back(watch(process));
+      watches.any_gone = watches.any_gone || !watches.processes.back();
+    }
+    const auto& blockers = decision_->reason.blockers;
+    watches.needs_look =
+        std::any_of(blockers.begin(), blockers.end(),
+                    [](const Blocker& blocker) {
+                      return blocker.kind == Blocker::Kind::UnreservedUse ||
+                             blocker.kind == Blocker::Kind::Error;
+                    }) ||
+        std::any_of(pool_.reservations.begin(), pool_.reservations.end(),
+                    [&](const Reservation& held) { return is_orphan(held); });
+    watches.timeout = time_until_due(now, watches.needs_look);
+    return watches;
+  }
+
+  Duration time_until_due(const Instant& now, bool needs_look) const {
+    const Settings& settings = host_.settings();
+    Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
+    if (options_.wait) due = std::min(due, *options_.wait - age(request_.enqueued, now));
+    if (needs_look) due = std::min(due, look_due(now));
+    // The one in front notices an ending first; the others follow if he does not.
+    const Duration patience = (decision_->position - 1) * milliseconds(200);
+    for (const Reservation& held : pool_.reservations) {
+      if (held.kind == Kind::Manual && held.ends) {
+        due = std::min<Duration>(due, *held.ends - now.wall + patience);
+      }
+      if (held.holder && liveness(*held.holder) == Liveness::Unseen) {
+        due = std::min(due, settings.heartbeat_timeout - age(held.last_heartbeat, now) + patience);
+      }
+    }
+    return std::max<Duration>(due, milliseconds(1));
+  }
+
+  Duration look_due(const Instant& now) const {
+    return look_interval(looks_, decision_->position) - age(looked_at_, now);
+  }
+
+  void tell(const Instant& now) {
+    if (told_ && told_->position == decision_->position && told_->reason == decision_->reason &&
+        told_->estimated_start == decision_->estimated_start) {
+      return;
+    }
+    told_ = decision_;
+    on_wait_(*decision_, now);
+  }
+
+  // Waits for one thing to happen, and brings the pool up to date. Returns the outcome if it left.
+  std::optional<NotGranted> wait() {
+    if (!granted_) {
+      granted_ = host_.store().subscribe_to(request_.id);
+      changes_ = host_.store().subscribe_to_changes();
+      return refresh();
+    }
+    const Instant now = host_.now();
+    tell(now);
+    const Watches watches = prepare(now);
+    if (watches.any_gone) return take_care(now, watches.needs_look);
+    const Duration quiet = refresh_interval(decision_->position) - age(refreshed_, now);
+    const bool hears_news = quiet <= Duration::zero();
+    std::vector<int> fds = {signals_.fd(), granted_->fd(), hears_news ? changes_->fd() : -1};
+    for (const UniqueFd& process : watches.processes) fds.push_back(process.get());
+    const Duration timeout = hears_news ? watches.timeout : std::min(watches.timeout, quiet);
+    const std::vector<bool> ready = wait_ready(fds, timeout);
+    if (ready[0]) {
+      if (const auto signal = signals_.take()) return interrupted(*signal);
+    }
+    if (ready[1] || ready[2]) return refresh();
+    const bool process_ended = std::find(ready.begin() + 3, ready.end(), true) != ready.end();
+    if (process_ended || timeout == watches.timeout) {
+      return take_care(host_.now(), watches.needs_look);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<NotGranted> refresh() {
+    granted_->renew();
+    changes_->renew();
+    refreshed_ = host_.now();
+    pool_ = host_.store().read();
+    is_fresh_ = false;
+    decide();
+    return std::nullopt;
+  }
+
+  std::optional<NotGranted> interrupted(int signal) {
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+      // Granted or not: it was never used, so it leaves no trace.
+      std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
+      std::erase_if(pool.reservations,
+                    [&](const Reservation& held) { return held.id == request_.id; });
+    });
+    return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
+  }
+
+  // Somebody or some time has ended: does for all what has to be done.
+  std::optional<NotGranted> take_care(const Instant& now, bool needs_look) {
+    if (options_.wait && age(request_.enqueued, now) >= *options_.wait) {
+      if (leave()) return NotGranted{NotGranted::Why::WaitedTooLong, decision_, 0};
+      return std::nullopt;
+    }
+    const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
+    pool_ = update_pool(host_, looked ? &observation_ : nullptr,
+                        [&](Pool& pool, const Instant& then) {
+                          drop_gone_waiters(pool, then, liveness, host_.settings());
+                          beat(pool, then);
+                        });
+    is_fresh_ = looked;
+    decide();
+    return std::nullopt;
+  }
+
+  void beat(Pool& pool, const Instant& now) {
+    if (age(last_heartbeat_, now) < host_.settings().heartbeat_interval) return;
+    last_heartbeat_ = now;
+    for (Request& request : pool.queue) {
+      if (request.id == request_.id) request.last_heartbeat = now;
+    }
+  }
+
+  Host& host_;
+  SignalWatch& signals_;
+  Request request_;
+  const AcquireOptions& options_;
+  const OnWait& on_wait_;
+
+  Pool pool_;                           ///< as last written or read
+  Observation observation_;             ///< as last seen
+  bool is_fresh_ = false;               ///< pool_ was written in the light of observation_
+  int looks_ = 0;
+  Instant looked_at_;                   ///< when it last tried to look
+  std::optional<Decision> decision_;    ///< of pool_; missing when granted
+  std::optional<Decision> told_;
+  Instant refreshed_;
+  Instant last_heartbeat_;
+  std::unique_ptr<Subscription> granted_;
+  std::unique_ptr<Subscription> changes_;
+};
+
+}  // namespace
+
+Acquired acquire(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
+                 const OnWait& on_wait) {
+  return Waiter(host, signals, std::move(request), options, on_wait).acquire();
+}
+
+std::string make_request_id() {
+  // Crockford's base 32, lower case: no i, l, o, u. 40 bits are plenty for what lives at one time.
+  constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::array<unsigned char, 8> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw_errno("cannot get random bytes");
+  }
+  std::string id;
+  for (const unsigned char byte : bytes) id += kLetters[byte % kLetters.size()];
+  return id;
+}
+
+}  // namespace chg

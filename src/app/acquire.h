@@ -1,0 +1,47 @@
+// From a request to a reservation: joins the queue, waits, and looks at the GPUs before it trusts a
+// grant.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <variant>
+
+#include "app/host.h"
+#include "core/schedule.h"
+#include "process/signals.h"
+
+namespace chg {
+
+struct AcquireOptions {
+  bool nonblock = false;                ///< granted at once or not at all
+  std::optional<Duration> wait;         ///< how long at most
+};
+
+/// Granted, and seen to be free of unreserved use. `observation` is what was seen.
+struct Granted {
+  Reservation reservation;
+  Observation observation;
+};
+
+/// Not granted; the request has left the queue.
+struct NotGranted {
+  enum class Why { NotAvailable, WaitedTooLong, Interrupted, Cancelled };
+  Why why = Why::NotAvailable;
+  std::optional<Decision> decision;     ///< what it last waited for, where that is known
+  int signal = 0;                       ///< Interrupted: by this one
+};
+
+using Acquired = std::variant<Granted, NotGranted>;
+
+/// Called when a request begins to wait, and whenever its place or its reason changes.
+using OnWait = std::function<void(const Decision&, const Instant& now)>;
+
+/// Fills in the request's times and waiter. A refused request (rule 6) is thrown as Error(Usage); a
+/// probe that fails, as its Error, before the queue is joined.
+Acquired acquire(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
+                 const OnWait& on_wait);
+
+/// An id for a request: eight letters and digits that nobody mistakes for one another.
+std::string make_request_id();
+
+}  // namespace chg

@@ -1,0 +1,179 @@
+#include "app/admin.h"
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "app/pool_update.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
+
+namespace chg {
+namespace {
+
+int group_id(const std::string& name) {
+  const group* found = getgrnam(name.c_str());
+  if (found == nullptr) {
+    throw Error(ErrorKind::Usage, fmt::format("unknown group '{}'", printable(name, 60)),
+                "make it first: groupadd GROUP");
+  }
+  return static_cast<int>(found->gr_gid);
+}
+
+// Root sets a host's store up for everybody or a group; others, for themselves.
+std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options) {
+  if (options.group) {
+    if (geteuid() != 0) {
+      throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
+                  "run it with sudo");
+    }
+    return Sharing{0660, group_id(*options.group)};
+  }
+  const bool exists = access(host.options().store_path.c_str(), F_OK) == 0;
+  if (exists || geteuid() != 0) return std::nullopt;
+  return Sharing{0666, -1};
+}
+
+void require_authority(const Pool& pool, const Caller& caller) {
+  if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+  throw Error(ErrorKind::NotPermitted, "only root, the admin group and whoever set the pool up may change it",
+              "run it with sudo");
+}
+
+std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
+  if (!options.provider.empty()) return options.provider;
+  if (!pool.provider.empty()) return pool.provider;
+  if (host.world().has_program("nvidia-smi")) return "nvidia";
+  throw Error(ErrorKind::Failed, "found no GPUs: there is no nvidia-smi in the PATH",
+              "install the NVIDIA driver, or try it with simulated GPUs: canhazgpu admin "
+              "--provider fake --gpus 8");
+}
+
+std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {
+  if (provider == "fake") host.world().create_fake_gpus(host.fake_file(), options.gpus.value_or(8));
+  std::vector<Gpu> gpus;
+  for (const GpuReading& reading : host.look(provider).gpus) {
+    Gpu gpu;
+    gpu.index = reading.index;
+    gpu.uuid = reading.uuid;
+    gpu.model = reading.model;
+    gpus.push_back(std::move(gpu));
+  }
+  const int found = static_cast<int>(gpus.size());
+  const int wanted = options.gpus.value_or(found);
+  if (wanted != found && !options.force) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("--gpus {} contradicts the {} GPUs found here", wanted, found),
+                "leave --gpus out to take what is found, or add --force");
+  }
+  // Believed by force: those that are not found stay in ERROR until they are.
+  for (int index = found; index < wanted; ++index) {
+    Gpu gpu;
+    gpu.index = index;
+    gpus.push_back(std::move(gpu));
+  }
+  gpus.resize(static_cast<std::size_t>(wanted));
+  return gpus;
+}
+
+void clear(Pool& pool, const Instant& now, AdminResult& result) {
+  result.cleared_reservations = static_cast<int>(pool.reservations.size());
+  result.cleared_requests = static_cast<int>(pool.queue.size());
+  while (!pool.reservations.empty()) {
+    // A copy: it is gone before the call is over.
+    const std::string id = pool.reservations.front().id;
+    end_reservation(pool, id, now, End::Cleared);
+  }
+  pool.queue.clear();
+}
+
+// Puts the GPUs that were found in the place of those that were known, with what is remembered.
+void replace_gpus(Pool& pool, std::vector<Gpu> found) {
+  for (const Reservation& held : pool.reservations) {
+    for (const int index : held.gpus) {
+      const auto same = std::find_if(found.begin(), found.end(),
+                                     [&](const Gpu& gpu) { return gpu.index == index; });
+      if (same != found.end() && same->uuid == find_gpu(pool, index)->uuid) continue;
+      throw Error(ErrorKind::Failed,
+                  fmt::format("GPU {} is reserved, and would go or become another", index),
+                  "wait until it is given back, or add --force, which takes it away");
+    }
+  }
+  for (const Request& request : pool.queue) {
+    const auto size = static_cast<int>(found.size());
+    const bool impossible =
+        request.count > size || (!request.gpu_ids.empty() && request.gpu_ids.back() >= size);
+    if (!impossible) continue;
+    throw Error(ErrorKind::Failed, "a waiting request asks for more GPUs than there would be",
+                "cancel it (canhazgpu queue), or add --force");
+  }
+  for (Gpu& gpu : found) {
+    const auto known = std::find_if(pool.gpus.begin(), pool.gpus.end(),
+                                    [&](const Gpu& other) { return other.uuid == gpu.uuid; });
+    if (known == pool.gpus.end()) continue;
+    const Gpu remembered = *known;
+    gpu.last_released = remembered.last_released;
+    gpu.last_used_by_uid = remembered.last_used_by_uid;
+    gpu.out_of_service = remembered.out_of_service;
+  }
+  pool.gpus = std::move(found);
+}
+
+void set_service(Pool& pool, const AdminOptions& options) {
+  const auto set = [&](const std::vector<int>& ids, const std::optional<std::string>& note) {
+    for (const int id : ids) {
+      Gpu* gpu = find_gpu(pool, id);
+      if (gpu == nullptr) {
+        throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {} (0-{})", id,
+                                                  pool.gpus.size(), pool.gpus.size() - 1));
+      }
+      gpu->out_of_service = note;
+    }
+  };
+  set(options.drain, options.note);
+  set(options.undrain, std::nullopt);
+}
+
+bool only_changes_service(const AdminOptions& options) {
+  const bool service = !options.drain.empty() || !options.undrain.empty() || options.admin_group;
+  return service && !options.gpus && options.provider.empty() && !options.force;
+}
+
+}  // namespace
+
+AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm) {
+  const auto sharing = sharing_for(host, options);
+  if (access(host.options().store_path.c_str(), F_OK) != 0 || sharing) {
+    host.world().create_store(host.options().store_path, sharing);
+  }
+  const Pool before = host.world().create_store(host.options().store_path, std::nullopt)->read();
+  if (!before.gpus.empty()) require_authority(before, current_caller(before));
+  const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
+  const std::string provider = keeps_gpus ? before.provider : detect_provider(host, options, before);
+  const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(host, options, provider);
+  const bool takes_away = !before.reservations.empty() || !before.queue.empty();
+  if (options.force && takes_away && !confirm(before)) {
+    throw Error(ErrorKind::Failed, "nothing was changed");
+  }
+  AdminResult result;
+  result.created = before.gpus.empty();
+  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+    if (pool.gpus.empty()) pool.creator_uid = getuid();
+    require_authority(pool, current_caller(pool));
+    if (options.force) clear(pool, now, result);
+    if (!keeps_gpus) replace_gpus(pool, found);
+    pool.provider = provider;
+    if (options.admin_group) {
+      if (!options.admin_group->empty()) group_id(*options.admin_group);
+      pool.admin_group = *options.admin_group;
+    }
+    set_service(pool, options);
+  });
+  return result;
+}
+
+}  // namespace chg

@@ -1,0 +1,58 @@
+// The host as the use cases see it: its store, its GPUs, its clock, and who asks.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/world.h"
+#include "core/account.h"
+#include "core/settings.h"
+
+namespace chg {
+
+struct HostOptions {
+  std::string store_path;
+  bool store_is_private = false;        ///< the user's own, for want of one that the host shares
+  std::string probe = "auto";           ///< "auto": what the pool's provider calls for
+  Duration probe_deadline = std::chrono::seconds(10);
+  std::string fake_file;                ///< "": fake-gpus.json beside the store
+  Settings settings;
+};
+
+class Host {
+ public:
+  Host(const World& world, HostOptions options) : world_(world), options_(std::move(options)) {}
+
+  const World& world() const { return world_; }
+  const HostOptions& options() const { return options_; }
+  const Settings& settings() const { return options_.settings; }
+  Instant now() const { return world_.clock.now(); }
+
+  /// The store; opened when first asked for, and kept open.
+  Store& store();
+
+  /// Closes the store, before a fork or a long wait; the next `store` opens it again.
+  void close_store() { store_.reset(); }
+
+  /// Looks at the GPUs with the probe that the provider calls for. Throws as Probe::look does.
+  Observation look(const std::string& provider);
+
+  /// As `look`, with the provider of the pool.
+  Observation look();
+
+  std::string fake_file() const;
+
+ private:
+  const World& world_;
+  HostOptions options_;
+  std::unique_ptr<Store> store_;
+};
+
+/// Who runs this process (the real uid), and whether root or the pool's admin group stands behind it.
+Caller current_caller(const Pool& pool);
+
+/// Throws Error(Failed) with a hint when `admin` has not set the pool up yet.
+void require_pool(const Pool& pool);
+
+}  // namespace chg

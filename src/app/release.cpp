@@ -1,0 +1,85 @@
+#include "app/release.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "app/pool_update.h"
+#include "base/error.h"
+#include "base/poll.h"
+#include "core/gpu_ids.h"
+#include "core/reap.h"
+#include "process/identity.h"
+#include "process/job.h"
+
+namespace chg {
+namespace {
+
+void require_power_over(const Reservation& run) {
+  const uid_t uid = geteuid();
+  if (uid == 0 || uid == run.account.uid) return;
+  throw Error(ErrorKind::NotPermitted,
+              fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus),
+                          run.account.name),
+              "only their owner and root may end them: sudo canhazgpu release --kill --gpu-ids " +
+                  to_id_list(run.gpus));
+}
+
+// Its supervisor gives the GPUs back within moments of the end; without one, we do.
+void await_return(Host& host, const Reservation& run) {
+  const Instant begin = host.now();
+  const auto changes = host.store().subscribe_to_changes();
+  while (age(begin, host.now()) < std::chrono::seconds(2)) {
+    const Pool pool = host.store().read();
+    const Reservation* held = find_reservation(pool, run.id);
+    if (held == nullptr) return;
+    if (!held->supervisor || liveness(*held->supervisor) != Liveness::Alive) break;
+    wait_ready({changes->fd()}, std::chrono::seconds(1));
+    changes->renew();
+  }
+  const Observation observation = host.look();
+  const Pool pool = update_pool(host, &observation, change_nothing);
+  if (find_reservation(pool, run.id) == nullptr) return;
+  throw Error(ErrorKind::Failed,
+              fmt::format("some processes on {} could not be ended", to_gpu_names(run.gpus)),
+              "see them with: canhazgpu status; a GPU driver may hold them");
+}
+
+}  // namespace
+
+Released release_gpus(Host& host, const ReleaseSelection& selection, Duration grace) {
+  Released released;
+  update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+    require_pool(pool);
+    released = release(pool, current_caller(pool), selection, now);
+    for (const Reservation& run : released.runs) require_power_over(run);
+  });
+  for (const Reservation& run : released.runs) {
+    if (run.holder) end_job(run.id, *run.holder, grace, [] {});
+  }
+  for (const Reservation& run : released.runs) await_return(host, run);
+  return released;
+}
+
+std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids, Duration by) {
+  std::vector<Extended> extended;
+  update_pool(host, nullptr, [&](Pool& pool, const Instant&) {
+    require_pool(pool);
+    extended = extend(pool, current_caller(pool), gpu_ids, by);
+  });
+  return extended;
+}
+
+Request cancel_request(Host& host, const std::string& id) {
+  Request cancelled;
+  update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+    require_pool(pool);
+    drop_gone_waiters(pool, now, liveness, host.settings());
+    cancelled = cancel(pool, current_caller(pool), id);
+  });
+  return cancelled;
+}
+
+}  // namespace chg

@@ -1,0 +1,23 @@
+#include "app/reserve.h"
+
+#include "app/pool_update.h"
+#include "core/changes.h"
+
+namespace chg {
+
+Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
+                 const OnWait& on_wait) {
+  SignalWatch signals;
+  Acquired acquired = acquire(host, signals, request, options, on_wait);
+  auto* granted = std::get_if<Granted>(&acquired);
+  if (granted == nullptr) return acquired;
+  bool claimed = false;
+  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
+    claimed = claim(changed, granted->reservation.id, *request.duration, now);
+  });
+  if (!claimed) return NotGranted{NotGranted::Why::Cancelled, std::nullopt, 0};
+  granted->reservation = *find_reservation(pool, granted->reservation.id);
+  return acquired;
+}
+
+}  // namespace chg

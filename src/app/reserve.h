@@ -1,0 +1,13 @@
+// reserve: hold GPUs for a time, without a command.
+#pragma once
+
+#include "app/acquire.h"
+#include "app/host.h"
+
+namespace chg {
+
+/// Reserves what `request` asks for, for request.duration from the moment it is granted.
+Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
+                 const OnWait& on_wait);
+
+}  // namespace chg

@@ -1,0 +1,85 @@
+#include "app/run.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/pool_update.h"
+#include "app/supervise.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
+#include "process/detached.h"
+#include "process/job.h"
+#include "process/launcher.h"
+
+namespace chg {
+namespace {
+
+// The command never started: it leaves no trace.
+void forget(Host& host, const std::string& id) {
+  update_pool(host, nullptr, [&](Pool& pool, const Instant&) {
+    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+  });
+}
+
+void start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
+                      const RunCommand& command) {
+  const Supervision supervision{held.id, *held.holder,
+                                held.ends ? std::optional<Duration>(*held.ends - held.started.wall)
+                                          : std::nullopt,
+                                options.grace, options.leftovers};
+  const std::string title =
+      fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
+                  printable(command.arguments.front(), 60), held.holder->pid);
+  host.close_store();
+  try {
+    start_detached(title, [&](const std::function<void()>& ready) {
+      supervise(host, supervision, ready);
+    });
+  } catch (const Error&) {
+    forget(host, held.id);
+    throw;
+  }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> gpu_variables(const Reservation& reservation,
+                                                               const Pool& pool,
+                                                               const Observation& observation) {
+  std::vector<int> indices;
+  std::vector<std::string> uuids;
+  for (const int index : reservation.gpus) {
+    const Gpu* gpu = find_gpu(pool, index);
+    const std::string uuid = gpu == nullptr ? "" : gpu->uuid;
+    const GpuReading* reading = find_reading(observation, uuid, index);
+    indices.push_back(reading == nullptr ? index : reading->index);
+    uuids.push_back(uuid.empty() ? std::to_string(index) : uuid);
+  }
+  std::sort(indices.begin(), indices.end());
+  return {{"CUDA_VISIBLE_DEVICES", to_id_list(indices)},
+          {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
+          {"NVIDIA_VISIBLE_DEVICES", fmt::format("{}", fmt::join(uuids, ","))},
+          {kReservationVariable, reservation.id}};
+}
+
+NotGranted run(Host& host, const Request& request, const RunCommand& command,
+               const RunOptions& options, const OnWait& on_wait,
+               const std::function<void(const Reservation&)>& on_granted) {
+  // Held back until the supervisor is there; a signal that came in between then ends this process,
+  // and the supervisor gives the GPUs back.
+  std::optional<SignalWatch> signals(std::in_place);
+  const Acquired acquired = acquire(host, *signals, request, options.acquire, on_wait);
+  if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
+  const auto& granted = std::get<Granted>(acquired);
+  on_granted(granted.reservation);
+  const auto variables = gpu_variables(granted.reservation, host.store().read(), granted.observation);
+  start_supervisor(host, granted.reservation, options, command);
+  signals.reset();
+  become(command.file, command.arguments, variables);
+}
+
+}  // namespace chg

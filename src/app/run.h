@@ -1,0 +1,36 @@
+// run: reserve, become the user's command, and give back whatever happens to it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/acquire.h"
+#include "app/host.h"
+
+namespace chg {
+
+struct RunCommand {
+  std::string file;                     ///< as resolve_command found it
+  std::vector<std::string> arguments;   ///< with the command's name first
+};
+
+struct RunOptions {
+  AcquireOptions acquire;
+  Duration grace = std::chrono::seconds(30);
+  Leftovers leftovers = Leftovers::Keep;
+};
+
+/// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only
+/// when the request was not granted. request.duration is --timeout.
+NotGranted run(Host& host, const Request& request, const RunCommand& command,
+               const RunOptions& options, const OnWait& on_wait,
+               const std::function<void(const Reservation&)>& on_granted);
+
+/// The variables that make a program see these GPUs alone: CUDA_VISIBLE_DEVICES and its companions.
+/// The indices are those of the observation, where it knows the GPU, since they may have moved.
+std::vector<std::pair<std::string, std::string>> gpu_variables(const Reservation& reservation,
+                                                               const Pool& pool,
+                                                               const Observation& observation);
+
+}  // namespace chg

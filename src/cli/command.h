@@ -1,0 +1,67 @@
+// What a subcommand is: a value that says all that the command line, --help and completion need to
+// know of it, and the function that does it. One file defines one; commands() lists them all.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/session.h"
+
+namespace chg {
+
+/// An option of a command.
+struct Option {
+  std::string names;             ///< "-g,--gpus", the long one last
+  std::string type;              ///< what --help shows for the value: "N"; "" for a flag
+  std::string help;
+  std::string key = {};          ///< the key of the configuration that it sets; "": only this command's
+};
+
+/// The one word, without dashes, that a command asks for.
+struct Operand {
+  std::string name;              ///< "ID"
+  std::string help;
+};
+
+/// What was typed behind the name of a command.
+struct Arguments {
+  std::map<std::string, std::string> values = {};             ///< by long name, "gpu-ids"; the operand by its own
+  std::optional<std::vector<std::string>> command = {};       ///< what stood behind "--"
+
+  std::optional<std::string> value(const std::string& name) const {
+    const auto found = values.find(name);
+    return found == values.end() ? std::nullopt : std::optional(found->second);
+  }
+  bool has(const std::string& name) const { return values.contains(name); }
+};
+
+struct Command {
+  std::string name;
+  std::string help;
+  std::string examples;                       ///< the end of its --help
+  std::vector<Option> options = {};
+  std::optional<Operand> operand = {};
+  bool takes_command = false;                 ///< a command may stand behind "--"
+  bool is_hidden = false;                     ///< for scripts of ours; not shown in --help
+  int (*execute)(Session& session, const Arguments& arguments) = nullptr;  ///< returns the exit status
+};
+
+/// All of them, in the order in which people are shown them.
+const std::vector<Command>& commands();
+
+Command admin_command();
+Command status_command();
+Command run_command();
+Command reserve_command();
+Command extend_command();
+Command release_command();
+Command queue_command();
+Command cancel_command();
+Command report_command();
+Command config_command();
+Command completion_command();
+Command complete_command();
+
+}  // namespace chg

@@ -1,0 +1,221 @@
+#include "cli/command_line.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace chg {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  canhazgpu status                                who has which GPU\n"
+    "  canhazgpu run --gpus 2 -- python train.py       reserve 2 GPUs, run, give them back\n"
+    "  canhazgpu reserve --gpus 1 --duration 4h        hold a GPU for four hours\n"
+    "  canhazgpu release                               give back what you hold by hand\n"
+    "\n"
+    "'canhazgpu COMMAND --help' tells more. Nothing set up yet? 'sudo canhazgpu admin' does it.";
+
+// --help of a command that takes another behind "--", which CLI11 does not know of.
+class CommandFormatter final : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    usage.erase(usage.find_last_not_of('\n') + 1);
+    return usage + " -- COMMAND [ARGUMENTS]\n";
+  }
+};
+
+const std::vector<Option>& global_options() {
+  static const std::vector<Option> options = {
+      {"--config", "FILE", "Read this configuration file instead of yours"},
+      {"--store", "URL", "Use this store: sqlite:PATH", "store"},
+      {"--memory-threshold", "MB", "Memory in MB beyond which a GPU is in use",
+       "memory.threshold"},
+      {"--no-color", "", "No colours"},
+      {"-v,--verbose", "", "Explain decisions on stderr"}};
+  return options;
+}
+
+// The long name of an option, without its dashes.
+std::string long_name(const Option& option) {
+  return option.names.substr(option.names.rfind("--") + 2);
+}
+
+void take(Invocation& invocation, const Option& option, const std::string& value) {
+  const std::string name = long_name(option);
+  if (option.key.empty()) {
+    invocation.arguments.values[name] = value;
+    return;
+  }
+  invocation.flags.push_back({option.key, value, "--" + name});
+  // The one flag that sets both thresholds, as people expect of its name.
+  if (option.key == "memory.threshold") {
+    invocation.flags.push_back({"memory.process_threshold", value, "--" + name});
+  }
+}
+
+void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
+  if (option.type.empty()) {
+    app.add_flag_callback(option.names, [&] { take(invocation, option, "true"); }, option.help);
+    return;
+  }
+  app.add_option_function<std::string>(
+         option.names, [&](const std::string& value) { take(invocation, option, value); },
+         option.help)
+      ->type_name(option.type)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+void add_command(CLI::App& root, const Command& command, Invocation& invocation) {
+  CLI::App& app = *root.add_subcommand(command.name, command.help);
+  if (command.is_hidden) app.group("");
+  app.footer("Examples:\n" + command.examples);
+  if (command.takes_command) app.formatter(std::make_shared<CommandFormatter>());
+  for (const Option& option : command.options) add_option(app, option, invocation);
+  if (command.operand) {
+    const std::string& name = command.operand->name;
+    app.add_option_function<std::string>(
+           name, [&](const std::string& value) { invocation.arguments.values[name] = value; },
+           command.operand->help)
+        ->required()
+        ->type_name("");
+  }
+  app.callback([&] { invocation.command = &command; });
+}
+
+void build(CLI::App& root, Invocation& invocation) {
+  root.name("canhazgpu");
+  root.description("Reserve the GPUs of a shared host");
+  root.footer(kExamples);
+  root.set_version_flag("--version", "canhazgpu " CANHAZGPU_VERSION);
+  root.get_formatter()->column_width(34);
+  root.require_subcommand(0, 1);
+  // Global options may stand behind the command too, where people write them.
+  root.fallthrough();
+  for (const Option& option : global_options()) add_option(root, option, invocation);
+  for (const Command& command : commands()) add_command(root, command, invocation);
+}
+
+std::vector<std::string> names_of_options(const std::vector<Option>& options) {
+  std::vector<std::string> names = {"--help"};
+  for (const Option& option : options) {
+    names.push_back("--" + long_name(option));
+    if (!option.names.starts_with("--")) names.push_back(option.names.substr(0, 2));
+  }
+  return names;
+}
+
+std::string suggest(const std::string& word, const std::vector<std::string>& known,
+                    const std::string& otherwise) {
+  const std::string found = nearest(word, known);
+  return found.empty() ? otherwise : fmt::format("did you mean '{}'?", found);
+}
+
+std::string chosen_command(const CLI::App& root) {
+  const auto chosen = root.get_subcommands();
+  return chosen.empty() ? "" : chosen.front()->get_name();
+}
+
+std::string see_help(const CLI::App& root) {
+  const std::string command = chosen_command(root);
+  return fmt::format("see: canhazgpu {}{}--help", command, command.empty() ? "" : " ");
+}
+
+[[noreturn]] void refuse_command(const CLI::App& root, const std::string& word) {
+  std::vector<std::string> known;
+  for (const Command& command : commands()) {
+    if (!command.is_hidden) known.push_back(command.name);
+  }
+  throw Error(ErrorKind::Usage, fmt::format("unknown command '{}'", printable(word, 60)),
+              suggest(word, known, see_help(root)));
+}
+
+[[noreturn]] void refuse_option(const CLI::App& root, const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  std::vector<std::string> known;
+  for (const Command& command : commands()) {
+    if (command.name == chosen_command(root)) known = names_of_options(command.options);
+  }
+  const std::vector<std::string> global = names_of_options(global_options());
+  known.insert(known.end(), global.begin(), global.end());
+  throw Error(ErrorKind::Usage, fmt::format("unknown option '{}'", printable(name, 60)),
+              suggest(name, known, see_help(root)));
+}
+
+[[noreturn]] void refuse_extra(const CLI::App& root, const std::string& word) {
+  if (word.starts_with('-') && word.size() > 1) refuse_option(root, word);
+  const std::string command = chosen_command(root);
+  if (command.empty()) refuse_command(root, word);
+  const std::string shown = printable(word, 60);
+  if (command == "run") {
+    throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}' before '--'", shown),
+                "write '--' before your command: canhazgpu run --gpus 1 -- " + shown);
+  }
+  throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}'", shown), see_help(root));
+}
+
+// CLI11's sentences in our form.
+[[noreturn]] void refuse(const CLI::App& root, const CLI::ParseError& error) {
+  std::string text = printable(error.what());
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    text = fmt::format("option '{}' needs a value", text.substr(0, text.find(':')));
+  } else if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    text = fmt::format("{} is missing", text.substr(0, text.find(' ')));
+  } else if (!text.empty()) {
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  }
+  throw Error(ErrorKind::Usage, text, see_help(root));
+}
+
+void move_global_values(Invocation& invocation) {
+  auto& values = invocation.arguments.values;
+  invocation.config_file = invocation.arguments.value("config");
+  invocation.is_verbose = values.erase("verbose") > 0;
+  invocation.no_color = values.erase("no-color") > 0;
+  values.erase("config");
+}
+
+}  // namespace
+
+std::optional<Invocation> read_command_line(const std::vector<std::string>& arguments) {
+  CLI::App root;
+  Invocation invocation;
+  build(root, invocation);
+  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
+  if (separator != arguments.end()) {
+    invocation.arguments.command = std::vector(separator + 1, arguments.end());
+  }
+  // CLI11 takes them from the back.
+  std::vector<std::string> words(arguments.begin(), separator);
+  std::reverse(words.begin(), words.end());
+  try {
+    root.parse(words);
+  } catch (const CLI::Success& done) {
+    root.exit(done);
+    return std::nullopt;
+  } catch (const CLI::ExtrasError&) {
+    refuse_extra(root, root.remaining(true).front());
+  } catch (const CLI::ParseError& error) {
+    refuse(root, error);
+  }
+  if (invocation.command == nullptr) {
+    throw Error(ErrorKind::Usage, "no command given",
+                "try: canhazgpu status, or see: canhazgpu --help");
+  }
+  if (invocation.arguments.command && !invocation.command->takes_command) {
+    throw Error(ErrorKind::Usage, "only 'canhazgpu run' takes a command behind '--'",
+                "canhazgpu run --gpus 1 -- python train.py");
+  }
+  move_global_values(invocation);
+  return invocation;
+}
+
+}  // namespace chg

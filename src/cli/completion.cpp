@@ -1,0 +1,133 @@
+// Shell completion: the scripts, which ask the program itself what could come next.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "app/view.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/command.h"
+
+namespace chg {
+namespace {
+
+constexpr char kBash[] = R"sh(_canhazgpu() {
+  local IFS=$'\n'
+  COMPREPLY=($(canhazgpu __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _canhazgpu canhazgpu chg
+)sh";
+
+constexpr char kZsh[] = R"sh(#compdef canhazgpu chg
+_canhazgpu() {
+  local -a words_to_offer
+  words_to_offer=(${(f)"$(canhazgpu __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  if (( ${#words_to_offer} )); then compadd -a words_to_offer; else _default; fi
+}
+compdef _canhazgpu canhazgpu chg
+)sh";
+
+constexpr char kFish[] = R"sh(function __canhazgpu
+  set -l typed (commandline -opc)
+  canhazgpu __complete -- $typed[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c canhazgpu -a '(__canhazgpu)'
+complete -c chg -a '(__canhazgpu)'
+)sh";
+
+std::string script_for(const std::string& shell) {
+  if (shell == "bash") return kBash;
+  if (shell == "zsh") return kZsh;
+  if (shell == "fish") return kFish;
+  throw Error(ErrorKind::Usage, fmt::format("unknown shell '{}'", printable(shell, 60)),
+              "bash, zsh and fish are known");
+}
+
+std::vector<std::string> option_names(const Command& command) {
+  std::vector<std::string> names = {"--help"};
+  for (const Option& option : command.options) {
+    names.push_back(option.names.substr(option.names.rfind("--")));
+  }
+  return names;
+}
+
+std::vector<std::string> gpu_ids(Session& session) {
+  std::vector<std::string> ids;
+  for (const Gpu& gpu : session.host().store().read().gpus) ids.push_back(std::to_string(gpu.index));
+  return ids;
+}
+
+std::vector<std::string> request_ids(Session& session) {
+  std::vector<std::string> ids;
+  for (const QueueEntry& entry : view_queue(session.host()).entries) ids.push_back(entry.request.id);
+  return ids;
+}
+
+// What could stand in the place of the last word.
+std::vector<std::string> candidates(Session& session, const std::vector<std::string>& words) {
+  const auto typed = words.empty() ? words.end() : words.end() - 1;
+  const Command* chosen = nullptr;
+  for (auto word = words.begin(); word != typed && chosen == nullptr; ++word) {
+    for (const Command& command : commands()) {
+      if (command.name == *word) chosen = &command;
+    }
+  }
+  if (chosen == nullptr) {
+    std::vector<std::string> names;
+    for (const Command& command : commands()) {
+      if (!command.is_hidden) names.push_back(command.name);
+    }
+    return names;
+  }
+  if (std::find(words.begin(), typed, "--") != typed) return {};
+  if (typed->starts_with('-')) return option_names(*chosen);
+  const std::string& before = *(typed - 1);
+  for (const char* name : {"--gpu-ids", "-G", "--drain", "--undrain"}) {
+    if (before == name) return gpu_ids(session);
+  }
+  if (chosen->name == "cancel") return request_ids(session);
+  if (chosen->name == "completion") return {"bash", "zsh", "fish"};
+  return {};
+}
+
+int complete(Session& session, const Arguments& arguments) {
+  const std::vector<std::string> words = arguments.command.value_or(std::vector<std::string>{});
+  const std::string typed = words.empty() ? "" : words.back();
+  std::string text;
+  for (const std::string& candidate : candidates(session, words)) {
+    if (candidate.starts_with(typed)) text += candidate + "\n";
+  }
+  print(text);
+  return 0;
+}
+
+int execute(Session&, const Arguments& arguments) {
+  print(script_for(arguments.value("SHELL").value_or("")));
+  return 0;
+}
+
+}  // namespace
+
+Command completion_command() {
+  Command command;
+  command.name = "completion";
+  command.help = "Print the completion script of a shell";
+  command.examples =
+      "  canhazgpu completion bash > /etc/bash_completion.d/canhazgpu\n"
+      "  canhazgpu completion zsh > ~/.zfunc/_canhazgpu\n"
+      "  canhazgpu completion fish > ~/.config/fish/completions/canhazgpu.fish";
+  command.operand = {"SHELL", "bash, zsh or fish"};
+  command.execute = execute;
+  return command;
+}
+
+Command complete_command() {
+  Command command;
+  command.name = "__complete";
+  command.takes_command = true;
+  command.is_hidden = true;
+  command.execute = complete;
+  return command;
+}
+
+}  // namespace chg

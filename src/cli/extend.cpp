@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include "app/release.h"
+#include "base/duration_text.h"
+#include "cli/command.h"
+#include "core/gpu_ids.h"
+
+namespace chg {
+namespace {
+
+int execute(Session& session, const Arguments& arguments) {
+  const Duration by = parse_duration(arguments.value("D").value_or(""));
+  std::vector<int> gpu_ids;
+  if (const auto ids = arguments.value("gpu-ids")) gpu_ids = parse_gpu_ids(*ids);
+  const WallTime now = session.host().now().wall;
+  for (const Extended& one : extend_reservations(session.host(), gpu_ids, by)) {
+    print(fmt::format("{} reserved until {}\n", to_gpu_names(one.gpus),
+                      to_local_text(one.expires, now)));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command extend_command() {
+  Command command;
+  command.name = "extend";
+  command.help = "Lengthen your manual reservations";
+  command.examples =
+      "  canhazgpu extend 1h\n"
+      "  canhazgpu extend 30m --gpu-ids 2";
+  command.options = {{"-G,--gpu-ids", "IDS", "Only on these GPUs: 1,3 or 0-3"}};
+  command.operand = {"D", "By how long: 90s, 30m, 2h, 1d"};
+  command.execute = execute;
+  return command;
+}
+
+}  // namespace chg

@@ -1,0 +1,38 @@
+#include "cli/program.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "cli/command_line.h"
+#include "cli/session.h"
+
+namespace chg {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+ConfigInputs inputs_of(const Invocation& invocation) {
+  ConfigInputs inputs;
+  inputs.flags = invocation.flags;
+  inputs.environment = read_environment(environ);
+  inputs.file = invocation.config_file;
+  inputs.home = variable("HOME");
+  inputs.xdg_config_home = variable("XDG_CONFIG_HOME");
+  return inputs;
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& arguments, const World& world) {
+  const std::optional<Invocation> invocation = read_command_line(arguments);
+  if (!invocation) return 0;
+  Session session(world, load_config(inputs_of(*invocation)), invocation->is_verbose,
+                  invocation->no_color);
+  return invocation->command->execute(session, invocation->arguments);
+}
+
+}  // namespace chg

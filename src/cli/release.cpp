@@ -1,0 +1,63 @@
+#include "app/release.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "core/gpu_ids.h"
+
+namespace chg {
+namespace {
+
+// What was left out, so that nobody believes it was given back.
+void mention_kept(const Session& session, const Released& released) {
+  if (released.runs_kept > 0) {
+    session.say(fmt::format("{} live run{} of yours go{} on; end with: canhazgpu release --kill",
+                            released.runs_kept, released.runs_kept == 1 ? "" : "s",
+                            released.runs_kept == 1 ? "es" : ""));
+  }
+  for (const std::string& label : released.labels_kept) {
+    session.say(label.empty()
+                    ? std::string("reservations of this account without a label are kept")
+                    : fmt::format("kept what is labelled '{0}'; give it back with: canhazgpu "
+                                  "release --user '{0}'",
+                                  printable(label, 60)));
+  }
+}
+
+int execute(Session& session, const Arguments& arguments) {
+  ReleaseSelection selection;
+  if (const auto ids = arguments.value("gpu-ids")) selection.gpu_ids = parse_gpu_ids(*ids);
+  selection.runs = arguments.has("kill");
+  selection.label = session.config().text("release.user").value_or("");
+  const Released released = release_gpus(session.host(), selection, std::chrono::seconds(10));
+  std::vector<int> gpus = released.gpus;
+  for (const Reservation& run : released.runs) {
+    gpus.insert(gpus.end(), run.gpus.begin(), run.gpus.end());
+  }
+  std::sort(gpus.begin(), gpus.end());
+  mention_kept(session, released);
+  print(gpus.empty() ? "nothing to release\n"
+                     : fmt::format("released {}\n", to_gpu_names(gpus)));
+  return 0;
+}
+
+}  // namespace
+
+Command release_command() {
+  Command command;
+  command.name = "release";
+  command.help = "Give back what you reserved by hand";
+  command.examples =
+      "  canhazgpu release                       all of it\n"
+      "  canhazgpu release --gpu-ids 1,3         only these\n"
+      "  canhazgpu release --kill --gpu-ids 2    also end the run on GPU 2";
+  command.options = {{"-G,--gpu-ids", "IDS", "Only these GPUs: 1,3 or 0-3"},
+                     {"--kill", "", "End live runs too: SIGINT, after 10s SIGKILL"},
+                     {"-u,--user", "LABEL", "Only what has this label", "release.user"}};
+  command.execute = execute;
+  return command;
+}
+
+}  // namespace chg

@@ -1,0 +1,60 @@
+#include "app/reserve.h"
+
+#include <fmt/format.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/requesting.h"
+#include "core/gpu_ids.h"
+#include "render/reservation.h"
+
+namespace chg {
+namespace {
+
+int execute(Session& session, const Arguments&) {
+  const Config& config = session.config();
+  Request request = request_from(session, "reserve", Kind::Manual);
+  request.duration = config.duration("reserve.duration");
+  request.force = config.flag("reserve.force");
+  session.warn_if_private();
+  const Acquired acquired = reserve(session.host(), request,
+                                    acquire_options_from(session, "reserve"), tell_waiting(session));
+  const WallTime now = session.host().now().wall;
+  if (const auto* refused = std::get_if<NotGranted>(&acquired)) refuse(*refused, request, now);
+  const Reservation& held = std::get<Granted>(acquired).reservation;
+  if (config.flag("reserve.short")) {
+    print(to_id_list(held.gpus) + "\n");
+  } else if (config.flag("reserve.json")) {
+    print(reservation_json(held));
+  } else {
+    print(reservation_text(held, now));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command reserve_command() {
+  Command command;
+  command.name = "reserve";
+  command.help = "Reserve GPUs for a time, by hand";
+  command.examples =
+      "  canhazgpu reserve --gpus 1 --duration 4h --note debugging\n"
+      "  export CUDA_VISIBLE_DEVICES=$(canhazgpu reserve --gpus 2 --short)\n"
+      "  canhazgpu reserve --gpu-ids 3 --force      a GPU that your own processes use already\n"
+      "\n"
+      "Give them back with: canhazgpu release";
+  command.options = request_options("reserve");
+  command.options.insert(
+      command.options.end(),
+      {{"-d,--duration", "D", "For how long: 90s, 30m, 2h, 1d (30m)", "reserve.duration"},
+       {"-f,--force", "", "Also take GPUs in unreserved use, if only you use them",
+        "reserve.force"},
+       {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
+       {"-j,--json", "", "Print JSON", "reserve.json"}});
+  command.execute = execute;
+  return command;
+}
+
+}  // namespace chg

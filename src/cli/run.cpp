@@ -1,0 +1,77 @@
+#include "app/run.h"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/requesting.h"
+#include "core/gpu_ids.h"
+#include "process/launcher.h"
+
+namespace chg {
+namespace {
+
+RunCommand command_from(const Arguments& arguments) {
+  if (!arguments.command || arguments.command->empty()) {
+    throw Error(ErrorKind::Usage, "no command given to run",
+                "write it behind '--': canhazgpu run --gpus 1 -- python train.py");
+  }
+  const char* path = std::getenv("PATH");
+  const std::string& name = arguments.command->front();
+  return {resolve_command(name, path == nullptr ? "/usr/bin:/bin" : path), *arguments.command};
+}
+
+int execute(Session& session, const Arguments& arguments) {
+  const RunCommand command = command_from(arguments);
+  Request request = request_from(session, "run", Kind::Run);
+  request.duration = session.config().duration("run.timeout");
+  RunOptions options;
+  options.acquire = acquire_options_from(session, "run");
+  options.grace = session.config().duration("run.grace").value_or(options.grace);
+  options.leftovers = session.config().leftovers();
+  session.warn_if_private();
+  bool has_waited = false;
+  const OnWait tell = tell_waiting(session);
+  const NotGranted outcome = run(
+      session.host(), request, command, options,
+      [&](const Decision& decision, const Instant& now) {
+        has_waited = true;
+        tell(decision, now);
+      },
+      [&](const Reservation& held) {
+        const std::string text = fmt::format("got {}", to_gpu_names(held.gpus));
+        has_waited ? session.say(text) : session.explain(text);
+      });
+  refuse(outcome, request, session.host().now().wall);
+}
+
+}  // namespace
+
+Command run_command() {
+  Command command;
+  command.name = "run";
+  command.help = "Reserve GPUs, run a command on them, give them back when it ends";
+  command.examples =
+      "  canhazgpu run -- python train.py\n"
+      "  canhazgpu run --gpus 2 --note 'ablation 3' -- torchrun --nproc-per-node 2 train.py\n"
+      "  canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh\n"
+      "  canhazgpu run --nonblock -- nvidia-smi\n"
+      "\n"
+      "The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means\n"
+      "not available, 126 not executable, 127 not found, 130 interrupted while waiting.";
+  command.options = request_options("run");
+  command.options.insert(
+      command.options.end(),
+      {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
+       {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
+       {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
+        "run.leftovers"}});
+  command.takes_command = true;
+  command.execute = execute;
+  return command;
+}
+
+}  // namespace chg

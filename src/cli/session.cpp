@@ -1,0 +1,101 @@
+#include "cli/session.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace chg {
+namespace {
+
+constexpr std::string_view kHostStore = "/var/lib/canhazgpu/pool.db";
+constexpr std::string_view kSqliteScheme = "sqlite:";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string own_store() {
+  const std::string state = environment("XDG_STATE_HOME");
+  const std::string home = environment("HOME");
+  if (state.starts_with('/')) return state + "/canhazgpu/pool.db";
+  if (home.starts_with('/')) return home + "/.local/state/canhazgpu/pool.db";
+  throw Error(ErrorKind::Failed, "this host has no shared pool, and HOME is not set",
+              "set up the host's with: sudo canhazgpu admin");
+}
+
+// The store that the configuration names; else the host's, where root has set one up, or is about to;
+// else the user's own.
+HostOptions host_options(const Config& config) {
+  HostOptions options;
+  if (const auto store = config.text("store")) {
+    options.store_path = store->substr(kSqliteScheme.size());
+  } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
+    options.store_path = kHostStore;
+  } else {
+    options.store_path = own_store();
+    options.store_is_private = true;
+  }
+  options.probe = config.text("probe").value_or("auto");
+  options.probe_deadline = config.duration("probe.deadline").value_or(options.probe_deadline);
+  options.fake_file = config.text("fake.file").value_or("");
+  options.settings = config.settings();
+  return options;
+}
+
+}  // namespace
+
+Session::Session(const World& world, Config config, bool is_verbose, bool no_color)
+    : config_(std::move(config)),
+      host_(world, host_options(config_)),
+      is_verbose_(is_verbose),
+      no_color_(no_color) {
+  for (const std::string& warning : config_.warnings()) say("warning: " + warning);
+}
+
+Style Session::style() const {
+  Style style;
+  const bool is_terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string wanted = config_.text("color").value_or("auto");
+  const bool refused = no_color_ || !environment("NO_COLOR").empty();
+  style.color = !refused && (wanted == "always" || (wanted == "auto" && is_terminal));
+  winsize size{};
+  if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) style.columns = size.ws_col;
+  return style;
+}
+
+void Session::say(const std::string& text) const { std::cerr << "canhazgpu: " << text << std::endl; }
+
+void Session::explain(const std::string& text) const {
+  if (is_verbose_) say(text);
+}
+
+void Session::warn_if_private() const {
+  if (!host_.options().store_is_private) return;
+  say(fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
+                  "sudo canhazgpu admin",
+                  printable(host_.options().store_path)));
+}
+
+void print(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0) throw_errno("cannot write the output");
+}
+
+bool ask(const std::string& question) {
+  std::cerr << "canhazgpu: " << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+}  // namespace chg

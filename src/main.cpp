@@ -1,0 +1,47 @@
+// Puts the program together: the only file that names a concrete store, probe or clock.
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "app/world.h"
+#include "base/error.h"
+#include "cli/program.h"
+#include "probe/detect.h"
+#include "probe/fake_probe.h"
+#include "probe/nvidia_smi_probe.h"
+#include "process/detached.h"
+#include "store/sqlite_store.h"
+
+namespace {
+
+std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
+  if (choice.name == "fake") {
+    return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file);
+  }
+  return std::make_unique<chg::NvidiaSmiProbe>(clock, chg::ProcReader(), choice.deadline);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  chg::remember_arguments(argc, argv);
+  const chg::SystemClock clock;
+  const chg::World world{
+      clock,
+      chg::open_sqlite_store,
+      chg::create_sqlite_store,
+      [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
+      [](const std::string& name) { return chg::find_program(name).has_value(); },
+      chg::create_fake_gpus,
+  };
+  try {
+    return chg::run_program(std::vector<std::string>(argv + 1, argv + argc), world);
+  } catch (const chg::Error& error) {
+    std::cerr << "canhazgpu: error: " << error.what() << '\n';
+    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << '\n';
+    return error.exit_status();
+  } catch (const std::exception& error) {
+    std::cerr << "canhazgpu: error: " << error.what() << '\n';
+    return 1;
+  }
+}
