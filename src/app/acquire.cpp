@@ -1,9 +1,9 @@
 #include "app/acquire.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
+
+#include <sys/random.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -27,7 +27,8 @@ Duration refresh_interval(int position) {
 // How long until the next look at GPUs that are blocked by what only a look can tell. The first in
 // line looks soon and then less and less often; those behind leave it to him for longer.
 Duration look_interval(int looks, int position) {
-  const Duration base = std::min<Duration>(milliseconds(250) * (1 << std::min(looks, 6)), seconds(10));
+  const Duration base =
+      std::min<Duration>(milliseconds(250) * (1 << std::min(looks, 6)), seconds(10));
   return base * std::min(position, 30);
 }
 
@@ -138,8 +139,8 @@ class Waiter {
   // What to wait for, and until when.
   struct Watches {
     std::vector<UniqueFd> processes;
-    bool any_gone = false;              ///< one of those to watch has ended already
-    bool needs_look = false;            ///< only a look at the GPUs can bring this request further
+    bool any_gone = false;    ///< one of those to watch has ended already
+    bool needs_look = false;  ///< only a look at the GPUs can bring this request further
     Duration timeout{};
   };
 
@@ -170,14 +171,13 @@ class Waiter {
       watches.any_gone = watches.any_gone || !watches.processes.back();
     }
     const auto& blockers = decision_->reason.blockers;
-    watches.needs_look =
-        std::any_of(blockers.begin(), blockers.end(),
-                    [](const Blocker& blocker) {
-                      return blocker.kind == Blocker::Kind::UnreservedUse ||
-                             blocker.kind == Blocker::Kind::Error;
-                    }) ||
-        std::any_of(pool_.reservations.begin(), pool_.reservations.end(),
-                    [&](const Reservation& held) { return is_orphan(held); });
+    watches.needs_look = std::any_of(blockers.begin(), blockers.end(),
+                                     [](const Blocker& blocker) {
+                                       return blocker.kind == Blocker::Kind::UnreservedUse ||
+                                              blocker.kind == Blocker::Kind::Error;
+                                     }) ||
+                         std::any_of(pool_.reservations.begin(), pool_.reservations.end(),
+                                     [&](const Reservation& held) { return is_orphan(held); });
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -268,11 +268,11 @@ class Waiter {
       return std::nullopt;
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
-    pool_ = update_pool(host_, looked ? &observation_ : nullptr,
-                        [&](Pool& pool, const Instant& then) {
-                          drop_gone_waiters(pool, then, liveness, host_.settings());
-                          beat(pool, then);
-                        });
+    pool_ =
+        update_pool(host_, looked ? &observation_ : nullptr, [&](Pool& pool, const Instant& then) {
+          drop_gone_waiters(pool, then, liveness, host_.settings());
+          beat(pool, then);
+        });
     is_fresh_ = looked;
     decide();
     return std::nullopt;
@@ -292,12 +292,12 @@ class Waiter {
   const AcquireOptions& options_;
   const OnWait& on_wait_;
 
-  Pool pool_;                           ///< as last written or read
-  Observation observation_;             ///< as last seen
-  bool is_fresh_ = false;               ///< pool_ was written in the light of observation_
+  Pool pool_;                ///< as last written or read
+  Observation observation_;  ///< as last seen
+  bool is_fresh_ = false;    ///< pool_ was written in the light of observation_
   int looks_ = 0;
-  Instant looked_at_;                   ///< when it last tried to look
-  std::optional<Decision> decision_;    ///< of pool_; missing when granted
+  Instant looked_at_;                 ///< when it last tried to look
+  std::optional<Decision> decision_;  ///< of pool_; missing when granted
   std::optional<Decision> told_;
   Instant refreshed_;
   Instant last_heartbeat_;

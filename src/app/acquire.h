@@ -13,8 +13,8 @@
 namespace chg {
 
 struct AcquireOptions {
-  bool nonblock = false;                ///< granted at once or not at all
-  std::optional<Duration> wait;         ///< how long at most
+  bool nonblock = false;         ///< granted at once or not at all
+  std::optional<Duration> wait;  ///< how long at most
 };
 
 /// Granted, and seen to be free of unreserved use. `observation` is what was seen.
@@ -27,8 +27,8 @@ struct Granted {
 struct NotGranted {
   enum class Why { NotAvailable, WaitedTooLong, Interrupted, Cancelled };
   Why why = Why::NotAvailable;
-  std::optional<Decision> decision;     ///< what it last waited for, where that is known
-  int signal = 0;                       ///< Interrupted: by this one
+  std::optional<Decision> decision;  ///< what it last waited for, where that is known
+  int signal = 0;                    ///< Interrupted: by this one
 };
 
 using Acquired = std::variant<Granted, NotGranted>;

@@ -1,11 +1,10 @@
 #include "app/admin.h"
 
-#include <grp.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <grp.h>
+#include <unistd.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -40,7 +39,8 @@ std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options
 
 void require_authority(const Pool& pool, const Caller& caller) {
   if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
-  throw Error(ErrorKind::NotPermitted, "only root, the admin group and whoever set the pool up may change it",
+  throw Error(ErrorKind::NotPermitted,
+              "only root, the admin group and whoever set the pool up may change it",
               "run it with sudo");
 }
 
@@ -153,7 +153,8 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   const Pool before = host.world().create_store(host.options().store_path, std::nullopt)->read();
   if (!before.gpus.empty()) require_authority(before, current_caller(before));
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
-  const std::string provider = keeps_gpus ? before.provider : detect_provider(host, options, before);
+  const std::string provider =
+      keeps_gpus ? before.provider : detect_provider(host, options, before);
   const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(host, options, provider);
   const bool takes_away = !before.reservations.empty() || !before.queue.empty();
   if (options.force && takes_away && !confirm(before)) {

@@ -11,28 +11,30 @@
 namespace chg {
 
 struct AdminOptions {
-  std::optional<int> gpus;              ///< missing: as many as the probe finds
-  std::string provider;                 ///< "": the pool's, or what the host has
-  bool force = false;                   ///< clears reservations and queue; believes `gpus`
-  std::optional<std::string> group;     ///< whose members share the store; missing: everybody
+  std::optional<int> gpus;           ///< missing: as many as the probe finds
+  std::string provider;              ///< "": the pool's, or what the host has
+  bool force = false;                ///< clears reservations and queue; believes `gpus`
+  std::optional<std::string> group;  ///< whose members share the store; missing: everybody
   std::optional<std::string> admin_group;
   std::vector<int> drain;
   std::vector<int> undrain;
-  std::string note;                     ///< of the drained
+  std::string note;  ///< of the drained
 };
 
 struct AdminResult {
   Pool pool;
-  bool created = false;                 ///< there was no pool before
+  bool created = false;  ///< there was no pool before
   int cleared_reservations = 0;
   int cleared_requests = 0;
 };
 
-/// Called before `force` takes reservations or requests away from people; false: leave all as it is.
+/// Called before `force` takes reservations or requests away from people; false: leave all as it
+/// is.
 using Confirm = std::function<bool(const Pool&)>;
 
 /// Throws Error: NotPermitted for those who are neither root, admin group nor the pool's creator;
-/// Failed when the GPUs can't be read, or contradict `gpus`, or reserved ones would go, without force.
+/// Failed when the GPUs can't be read, or contradict `gpus`, or reserved ones would go, without
+/// force.
 AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm);
 
 }  // namespace chg

@@ -1,13 +1,13 @@
 #include "app/host.h"
 
-#include <grp.h>
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <vector>
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "process/identity.h"
@@ -65,8 +65,7 @@ Observation Host::look() { return look(store().read().provider); }
 
 Caller current_caller(const Pool& pool) {
   const uid_t uid = getuid();
-  const bool is_admin =
-      uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
+  const bool is_admin = uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
   return {{uid, account_name(uid)}, is_admin};
 }
 

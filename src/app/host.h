@@ -13,10 +13,10 @@ namespace chg {
 
 struct HostOptions {
   std::string store_path;
-  bool store_is_private = false;        ///< the user's own, for want of one that the host shares
-  std::string probe = "auto";           ///< "auto": what the pool's provider calls for
+  bool store_is_private = false;  ///< the user's own, for want of one that the host shares
+  std::string probe = "auto";     ///< "auto": what the pool's provider calls for
   Duration probe_deadline = std::chrono::seconds(10);
-  std::string fake_file;                ///< "": fake-gpus.json beside the store
+  std::string fake_file;  ///< "": fake-gpus.json beside the store
   Settings settings;
 };
 
@@ -49,7 +49,8 @@ class Host {
   std::unique_ptr<Store> store_;
 };
 
-/// Who runs this process (the real uid), and whether root or the pool's admin group stands behind it.
+/// Who runs this process (the real uid), and whether root or the pool's admin group stands behind
+/// it.
 Caller current_caller(const Pool& pool);
 
 /// Throws Error(Failed) with a hint when `admin` has not set the pool up yet.

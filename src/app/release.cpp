@@ -1,10 +1,9 @@
 #include "app/release.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -20,11 +19,11 @@ namespace {
 void require_power_over(const Reservation& run) {
   const uid_t uid = geteuid();
   if (uid == 0 || uid == run.account.uid) return;
-  throw Error(ErrorKind::NotPermitted,
-              fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus),
-                          run.account.name),
-              "only their owner and root may end them: sudo canhazgpu release --kill --gpu-ids " +
-                  to_id_list(run.gpus));
+  throw Error(
+      ErrorKind::NotPermitted,
+      fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus), run.account.name),
+      "only their owner and root may end them: sudo canhazgpu release --kill --gpu-ids " +
+          to_id_list(run.gpus));
 }
 
 // Its supervisor gives the GPUs back within moments of the end; without one, we do.
@@ -63,7 +62,8 @@ Released release_gpus(Host& host, const ReleaseSelection& selection, Duration gr
   return released;
 }
 
-std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids, Duration by) {
+std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids,
+                                          Duration by) {
   std::vector<Extended> extended;
   update_pool(host, nullptr, [&](Pool& pool, const Instant&) {
     require_pool(pool);

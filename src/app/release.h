@@ -10,8 +10,9 @@
 namespace chg {
 
 /// Gives back the caller's manual reservations, as `release` in core/changes.h says. The jobs of
-/// selected runs are ended (SIGINT, SIGKILL after `grace`), and their GPUs are back when it returns.
-/// Throws Error(NotPermitted) when the processes are another account's and the caller is not root.
+/// selected runs are ended (SIGINT, SIGKILL after `grace`), and their GPUs are back when it
+/// returns. Throws Error(NotPermitted) when the processes are another account's and the caller is
+/// not root.
 Released release_gpus(Host& host, const ReleaseSelection& selection, Duration grace);
 
 std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids, Duration by);

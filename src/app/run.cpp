@@ -27,18 +27,16 @@ void forget(Host& host, const std::string& id) {
 
 void start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
                       const RunCommand& command) {
-  const Supervision supervision{held.id, *held.holder,
-                                held.ends ? std::optional<Duration>(*held.ends - held.started.wall)
-                                          : std::nullopt,
-                                options.grace, options.leftovers};
-  const std::string title =
-      fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
-                  printable(command.arguments.front(), 60), held.holder->pid);
+  const Supervision supervision{
+      held.id, *held.holder,
+      held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
+      options.grace, options.leftovers};
+  const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
+                                        printable(command.arguments.front(), 60), held.holder->pid);
   host.close_store();
   try {
-    start_detached(title, [&](const std::function<void()>& ready) {
-      supervise(host, supervision, ready);
-    });
+    start_detached(
+        title, [&](const std::function<void()>& ready) { supervise(host, supervision, ready); });
   } catch (const Error&) {
     forget(host, held.id);
     throw;
@@ -76,7 +74,8 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);
-  const auto variables = gpu_variables(granted.reservation, host.store().read(), granted.observation);
+  const auto variables =
+      gpu_variables(granted.reservation, host.store().read(), granted.observation);
   start_supervisor(host, granted.reservation, options, command);
   signals.reset();
   become(command.file, command.arguments, variables);

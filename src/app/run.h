@@ -11,8 +11,8 @@
 namespace chg {
 
 struct RunCommand {
-  std::string file;                     ///< as resolve_command found it
-  std::vector<std::string> arguments;   ///< with the command's name first
+  std::string file;                    ///< as resolve_command found it
+  std::vector<std::string> arguments;  ///< with the command's name first
 };
 
 struct RunOptions {

@@ -1,8 +1,8 @@
 #include "app/supervise.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+
+#include <unistd.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -71,8 +71,7 @@ class Supervisor {
   }
 
   void end_members() {
-    end_job(supervision_.reservation_id, supervision_.command, supervision_.grace,
-            [&] { beat(); });
+    end_job(supervision_.reservation_id, supervision_.command, supervision_.grace, [&] { beat(); });
   }
 
   // Best effort: the record of how it ended is worth less than the ending.
@@ -125,9 +124,8 @@ class Supervisor {
       std::vector<ProcessIdentity> using_gpus;
       for (const GpuProcess& process : job_processes(*held, pool, observation, host_.settings())) {
         const auto member =
-            std::find_if(members.begin(), members.end(), [&](const ProcessIdentity& other) {
-              return other.pid == process.pid;
-            });
+            std::find_if(members.begin(), members.end(),
+                         [&](const ProcessIdentity& other) { return other.pid == process.pid; });
         if (member != members.end()) using_gpus.push_back(*member);
       }
       return using_gpus;

@@ -13,8 +13,8 @@ namespace chg {
 struct Supervision {
   std::string reservation_id;
   ProcessIdentity command;
-  std::optional<Duration> timeout;      ///< --timeout, from now on
-  Duration grace{};                     ///< between SIGINT and SIGKILL
+  std::optional<Duration> timeout;  ///< --timeout, from now on
+  Duration grace{};                 ///< between SIGINT and SIGKILL
   Leftovers leftovers = Leftovers::Keep;
 };
 

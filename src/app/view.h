@@ -1,5 +1,5 @@
-// status, queue, report: what people see. Nobody has to write for it, but what is found to be over is
-// ended on the way.
+// status, queue, report: what people see. Nobody has to write for it, but what is found to be over
+// is ended on the way.
 #pragma once
 
 #include "app/host.h"
@@ -8,8 +8,8 @@
 
 namespace chg {
 
-/// The pool held against the GPUs as they are now. A probe that fails is named in the overview, which
-/// then shows what the store knows.
+/// The pool held against the GPUs as they are now. A probe that fails is named in the overview,
+/// which then shows what the store knows.
 Overview view_status(Host& host);
 
 QueueOverview view_queue(Host& host);

@@ -14,9 +14,9 @@ namespace chg {
 
 /// Which probe is wanted.
 struct ProbeChoice {
-  std::string name;                     ///< "nvidia-smi" or "fake"
+  std::string name;  ///< "nvidia-smi" or "fake"
   Duration deadline{};
-  std::string fake_file;                ///< the simulated GPUs of "fake"
+  std::string fake_file;  ///< the simulated GPUs of "fake"
 };
 
 struct World {

@@ -35,7 +35,8 @@ Duration age(const Instant& then, const Instant& now) {
 }
 
 std::tm local_time(WallTime time) {
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  const std::time_t seconds =
+      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
   std::tm fields{};
   localtime_r(&seconds, &fields);
   return fields;

@@ -50,7 +50,8 @@ std::string to_rfc3339(WallTime time);
 /// The fields of a wall-clock time in this host's time zone.
 std::tm local_time(WallTime time);
 
-/// A wall-clock time as people of this host say it: "14:20" on the day of `now`, else "2026-11-25 14:20".
+/// A wall-clock time as people of this host say it: "14:20" on the day of `now`, else "2026-11-25
+/// 14:20".
 std::string to_local_text(WallTime time, WallTime now);
 
 }  // namespace chg

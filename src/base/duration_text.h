@@ -12,7 +12,8 @@ namespace chg {
 inline constexpr Duration kDurationMax = std::chrono::hours(24 * 3650);
 
 /// Reads "90s", "30m", "2h", "1d", "0.5h", "1h30m". Throws Error(Usage) for anything else: an empty
-/// text, a number without unit, zero, a negative, a repeated or misplaced unit, more than kDurationMax.
+/// text, a number without unit, zero, a negative, a repeated or misplaced unit, more than
+/// kDurationMax.
 Duration parse_duration(std::string_view text);
 
 /// "0h 15m 30s"; hours are not folded into days. Fractions of a second are dropped.

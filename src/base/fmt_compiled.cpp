@@ -1,5 +1,6 @@
-// fmt, compiled once. Debian has it as headers and as a shared object only: header-only, each of our
-// files would compile all of it again, and the program is to need no shared objects but glibc's.
+// fmt, compiled once. Debian has it as headers and as a shared object only: header-only, each of
+// our files would compile all of it again, and the program is to need no shared objects but
+// glibc's.
 #include <fmt/format-inl.h>
 
 template class fmt::detail::buffer<char>;

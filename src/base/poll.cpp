@@ -1,9 +1,9 @@
 #include "base/poll.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include <poll.h>
 
 #include "base/error.h"
 

@@ -1,10 +1,10 @@
 #include "app/admin.h"
 
-#include <unistd.h>
-
 #include <charconv>
 #include <map>
+
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -19,8 +19,9 @@ std::string count_of(std::size_t count, const std::string& what) {
 }
 
 bool confirm_clearing(const Pool& pool) {
-  const std::string what = fmt::format("{} and {}", count_of(pool.reservations.size(), "reservation"),
-                                       count_of(pool.queue.size(), "waiting request"));
+  const std::string what =
+      fmt::format("{} and {}", count_of(pool.reservations.size(), "reservation"),
+                  count_of(pool.queue.size(), "waiting request"));
   if (isatty(STDIN_FILENO) != 1) {
     throw Error(ErrorKind::Failed, "--force would take away " + what, "confirm it with --yes");
   }
@@ -73,19 +74,23 @@ AdminOptions options_from(const Arguments& arguments) {
 int execute(Session& session, const Arguments& arguments) {
   const AdminOptions options = options_from(arguments);
   const Confirm agree = [](const Pool&) { return true; };
-  const AdminResult result = administer(session.host(), options,
-                                        arguments.has("yes") ? agree : Confirm(confirm_clearing));
+  const AdminResult result =
+      administer(session.host(), options, arguments.has("yes") ? agree : Confirm(confirm_clearing));
   session.warn_if_private();
-  std::string text = fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
-                                 count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
-                                 printable(session.host().options().store_path));
+  std::string text =
+      fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
+                  count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
+                  printable(session.host().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
-    text += fmt::format("cleared {} and {}\n",
-                        count_of(static_cast<std::size_t>(result.cleared_reservations), "reservation"),
-                        count_of(static_cast<std::size_t>(result.cleared_requests), "waiting request"));
+    text +=
+        fmt::format("cleared {} and {}\n",
+                    count_of(static_cast<std::size_t>(result.cleared_reservations), "reservation"),
+                    count_of(static_cast<std::size_t>(result.cleared_requests), "waiting request"));
   }
-  if (!options.drain.empty()) text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
-  if (!options.undrain.empty()) text += fmt::format("in service: {}\n", to_gpu_names(options.undrain));
+  if (!options.drain.empty())
+    text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
+  if (!options.undrain.empty())
+    text += fmt::format("in service: {}\n", to_gpu_names(options.undrain));
   if (result.pool.provider == "fake") {
     text += fmt::format("the GPUs are simulated; edit {} to change what they show\n",
                         printable(session.host().fake_file()));
@@ -105,16 +110,15 @@ Command admin_command() {
       "  sudo canhazgpu admin --group gpu              for the members of a group\n"
       "  sudo canhazgpu admin --drain 3 --note 'fan broken, back on Friday'\n"
       "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db";
-  command.options = {
-      {"-g,--gpus", "N", "How many GPUs (default: those found)"},
-      {"-p,--provider", "WHAT", "nvidia, or fake for simulated GPUs"},
-      {"--force", "", "Clear reservations and queue, and believe --gpus"},
-      {"--yes", "", "Don't ask before --force clears"},
-      {"--group", "NAME", "Only members of this group may reserve"},
-      {"--admin-group", "NAME", "Its members may change everybody's reservations"},
-      {"--drain", "IDS", "Take these GPUs out of service"},
-      {"--undrain", "IDS", "Put these GPUs back in service"},
-      {"-n,--note", "TEXT", "Why they are drained, shown in status"}};
+  command.options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
+                     {"-p,--provider", "WHAT", "nvidia, or fake for simulated GPUs"},
+                     {"--force", "", "Clear reservations and queue, and believe --gpus"},
+                     {"--yes", "", "Don't ask before --force clears"},
+                     {"--group", "NAME", "Only members of this group may reserve"},
+                     {"--admin-group", "NAME", "Its members may change everybody's reservations"},
+                     {"--drain", "IDS", "Take these GPUs out of service"},
+                     {"--undrain", "IDS", "Put these GPUs back in service"},
+                     {"-n,--note", "TEXT", "Why they are drained, shown in status"}};
   command.execute = execute;
   return command;
 }

@@ -13,22 +13,23 @@ namespace chg {
 
 /// An option of a command.
 struct Option {
-  std::string names;             ///< "-g,--gpus", the long one last
-  std::string type;              ///< what --help shows for the value: "N"; "" for a flag
+  std::string names;  ///< "-g,--gpus", the long one last
+  std::string type;   ///< what --help shows for the value: "N"; "" for a flag
   std::string help;
-  std::string key = {};          ///< the key of the configuration that it sets; "": only this command's
+  std::string key = {};  ///< the key of the configuration that it sets; "": only this command's
 };
 
 /// The one word, without dashes, that a command asks for.
 struct Operand {
-  std::string name;              ///< "ID"
+  std::string name;  ///< "ID"
   std::string help;
 };
 
 /// What was typed behind the name of a command.
 struct Arguments {
-  std::map<std::string, std::string> values = {};             ///< by long name, "gpu-ids"; the operand by its own
-  std::optional<std::vector<std::string>> command = {};       ///< what stood behind "--"
+  std::map<std::string, std::string> values =
+      {};  ///< by long name, "gpu-ids"; the operand by its own
+  std::optional<std::vector<std::string>> command = {};  ///< what stood behind "--"
 
   std::optional<std::string> value(const std::string& name) const {
     const auto found = values.find(name);
@@ -40,12 +41,13 @@ struct Arguments {
 struct Command {
   std::string name;
   std::string help;
-  std::string examples;                       ///< the end of its --help
+  std::string examples;  ///< the end of its --help
   std::vector<Option> options = {};
   std::optional<Operand> operand = {};
-  bool takes_command = false;                 ///< a command may stand behind "--"
-  bool is_hidden = false;                     ///< for scripts of ours; not shown in --help
-  int (*execute)(Session& session, const Arguments& arguments) = nullptr;  ///< returns the exit status
+  bool takes_command = false;  ///< a command may stand behind "--"
+  bool is_hidden = false;      ///< for scripts of ours; not shown in --help
+  int (*execute)(Session& session,
+                 const Arguments& arguments) = nullptr;  ///< returns the exit status
 };
 
 /// All of them, in the order in which people are shown them.

@@ -37,8 +37,7 @@ const std::vector<Option>& global_options() {
   static const std::vector<Option> options = {
       {"--config", "FILE", "Read this configuration file instead of yours"},
       {"--store", "URL", "Use this store: sqlite:PATH", "store"},
-      {"--memory-threshold", "MB", "Memory in MB beyond which a GPU is in use",
-       "memory.threshold"},
+      {"--memory-threshold", "MB", "Memory in MB beyond which a GPU is in use", "memory.threshold"},
       {"--no-color", "", "No colours"},
       {"-v,--verbose", "", "Explain decisions on stderr"}};
   return options;
@@ -64,7 +63,8 @@ void take(Invocation& invocation, const Option& option, const std::string& value
 
 void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
   if (option.type.empty()) {
-    app.add_flag_callback(option.names, [&] { take(invocation, option, "true"); }, option.help);
+    app.add_flag_callback(
+        option.names, [&] { take(invocation, option, "true"); }, option.help);
     return;
   }
   app.add_option_function<std::string>(

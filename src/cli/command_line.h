@@ -14,7 +14,7 @@ namespace chg {
 struct Invocation {
   const Command* command = nullptr;
   Arguments arguments;
-  std::vector<ConfigFlag> flags;            ///< the options that set keys of the configuration
+  std::vector<ConfigFlag> flags;  ///< the options that set keys of the configuration
   std::optional<std::string> config_file;
   bool is_verbose = false;
   bool no_color = false;

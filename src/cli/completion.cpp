@@ -53,13 +53,15 @@ std::vector<std::string> option_names(const Command& command) {
 
 std::vector<std::string> gpu_ids(Session& session) {
   std::vector<std::string> ids;
-  for (const Gpu& gpu : session.host().store().read().gpus) ids.push_back(std::to_string(gpu.index));
+  for (const Gpu& gpu : session.host().store().read().gpus)
+    ids.push_back(std::to_string(gpu.index));
   return ids;
 }
 
 std::vector<std::string> request_ids(Session& session) {
   std::vector<std::string> ids;
-  for (const QueueEntry& entry : view_queue(session.host()).entries) ids.push_back(entry.request.id);
+  for (const QueueEntry& entry : view_queue(session.host()).entries)
+    ids.push_back(entry.request.id);
   return ids;
 }
 

@@ -1,8 +1,8 @@
 #include "cli/program.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
+
+#include <unistd.h>
 
 #include "cli/command_line.h"
 #include "cli/session.h"

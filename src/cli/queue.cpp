@@ -8,8 +8,7 @@ namespace {
 
 int execute(Session& session, const Arguments&) {
   const QueueOverview seen = view_queue(session.host());
-  print(session.config().flag("queue.json") ? queue_json(seen)
-                                            : queue_text(seen, session.style()));
+  print(session.config().flag("queue.json") ? queue_json(seen) : queue_text(seen, session.style()));
   return 0;
 }
 

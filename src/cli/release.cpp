@@ -38,8 +38,7 @@ int execute(Session& session, const Arguments& arguments) {
   }
   std::sort(gpus.begin(), gpus.end());
   mention_kept(session, released);
-  print(gpus.empty() ? "nothing to release\n"
-                     : fmt::format("released {}\n", to_gpu_names(gpus)));
+  print(gpus.empty() ? "nothing to release\n" : fmt::format("released {}\n", to_gpu_names(gpus)));
   return 0;
 }
 

@@ -37,8 +37,8 @@ Request request_from(Session& session, const std::string& section, Kind kind) {
   if (!ids || ids_source < count_source) return request;
   const int named = static_cast<int>(ids->size());
   if (count_source == ids_source && count_source != Source::Default && request.count != named) {
-    throw Error(ErrorKind::Usage, fmt::format("--gpus {} contradicts --gpu-ids {}", request.count,
-                                              to_id_list(*ids)),
+    throw Error(ErrorKind::Usage,
+                fmt::format("--gpus {} contradicts --gpu-ids {}", request.count, to_id_list(*ids)),
                 "leave --gpus out: the ids say how many");
   }
   request.gpu_ids = *ids;
@@ -73,9 +73,8 @@ void refuse(const NotGranted& outcome, const Request& request, WallTime now) {
     case NotGranted::Why::Interrupted:
       break;
   }
-  throw Error(ErrorKind::Interrupted,
-              fmt::format("interrupted while waiting ({}); left the queue",
-                          strsignal(outcome.signal)));
+  throw Error(ErrorKind::Interrupted, fmt::format("interrupted while waiting ({}); left the queue",
+                                                  strsignal(outcome.signal)));
 }
 
 }  // namespace chg

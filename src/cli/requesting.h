@@ -21,8 +21,8 @@ AcquireOptions acquire_options_from(const Session& session, const std::string& s
 /// Tells on stderr what the request waits for.
 OnWait tell_waiting(const Session& session);
 
-/// Says why nothing was granted, as the Error that ends the program: 75 not available or not in time,
-/// 130 interrupted.
+/// Says why nothing was granted, as the Error that ends the program: 75 not available or not in
+/// time, 130 interrupted.
 [[noreturn]] void refuse(const NotGranted& outcome, const Request& request, WallTime now);
 
 }  // namespace chg

@@ -18,8 +18,8 @@ int execute(Session& session, const Arguments&) {
   request.duration = config.duration("reserve.duration");
   request.force = config.flag("reserve.force");
   session.warn_if_private();
-  const Acquired acquired = reserve(session.host(), request,
-                                    acquire_options_from(session, "reserve"), tell_waiting(session));
+  const Acquired acquired = reserve(
+      session.host(), request, acquire_options_from(session, "reserve"), tell_waiting(session));
   const WallTime now = session.host().now().wall;
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) refuse(*refused, request, now);
   const Reservation& held = std::get<Granted>(acquired).reservation;

@@ -1,14 +1,13 @@
 #include "cli/session.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -33,8 +32,8 @@ std::string own_store() {
               "set up the host's with: sudo canhazgpu admin");
 }
 
-// The store that the configuration names; else the host's, where root has set one up, or is about to;
-// else the user's own.
+// The store that the configuration names; else the host's, where root has set one up, or is about
+// to; else the user's own.
 HostOptions host_options(const Config& config) {
   HostOptions options;
   if (const auto store = config.text("store")) {
@@ -73,7 +72,9 @@ Style Session::style() const {
   return style;
 }
 
-void Session::say(const std::string& text) const { std::cerr << "canhazgpu: " << text << std::endl; }
+void Session::say(const std::string& text) const {
+  std::cerr << "canhazgpu: " << text << std::endl;
+}
 
 void Session::explain(const std::string& text) const {
   if (is_verbose_) say(text);
@@ -81,7 +82,8 @@ void Session::explain(const std::string& text) const {
 
 void Session::warn_if_private() const {
   if (!host_.options().store_is_private) return;
-  say(fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
+  say(
+      fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
                   printable(host_.options().store_path)));
 }

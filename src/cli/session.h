@@ -1,4 +1,5 @@
-// What a subcommand works with: the configuration in force, the host, and the way to talk to people.
+// What a subcommand works with: the configuration in force, the host, and the way to talk to
+// people.
 #pragma once
 
 #include <string>

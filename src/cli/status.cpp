@@ -1,7 +1,8 @@
+#include "render/status.h"
+
 #include "app/view.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "render/status.h"
 
 namespace chg {
 namespace {

@@ -15,7 +15,8 @@ struct Account {
   bool operator==(const Account&) const = default;
 };
 
-/// Who asks for a change: the real uid, and whether root or the host's admin group stands behind it.
+/// Who asks for a change: the real uid, and whether root or the host's admin group stands behind
+/// it.
 struct Caller {
   Account account;
   bool is_admin = false;
@@ -26,8 +27,9 @@ inline bool may_change(const Caller& caller, const Account& owner) {
   return caller.is_admin || caller.account.uid == owner.uid;
 }
 
-/// How people are told whose it is: "alice", or "NAME (account)" for a label on a shared account. The
-/// label comes from outside: it is made printable, and cut so that it can't push the account away.
+/// How people are told whose it is: "alice", or "NAME (account)" for a label on a shared account.
+/// The label comes from outside: it is made printable, and cut so that it can't push the account
+/// away.
 inline std::string display_name(const Account& account, const std::string& label) {
   if (label.empty() || label == account.name) return account.name;
   return printable(label, 40) + " (" + account.name + ")";

@@ -14,11 +14,11 @@ namespace {
 
 void require_known(const Pool& pool, int gpu) {
   if (find_gpu(pool, gpu) != nullptr) return;
-  throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {}", gpu,
-                                            pool.gpus.empty()
-                                                ? "none"
-                                                : fmt::format("{} (0-{})", pool.gpus.size(),
-                                                              pool.gpus.size() - 1)));
+  throw Error(ErrorKind::Usage,
+              fmt::format("unknown GPU '{}': this host has {}", gpu,
+                          pool.gpus.empty()
+                              ? "none"
+                              : fmt::format("{} (0-{})", pool.gpus.size(), pool.gpus.size() - 1)));
 }
 
 // The reservation on this GPU, if the caller may change it.
@@ -59,7 +59,8 @@ void refuse_live_run(const Reservation& run, int gpu) {
               fmt::format("GPU {} is reserved by a live run of {}", gpu,
                           printable(display_name(run.account, run.label), 60)),
               "it is given back when the run ends; end it now with: canhazgpu release --kill "
-              "--gpu-ids " + to_id_list(run.gpus));
+              "--gpu-ids " +
+                  to_id_list(run.gpus));
 }
 
 // Whether a reservation that nobody named by its GPUs is meant. Notes what is left out.
@@ -126,7 +127,8 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   for (const int gpu : gpu_ids) {
     const Reservation& held = reservation_to_change(pool, caller, gpu);
     if (held.kind == Kind::Run) {
-      throw Error(ErrorKind::Failed, fmt::format("GPU {} is reserved by a run, which has no expiry", gpu),
+      throw Error(ErrorKind::Failed,
+                  fmt::format("GPU {} is reserved by a run, which has no expiry", gpu),
                   "only manual reservations can be extended");
     }
     if (std::find(ids.begin(), ids.end(), held.id) == ids.end()) ids.push_back(held.id);
@@ -179,8 +181,7 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
 }
 
 void give_back(Pool& pool, const Request& request) {
-  std::erase_if(pool.reservations,
-                [&](const Reservation& held) { return held.id == request.id; });
+  std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == request.id; });
   const auto place = std::find_if(pool.queue.begin(), pool.queue.end(), [&](const Request& other) {
     return other.arrival > request.arrival;
   });

@@ -10,18 +10,19 @@
 
 namespace chg {
 
-/// What to give back: the manual reservations of an account, and live runs only where `runs` is set.
+/// What to give back: the manual reservations of an account, and live runs only where `runs` is
+/// set.
 struct ReleaseSelection {
-  std::vector<int> gpu_ids;             ///< only on these; empty: all
-  std::optional<std::string> label;     ///< only with this label ("": without one); missing: any
+  std::vector<int> gpu_ids;          ///< only on these; empty: all
+  std::optional<std::string> label;  ///< only with this label ("": without one); missing: any
   bool runs = false;
 };
 
 struct Released {
-  std::vector<int> gpus;                ///< given back, ascending
-  std::vector<Reservation> runs;        ///< live runs that were selected; they end with their jobs
-  int runs_kept = 0;                    ///< the caller's live runs, when runs were not selected
-  std::vector<std::string> labels_kept; ///< labels of the caller's that the selection left out
+  std::vector<int> gpus;                 ///< given back, ascending
+  std::vector<Reservation> runs;         ///< live runs that were selected; they end with their jobs
+  int runs_kept = 0;                     ///< the caller's live runs, when runs were not selected
+  std::vector<std::string> labels_kept;  ///< labels of the caller's that the selection left out
 };
 
 /// Gives back manual reservations and names the runs that were asked for.
@@ -37,13 +38,14 @@ struct Extended {
   WallTime expires;
 };
 
-/// Lengthens the caller's manual reservations, or those on the named GPUs. Throws as `release` does,
-/// and Error(Failed) when there is nothing to extend.
+/// Lengthens the caller's manual reservations, or those on the named GPUs. Throws as `release`
+/// does, and Error(Failed) when there is nothing to extend.
 std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector<int>& gpu_ids,
                              Duration by);
 
 /// Takes a request out of the queue. `id` may be an unambiguous beginning. Returns it. Throws
-/// Error(Failed) when nothing or more than one thing matches, Error(NotPermitted) for other people's.
+/// Error(Failed) when nothing or more than one thing matches, Error(NotPermitted) for other
+/// people's.
 Request cancel(Pool& pool, const Caller& caller, const std::string& id);
 
 /// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is

@@ -24,7 +24,8 @@ struct GpuProcess {
   std::string command_line;                  ///< arguments joined by spaces; "" when unknown
   std::optional<std::uint64_t> memory_mib;   ///< on this GPU; missing on WSL or without permission
   Type type = Type::Compute;
-  /// CANHAZGPU_RESERVATION in its environment, "" when it has none; missing when that can't be read.
+  /// CANHAZGPU_RESERVATION in its environment, "" when it has none; missing when that can't be
+  /// read.
   std::optional<std::string> reservation_id;
 
   bool operator==(const GpuProcess&) const = default;
@@ -32,20 +33,20 @@ struct GpuProcess {
 
 /// One GPU at one moment. A missing value is a value that could not be read; it never means zero.
 struct GpuReading {
-  int index = 0;                             ///< in PCI bus order, as nvidia-smi numbers them
+  int index = 0;  ///< in PCI bus order, as nvidia-smi numbers them
   std::string uuid;
-  std::string model;                         ///< "NVIDIA H100 80GB HBM3"
+  std::string model;  ///< "NVIDIA H100 80GB HBM3"
   std::optional<std::uint64_t> memory_used_mib;
   std::optional<std::uint64_t> memory_total_mib;
   std::optional<int> utilization_percent;
   std::vector<GpuProcess> processes;
-  std::string error;                         ///< why this GPU can't be used or read; "" when it can
+  std::string error;  ///< why this GPU can't be used or read; "" when it can
 
   bool operator==(const GpuReading&) const = default;
 };
 
 struct Observation {
-  Instant taken;                             ///< when the reading began: what it shows is not older
+  Instant taken;  ///< when the reading began: what it shows is not older
   std::vector<GpuReading> gpus;
   /// The process that looked: its host and pid namespace are those in which the pids count.
   ProcessIdentity observer;
@@ -54,7 +55,8 @@ struct Observation {
 /// The reading of the GPU with this UUID, or nullptr. A pool without UUIDs is matched by index.
 const GpuReading* find_reading(const Observation& observation, const std::string& uuid, int index);
 
-/// The processes that count as use: compute processes whose program is not under `ignore_processes`.
+/// The processes that count as use: compute processes whose program is not under
+/// `ignore_processes`.
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Settings& settings);
 
 /// Memory that belongs to no listed process, in MiB; missing when it can't be told.
@@ -63,8 +65,8 @@ std::optional<std::uint64_t> unlisted_memory_mib(const GpuReading& reading);
 /// Whether these processes together hold more than the threshold; one of unknown memory does.
 bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t threshold_mib);
 
-/// Rule 15 of docs/semantics.md: whether the GPU is in use. A counted process whose memory is unknown
-/// counts as use, and so does a GPU whose memory can't be read: unknown is never free.
+/// Rule 15 of docs/semantics.md: whether the GPU is in use. A counted process whose memory is
+/// unknown counts as use, and so does a GPU whose memory can't be read: unknown is never free.
 bool is_in_use(const GpuReading& reading, const Settings& settings);
 
 }  // namespace chg

@@ -7,8 +7,8 @@
 namespace chg {
 namespace {
 
-// Processes of other accounts on a reserved GPU. One that carries the reservation's id belongs to it
-// whoever runs it (a container's root), and an unknown account accuses nobody.
+// Processes of other accounts on a reserved GPU. One that carries the reservation's id belongs to
+// it whoever runs it (a container's root), and an unknown account accuses nobody.
 std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reservation& reservation,
                                           const Settings& settings) {
   std::vector<GpuProcess> foreign;
@@ -62,8 +62,8 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
 }  // namespace
 
 Overview overview(const Pool& pool, const std::optional<Observation>& observation,
-                  const std::string& probe_failure, const Instant& now,
-                  const LivenessOf& liveness, const Settings& settings) {
+                  const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
+                  const Settings& settings) {
   Overview result{now, {}, probe_failure, explain(pool, now)};
   for (const Gpu& gpu : pool.gpus) {
     GpuOverview view;

@@ -18,29 +18,29 @@ struct GpuOverview {
   Gpu gpu;
   GpuStatus status = GpuStatus::Available;
   std::optional<Reservation> reservation;
-  std::optional<GpuReading> reading;        ///< missing when the probe failed or does not know it
-  std::vector<GpuProcess> users;            ///< counted processes; empty when not in use
-  std::vector<GpuProcess> foreign;          ///< those of other accounts than the reservation's
-  std::vector<GpuProcess> leftovers;        ///< those of a run whose command has ended
-  bool in_use = false;                      ///< is_in_use(reading)
-  bool unlisted_use = false;                ///< memory that no listed process holds is beyond the threshold
-  bool command_ended = false;               ///< a run that goes on for its leftovers
-  std::string held_for;                     ///< display name of the waiter; "" when not held
+  std::optional<GpuReading> reading;  ///< missing when the probe failed or does not know it
+  std::vector<GpuProcess> users;      ///< counted processes; empty when not in use
+  std::vector<GpuProcess> foreign;    ///< those of other accounts than the reservation's
+  std::vector<GpuProcess> leftovers;  ///< those of a run whose command has ended
+  bool in_use = false;                ///< is_in_use(reading)
+  bool unlisted_use = false;   ///< memory that no listed process holds is beyond the threshold
+  bool command_ended = false;  ///< a run that goes on for its leftovers
+  std::string held_for;        ///< display name of the waiter; "" when not held
   int held_position = 0;
-  std::string error;                        ///< why it is in Error
+  std::string error;  ///< why it is in Error
 };
 
 struct Overview {
   Instant now;
   std::vector<GpuOverview> gpus;
-  std::string probe_failure;                ///< why there are no readings; "" when there are
+  std::string probe_failure;  ///< why there are no readings; "" when there are
   std::vector<Decision> waiting;
 };
 
 /// `observation` is missing when the probe failed, for the reason `probe_failure`.
 Overview overview(const Pool& pool, const std::optional<Observation>& observation,
-                  const std::string& probe_failure, const Instant& now,
-                  const LivenessOf& liveness, const Settings& settings);
+                  const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
+                  const Settings& settings);
 
 /// One waiting request and what was decided of it.
 struct QueueEntry {
@@ -50,7 +50,7 @@ struct QueueEntry {
 
 struct QueueOverview {
   Instant now;
-  std::vector<QueueEntry> entries;          ///< in order of arrival
+  std::vector<QueueEntry> entries;  ///< in order of arrival
 };
 
 QueueOverview queue_overview(const Pool& pool, const Instant& now);

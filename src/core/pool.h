@@ -31,10 +31,10 @@ struct Gpu {
   int index = 0;
   std::string uuid;
   std::string model;
-  std::optional<std::string> out_of_service;          ///< the note given when it was drained
-  std::optional<Instant> last_released;               ///< missing: never used
-  std::optional<Obstacle> obstacle;                   ///< only ever set while not reserved
-  std::map<std::uint32_t, WallTime> last_used_by_uid; ///< end of each account's last reservation
+  std::optional<std::string> out_of_service;           ///< the note given when it was drained
+  std::optional<Instant> last_released;                ///< missing: never used
+  std::optional<Obstacle> obstacle;                    ///< only ever set while not reserved
+  std::map<std::uint32_t, WallTime> last_used_by_uid;  ///< end of each account's last reservation
 
   bool operator==(const Gpu&) const = default;
 };
@@ -44,18 +44,18 @@ enum class Kind { Run, Manual };
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
   std::string id;
-  std::uint64_t arrival = 0;              ///< place in the order of arrival; set by enqueue
+  std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
   Account account;
-  std::string label;                      ///< --user: who on a shared account; decides nothing
+  std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
   Kind kind = Kind::Run;
-  int count = 1;                          ///< equals gpu_ids.size() where GPUs are named
-  std::vector<int> gpu_ids;               ///< ascending; empty: any GPUs
-  bool force = false;                     ///< may take GPUs in unreserved use by its own account only
-  std::optional<Duration> duration;       ///< manual: how long; run: --timeout, if any
+  int count = 1;                     ///< equals gpu_ids.size() where GPUs are named
+  std::vector<int> gpu_ids;          ///< ascending; empty: any GPUs
+  bool force = false;                ///< may take GPUs in unreserved use by its own account only
+  std::optional<Duration> duration;  ///< manual: how long; run: --timeout, if any
   Instant enqueued;
   Instant last_heartbeat;
-  ProcessIdentity waiter;                 ///< the process that waits; a run's becomes its command
+  ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
 
   bool operator==(const Request&) const = default;
 };
@@ -77,10 +77,10 @@ struct Reservation {
   std::string label;
   std::string note;
   Kind kind = Kind::Run;
-  std::vector<int> gpus;                  ///< ascending, never empty
+  std::vector<int> gpus;  ///< ascending, never empty
   Instant started;
   Instant last_heartbeat;
-  std::optional<WallTime> ends;           ///< manual: expiry; run: when --timeout strikes, if given
+  std::optional<WallTime> ends;  ///< manual: expiry; run: when --timeout strikes, if given
   /// The process it lives by. A run's command; for a manual one the `reserve` that waited for it,
   /// until that has looked at the GPUs and claimed it. Missing: it lives by its expiry alone.
   std::optional<ProcessIdentity> holder;
@@ -106,9 +106,9 @@ struct UsageRecord {
 };
 
 struct Pool {
-  std::string provider;                   ///< "nvidia", "amd", "fake"; "" before `admin` ran
-  std::string admin_group;                ///< whose members may change everything; "" for root alone
-  std::uint32_t creator_uid = 0;          ///< who set the pool up
+  std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
+  std::string admin_group;        ///< whose members may change everything; "" for root alone
+  std::uint32_t creator_uid = 0;  ///< who set the pool up
   std::uint64_t next_arrival = 1;
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
@@ -131,8 +131,8 @@ const Reservation* reservation_of(const Pool& pool, int gpu);
 /// Whether `a` is earlier than `b`: by the boot clock within one boot, else by the wall clock.
 bool is_before(const Instant& a, const Instant& b);
 
-/// Ends the reservation on all its GPUs: writes a usage record each, marks them released at `ended`,
-/// and forgets it. `ended` before the start counts as the start.
+/// Ends the reservation on all its GPUs: writes a usage record each, marks them released at
+/// `ended`, and forgets it. `ended` before the start counts as the start.
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end);
 
 /// Ends it on some of its GPUs; what is left of it goes on.

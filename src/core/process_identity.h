@@ -8,11 +8,11 @@ namespace chg {
 
 /// A process is never a bare pid: pids are reused, within minutes on a busy host.
 struct ProcessIdentity {
-  std::string host;                  ///< host name; tells people where, decides only across boots
-  std::string boot_id;               ///< the kernel's boot; pids of another boot mean nothing
-  std::uint64_t pid_namespace = 0;   ///< inode of /proc/self/ns/pid in which `pid` counts
+  std::string host;                 ///< host name; tells people where, decides only across boots
+  std::string boot_id;              ///< the kernel's boot; pids of another boot mean nothing
+  std::uint64_t pid_namespace = 0;  ///< inode of /proc/self/ns/pid in which `pid` counts
   int pid = 0;
-  std::uint64_t start_ticks = 0;     ///< field 22 of /proc/PID/stat: clock ticks after boot
+  std::uint64_t start_ticks = 0;  ///< field 22 of /proc/PID/stat: clock ticks after boot
 
   bool operator==(const ProcessIdentity&) const = default;
 };

@@ -27,9 +27,8 @@ bool is_cared_for(const Reservation& run, const Instant& now, const LivenessOf& 
 }
 
 bool any_there(const std::vector<ProcessIdentity>& processes, const LivenessOf& liveness) {
-  return std::any_of(processes.begin(), processes.end(), [&](const ProcessIdentity& process) {
-    return is_there(liveness(process));
-  });
+  return std::any_of(processes.begin(), processes.end(),
+                     [&](const ProcessIdentity& process) { return is_there(liveness(process)); });
 }
 
 // What the observation shows of a job whose command is gone; missing when it can't tell.
@@ -163,9 +162,10 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
       continue;
     }
     if (gpu.last_released && is_before(observation.taken, *gpu.last_released)) continue;
-    const auto obstacle = obstacle_of(find_reading(observation, gpu.uuid, gpu.index),
-                                      observation.taken, settings);
-    // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
+    const auto obstacle =
+        obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
+    // A known obstacle keeps the time when it was first seen, so that looking again changes
+    // nothing.
     const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
                       obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
     if (!same) gpu.obstacle = obstacle;
@@ -182,9 +182,8 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
     if (reading == nullptr) continue;
     for (const GpuProcess& process : counted_processes(*reading, settings)) {
       // Where the environment is hidden, the account is the best that is known of the job.
-      const bool belongs = process.reservation_id
-                               ? *process.reservation_id == reservation.id
-                               : process.uid == reservation.account.uid;
+      const bool belongs = process.reservation_id ? *process.reservation_id == reservation.id
+                                                  : process.uid == reservation.account.uid;
       const bool listed = std::any_of(found.begin(), found.end(), [&](const GpuProcess& other) {
         return other.pid == process.pid;
       });

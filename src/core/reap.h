@@ -23,8 +23,8 @@ void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& livenes
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
              const LivenessOf& liveness, const Settings& settings);
 
-/// Holds the observation against the pool: sets and clears the obstacles of GPUs without reservation.
-/// A GPU released after the observation began keeps what was known of it.
+/// Holds the observation against the pool: sets and clears the obstacles of GPUs without
+/// reservation. A GPU released after the observation began keeps what was known of it.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
 
 /// The processes of the reservation's job that hold its GPUs in this observation: those that carry

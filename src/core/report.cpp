@@ -52,11 +52,17 @@ class Sums {
   }
 
   Report finish() const {
-    Report result{from_, to_, by_, {}, 0, static_cast<int>(reservations_.size()),
+    Report result{from_,
+                  to_,
+                  by_,
+                  {},
+                  0,
+                  static_cast<int>(reservations_.size()),
                   static_cast<int>(users_.size())};
     for (const auto& [name, sum] : sums_) result.total_gpu_hours += hours(sum.used);
     for (const auto& [name, sum] : sums_) {
-      const double share = result.total_gpu_hours > 0 ? 100 * hours(sum.used) / result.total_gpu_hours : 0;
+      const double share =
+          result.total_gpu_hours > 0 ? 100 * hours(sum.used) / result.total_gpu_hours : 0;
       result.rows.push_back({name, hours(sum.used), share, static_cast<int>(sum.runs.size()),
                              static_cast<int>(sum.manuals.size())});
     }

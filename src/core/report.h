@@ -11,10 +11,10 @@ namespace chg {
 enum class ReportBy { User, Gpu, Day };
 
 struct ReportRow {
-  std::string name;            ///< display name, "GPU 3", or "2026-11-24" (local time)
+  std::string name;  ///< display name, "GPU 3", or "2026-11-24" (local time)
   double gpu_hours = 0;
-  double percentage = 0;       ///< of total_gpu_hours; 0 when that is 0
-  int run_count = 0;           ///< reservations, not GPUs
+  double percentage = 0;  ///< of total_gpu_hours; 0 when that is 0
+  int run_count = 0;      ///< reservations, not GPUs
   int manual_count = 0;
 };
 
@@ -22,7 +22,7 @@ struct Report {
   WallTime from{};
   WallTime to{};
   ReportBy by = ReportBy::User;
-  std::vector<ReportRow> rows; ///< most hours first; days in order
+  std::vector<ReportRow> rows;  ///< most hours first; days in order
   double total_gpu_hours = 0;
   int total_reservations = 0;
   int unique_users = 0;

@@ -19,7 +19,8 @@ class Available {
     std::vector<bool> reserved;
     for (const Reservation& held : pool.reservations) {
       for (const int gpu : held.gpus) {
-        if (static_cast<std::size_t>(gpu) >= reserved.size()) reserved.resize(static_cast<std::size_t>(gpu) + 1);
+        if (static_cast<std::size_t>(gpu) >= reserved.size())
+          reserved.resize(static_cast<std::size_t>(gpu) + 1);
         reserved[static_cast<std::size_t>(gpu)] = true;
       }
     }
@@ -106,18 +107,23 @@ std::vector<std::vector<int>> held_gpus(const Pool& pool) {
 
 Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request* held_for) {
   if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
-    return {Blocker::Kind::Reserved, {gpu.index},
-            display_name(reservation->account, reservation->label), reservation->ends};
+    return {Blocker::Kind::Reserved,
+            {gpu.index},
+            display_name(reservation->account, reservation->label),
+            reservation->ends};
   }
   if (gpu.out_of_service) {
     return {Blocker::Kind::OutOfService, {gpu.index}, *gpu.out_of_service, std::nullopt};
   }
   if (gpu.obstacle) {
     const bool use = gpu.obstacle->kind == Obstacle::Kind::UnreservedUse;
-    return {use ? Blocker::Kind::UnreservedUse : Blocker::Kind::Error, {gpu.index},
-            gpu.obstacle->what, std::nullopt};
+    return {use ? Blocker::Kind::UnreservedUse : Blocker::Kind::Error,
+            {gpu.index},
+            gpu.obstacle->what,
+            std::nullopt};
   }
-  return {Blocker::Kind::Held, {gpu.index},
+  return {Blocker::Kind::Held,
+          {gpu.index},
           held_for == nullptr ? "" : display_name(held_for->account, held_for->label),
           std::nullopt};
 }
@@ -213,8 +219,8 @@ void enqueue(Pool& pool, Request request) {
     }
   }
   if (request.count > size) {
-    throw Error(ErrorKind::Usage,
-                fmt::format("{} GPUs can never be granted: this host has {}", request.count, range));
+    throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
+                                              request.count, range));
   }
   request.arrival = pool.next_arrival++;
   pool.queue.push_back(std::move(request));
@@ -236,7 +242,8 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
     }
     const auto count = static_cast<std::size_t>(request.count);
     if (usable.size() >= count) {
-      usable = in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
+      usable =
+          in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
       usable.resize(count);
       grant(pool, request, usable, now);
       granted_ids.push_back(request.id);
@@ -268,7 +275,8 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
     const std::optional<WallTime> start = forecast.serve(pool.queue[i]);
     if (pool.queue[i].id == request_id) {
-      return Decision{request_id, static_cast<int>(i) + 1, held[i], reason_of(pool, held, i), start};
+      return Decision{request_id, static_cast<int>(i) + 1, held[i], reason_of(pool, held, i),
+                      start};
     }
   }
   return std::nullopt;
@@ -276,8 +284,8 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
 
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
                                         std::uint32_t uid, Policy policy) {
-  // Sorts by (own use, newest first, under mru-per-user), then never used, then oldest release, then
-  // index.
+  // Sorts by (own use, newest first, under mru-per-user), then never used, then oldest release,
+  // then index.
   const auto key = [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);
     std::int64_t own = 0;

@@ -19,18 +19,18 @@ using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
 struct Blocker {
   enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService };
   Kind kind = Kind::Reserved;
-  std::vector<int> gpus;               ///< ascending; blocked for the same reason by the same people
-  std::string who;                     ///< display name; the obstacle's or drain's text
-  std::optional<WallTime> until;       ///< when it ends, where that is known
+  std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
+  std::string who;                ///< display name; the obstacle's or drain's text
+  std::optional<WallTime> until;  ///< when it ends, where that is known
 
   bool operator==(const Blocker&) const = default;
 };
 
-/// Why a request is not granted: it asked for `asked` GPUs, `available` of those it may use are free
-/// for it, the others are blocked.
+/// Why a request is not granted: it asked for `asked` GPUs, `available` of those it may use are
+/// free for it, the others are blocked.
 struct Reason {
   int asked = 0;
-  std::vector<int> named;              ///< the GPUs asked for by id; empty: any
+  std::vector<int> named;  ///< the GPUs asked for by id; empty: any
   int available = 0;
   std::vector<Blocker> blockers;
 
@@ -40,8 +40,8 @@ struct Reason {
 /// What was decided of one waiting request.
 struct Decision {
   std::string request_id;
-  int position = 0;                    ///< 1: the head of the queue
-  std::vector<int> held;               ///< free GPUs kept for it
+  int position = 0;       ///< 1: the head of the queue
+  std::vector<int> held;  ///< free GPUs kept for it
   Reason reason;
   std::optional<WallTime> estimated_start;
 
@@ -61,7 +61,8 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
 std::vector<Decision> explain(const Pool& pool, const Instant& now);
 
 /// As explain, for one request; missing when it does not wait.
-std::optional<Decision> explain(const Pool& pool, const std::string& request_id, const Instant& now);
+std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
+                                const Instant& now);
 
 /// The GPUs of `candidates` that a request of `uid` gets first, best first.
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,

@@ -23,12 +23,19 @@ struct Settings {
   Policy policy = Policy::LeastRecentlyUsed;
   Duration heartbeat_interval = std::chrono::seconds(60);
   Duration heartbeat_timeout = std::chrono::minutes(5);
-  std::uint64_t process_threshold_mib = 100;   ///< counted processes together hold more: in use
-  std::uint64_t memory_threshold_mib = 1024;   ///< memory of no listed process exceeds it: in use
-  std::vector<std::string> ignore_processes = {
-      "Xorg",       "Xwayland",     "X",          "gnome-shell", "kwin_wayland",
-      "kwin_x11",   "mutter",       "weston",     "sway",        "nvidia-cuda-mps-server",
-      "nvidia-cuda-mps-control"};
+  std::uint64_t process_threshold_mib = 100;  ///< counted processes together hold more: in use
+  std::uint64_t memory_threshold_mib = 1024;  ///< memory of no listed process exceeds it: in use
+  std::vector<std::string> ignore_processes = {"Xorg",
+                                               "Xwayland",
+                                               "X",
+                                               "gnome-shell",
+                                               "kwin_wayland",
+                                               "kwin_x11",
+                                               "mutter",
+                                               "weston",
+                                               "sway",
+                                               "nvidia-cuda-mps-server",
+                                               "nvidia-cuda-mps-control"};
 };
 
 }  // namespace chg

@@ -77,8 +77,8 @@ bool is_gpu_row(const CsvRow& row) {
 // one.
 std::string error_of(const CsvRow& row) {
   std::string error;
-  for (const std::string_view column : {"uuid", "pci.bus_id", "name", "memory.used", "memory.total",
-                                        "utilization.gpu", "mig.mode.current"}) {
+  for (const std::string_view column :
+       {"uuid", "pci.bus_id", "name", "memory.used", "memory.total", "utilization.gpu"}) {
     const std::string text = lower_case(row.field({column}));
     if (text.find("gpu is lost") != std::string::npos) return "GPU is lost";
     if (text.find("gpu requires reset") != std::string::npos) error = "GPU requires reset";

@@ -198,14 +198,22 @@ void drain(UniqueFd& pipe, std::string& text, const std::string& tool) {
   }
 }
 
-// Where it is ignored, the kernel reaps children itself and keeps no exit status.
-void refuse_ignored_sigchld(const std::string& tool) {
-  struct sigaction action {};
-  ::sigaction(SIGCHLD, nullptr, &action);
-  if (action.sa_handler != SIG_IGN && (action.sa_flags & SA_NOCLDWAIT) == 0) return;
-  throw Error(ErrorKind::Failed, fmt::format("cannot run {} while SIGCHLD is ignored", tool),
-              "Start canhazgpu from a program that doesn't ignore SIGCHLD.");
-}
+// Where SIGCHLD is ignored, as some programs leave it to those they start, the kernel reaps children
+// itself and keeps no exit status. It is not, for as long as a tool runs.
+class KeptExitStatus {
+ public:
+  KeptExitStatus() {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(SIGCHLD, &action, &old_);
+  }
+  ~KeptExitStatus() { ::sigaction(SIGCHLD, &old_, nullptr); }
+  KeptExitStatus(const KeptExitStatus&) = delete;
+  KeptExitStatus& operator=(const KeptExitStatus&) = delete;
+
+ private:
+  struct sigaction old_ {};
+};
 
 Error too_late(const std::string& tool, std::chrono::nanoseconds deadline) {
   return Error(ErrorKind::Failed,
@@ -219,7 +227,7 @@ ToolOutput run_tool(const std::vector<std::string>& argv, std::chrono::nanosecon
                     SteadyClock::time_point started) {
   const std::string tool = base_name(argv.at(0));
   if (SteadyClock::now() - started >= deadline) throw too_late(tool, deadline);
-  refuse_ignored_sigchld(tool);
+  const KeptExitStatus kept;
   Pipe out = make_pipe();
   Pipe err = make_pipe();
   FileActions actions;

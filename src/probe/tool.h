@@ -23,7 +23,7 @@ struct ToolOutput {
 /// ignored.
 ///
 /// Throws Error when the program can't be started, when the deadline has passed, when it prints
-/// more than 16 MiB, and when SIGCHLD is ignored, which hides exit statuses.
+/// more than 16 MiB.
 ToolOutput run_tool(
     const std::vector<std::string>& argv, std::chrono::nanoseconds deadline,
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now());

@@ -1,10 +1,5 @@
 #include "process/detached.h"
 
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,7 +7,11 @@
 #include <cstring>
 #include <span>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -27,7 +26,8 @@ std::span<char>& argument_area() {
 }
 
 void show_title(const std::string& title) {
-  // The variables move to the heap first: the probe's tools need them later (PATH, LD_LIBRARY_PATH).
+  // The variables move to the heap first: the probe's tools need them later (PATH,
+  // LD_LIBRARY_PATH).
   std::size_t count = 0;
   while (environ[count] != nullptr) ++count;
   auto** copy = static_cast<char**>(calloc(count + 1, sizeof(char*)));
@@ -80,8 +80,8 @@ void await_ready(const UniqueFd& report) {
     size = ::read(report.get(), text.data(), text.size());
   } while (size < 0 && errno == EINTR);
   if (size > 0 && text[0] == kReady) return;
-  const std::string why = size > 0 ? std::string(text.data(), static_cast<std::size_t>(size))
-                                   : "it ended at once";
+  const std::string why =
+      size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "it ended at once";
   throw Error(ErrorKind::Failed, "cannot start the supervisor of the run: " + why);
 }
 

@@ -1,17 +1,16 @@
 #include "process/identity.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <string_view>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -38,9 +37,7 @@ bool is_seen_from_here(const ProcessIdentity& process) {
   return is_of_this_kernel(process) && process.pid_namespace == here;
 }
 
-UniqueFd open_pidfd(int pid) {
-  return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-}
+UniqueFd open_pidfd(int pid) { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
 
@@ -99,8 +96,8 @@ Liveness liveness(const ProcessIdentity& process) {
   if (stat && stat->state != 'Z' && stat->state != 'X') {
     return stat->state == 'T' || stat->state == 't' ? Liveness::Stopped : Liveness::Alive;
   }
-  // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may be
-  // a first thread that ended before the others. The pidfd knows.
+  // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may
+  // be a first thread that ended before the others. The pidfd knows.
   const UniqueFd pidfd = open_pidfd(process.pid);
   if (!pidfd || has_ended(pidfd)) return Liveness::Gone;
   return stat ? Liveness::Alive : Liveness::Unseen;

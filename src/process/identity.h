@@ -21,8 +21,8 @@ Liveness liveness(const ProcessIdentity& process);
 /// from here; any process may watch any other.
 UniqueFd watch(const ProcessIdentity& process);
 
-/// Sends a signal to that very process, or to none. False when it is gone; throws Error(NotPermitted)
-/// for other people's.
+/// Sends a signal to that very process, or to none. False when it is gone; throws
+/// Error(NotPermitted) for other people's.
 bool send_signal(const ProcessIdentity& process, int signal_number);
 
 /// A line of /proc/PID/stat, as far as it matters here.

@@ -1,8 +1,5 @@
 #include "process/job.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -11,7 +8,9 @@
 #include <memory>
 #include <string_view>
 
+#include <dirent.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/poll.h"
@@ -54,8 +53,9 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   const std::string assignment = fmt::format("{}={}", kReservationVariable, reservation_id);
   std::vector<int> members;
   const auto take_if = [&](const auto& belongs) {
-    const auto taken = std::partition(candidates.begin(), candidates.end(),
-                                      [&](const ProcessStat& process) { return !belongs(process); });
+    const auto taken =
+        std::partition(candidates.begin(), candidates.end(),
+                       [&](const ProcessStat& process) { return !belongs(process); });
     const bool any = taken != candidates.end();
     for (auto it = taken; it != candidates.end(); ++it) members.push_back(it->pid);
     candidates.erase(taken, candidates.end());

@@ -1,12 +1,11 @@
 #include "process/launcher.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -28,12 +27,13 @@ Found look_at(const std::string& file) {
   if (found == Found::NotExecutable) {
     struct stat status {};
     const bool directory = stat(name.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-    throw Error(ErrorKind::NotExecutable,
-                fmt::format("command '{}' {}", shown,
-                            directory ? "is a directory" : "is not executable"),
-                directory ? "" : fmt::format("make it executable: chmod +x '{}', or name its "
-                                             "interpreter before it",
-                                             shown));
+    throw Error(
+        ErrorKind::NotExecutable,
+        fmt::format("command '{}' {}", shown, directory ? "is a directory" : "is not executable"),
+        directory ? ""
+                  : fmt::format("make it executable: chmod +x '{}', or name its "
+                                "interpreter before it",
+                                shown));
   }
   const bool several_words = name.find(' ') != std::string::npos;
   throw Error(ErrorKind::NotFound, fmt::format("command '{}' not found", shown),

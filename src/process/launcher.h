@@ -7,8 +7,8 @@
 
 namespace chg {
 
-/// The file that `name` means, searched for as a shell does: in `search_path` unless it holds a slash.
-/// Throws Error: NotFound (127) or NotExecutable (126).
+/// The file that `name` means, searched for as a shell does: in `search_path` unless it holds a
+/// slash. Throws Error: NotFound (127) or NotExecutable (126).
 std::string resolve_command(const std::string& name, const std::string& search_path);
 
 /// Replaces this process by the command, in the environment that it has, with `variables` set.

@@ -1,13 +1,12 @@
 #include "store/bells.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -38,7 +37,8 @@ void make_fifo(const std::string& path, unsigned mode, int gid) {
     throw_errno(fmt::format("cannot make '{}'", path));
   }
   // Again, since the umask has cut the mode.
-  if (chmod(path.c_str(), mode) != 0 || (gid >= 0 && chown(path.c_str(), -1U, static_cast<gid_t>(gid)) != 0)) {
+  if (chmod(path.c_str(), mode) != 0 ||
+      (gid >= 0 && chown(path.c_str(), -1U, static_cast<gid_t>(gid)) != 0)) {
     throw_errno(fmt::format("cannot share '{}'", path));
   }
 }
@@ -91,8 +91,8 @@ std::vector<UniqueFd> Bells::pull(const std::vector<std::string>& request_ids) c
   paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
   std::vector<UniqueFd> pulled;
   for (const std::string& path : paths) {
-    // For reading too: a FIFO that nobody listens at can't be opened for writing alone, and somebody
-    // may begin to listen before the commit.
+    // For reading too: a FIFO that nobody listens at can't be opened for writing alone, and
+    // somebody may begin to listen before the commit.
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (fd) pulled.push_back(std::move(fd));
   }

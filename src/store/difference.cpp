@@ -16,11 +16,11 @@ template <typename Item, typename Key, typename Written, typename Removed>
 void compare(const std::vector<Item>& before, const std::vector<Item>& after, Key key,
              Written written, Removed removed) {
   const auto find = [&](const std::vector<Item>& items, const Item& wanted, std::size_t guess) {
-    // Most items keep their place, or move up a little; a search of the whole list is the exception.
+    // Most items keep their place, or move up a little; a search of the whole list is the
+    // exception.
     if (guess < items.size() && key(items[guess]) == key(wanted)) return &items[guess];
-    const auto found = std::find_if(items.begin(), items.end(), [&](const Item& item) {
-      return key(item) == key(wanted);
-    });
+    const auto found = std::find_if(items.begin(), items.end(),
+                                    [&](const Item& item) { return key(item) == key(wanted); });
     return found == items.end() ? nullptr : &*found;
   };
   std::ptrdiff_t shift = 0;
@@ -44,17 +44,17 @@ void compare(const std::vector<Item>& before, const std::vector<Item>& after, Ke
 
 Difference difference(const Pool& before, const Pool& after) {
   Difference result;
-  result.host_changed = before.provider != after.provider ||
-                        before.admin_group != after.admin_group ||
-                        before.creator_uid != after.creator_uid ||
-                        before.next_arrival != after.next_arrival;
+  result.host_changed =
+      before.provider != after.provider || before.admin_group != after.admin_group ||
+      before.creator_uid != after.creator_uid || before.next_arrival != after.next_arrival;
   bool news = result.host_changed || !after.ended.empty();
   compare(
       before.gpus, after.gpus, [](const Gpu& gpu) { return gpu.index; },
       [&](const Gpu*, const Gpu& gpu) { result.gpus_written.push_back(&gpu); },
       [&](const Gpu& gpu) { result.gpus_removed.push_back(gpu.index); });
   compare(
-      before.reservations, after.reservations, [](const Reservation& held) -> const auto& { return held.id; },
+      before.reservations, after.reservations,
+      [](const Reservation& held) -> const auto& { return held.id; },
       [&](const Reservation* old, const Reservation& held) {
         result.reservations_written.push_back(&held);
         const bool heartbeat = old != nullptr && without_heartbeat(*old) == without_heartbeat(held);
@@ -76,8 +76,7 @@ Difference difference(const Pool& before, const Pool& after) {
   news = news || !result.gpus_written.empty() || !result.gpus_removed.empty() ||
          !result.reservations_removed.empty() || !result.requests_removed.empty();
   result.heartbeats_only = !news;
-  result.is_empty =
-      !news && result.reservations_written.empty() && result.requests_written.empty();
+  result.is_empty = !news && result.reservations_written.empty() && result.requests_written.empty();
   return result;
 }
 

@@ -10,9 +10,9 @@ namespace chg {
 
 struct Difference {
   bool is_empty = true;
-  bool heartbeats_only = true;            ///< nothing that anybody waits for
-  bool manual_changed = false;            ///< a claimed manual reservation came, went, or changed
-  bool host_changed = false;              ///< provider, admin group, creator or the next arrival
+  bool heartbeats_only = true;  ///< nothing that anybody waits for
+  bool manual_changed = false;  ///< a claimed manual reservation came, went, or changed
+  bool host_changed = false;    ///< provider, admin group, creator or the next arrival
   std::vector<const Gpu*> gpus_written;
   std::vector<int> gpus_removed;
   std::vector<const Reservation*> reservations_written;

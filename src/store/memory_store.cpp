@@ -1,9 +1,9 @@
 #include "store/memory_store.h"
 
+#include <algorithm>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -14,7 +14,8 @@ namespace chg {
 // An eventfd, rung from `update`. An empty topic is every change.
 class MemoryStore::Bell {
  public:
-  explicit Bell(std::string topic) : topic_(std::move(topic)), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  explicit Bell(std::string topic)
+      : topic_(std::move(topic)), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!fd_) throw_errno("cannot make an eventfd");
   }
 
@@ -69,7 +70,10 @@ void MemoryStore::update(const std::function<void(Pool&)>& change) {
   for (const auto& weak : bells_) {
     const auto bell = weak.lock();
     const auto& gone = what.requests_removed;
-    const bool concerned = bell && (bell->listens_to("") || std::any_of(gone.begin(), gone.end(), [&](const auto& id) { return bell->listens_to(id); }));
+    const bool concerned =
+        bell && (bell->listens_to("") || std::any_of(gone.begin(), gone.end(), [&](const auto& id) {
+                   return bell->listens_to(id);
+                 }));
     if (concerned) bell->ring();
   }
 }

@@ -67,7 +67,8 @@ class Binder {
 };
 
 template <typename Value>
-auto written(const std::optional<Value>& value) -> std::optional<decltype(text_codec::write(*value))> {
+auto written(const std::optional<Value>& value)
+    -> std::optional<decltype(text_codec::write(*value))> {
   if (!value) return std::nullopt;
   return text_codec::write(*value);
 }
@@ -278,9 +279,10 @@ void write_difference(SQLite::Database& database, const Pool& after, const Diffe
 }
 
 std::vector<UsageRecord> read_history(SQLite::Database& database, WallTime from) {
-  SQLite::Statement select(database,
-                           "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
-                           "FROM usage WHERE ended >= ? ORDER BY ended, rowid");
+  SQLite::Statement select(
+      database,
+      "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
+      "FROM usage WHERE ended >= ? ORDER BY ended, rowid");
   Binder(select) << text_codec::write(from);
   std::vector<UsageRecord> records;
   while (select.executeStep()) {

@@ -15,7 +15,8 @@ namespace chg {
 /// Reads the whole pool. REQUIRES: a transaction, so that it is one state.
 Pool read_pool(SQLite::Database& database);
 
-/// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was read.
+/// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
+/// read.
 void write_difference(SQLite::Database& database, const Pool& after, const Difference& what);
 
 /// The usage records that ended at or after `from`, oldest end first.

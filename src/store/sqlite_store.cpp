@@ -1,15 +1,14 @@
 #include "store/sqlite_store.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <filesystem>
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -36,7 +35,8 @@ constexpr auto kPatience = std::chrono::seconds(10);
   switch (error.getErrorCode()) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      throw Error(ErrorKind::Failed, fmt::format("the {} is damaged ({})", where, error.getErrorStr()),
+      throw Error(ErrorKind::Failed,
+                  fmt::format("the {} is damaged ({})", where, error.getErrorStr()),
                   "nothing was changed; move it aside, keep it, and set the pool up again with: "
                   "canhazgpu admin");
     case SQLITE_FULL:
@@ -174,8 +174,7 @@ void make_directory(const std::string& path, const Sharing& sharing) {
 void make_file(const std::string& path, const Sharing& sharing) {
   const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) throw_errno(fmt::format("cannot make '{}'", path));
-  const bool owned =
-      sharing.gid < 0 || fchown(fd.get(), -1U, static_cast<gid_t>(sharing.gid)) == 0;
+  const bool owned = sharing.gid < 0 || fchown(fd.get(), -1U, static_cast<gid_t>(sharing.gid)) == 0;
   if (!owned || fchmod(fd.get(), sharing.mode) != 0) {
     throw_errno(fmt::format("cannot share '{}'", path));
   }

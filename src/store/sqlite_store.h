@@ -4,8 +4,8 @@
 //   pool.db-lock    who holds its flock may write
 //   pool.db-bells/  FIFOs that wake waiters (bells.h)
 //
-// All of it is made by `create` with the modes of its sharing; others need to write these files, but
-// not the directory, so nobody can take them away.
+// All of it is made by `create` with the modes of its sharing; others need to write these files,
+// but not the directory, so nobody can take them away.
 #pragma once
 
 #include <memory>
@@ -16,13 +16,13 @@
 
 namespace chg {
 
-/// Opens the store at `path`. Throws Error: Failed with the hint to run `canhazgpu admin` when there
-/// is none; NotPermitted when the caller may not write it; Failed when it is damaged, no store of
-/// ours, or of a newer version. An older version is brought up to date.
+/// Opens the store at `path`. Throws Error: Failed with the hint to run `canhazgpu admin` when
+/// there is none; NotPermitted when the caller may not write it; Failed when it is damaged, no
+/// store of ours, or of a newer version. An older version is brought up to date.
 std::unique_ptr<Store> open_sqlite_store(const std::string& path);
 
-/// Opens the store at `path`, and makes it, with its directory, where it is missing. Gives the files
-/// the modes of `sharing` if that is given or the store is new.
+/// Opens the store at `path`, and makes it, with its directory, where it is missing. Gives the
+/// files the modes of `sharing` if that is given or the store is new.
 std::unique_ptr<Store> create_sqlite_store(const std::string& path,
                                            const std::optional<Sharing>& sharing);
 

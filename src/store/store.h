@@ -27,8 +27,8 @@ class Subscription {
 
 /// Who may use a store that is made.
 struct Sharing {
-  unsigned mode = 0600;            ///< of its files: 0600 its maker, 0660 a group, 0666 everybody
-  int gid = -1;                    ///< the group; -1 leaves it
+  unsigned mode = 0600;  ///< of its files: 0600 its maker, 0660 a group, 0666 everybody
+  int gid = -1;          ///< the group; -1 leaves it
 };
 
 class Store {

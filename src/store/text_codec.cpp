@@ -37,8 +37,8 @@ constexpr std::pair<Kind, std::string_view> kKinds[] = {{Kind::Run, "run"},
                                                         {Kind::Manual, "manual"}};
 
 constexpr std::pair<End, std::string_view> kEnds[] = {
-    {End::Finished, "finished"}, {End::Released, "released"}, {End::Expired, "expired"},
-    {End::TimedOut, "timed_out"}, {End::Killed, "killed"},    {End::Lost, "lost"},
+    {End::Finished, "finished"},  {End::Released, "released"}, {End::Expired, "expired"},
+    {End::TimedOut, "timed_out"}, {End::Killed, "killed"},     {End::Lost, "lost"},
     {End::Cleared, "cleared"}};
 
 constexpr std::pair<Obstacle::Kind, std::string_view> kObstacles[] = {

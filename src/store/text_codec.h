@@ -1,5 +1,5 @@
-// The composite values of schema.sql as texts, and back. Reading throws Error(Failed) for a text that
-// no version of this program has written: the store is damaged.
+// The composite values of schema.sql as texts, and back. Reading throws Error(Failed) for a text
+// that no version of this program has written: the store is damaged.
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,8 @@
 
 namespace chg {
 
-/// Holds an exclusive flock on a file for its life. The kernel queues the waiters in order of arrival
-/// and lets go of it when the holder ends, however it ends; nobody polls.
+/// Holds an exclusive flock on a file for its life. The kernel queues the waiters in order of
+/// arrival and lets go of it when the holder ends, however it ends; nobody polls.
 class WriteLock {
  public:
   /// Waits for the lock; throws Error(Failed), naming the process that holds it, after `patience`.
