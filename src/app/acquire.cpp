@@ -105,7 +105,7 @@ class Waiter {
       }
     }
     is_fresh_ = true;
-    if (is_usable(held)) return Granted{held, observation_};
+    if (is_usable(held)) return Granted{held, observation_, pool_};
     pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
       if (const Reservation* mine = find_reservation(pool, request_.id)) {
         give_back_to(pool, Reservation(*mine));

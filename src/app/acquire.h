@@ -17,10 +17,11 @@ struct AcquireOptions {
   std::optional<Duration> wait;  ///< how long at most
 };
 
-/// Granted, and seen to be free of unreserved use. `observation` is what was seen.
+/// Granted, and seen to be free of unreserved use. `observation` is what was seen, `pool` as it was.
 struct Granted {
   Reservation reservation;
   Observation observation;
+  Pool pool;
 };
 
 /// Not granted; the request has left the queue.

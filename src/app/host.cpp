@@ -61,7 +61,14 @@ Observation Host::look(const std::string& provider) {
   return observation;
 }
 
-Observation Host::look() { return look(store().read().provider); }
+Observation Host::look() {
+  if (!provider_) {
+    const Pool pool = store().read();
+    require_pool(pool);
+    provider_ = pool.provider;
+  }
+  return look(*provider_);
+}
 
 Caller current_caller(const Pool& pool) {
   const uid_t uid = getuid();

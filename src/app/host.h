@@ -38,7 +38,7 @@ class Host {
   /// Looks at the GPUs with the probe that the provider calls for. Throws as Probe::look does.
   Observation look(const std::string& provider);
 
-  /// As `look`, with the provider of the pool.
+  /// As `look`, with the provider of the pool, which is read once.
   Observation look();
 
   std::string fake_file() const;
@@ -47,6 +47,7 @@ class Host {
   const World& world_;
   HostOptions options_;
   std::unique_ptr<Store> store_;
+  std::optional<std::string> provider_;
 };
 
 /// Who runs this process (the real uid), and whether root or the pool's admin group stands behind

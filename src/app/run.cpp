@@ -75,7 +75,7 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);
   const auto variables =
-      gpu_variables(granted.reservation, host.store().read(), granted.observation);
+      gpu_variables(granted.reservation, granted.pool, granted.observation);
   start_supervisor(host, granted.reservation, options, command);
   signals.reset();
   become(command.file, command.arguments, variables);

@@ -37,7 +37,6 @@ Pool current_pool(Host& host, const Observation* observation) {
 Overview view_status(Host& host) {
   std::optional<Observation> observation;
   std::string failure;
-  require_pool(host.store().read());
   try {
     observation = host.look();
   } catch (const Error& error) {

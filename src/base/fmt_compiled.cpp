@@ -7,3 +7,4 @@ template class fmt::detail::buffer<char>;
 template fmt::detail::thousands_sep_result<char> fmt::detail::thousands_sep_impl<char>(
     fmt::detail::locale_ref);
 template char fmt::detail::decimal_point_impl<char>(fmt::detail::locale_ref);
+template std::locale fmt::detail::locale_ref::get<std::locale>() const;

@@ -1,14 +1,14 @@
 #include "process/job.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string_view>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -35,11 +35,18 @@ std::vector<ProcessStat> live_processes() {
   return processes;
 }
 
+// Whether the assignment is in the environment of the process, as far as this user may read it.
 bool carries(int pid, const std::string& assignment) {
-  std::ifstream file(fmt::format("/proc/{}/environ", pid), std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const UniqueFd file(::open(fmt::format("/proc/{}/environ", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return false;
   // Between two NULs, so that neither NAME_ID=x nor ID2 is taken for it.
-  return ('\0' + text + '\0').find('\0' + assignment + '\0') != std::string::npos;
+  std::string text(1, '\0');
+  std::array<char, 16384> buffer{};
+  for (ssize_t size = 0; (size = ::read(file.get(), buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  text += '\0';
+  return text.find('\0' + assignment + '\0') != std::string::npos;
 }
 
 }  // namespace

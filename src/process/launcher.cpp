@@ -55,7 +55,7 @@ std::string resolve_command(const std::string& name, const std::string& search_p
   for (std::size_t begin = 0; begin <= search_path.size();) {
     const std::size_t end = std::min(search_path.find(':', begin), search_path.size());
     std::string directory = search_path.substr(begin, end - begin);
-    if (directory.empty()) directory = ".";  // as POSIX has it
+    if (directory.empty()) directory.push_back('.');  // as POSIX has it
     const std::string file = directory + "/" + name;
     const Found found = look_at(file);
     if (found == Found::Yes) return file;
