@@ -47,6 +47,7 @@ class Supervisor {
         }
       });
     });
+    host_.store().tidy_up();
   }
 
  private:

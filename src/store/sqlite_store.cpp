@@ -29,6 +29,11 @@ constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
 constexpr auto kPatience = std::chrono::seconds(10);
 
+// A command that is alone reads the whole log when it opens the store, so it is kept short: by those
+// who have time (tidy_up), and if there are none, by whoever makes it too long.
+constexpr int kLogPagesTidy = 100;
+constexpr int kLogPagesMax = 2000;
+
 // The one place where SQLite's codes become errors.
 [[noreturn]] void rethrow(const SQLite::Exception& error, const std::string& path) {
   const std::string where = fmt::format("store '{}'", printable(path));
@@ -74,6 +79,7 @@ class SqliteStore final : public Store {
     // Commits survive a kill as they are. From a power loss they are saved where that was promised
     // (sync_log); the log itself is always synced before it is copied.
     database_.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY");
+    sqlite3_wal_hook(database_.getHandle(), note_log_pages, this);
   }
 
   int version() { return database_.execAndGet("PRAGMA user_version").getInt(); }
@@ -138,9 +144,28 @@ class SqliteStore final : public Store {
     return bells_.listen_to_changes();
   }
 
+  void tidy_up() override {
+    if (log_pages_ >= kLogPagesTidy) copy_log();
+  }
+
   std::string location() const override { return path_; }
 
  private:
+  // SQLite calls it after each commit of ours, with the size of the log.
+  static int note_log_pages(void* self, sqlite3* /*database*/, const char* /*name*/, int pages) {
+    auto* store = static_cast<SqliteStore*>(self);
+    store->log_pages_ = pages;
+    if (pages >= kLogPagesMax) store->copy_log();
+    return SQLITE_OK;
+  }
+
+  // Copies the log into the database, as far as nobody stands in the way; the next to write then
+  // begins it anew. That it can't now is no failure.
+  void copy_log() {
+    sqlite3_wal_checkpoint_v2(database_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                              nullptr);
+  }
+
   // Once the log is on disk, so is every commit in it; done without the lock, so that nobody waits
   // for another's disk.
   void sync_log() const {
@@ -152,6 +177,7 @@ class SqliteStore final : public Store {
   std::string path_;
   Bells bells_;
   SQLite::Database database_;
+  int log_pages_ = 0;  ///< after the last commit
 };
 
 void make_directory(const std::string& path, const Sharing& sharing) {

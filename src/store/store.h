@@ -55,6 +55,9 @@ class Store {
   /// Signals at every change of the pool but heartbeats.
   virtual std::unique_ptr<Subscription> subscribe_to_changes() = 0;
 
+  /// Does what is due some time and takes a while (an fsync). For those whom nobody waits for.
+  virtual void tidy_up() {}
+
   /// Where it is, for messages: "/var/lib/canhazgpu/pool.db".
   virtual std::string location() const = 0;
 };
