@@ -10,6 +10,7 @@
 #include "probe/fake_probe.h"
 #include "probe/nvidia_smi_probe.h"
 #include "process/detached.h"
+#include "process/standard_streams.h"
 #include "store/sqlite_store.h"
 
 namespace {
@@ -24,6 +25,7 @@ std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::Probe
 }  // namespace
 
 int main(int argc, char** argv) {
+  chg::fill_standard_streams();
   chg::remember_arguments(argc, argv);
   const chg::SystemClock clock;
   const chg::World world{

@@ -158,26 +158,38 @@ class Waiter {
     return watched;
   }
 
-  bool is_orphan(const Reservation& held) const {
-    return held.kind == Kind::Run && held.holder && liveness(*held.holder) == Liveness::Gone &&
-           keepers(held, liveness).empty();
+  // Only a look can tell that such a GPU is free again.
+  bool is_blocked_by_what_was_seen() const {
+    const auto& blockers = decision_->reason.blockers;
+    return std::any_of(blockers.begin(), blockers.end(), [](const Blocker& blocker) {
+      return blocker.kind == Blocker::Kind::UnreservedUse || blocker.kind == Blocker::Kind::Error;
+    });
+  }
+
+  // Runs whose command and supervisor are gone: only a look can tell whether they left something.
+  bool has_orphans() const {
+    return std::any_of(
+        pool_.reservations.begin(), pool_.reservations.end(), [](const Reservation& held) {
+          return held.kind == Kind::Run && held.holder &&
+                 liveness(*held.holder) == Liveness::Gone && keepers(held, liveness).empty();
+        });
+  }
+
+  // As Liveness::Unseen, without asking the system for each reservation at each turn.
+  bool is_seen_from_here(const ProcessIdentity& process) const {
+    return process.boot_id == request_.waiter.boot_id &&
+           process.pid_namespace == request_.waiter.pid_namespace;
   }
 
   Watches prepare(const Instant& now) {
     Watches watches;
     for (const ProcessIdentity& process : processes_to_watch()) {
-      if (liveness(process) == Liveness::Unseen) continue;
+      if (!is_seen_from_here(process)) continue;
       watches.processes.push_back(watch(process));
       watches.any_gone = watches.any_gone || !watches.processes.back();
     }
-    const auto& blockers = decision_->reason.blockers;
-    watches.needs_look = std::any_of(blockers.begin(), blockers.end(),
-                                     [](const Blocker& blocker) {
-                                       return blocker.kind == Blocker::Kind::UnreservedUse ||
-                                              blocker.kind == Blocker::Kind::Error;
-                                     }) ||
-                         std::any_of(pool_.reservations.begin(), pool_.reservations.end(),
-                                     [&](const Reservation& held) { return is_orphan(held); });
+    watches.needs_look =
+        is_blocked_by_what_was_seen() || (decision_->position == 1 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -193,7 +205,7 @@ class Waiter {
       if (held.kind == Kind::Manual && held.ends) {
         due = std::min<Duration>(due, *held.ends - now.wall + patience);
       }
-      if (held.holder && liveness(*held.holder) == Liveness::Unseen) {
+      if (held.holder && !is_seen_from_here(*held.holder)) {
         due = std::min(due, settings.heartbeat_timeout - age(held.last_heartbeat, now) + patience);
       }
     }

@@ -17,7 +17,7 @@ struct AcquireOptions {
   std::optional<Duration> wait;  ///< how long at most
 };
 
-/// Granted, and seen to be free of unreserved use. `observation` is what was seen, `pool` as it was.
+/// Granted, and seen to be free of unreserved use. `observation` is what was seen, in `pool`.
 struct Granted {
   Reservation reservation;
   Observation observation;

@@ -77,8 +77,8 @@ bool is_gpu_row(const CsvRow& row) {
 // one.
 std::string error_of(const CsvRow& row) {
   std::string error;
-  for (const std::string_view column :
-       {"uuid", "pci.bus_id", "name", "memory.used", "memory.total", "utilization.gpu"}) {
+  for (const std::string_view column : {"uuid", "pci.bus_id", "name", "memory.used", "memory.total",
+                                        "utilization.gpu", "mig.mode.current"}) {
     const std::string text = lower_case(row.field({column}));
     if (text.find("gpu is lost") != std::string::npos) return "GPU is lost";
     if (text.find("gpu requires reset") != std::string::npos) error = "GPU requires reset";
@@ -94,7 +94,8 @@ GpuReading gpu_reading(const CsvRow& row, std::size_t position) {
   reading.model = text_value(row.field({"name", "gpu_name"}));
   reading.memory_used_mib = number(row.field({"memory.used"}), "MiB");
   reading.memory_total_mib = number(row.field({"memory.total"}), "MiB");
-  reading.utilization_percent = small_number(row.field({"utilization.gpu"}), 100, "%");
+  reading.utilization_percent =
+      small_number(row.field({"utilization.gpu", "mig.mode.current"}), 100, "%");
   reading.error = error_of(row);
   return reading;
 }

@@ -17,7 +17,7 @@ namespace chg {
 
 /// What to ask for, as --query-gpu= and --query-compute-apps= take it.
 inline constexpr std::string_view kGpuColumns =
-    "index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu";
+    "index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,mig.mode.current";
 inline constexpr std::string_view kProcessColumns = "gpu_uuid,pid,process_name,used_memory";
 
 /// Reads the answer to --query-gpu. `columns` says what the fields are until a header says

@@ -198,8 +198,8 @@ void drain(UniqueFd& pipe, std::string& text, const std::string& tool) {
   }
 }
 
-// Where SIGCHLD is ignored, as some programs leave it to those they start, the kernel reaps children
-// itself and keeps no exit status. It is not, for as long as a tool runs.
+// Where SIGCHLD is ignored, as some programs leave it to those they start, the kernel reaps
+// children itself and keeps no exit status. It is not, for as long as a tool runs.
 class KeptExitStatus {
  public:
   KeptExitStatus() {

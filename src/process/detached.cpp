@@ -103,6 +103,9 @@ void start_detached(const std::string& title,
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
   const UniqueFd report(ends[0]);
   UniqueFd reporter(ends[1]);
+  // Above the standard ones, which the detached process replaces; they may be closed here.
+  reporter.reset(fcntl(reporter.get(), F_DUPFD_CLOEXEC, 3));
+  if (!reporter) throw_errno("cannot make a pipe");
   const pid_t middle = fork();
   if (middle < 0) throw_errno("cannot start the supervisor of the run");
   if (middle == 0) {

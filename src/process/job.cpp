@@ -20,6 +20,11 @@
 namespace chg {
 namespace {
 
+bool is_gone(const ProcessStat& process) {
+  const auto identity = identity_of(process.pid);
+  return !identity || liveness(*identity) == Liveness::Gone;
+}
+
 std::vector<ProcessStat> live_processes() {
   std::vector<ProcessStat> processes;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
@@ -30,7 +35,11 @@ std::vector<ProcessStat> live_processes() {
     const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (status != std::errc() || end != name.data() + name.size()) continue;
     const auto stat = read_stat(pid);
-    if (stat && stat->state != 'Z' && stat->state != 'X') processes.push_back(*stat);
+    if (!stat) continue;
+    const bool may_have_ended = stat->state == 'Z' || stat->state == 'X';
+    // The first thread of a process may end before the others do.
+    if (may_have_ended && is_gone(*stat)) continue;
+    processes.push_back(*stat);
   }
   return processes;
 }
@@ -57,6 +66,10 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   std::erase_if(candidates, [&](const ProcessStat& process) {
     return process.start_ticks < command.start_ticks || process.pid == getpid();
   });
+  // A session outlives its leader, and keeps the pid from being given to another: if it is
+  // another's, the session is another's too.
+  const auto leader = read_stat(command.pid);
+  const bool may_lead = !leader || leader->start_ticks == command.start_ticks;
   const std::string assignment = fmt::format("{}={}", kReservationVariable, reservation_id);
   std::vector<int> members;
   const auto take_if = [&](const auto& belongs) {
@@ -71,7 +84,8 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   take_if([&](const ProcessStat& process) {
     const bool is_command =
         process.pid == command.pid && process.start_ticks == command.start_ticks;
-    return is_command || process.session == command.pid || carries(process.pid, assignment);
+    const bool in_session = may_lead && process.session == command.pid;
+    return is_command || in_session || carries(process.pid, assignment);
   });
   // Children of members, until there are no more.
   while (take_if([&](const ProcessStat& process) {

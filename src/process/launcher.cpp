@@ -22,18 +22,17 @@ Found look_at(const std::string& file) {
   return runs ? Found::Yes : Found::NotExecutable;
 }
 
-[[noreturn]] void refuse(const std::string& name, Found found) {
+// `file` is what was found under the name, and can't be executed; empty: nothing was.
+[[noreturn]] void refuse(const std::string& name, const std::string& file) {
   const std::string shown = printable(name);
-  if (found == Found::NotExecutable) {
+  if (!file.empty()) {
     struct stat status {};
-    const bool directory = stat(name.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-    throw Error(
-        ErrorKind::NotExecutable,
-        fmt::format("command '{}' {}", shown, directory ? "is a directory" : "is not executable"),
-        directory ? ""
-                  : fmt::format("make it executable: chmod +x '{}', or name its "
-                                "interpreter before it",
-                                shown));
+    if (stat(file.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+      throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is a directory", shown));
+    }
+    throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is not executable", shown),
+                fmt::format("make it executable: chmod +x '{}', or name its interpreter before it",
+                            printable(file)));
   }
   const bool several_words = name.find(' ') != std::string::npos;
   throw Error(ErrorKind::NotFound, fmt::format("command '{}' not found", shown),
@@ -45,13 +44,13 @@ Found look_at(const std::string& file) {
 }  // namespace
 
 std::string resolve_command(const std::string& name, const std::string& search_path) {
-  if (name.empty()) refuse(name, Found::No);
+  if (name.empty()) refuse(name, "");
   if (name.find('/') != std::string::npos) {
     const Found found = look_at(name);
-    if (found != Found::Yes) refuse(name, found);
+    if (found != Found::Yes) refuse(name, found == Found::No ? "" : name);
     return name;
   }
-  bool seen = false;
+  std::string not_executable;
   for (std::size_t begin = 0; begin <= search_path.size();) {
     const std::size_t end = std::min(search_path.find(':', begin), search_path.size());
     std::string directory = search_path.substr(begin, end - begin);
@@ -60,11 +59,12 @@ std::string resolve_command(const std::string& name, const std::string& search_p
     const Found found = look_at(file);
     if (found == Found::Yes) return file;
     struct stat status {};
-    seen = seen || (found == Found::NotExecutable && stat(file.c_str(), &status) == 0 &&
-                    S_ISREG(status.st_mode));
+    const bool is_file = found == Found::NotExecutable && stat(file.c_str(), &status) == 0 &&
+                         S_ISREG(status.st_mode);
+    if (is_file && not_executable.empty()) not_executable = file;
     begin = end + 1;
   }
-  refuse(name, seen ? Found::NotExecutable : Found::No);
+  refuse(name, not_executable);
 }
 
 void become(const std::string& file, const std::vector<std::string>& arguments,

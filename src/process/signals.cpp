@@ -10,7 +10,12 @@ namespace chg {
 SignalWatch::SignalWatch() {
   sigset_t watched;
   sigemptyset(&watched);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&watched, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    // An ignored signal that is held back would be told of all the same.
+    struct sigaction action {};
+    sigaction(number, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) sigaddset(&watched, number);
+  }
   if (sigprocmask(SIG_BLOCK, &watched, &old_mask_) != 0) throw_errno("cannot hold back signals");
   fd_.reset(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw_errno("cannot watch signals");

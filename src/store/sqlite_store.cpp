@@ -29,8 +29,8 @@ constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
 constexpr auto kPatience = std::chrono::seconds(10);
 
-// A command that is alone reads the whole log when it opens the store, so it is kept short: by those
-// who have time (tidy_up), and if there are none, by whoever makes it too long.
+// A command that is alone reads the whole log when it opens the store, so it is kept short: by
+// those who have time (tidy_up), and if there are none, by whoever makes it too long.
 constexpr int kLogPagesTidy = 100;
 constexpr int kLogPagesMax = 2000;
 
@@ -85,15 +85,19 @@ class SqliteStore final : public Store {
   int version() { return database_.execAndGet("PRAGMA user_version").getInt(); }
   int application_id() { return database_.execAndGet("PRAGMA application_id").getInt(); }
 
+  bool is_empty() {
+    return database_.execAndGet("SELECT count(*) FROM sqlite_master").getInt() == 0;
+  }
+
+  // Makes the tables in a database that has none.
   void make_schema() {
-    database_.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL");
     const WriteLock lock(path_ + "-lock", kPatience);
+    if (!is_empty()) return;  // somebody else was faster
+    database_.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL");
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-    if (version() == 0) {
-      database_.exec(kSchema);
-      database_.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
-                                 kApplicationId, kSchemaVersion));
-    }
+    database_.exec(kSchema);
+    database_.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
+                               kApplicationId, kSchemaVersion));
     transaction.commit();
   }
 
@@ -212,16 +216,33 @@ void make_files(const std::string& path, const Sharing& sharing) {
   Bells(path + "-bells").create(sharing.mode, sharing.gid);
 }
 
+bool has_all_files(const std::string& path) {
+  for (const char* suffix : {"-lock", "-bells/changes"}) {
+    if (access((path + suffix).c_str(), F_OK) != 0) return false;
+  }
+  return true;
+}
+
+// Who may use a file that is there.
+Sharing sharing_of(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) throw_errno(fmt::format("cannot read '{}'", path));
+  return {file.st_mode & 0666U, static_cast<int>(file.st_gid)};
+}
+
+void require_ours(SqliteStore& store, const std::string& path) {
+  if (store.is_empty() || store.application_id() == kApplicationId) return;
+  throw Error(ErrorKind::Failed,
+              fmt::format("'{}' is a database of another program", printable(path)),
+              "name another file with --store sqlite:PATH");
+}
+
 void check(SqliteStore& store, const std::string& path) {
+  require_ours(store, path);
   const int version = store.version();
   if (version == 0) {
     throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' yet", printable(path)),
                 "set it up with: canhazgpu admin");
-  }
-  if (store.application_id() != kApplicationId) {
-    throw Error(ErrorKind::Failed,
-                fmt::format("'{}' is a database of another program", printable(path)),
-                "name another file with --store sqlite:PATH");
   }
   if (version > kSchemaVersion) {
     throw Error(ErrorKind::Failed,
@@ -265,11 +286,17 @@ std::unique_ptr<Store> open_sqlite_store(const std::string& path) {
 std::unique_ptr<Store> create_sqlite_store(const std::string& path,
                                            const std::optional<Sharing>& sharing) {
   const bool is_new = access(path.c_str(), F_OK) != 0;
-  if (is_new || sharing) make_files(path, sharing.value_or(Sharing{}));
-  require_access(path);
   try {
+    if (!is_new) {
+      require_access(path);
+      SqliteStore present(path, SQLite::OPEN_READWRITE);
+      require_ours(present, path);
+    }
+    if (is_new || sharing || !has_all_files(path)) {
+      make_files(path, sharing.value_or(is_new ? Sharing{} : sharing_of(path)));
+    }
     auto store = std::make_unique<SqliteStore>(path, SQLite::OPEN_READWRITE);
-    if (store->version() == 0) store->make_schema();
+    if (store->is_empty()) store->make_schema();
     check(*store, path);
     return store;
   } catch (const SQLite::Exception& error) {
