@@ -69,6 +69,8 @@ class Waiter {
     pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant& now) {
       request_.enqueued = request_.last_heartbeat = now;
       enqueue(pool, request_);
+      // Its place, should it have to be given back there.
+      request_.arrival = pool.queue.back().arrival;
     });
     // Granted on arrival, in the light of what was just seen.
     is_fresh_ = true;

@@ -66,7 +66,8 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
                         const Instant& ended, End end) {
   Reservation* held = find_reservation(pool, id);
   if (held == nullptr) return;
-  const Instant at = ended.wall < held->started.wall ? held->started : ended;
+  Instant at = ended;
+  at.wall = std::max(at.wall, held->started.wall);
   for (const int gpu : gpus) {
     if (std::erase(held->gpus, gpu) > 0) end_on_gpu(pool, *held, gpu, at, end);
   }

@@ -26,11 +26,6 @@ bool is_cared_for(const Reservation& run, const Instant& now, const LivenessOf& 
          age(run.last_heartbeat, now) <= settings.heartbeat_timeout;
 }
 
-bool any_there(const std::vector<ProcessIdentity>& processes, const LivenessOf& liveness) {
-  return std::any_of(processes.begin(), processes.end(),
-                     [&](const ProcessIdentity& process) { return is_there(liveness(process)); });
-}
-
 // What the observation shows of a job whose command is gone; missing when it can't tell.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Observation& observation,
@@ -69,8 +64,8 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const In
   // After a reboot nobody knows when it ended; the last heartbeat is the last that was known.
   if (run.holder->boot_id != now.boot_id) return Ending{run.last_heartbeat, end};
   if (!run.supervisor) return Ending{now, end};
-  if (any_there(run.leftovers, liveness)) return std::nullopt;
-  if (is_cared_for(run, now, liveness, settings) || observation == nullptr) return std::nullopt;
+  if (is_cared_for(run, now, liveness, settings)) return std::nullopt;
+  if (observation == nullptr || is_before(observation->taken, run.started)) return std::nullopt;
   const auto remaining = remains(run, pool, *observation, liveness, settings);
   if (!remaining) return std::nullopt;
   run.leftovers = *remaining;
@@ -162,6 +157,7 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
       continue;
     }
     if (gpu.last_released && is_before(observation.taken, *gpu.last_released)) continue;
+    if (gpu.obstacle && is_before(observation.taken, gpu.obstacle->seen)) continue;
     const auto obstacle =
         obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
     // A known obstacle keeps the time when it was first seen, so that looking again changes

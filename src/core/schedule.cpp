@@ -164,10 +164,12 @@ class Forecast {
     for (const Gpu& gpu : pool.gpus) {
       const Reservation* reservation = reservation_of(pool, gpu.index);
       std::optional<WallTime> free_at = now;
-      if (reservation != nullptr) {
-        free_at = reservation->ends;
-      } else if (gpu.out_of_service || gpu.obstacle) {
+      if (gpu.out_of_service || gpu.obstacle) {
         free_at = std::nullopt;
+      } else if (reservation != nullptr) {
+        free_at = reservation->ends;
+        // What should have ended by now ends any moment.
+        if (free_at) free_at = std::max(*free_at, now);
       }
       gpus_.push_back({gpu.index, free_at});
     }
@@ -208,9 +210,22 @@ class Forecast {
   std::vector<Entry> gpus_;
 };
 
+void require_sense(const Request& request) {
+  const auto& named = request.gpu_ids;
+  if (request.count < 1) throw Error(ErrorKind::Usage, "a request is for one GPU at least");
+  if (!named.empty() && named.size() != static_cast<std::size_t>(request.count)) {
+    throw Error(ErrorKind::Usage, fmt::format("{} GPUs are asked for, and {} are named",
+                                              request.count, named.size()));
+  }
+  if (std::adjacent_find(named.begin(), named.end()) != named.end()) {
+    throw Error(ErrorKind::Usage, "a GPU is named twice: " + to_id_list(named));
+  }
+}
+
 }  // namespace
 
 void enqueue(Pool& pool, Request request) {
+  require_sense(request);
   const auto size = static_cast<int>(pool.gpus.size());
   const std::string range = size == 0 ? "none" : fmt::format("{} (0-{})", size, size - 1);
   for (const int id : request.gpu_ids) {

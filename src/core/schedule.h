@@ -49,7 +49,8 @@ struct Decision {
 };
 
 /// Adds the request at the end of the queue. Throws Error(Usage) when it can never be granted: more
-/// GPUs than the pool has, an unknown id. REQUIRES: request.id is not in the pool.
+/// GPUs than the pool has, an unknown or repeated id, a count that contradicts the ids. REQUIRES:
+/// request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
 
 /// Walks the queue in order of arrival and grants what fits; a request that does not fit holds what

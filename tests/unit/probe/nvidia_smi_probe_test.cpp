@@ -120,8 +120,8 @@ TEST_F(NvidiaSmi, IsAskedWithTheDocumentedQueries) {
   answer(print(gpu(0, "5")), ":");
   look();
   EXPECT_EQ(log(),
-            "--query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu "
-            "--format=csv,noheader,nounits\n"
+            "--query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,"
+            "mig.mode.current --format=csv,noheader,nounits\n"
             "--query-compute-apps=gpu_uuid,pid,process_name,used_memory "
             "--format=csv,noheader,nounits\n");
 }

@@ -1,0 +1,489 @@
+"""Mistakes and misfortunes: one line that says what, one that says what to do, the right status."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import assert_error, is_alive, wait_for
+
+COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
+            "config", "completion"]
+
+
+# --- The command line ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words, text, hint",
+    [(["statsu"], "unknown command 'statsu'", "did you mean 'status'?"),
+     (["rnu", "--", "true"], "unknown command 'rnu'", "did you mean 'run'?"),
+     (["relase"], "unknown command 'relase'", "did you mean 'release'?"),
+     (["xyzzy"], "unknown command 'xyzzy'", "see: canhazgpu --help"),
+     ([], "no command given", "canhazgpu --help"),
+     (["run", "--gpu", "1", "--", "true"], "unknown option '--gpu'", "did you mean '--gpus'?"),
+     (["run", "--gpu=1", "--", "true"], "unknown option '--gpu'", "did you mean '--gpus'?"),
+     (["run", "--tiemout", "1h", "--", "true"], "unknown option '--tiemout'",
+      "did you mean '--timeout'?"),
+     (["status", "--jsno"], "unknown option '--jsno'", "did you mean '--json'?"),
+     (["status", "-x"], "unknown option '-x'", None),
+     (["status", "--xyzzyxyzzy"], "unknown option '--xyzzyxyzzy'", "see: canhazgpu status --help"),
+     (["--vresion"], "unknown option '--vresion'", None),
+     (["status", "please"], "unexpected word 'please'", "see: canhazgpu status --help"),
+     (["run", "--gpus"], "option '--gpus' needs a value", "see: canhazgpu run --help"),
+     (["run", "-w"], "option '--wait' needs a value", "see: canhazgpu run --help"),
+     (["cancel"], "ID is missing", "see: canhazgpu cancel --help"),
+     (["extend"], "D is missing", "see: canhazgpu extend --help"),
+     (["extend", "1h", "2h"], "unexpected word '2h'", None),
+     (["completion", "csh"], "unknown shell 'csh'", "bash, zsh and fish"),
+     (["report", "--by", "moon"], "'moon'", None),
+     (["report", "--days", "0"], "'0'", None),
+     (["report", "--days", "x"], "'x'", None),
+     (["run", "--leftovers", "eat", "--", "true"], "'eat'", None),
+     (["admin", "--provider", "intel"], "unknown provider 'intel'", None),
+     (["admin", "--gpus", "0"], "invalid number of GPUs '0'", "from 1 to 1024"),
+     (["admin", "--gpus", "many"], "invalid number of GPUs 'many'", None),
+     (["admin", "--drain", "8"], "unknown GPU '8'", None),
+     (["admin", "--drain", "x"], "'x'", None),
+     (["--memory-threshold", "-1", "status"], "'-1'", None),
+     (["--store", "nonsense", "status"], "'nonsense'", None),
+     (["--store", "redis://:secret@host/0", "status"], "this version has the embedded store only",
+      None),
+     (["status", "--json=3"], "--json", None),
+     (["unknown\x1b[31m\ncommand"], "unknown command 'unknown\\x1b[31m\\ncommand'", None)])
+def test_wrong_usage(pool, words, text, hint):
+    result = pool.run(*words)
+    assert_error(result, 2, text, hint)
+    assert "secret" not in result.err
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "5", "-5m", "5x", "1m1h", "h", "1e3s", "inf", "nan",
+                                  "99999999999999999999d", "3651d", " 5m", "5m ", "1h 30m", "1:30"])
+@pytest.mark.parametrize("command", ["run --timeout", "run --wait", "run --grace",
+                                     "reserve --duration", "extend"])
+def test_bad_durations(pool, command, text):
+    words = command.split()
+    words = [words[0], f"{words[1]}={text}"] if len(words) > 1 else [*words, "--", text]
+    if words[0] == "run":
+        words += ["--", "true"]
+    if words[0] == "extend":
+        words = ["extend", text] if not text.startswith("-") else ["extend", " " + text]
+    result = pool.run(*words)
+    assert_error(result, 2, text.strip())
+    assert pool.reserved() == [] and pool.usage() == []
+
+
+@pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400),
+                                           ("0.5h", 1800), ("1h30m", 5400), ("1d12h", 129600)])
+def test_good_durations(pool, text, seconds):
+    pool.ok("reserve", "--duration", text)
+    ends, started = pool.rows("SELECT ends, started FROM reservation")[0]
+    # From the claim on, which comes a moment after the grant.
+    assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - seconds < 5
+
+
+def test_help(pool):
+    out = pool.ok("--help")
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", out, re.M), command
+        text = pool.ok(command, "--help")
+        assert "\nExamples:\n  " in text and f"Usage: canhazgpu {command}" in text
+        assert pool.ok(command, "-h") == text
+        assert max(map(len, text.splitlines())) <= 100
+    assert "Examples:" in out and "__complete" not in out
+
+
+def test_help_needs_no_store(bare_pool):
+    for words in (["--help"], ["run", "--help"], ["--version"], ["completion", "bash"]):
+        assert bare_pool.run(*words).status == 0
+
+
+def test_version(pool):
+    assert re.fullmatch(r"canhazgpu \d+\.\d+\.\d+\n", pool.ok("--version"))
+
+
+# --- Output that can't be written ------------------------------------------------------------------
+
+PRINTING = [["status"], ["status", "--json"], ["queue"], ["report"], ["config"], ["--help"],
+            ["run", "--help"], ["--version"], ["completion", "bash"], ["reserve"]]
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_full_disk_for_the_output(pool, words):
+    with open("/dev/full", "wb") as full:
+        assert_error(pool.run(*words, stdout=full), 1,
+                     "cannot write the output: No space left on device")
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_closed_output(pool, words):
+    result = pool.run_command(["sh", "-c", 'exec "$@" >&-', "sh", pool.program, *words])
+    assert_error(result, 1, "cannot write the output: Bad file descriptor")
+
+
+def test_a_reader_that_goes_away(pool):
+    process = pool.popen("status")
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(30) in (-signal.SIGPIPE, 0, 1)
+
+
+# --- Configuration ---------------------------------------------------------------------------------
+
+
+def config(pool, **options):
+    """key -> (value, origin)"""
+    found = {}
+    for line in pool.ok("config", **options).splitlines():
+        key, value, origin = re.fullmatch(r"(\S+) +(.*)  \((.*)\)", line).groups()
+        found[key] = (value, origin)
+    return found
+
+
+def test_config_prints_every_key_and_where_it_comes_from(pool):
+    seen = config(pool)
+    assert seen["store"] == (f"sqlite:{pool.path}", "CANHAZGPU_STORE")
+    assert seen["run.gpus"] == ("1", "default")
+    assert seen["memory.threshold"] == ("1024", "default")
+    assert seen["reserve.duration"] == ("30m", "default")
+    for key in ("probe", "probe.deadline", "memory.process_threshold", "ignore_processes",
+                "allocation.policy", "heartbeat.interval", "heartbeat.timeout", "run.timeout",
+                "run.leftovers", "report.days", "status.json", "queue.json", "color"):
+        assert key in seen, key
+
+
+def test_precedence(pool):
+    file = pool.home / ".canhazgpu.yaml"
+    file.write_text("memory:\n  threshold: 2000\nrun:\n  timeout: 1h\n  gpus: 3\n")
+    seen = config(pool)
+    assert seen["memory.threshold"] == ("2000", f"{file}:2")
+    assert seen["run.timeout"] == ("1h", f"{file}:4")
+    env = {"CANHAZGPU_MEMORY_THRESHOLD": "22", "CANHAZGPU_RUN_TIMEOUT": "2h"}
+    seen = config(pool, env=env)
+    assert seen["memory.threshold"] == ("22", "CANHAZGPU_MEMORY_THRESHOLD")
+    assert seen["run.timeout"] == ("2h", "CANHAZGPU_RUN_TIMEOUT")
+    assert seen["run.gpus"] == ("3", f"{file}:5")
+    out = pool.ok("--memory-threshold", "33", "config", env=env)
+    assert re.search(r"^memory\.threshold +33  \(--memory-threshold\)$", out, re.M)
+    assert pool.ok("run", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "0,1,2\n"
+    wait_for(lambda: pool.reserved() == [])
+    assert pool.ok("run", "-g", "1", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "3\n"
+
+
+@pytest.mark.parametrize("name, text", [
+    (".canhazgpu.yaml", "run:\n  gpus: 2\n"), (".canhazgpu.yml", "run.gpus: 2\n"),
+    (".canhazgpu.json", '{"run": {"gpus": 2}}'), (".canhazgpu.toml", "[run]\ngpus = 2\n"),
+    (".config/canhazgpu/config.yaml", "run: {gpus: 2}\n")])
+def test_every_format(pool, name, text):
+    file = pool.home / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    value, origin = config(pool)["run.gpus"]
+    assert value == "2" and origin.startswith(str(file))
+
+
+@pytest.mark.parametrize("name, text, line", [
+    (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": }\n', 2),
+    (".canhazgpu.toml", "[run]\ngpus = \n", 2), (".canhazgpu.yaml", "a: 1\n\n\nrun:\n  gpus: none\n", 5)])
+def test_a_bad_file_is_named_with_its_line(pool, name, text, line):
+    file = pool.home / name
+    file.write_text(text)
+    result = pool.run("status")
+    lines = [one for one in result.err.splitlines() if "warning" not in one]
+    assert result.status in (1, 2) and result.out == ""
+    assert lines[0].startswith("canhazgpu: error: ") and str(file) in lines[0]
+    assert re.search(rf"(line |:){line}\b", lines[0]), result
+
+
+def test_an_unknown_key_is_a_warning(pool):
+    file = pool.home / ".canhazgpu.yaml"
+    file.write_text("run:\n  tiemout: 3h\n")
+    result = pool.run("status")
+    assert result.status == 0 and len(result.out.splitlines()) == 8
+    assert result.err == (f"canhazgpu: warning: unknown key 'run.tiemout' (from {file}:2); "
+                          "did you mean 'run.timeout'?\n")
+    result = pool.run("status", env={"HOME": "/nonexistent", "CANHAZGPU_RUN_TIEMOUT": "3h"})
+    assert result.status == 0
+    assert "unknown variable 'CANHAZGPU_RUN_TIEMOUT'; did you mean 'CANHAZGPU_RUN_TIMEOUT'?" in result.err
+
+
+def test_configuration_files_that_cannot_be_read(pool, users):
+    file = pool.home / ".canhazgpu.yaml"
+    file.write_text("run:\n  gpus: 2\n")
+    file.chmod(0o600)
+    assert_error(pool.run("status", user=users.a), 77,
+                 f"cannot read configuration file '{file}': Permission denied")
+    assert_error(pool.run("--config", "/no/such.yaml", "status"), 1, "'/no/such.yaml'")
+    assert_error(pool.run("--config", "/etc/passwd", "status"), 2, "'/etc/passwd' has no known format")
+    os.mkfifo(pool.home / "pipe.yaml")
+    assert_error(pool.run("--config", pool.home / "pipe.yaml", "status"), 1, "not a regular file")
+    (pool.home / ".canhazgpu.json").write_text("{}")
+    assert_error(pool.run("status"), 1, "several configuration files")
+
+
+def test_nothing_is_read_from_the_working_directory(pool):
+    elsewhere = pool.directory / "elsewhere"
+    elsewhere.mkdir()
+    for name in (".canhazgpu.yaml", "canhazgpu.yaml", "config.yaml"):
+        (elsewhere / name).write_text("run:\n  gpus: 7\n")
+    assert "7 " not in pool.ok("config", cwd=elsewhere).split("run.gpus")[1].split("\n")[0]
+
+
+def test_bad_variables(pool):
+    assert_error(pool.run("status", env={"CANHAZGPU_MEMORY_THRESHOLD": "much"}), 2,
+                 "invalid memory.threshold 'much' (from CANHAZGPU_MEMORY_THRESHOLD)")
+
+
+# --- Completion ------------------------------------------------------------------------------------
+
+
+def complete(pool, *words):
+    """What bash offers for the last of the words."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"""
+source <(canhazgpu completion bash)
+COMP_WORDS=({quoted})
+COMP_CWORD={len(words) - 1}
+_canhazgpu
+printf '%s\\n' "${{COMPREPLY[@]}}"
+complete -p canhazgpu chg >/dev/null
+"""
+    result = pool.run_command(["bash", "-c", script])
+    assert result.status == 0 and result.err == "", result
+    return result.out.split()
+
+
+def test_completion_in_bash(pool):
+    assert sorted(complete(pool, "canhazgpu", "")) == sorted(COMMANDS)
+    assert complete(pool, "canhazgpu", "rel") == ["release"]
+    assert sorted(complete(pool, "canhazgpu", "re")) == ["release", "report", "reserve"]
+    assert "--gpu-ids" in complete(pool, "canhazgpu", "run", "--g")
+    assert complete(pool, "canhazgpu", "run", "--gpu-ids", "") == list("01234567")
+    assert complete(pool, "chg", "admin", "--drain", "3") == ["3"]
+    assert complete(pool, "canhazgpu", "completion", "b") == ["bash"]
+    assert complete(pool, "canhazgpu", "run", "--", "") == []
+    pool.ok("reserve", "-g", "8")
+    waiter = pool.waiter()
+    assert complete(pool, "canhazgpu", "cancel", "") == [waiter.request]
+    assert complete(pool, "canhazgpu", "cancel", waiter.request[:3]) == [waiter.request]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_can_read_theirs(pool, shell):
+    script = pool.ok("completion", shell)
+    assert "canhazgpu __complete" in script
+    if shutil.which(shell):
+        assert pool.run_command([shell, "-n"], input=script.encode()).status == 0
+
+
+# --- The store -------------------------------------------------------------------------------------
+
+ALL_COMMANDS = [["status"], ["run", "--", "true"], ["reserve"], ["release"], ["extend", "1h"],
+                ["queue"], ["cancel", "x"], ["report"]]
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS, ids=" ".join)
+def test_no_pool(bare_pool, words):
+    assert_error(bare_pool.run(*words), 1, f"there is no pool on this host yet (no '{bare_pool.path}')",
+                 "set it up with: canhazgpu admin")
+    assert not bare_pool.path.exists()
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS + [["admin"]], ids=" ".join)
+@pytest.mark.parametrize("damage", ["garbage", "short", "newer", "other", "directory", "empty"])
+def test_a_store_that_is_none(bare_pool, words, damage):
+    pool = bare_pool
+    if words == ["admin"]:
+        words = ["admin", "--provider", "fake"]
+        if damage == "empty":
+            pytest.skip("that makes a pool of it")
+    if damage == "directory":
+        pool.path.mkdir()
+    elif damage in ("newer", "other"):
+        pool.admin()
+        pool.edit("PRAGMA user_version = 99" if damage == "newer" else "PRAGMA application_id = 1")
+        pool.keeper.close()
+        pool.keeper = None
+    else:
+        pool.path.write_bytes({"garbage": os.urandom(8192), "short": b"SQLite", "empty": b""}[damage])
+    content = b"" if damage == "directory" else pool.path.read_bytes()
+    text = {"garbage": "is damaged", "short": "is damaged", "newer": "was made by a newer canhazgpu",
+            "other": "is a database of another program", "directory": "", "empty": "no pool"}[damage]
+    result = pool.run(*words)
+    assert_error(result, 77 if result.status == 77 and damage == "directory" else 1, text)
+    if damage != "directory":
+        assert pool.path.read_bytes() == content
+
+
+def test_a_database_of_another_program(bare_pool):
+    bare_pool.run_command(["sqlite3", str(bare_pool.path), "CREATE TABLE theirs (x); "
+                                                          "INSERT INTO theirs VALUES (1);"])
+    content = bare_pool.path.read_bytes()
+    for words in (["status"], ["admin", "--provider", "fake"]):
+        result = bare_pool.run(*words)
+        assert result.status == 1, (words, result)
+    assert bare_pool.run_command(["sqlite3", str(bare_pool.path), ".tables"]).out.split() == ["theirs"]
+    assert bare_pool.path.read_bytes() == content
+
+
+def test_an_empty_file_becomes_a_pool(bare_pool):
+    """What a killed `admin` may leave, or a careful administrator has touched."""
+    bare_pool.path.touch()
+    bare_pool.admin()
+    assert bare_pool.ok("run", "--", "echo", "ran") == "ran\n"
+
+
+@pytest.mark.parametrize("part", ["pool.db-lock", "pool.db-bells"])
+def test_admin_restores_a_missing_part(pool, users, part):
+    path = pool.directory / part
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    pool.ok("admin")
+    pool.ok("reserve", "-g", "8", user=users.a)
+    waiter = pool.waiter(user=users.b)
+    pool.ok("release", user=users.a)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_a_damaged_page(pool):
+    pool.ok("reserve", "-g", "2")
+    pool.keeper.close()
+    pool.keeper = None
+    pool.run_command(["sqlite3", str(pool.path), "PRAGMA wal_checkpoint(TRUNCATE)"])
+    content = bytearray(pool.path.read_bytes())
+    content[1024:] = b"\xa5" * (len(content) - 1024)
+    with open(pool.path, "r+b") as file:
+        file.write(content)
+    for words in (["status"], ["run", "--", "true"]):
+        assert_error(pool.run(*words), 1, "is damaged")
+
+
+@pytest.mark.parametrize("column, value", [("holder", "nonsense"), ("started", "x y z"),
+                                           ("gpus", "0,x"), ("kind", "?"), ("ends", "soon")])
+def test_a_row_that_makes_no_sense(pool, column, value):
+    pool.ok("reserve")
+    pool.edit(f"UPDATE reservation SET {column} = ?", value)
+    result = pool.run("status")
+    if result.status != 0:
+        assert_error(result, 1, "")
+
+
+def test_a_store_that_a_user_may_only_read(pool, users):
+    for path in [pool.path, *pool.directory.glob("pool.db-[lws]*")]:
+        path.chmod(0o644)
+    for words in ALL_COMMANDS:
+        assert_error(pool.run(*words, user=users.a), 77, f"cannot write the store '{pool.path}'",
+                     "ask the administrator")
+
+
+def test_a_store_that_a_user_may_not_reach(pool, users):
+    pool.directory.chmod(0o700)
+    for words in ALL_COMMANDS:
+        assert_error(pool.run(*words, user=users.a, cwd="/", env={"HOME": "/"}), 77,
+                     f"cannot reach the store '{pool.path}'", "ask the administrator")
+
+
+def test_a_lock_that_is_held(pool):
+    """Somebody stopped in the middle of writing: told by pid, after the patience."""
+    holder = pool.start(["flock", "--no-fork", pool.directory / "pool.db-lock", "sh", "-c",
+                         "echo locked; exec sleep 600"])
+    assert pool.read_line(holder) == "locked"
+    begin = time.monotonic()
+    result = pool.run("reserve", timeout=60)
+    assert_error(result, 1, "the store is locked for 10s",
+                 f"process {holder.pid} (sleep) holds it; is it stopped?")
+    assert 9 < time.monotonic() - begin < 30
+    assert pool.run("status").status == 0  # which has nothing to write
+    holder.kill()
+    pool.ok("reserve")
+
+
+# --- A full disk -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(bare_pool):
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    disk = bare_pool.directory / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", disk],
+                      capture_output=True).returncode != 0:
+        pytest.skip("cannot mount here")
+    bare_pool.path = disk / "pool.db"
+    bare_pool.gpus_file = disk / "fake-gpus.json"
+    bare_pool.environment["CANHAZGPU_STORE"] = f"sqlite:{bare_pool.path}"
+    try:
+        bare_pool.admin()
+        yield disk
+    finally:
+        bare_pool.close()
+        subprocess.run(["umount", "-l", disk], check=True)
+        bare_pool.processes = []
+        bare_pool.keeper = None
+
+
+def fill(disk):
+    try:
+        with open(disk / "ballast", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+    except OSError:
+        pass
+
+
+def test_a_full_disk(bare_pool, small_disk):
+    pool = bare_pool
+    pool.ok("reserve", "-G", "7", "--duration", "2h")
+    job = pool.job("-g", "2")
+    before = pool.rows("SELECT * FROM reservation ORDER BY id")
+    fill(small_disk)
+    # The log may have room for a few more.
+    refused = []
+    for _ in range(200):
+        result = pool.run("run", "-G", "3", "--", "true")
+        if result.status != 0:
+            refused.append(result)
+            break
+        wait_for(lambda: 3 not in pool.reserved() or pool.run("status").status != 0)
+    assert refused, "the disk did not fill"
+    assert refused[0].status == 1 and refused[0].out == ""
+    assert "no space left" in refused[0].err.lower(), refused
+    assert len(refused[0].err.splitlines()) <= 2
+    # What was there still is, and can be seen.
+    assert pool.run("status").status == 0
+    assert [row for row in pool.rows("SELECT * FROM reservation ORDER BY id")
+            if "3" not in row[6].split(",")] == before
+    job.kill()
+    job.wait()
+    os.unlink(small_disk / "ballast")
+    # Its supervisor tries again until it can; whoever looks may be first.
+    pool.ok("release")
+    wait_for(lambda: pool.run("status").out.count("AVAILABLE") == 8 and pool.reserved() == [])
+    assert pool.ok("run", "-g", "8", "--nonblock", "--", "echo", "ran") == "ran\n"
+    assert pool.rows("PRAGMA integrity_check") == [("ok",)]
+    ids = [row[0] for row in before]
+    assert {row[0] for row in pool.usage()} >= set(ids)
+
+
+def test_the_supervisor_outlasts_a_full_disk(bare_pool, small_disk):
+    pool = bare_pool
+    job = pool.job("-g", "2")
+    fill(small_disk)
+    for _ in range(200):
+        if pool.run("reserve", "-G", "3", "-d", "1h").status != 0:
+            break
+        pool.run("release")
+    supervisor = pool.identity("supervisor", job_id(pool)).pid
+    assert is_alive(supervisor)
+    job.kill()
+    job.wait()
+    os.unlink(small_disk / "ballast")
+    wait_for(lambda: not pool.rows("SELECT 1 FROM reservation WHERE kind = 'run'"),
+             "the supervisor to try again")
+
+
+def job_id(pool):
+    return pool.value("SELECT id FROM reservation WHERE kind = 'run'")

@@ -1,0 +1,536 @@
+"""A reservation ends with its job, whatever is killed, and never before (semantics.md, 8 to 14)."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import HMS, PATIENCE, Process, comm, is_alive, median, show, wait_for
+
+# A process that obeys SIGINT even where a script starts it in the background.
+SLEEPER = "env --default-signal=INT sleep 600"
+
+
+def kill(pid, number=signal.SIGKILL):
+    os.kill(pid, number)
+
+
+def seconds_until(condition, timeout=PATIENCE):
+    begin = time.monotonic()
+    wait_for(condition, "the store to change", timeout, step=0.001)
+    return time.monotonic() - begin
+
+
+def how_it_ended(pool):
+    return [row[-1] for row in pool.usage()]
+
+
+def status_of(pool, gpu=0):
+    return pool.status()[gpu]
+
+
+# --- Kills -----------------------------------------------------------------------------------------
+
+
+def test_killed_command(pool):
+    """The supervisor gives the GPU back; nobody has to run another command."""
+    times = []
+    for _ in range(25):
+        job = pool.job()
+        assert pool.identity("holder").pid == job.pid
+        kill(job.pid)
+        times.append(seconds_until(lambda: not pool.rows("SELECT 1 FROM reservation")))
+        assert pool.finish(job).status == -signal.SIGKILL
+    show(f"kill -9 to free: median {median(times) * 1e3:.1f} ms, "
+               f"worst {max(times) * 1e3:.1f} ms of {len(times)}")
+    assert median(times) <= 0.050
+    assert max(times) <= 0.500
+    assert how_it_ended(pool) == ["finished"] * 25
+
+
+def test_killed_supervisor(pool):
+    job = pool.job("--gpus", "2")
+    supervisor = pool.identity("supervisor").pid
+    assert comm(supervisor) == "canhazgpu-super"
+    kill(supervisor)
+    wait_for(lambda: not is_alive(supervisor))
+    for gpu in (0, 1):
+        assert re.match(rf"GPU {gpu}: IN USE by root for {HMS} \(run, last", status_of(pool, gpu))
+    assert pool.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
+    assert is_alive(job.pid)
+    kill(job.pid)
+    job.wait()
+    for gpu in (0, 1):
+        assert re.fullmatch(rf"GPU {gpu}: AVAILABLE \(last released {HMS} ago\) "
+                            r"\[validated: 45MB used\]", status_of(pool, gpu))
+    assert pool.reserved() == []
+    assert sorted(row[1] for row in pool.usage()) == [0, 1]
+    assert how_it_ended(pool) == ["lost"] * 2
+
+
+def test_a_new_run_gets_what_a_killed_supervisor_left(pool):
+    job = pool.job("--gpus", "8")
+    kill(pool.identity("supervisor").pid)
+    kill(job.pid)
+    job.wait()
+    assert pool.ok("run", "--gpus", "8", "--nonblock", "--", "echo", "ran") == "ran\n"
+
+
+@pytest.mark.parametrize("supervisor_first", [True, False])
+def test_both_killed_while_somebody_waits(pool, supervisor_first):
+    job = pool.job("--gpus", "8")
+    supervisor = pool.identity("supervisor").pid
+    waiter = pool.waiter("--gpus", "8")
+    victims = [supervisor, job.pid] if supervisor_first else [job.pid, supervisor]
+    begin = time.monotonic()
+    for pid in victims:
+        kill(pid)
+    assert pool.read_line(waiter) == "started"
+    assert time.monotonic() - begin <= 1.0
+    assert pool.finish(waiter).status == 0
+    pool.await_free()
+    assert len(pool.usage()) == 16
+
+
+def test_supervisor_killed_long_before_the_command_while_somebody_waits(pool):
+    job = pool.job("--gpus", "8")
+    kill(pool.identity("supervisor").pid)
+    waiter = pool.waiter("--gpus", "8")
+    begin = time.monotonic()
+    kill(job.pid)
+    assert pool.read_line(waiter) == "started"
+    assert time.monotonic() - begin <= 1.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_killed_first_waiter(pool, number):
+    """It held GPUs; the next one starts as soon as it is gone."""
+    pool.ok("reserve", "--gpus", "7")
+    first = pool.waiter("--gpus", "2")
+    second = pool.waiter("--gpus", "1")
+    assert pool.queue_json()["entries"][0]["allocated_gpus"] == [7]
+    begin = time.monotonic()
+    kill(first.pid, number)
+    assert pool.read_line(second) == "started"
+    assert time.monotonic() - begin <= 1.0
+    assert pool.finish(second).status == 0
+    assert pool.waiting() == []
+
+
+def test_killed_waiters_in_the_middle(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiters = [pool.waiter() for _ in range(5)]
+    for waiter in waiters[:4]:
+        kill(waiter.pid)
+        waiter.wait()
+    pool.ok("release", "--gpu-ids", "3")
+    assert pool.read_line(waiters[4]) == "started"
+
+
+def test_killed_waiting_reserve(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter(kind="reserve")
+    kill(waiter.pid)
+    waiter.wait()
+    assert pool.queue_json()["entries"] == []
+    pool.ok("release")
+    assert pool.reserved() == []
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+
+
+def test_a_stopped_waiter_does_not_lose_its_place(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter()
+    kill(waiter.pid, signal.SIGSTOP)
+    pool.ok("release")
+    assert pool.reserved() == [0] and pool.waiting() == []
+    kill(waiter.pid, signal.SIGCONT)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_stopped_supervisor(pool):
+    job = pool.job()
+    supervisor = pool.identity("supervisor").pid
+    kill(supervisor, signal.SIGSTOP)
+    assert status_of(pool).startswith("GPU 0: IN USE by root")
+    kill(job.pid)
+    job.wait()
+    assert status_of(pool).startswith("GPU 0: AVAILABLE (last released")
+    kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: not is_alive(supervisor))
+    assert len(pool.usage()) == 1
+
+
+def test_a_stopped_job_keeps_its_gpu(pool):
+    job = pool.job()
+    kill(job.pid, signal.SIGSTOP)
+    assert status_of(pool).startswith("GPU 0: IN USE by root")
+    kill(job.pid, signal.SIGCONT)
+    kill(job.pid, signal.SIGTERM)
+    pool.await_free()
+
+
+def test_supervisor_outlives_the_signals_of_a_terminal(pool):
+    job = pool.job()
+    supervisor = pool.identity("supervisor").pid
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        kill(supervisor, number)
+    assert os.getsid(supervisor) != os.getsid(job.pid)
+    kill(job.pid)
+    pool.await_free()
+    assert how_it_ended(pool) == ["finished"]
+
+
+# --- What the store says of processes --------------------------------------------------------------
+
+
+def rewrite(pool, column, change):
+    """Changes the text of a column of the reservations of runs."""
+    for id, text in pool.rows(f"SELECT id, {column} FROM reservation WHERE kind = 'run'"):
+        pool.edit(f"UPDATE reservation SET {column} = ? WHERE id = ?", change(text), id)
+
+
+def test_reboot(pool):
+    pool.ok("reserve", "--gpu-ids", "7", "--duration", "2h")
+    manual = pool.rows("SELECT ends, started FROM reservation WHERE kind = 'manual'")
+    job = pool.job("--gpus", "2")
+    heartbeat = pool.value("SELECT last_heartbeat FROM reservation WHERE kind = 'run'")
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for column in ("holder", "supervisor", "started", "last_heartbeat"):
+        pool.edit(f"UPDATE reservation SET {column} = replace({column}, ?, ?)", boot_id,
+                  "00000000-1111-2222-3333-444444444444")
+    lines = pool.status()
+    assert lines[0].startswith("GPU 0: AVAILABLE (last released ")
+    assert lines[1].startswith("GPU 1: AVAILABLE (last released ")
+    assert re.match(rf"GPU 7: IN USE by root for {HMS} \(manual, expires in 1h 59m \d+s\)", lines[7])
+    assert pool.rows("SELECT ends FROM reservation") == [(manual[0][0],)]
+    # Nobody knows when it ended; the last heartbeat is the last that was heard of it.
+    assert [(row[5], row[6]) for row in pool.usage()] == [(int(heartbeat.split()[0]), "lost")] * 2
+    assert is_alive(job.pid)  # the test's, which has not rebooted
+
+
+def test_a_waiter_of_before_the_reboot_is_gone(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter()
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    pool.edit("UPDATE request SET waiter = replace(waiter, ?, ?)", boot_id,
+              "00000000-1111-2222-3333-444444444444")
+    assert pool.queue_json()["entries"] == []
+    assert pool.finish(waiter).status == 130  # it finds itself taken out
+
+
+def test_pid_of_another_process(pool):
+    job = pool.job()
+    kill(pool.identity("supervisor").pid)
+
+    def another(text):
+        process = Process(text)
+        process.ticks += 1
+        return str(process)
+
+    rewrite(pool, "holder", another)
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+    assert how_it_ended(pool) == ["lost"]
+    assert is_alive(job.pid)
+
+
+def test_a_supervisor_with_the_pid_of_another_process(pool):
+    job = pool.job()
+    supervisor = pool.identity("supervisor")
+    kill(supervisor.pid)
+    wait_for(lambda: not is_alive(supervisor.pid))
+
+    def another(text):
+        return str(Process(text.replace(str(supervisor.pid), str(os.getpid()), 1)))
+
+    rewrite(pool, "supervisor", another)
+    kill(job.pid)
+    job.wait()
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+
+
+def test_holder_of_another_pid_namespace(pool):
+    job = pool.job()
+    kill(pool.identity("supervisor").pid)
+
+    def elsewhere(text):
+        process = Process(text)
+        process.namespace += 1
+        return str(process)
+
+    rewrite(pool, "holder", elsewhere)
+    rewrite(pool, "supervisor", elsewhere)
+    kill(job.pid)
+    job.wait()
+    # It can't be seen from here; as long as it is heard of, it lives.
+    assert status_of(pool).startswith("GPU 0: IN USE by root")
+
+    def older(seconds):
+        def change(text):
+            wall, boot, boot_id = text.split(" ", 2)
+            return f"{int(wall) - seconds * 10**9} {int(boot) - seconds * 10**9} {boot_id}"
+        return change
+
+    rewrite(pool, "last_heartbeat", older(280))
+    assert re.search(r"\(run, last heartbeat 0h 4m 4\ds ago\)", status_of(pool))
+    rewrite(pool, "last_heartbeat", older(30))
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+    assert how_it_ended(pool) == ["lost"]
+
+
+def test_a_heartbeat_does_not_override_a_fact(pool):
+    job = pool.job()
+    kill(pool.identity("supervisor").pid)
+    kill(job.pid)
+    job.wait()
+    # As if it had been heard of this very moment.
+    rewrite(pool, "last_heartbeat",
+            lambda text: f"{time.time_ns()} {time.clock_gettime_ns(time.CLOCK_BOOTTIME)} "
+                         + text.split(" ", 2)[2])
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+
+
+def test_heartbeats(pool):
+    job = pool.job(env={"CANHAZGPU_HEARTBEAT_INTERVAL": "0.2s", "CANHAZGPU_HEARTBEAT_TIMEOUT": "1s"})
+    seen = {pool.value("SELECT last_heartbeat FROM reservation")}
+
+    def three():
+        seen.add(pool.value("SELECT last_heartbeat FROM reservation"))
+        return len(seen) >= 4
+
+    wait_for(three)
+    kill(job.pid)
+    pool.await_free()
+
+
+# --- What a command leaves behind ------------------------------------------------------------------
+
+PARENT = ("sh", "-c", "setsid env --default-signal=INT sleep 600 </dev/null >/dev/null 2>&1 & "
+                      "echo $!; read line")
+
+
+def job_with_child(pool, *options, on_gpu=0):
+    job = pool.job(*options, command=PARENT, stdin=subprocess.PIPE)
+    child = int(job.first_line)
+    if on_gpu is not None:
+        # It has become the program that it is to be.
+        wait_for(lambda: comm(child) == "sleep")
+        pool.put_processes(on_gpu, {"pid": child, "memory_mb": 5000, "type": "compute"})
+    return job, child
+
+
+def test_a_child_on_the_gpu_keeps_it(pool):
+    job, child = job_with_child(pool)
+    assert pool.finish(job, b"\n").status == 0
+    wait_for(lambda: pool.value("SELECT leftovers FROM reservation").startswith(f"{child} "))
+    assert re.fullmatch(
+        rf"GPU 0: IN USE by root for {HMS} \(run, command ended, last heartbeat {HMS} ago\) "
+        rf"\[validated: 5000MB, 1 processes\] leftover PID {child} \(sleep\)", status_of(pool))
+    entry = pool.status_json()[0]
+    assert entry["command_ended"] is True
+    assert [left["pid"] for left in entry["leftovers"]] == [child]
+    assert pool.reserved() == [0]
+    kill(child)
+    pool.await_free(timeout=5)
+    assert how_it_ended(pool) == ["finished"]
+
+
+def test_a_leftover_outlives_the_supervisor_too(pool):
+    job, child = job_with_child(pool)
+    supervisor = pool.identity("supervisor").pid
+    kill(supervisor)
+    assert pool.finish(job, b"\n").status == 0
+    assert f"leftover PID {child} (sleep)" in status_of(pool)
+    assert pool.reserved() == [0]
+    kill(child)
+    wait_for(lambda: not is_alive(child))
+    assert status_of(pool).startswith("GPU 0: AVAILABLE")
+
+
+def test_a_waiter_gets_the_gpu_when_the_leftover_ends(pool):
+    job, child = job_with_child(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
+    assert pool.finish(job, b"\n").status == 0
+    wait_for(lambda: pool.value("SELECT leftovers FROM reservation"))
+    assert waiter.poll() is None and len(pool.reserved()) == 8
+    begin = time.monotonic()
+    kill(child)
+    assert pool.read_line(waiter) == "started"
+    assert time.monotonic() - begin <= 1.0
+
+
+def test_a_child_that_is_not_on_the_gpu_keeps_nothing(pool):
+    job, child = job_with_child(pool, on_gpu=None)
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free(timeout=5)
+    assert is_alive(child)
+
+
+def test_a_child_on_another_gpu_keeps_nothing(pool):
+    job, child = job_with_child(pool, on_gpu=5)
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free(timeout=5)
+    assert is_alive(child)
+
+
+def test_leftovers_killed(pool):
+    job, child = job_with_child(pool, "--leftovers", "kill")
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free(timeout=5)
+    assert not is_alive(child)
+
+
+def test_leftovers_that_ignore_sigint_are_killed_after_the_grace(pool):
+    command = ("sh", "-c", "setsid env --ignore-signal=INT sleep 600 </dev/null >/dev/null 2>&1 & "
+                           "echo $!; read line")
+    job = pool.job("--leftovers", "kill", "--grace", "0.5s", command=command,
+                   stdin=subprocess.PIPE)
+    child = int(job.first_line)
+    wait_for(lambda: comm(child) == "sleep")
+    begin = time.monotonic()
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free()
+    assert 0.4 <= time.monotonic() - begin < 5
+    assert not is_alive(child)
+
+
+def test_leftovers_released(pool):
+    job, child = job_with_child(pool, "--leftovers", "release")
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free(timeout=5)
+    assert is_alive(child)
+    assert status_of(pool) == (f"GPU 0: IN USE WITHOUT RESERVATION by user root - "
+                               f"5000MB used by PID {child} (sleep)")
+    assert pool.run("run", "-G", "0", "--nonblock", "--", "true").status == 75
+
+
+# --- --timeout -------------------------------------------------------------------------------------
+
+TREE = f"""
+env --default-signal=INT sh -c '{SLEEPER} & echo $!; wait' &
+echo $!
+setsid {SLEEPER} &
+echo $!
+echo all
+wait
+"""
+
+
+def job_tree(pool, *options):
+    """A job of a child, a grandchild, and one in a session of its own; and their pids."""
+    job = pool.popen("run", *options, "--", "sh", "-c", TREE)
+    pids = []
+    lines = []
+    # The last line may come before the grandchild's.
+    while len(pids) < 3 or "all" not in lines:
+        line = pool.read_line(job)
+        assert line, pool.finish(job)
+        lines.append(line)
+        if line != "all":
+            pids.append(int(line))
+    return job, pids
+
+
+def test_timeout_ends_the_whole_job(pool):
+    begin = time.monotonic()
+    job, pids = job_tree(pool, "--timeout", "2s")
+    assert job.wait(PATIENCE) == -signal.SIGINT
+    pool.await_free()
+    assert 1.9 <= time.monotonic() - begin < 10  # long before the 30 s of grace
+    wait_for(lambda: not any(is_alive(pid) for pid in pids), timeout=5)
+    assert how_it_ended(pool) == ["timed_out"]
+
+
+def test_timeout_kills_after_the_grace(pool):
+    begin = time.monotonic()
+    job = pool.job("--timeout", "1s", "--grace", "1s",
+                   command=("sh", "-c", "trap '' INT; echo started; exec sleep 600"))
+    assert job.wait(PATIENCE) == -signal.SIGKILL
+    assert 1.9 <= time.monotonic() - begin < 10
+    pool.await_free()
+    assert how_it_ended(pool) == ["timed_out"]
+
+
+def test_timeout_lets_a_job_clean_up(pool):
+    job = pool.job("--timeout", "0.5s",
+                   command=("sh", "-c", "trap 'echo saved; exit 7' INT; echo started; "
+                                        f"{SLEEPER} & wait"))
+    result = pool.finish(job)
+    assert (result.status, result.out) == (7, "saved\n")
+    pool.await_free()
+
+
+def test_timeout_wakes_a_stopped_job(pool):
+    job = pool.job("--timeout", "0.5s")
+    kill(job.pid, signal.SIGSTOP)
+    assert job.wait(PATIENCE) == -signal.SIGINT
+    pool.await_free()
+
+
+def test_time_in_the_queue_does_not_count(pool):
+    pool.ok("reserve", "--gpus", "8", "--duration", "1.5s")
+    waiter = pool.waiter("--timeout", "1s", command=("sh", "-c", "sleep 0.2; echo done"))
+    assert pool.finish(waiter).out == "done\n"
+
+
+def test_timeout_from_the_environment(pool):
+    job = pool.job(env={"CANHAZGPU_RUN_TIMEOUT": "0.5s"})
+    assert job.wait(PATIENCE) == -signal.SIGINT
+    pool.await_free()
+
+
+# --- Cost ------------------------------------------------------------------------------------------
+
+
+def cpu_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def run_seconds(pids):
+    """As the scheduler counts it, in nanoseconds; missing on some kernels."""
+    try:
+        return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+                   for pid in pids) / 1e9
+    except FileNotFoundError:
+        return cpu_seconds(pids)
+
+
+def memory_kib(pid, *names):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(re.search(rf"^{name}: +(\d+) kB", text, re.M)[1]) for name in names)
+
+
+def test_a_hundred_idle_waiters_cost_next_to_nothing(pool):
+    job = pool.job("--gpus", "8")
+    waiters = [pool.popen("run", "--", "true") for _ in range(100)]
+    pids = [waiter.pid for waiter in waiters]
+    wait_for(lambda: len(pool.waiting()) == 100)
+
+    def quiet():
+        """They have read all the news of each other's coming."""
+        before = run_seconds(pids)
+        time.sleep(0.5)
+        return run_seconds(pids) - before < 0.005
+
+    wait_for(quiet)
+    before, before_exact = cpu_seconds(pids), run_seconds(pids)
+    time.sleep(5)
+    used, used_exact = cpu_seconds(pids) - before, run_seconds(pids) - before_exact
+    own = median([memory_kib(pid, "Private_Clean", "Private_Dirty") for pid in pids])
+    supervisor = memory_kib(pool.identity("supervisor").pid, "Private_Clean", "Private_Dirty")
+    show(f"100 waiters use {used:.2f} s (exactly {used_exact * 1e3:.1f} ms) of CPU in 5 s, "
+               f"{own} KiB of own memory each; a supervisor {supervisor} KiB")
+    assert used <= 0.1
+    assert used_exact <= 0.1
+    assert own <= 4096
+    kill(job.pid)
+    for waiter in waiters:
+        assert waiter.wait(PATIENCE) == 0
+    pool.await_free()

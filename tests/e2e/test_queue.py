@@ -1,0 +1,397 @@
+"""The queue: order, speed, leaving it, and what is told of it (semantics.md, 1 to 7)."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import HMS, assert_error, median, show, validate, wait_for
+
+CLOCK = ("date", "+%s.%N")
+
+
+def simulated(user, uid, pid=4711, memory=5000, program="python3"):
+    return {"pid": pid, "memory_mb": memory, "user": user, "uid": uid, "program": program}
+
+
+# --- Speed -----------------------------------------------------------------------------------------
+
+
+def test_a_waiter_starts_at_once(pool):
+    after_end, after_begin = [], []
+    for _ in range(30):
+        pool.ok("reserve", "--gpus", "8")
+        waiter = pool.waiter("--gpus", "8", command=CLOCK)
+        begin = time.time()
+        pool.ok("release")
+        end = time.time()
+        started = float(pool.read_line(waiter))
+        after_begin.append(started - begin)
+        after_end.append(started - end)
+        assert pool.finish(waiter).status == 0
+        pool.await_free()
+    show(f"release's end to the waiter's command: median {median(after_end) * 1e3:.1f} ms, "
+         f"worst {max(after_end) * 1e3:.1f} ms; from release's start: median "
+         f"{median(after_begin) * 1e3:.1f} ms, worst {max(after_begin) * 1e3:.1f} ms")
+    assert median(after_end) <= 0.050
+    assert max(after_end) <= 2.0
+
+
+def test_a_waiter_starts_as_soon_as_a_run_ends(pool):
+    times = []
+    for _ in range(15):
+        job = pool.job("--gpus", "8")
+        waiter = pool.waiter("--gpus", "8", command=CLOCK)
+        begin = time.time()
+        job.kill()
+        times.append(float(pool.read_line(waiter)) - begin)
+        assert pool.finish(waiter).status == 0
+        pool.await_free()
+    show(f"kill of a run to the waiter's command: median {median(times) * 1e3:.1f} ms, "
+         f"worst {max(times) * 1e3:.1f} ms")
+    assert median(times) <= 0.060
+    assert max(times) <= 2.0
+
+
+# --- Order -----------------------------------------------------------------------------------------
+
+
+def test_order_of_arrival(pool):
+    pool.ok("reserve", "--gpus", "8")
+    log = pool.directory / "log"
+    waiters = [pool.waiter("--gpus", "8", command=("sh", "-c", f"echo {n} >>{log}"))
+               for n in range(12)]
+    assert pool.waiting() == [waiter.request for waiter in waiters]
+    pool.ok("release")
+    for waiter in waiters:
+        assert pool.finish(waiter).status == 0
+    assert log.read_text().split() == [str(n) for n in range(12)]
+
+
+def test_a_small_request_does_not_starve_a_large_one(pool):
+    jobs = [pool.job() for _ in range(8)]
+    large = pool.waiter("--gpus", "4", command=("sh", "-c", "echo large; read line"),
+                        stdin=subprocess.PIPE)
+    small = pool.waiter("--gpus", "1", command=("echo", "small"))
+    for n, job in enumerate(jobs[:3]):
+        job.kill()
+        wait_for(lambda: len(pool.reserved()) == 7 - n)
+    assert len(pool.queue_json()["entries"][0]["allocated_gpus"]) == 3
+    assert small.poll() is None and large.poll() is None
+    jobs[3].kill()
+    assert pool.read_line(large) == "large"
+    assert small.poll() is None
+    jobs[4].kill()
+    assert pool.finish(small).out == "small\n"
+    assert pool.finish(large, b"\n").status == 0
+
+
+@pytest.mark.parametrize("kind", ["run", "reserve"])
+def test_nonblock_overtakes_nobody(pool, kind):
+    pool.ok("reserve", "--gpus", "7", "--duration", "2h")
+    first = pool.waiter("--gpus", "2")
+    words = [kind, "--nonblock"] + (["--", "true"] if kind == "run" else [])
+    assert_error(pool.run(*words), 75,
+                 "not available now: waiting for 1 GPU, none available: ",
+                 "leave --nonblock out to wait in the queue")
+    assert "GPU 7 held for root" in pool.run(*words).err
+    assert pool.waiting() == [first.request]
+    assert pool.reserved() == list(range(7))
+    first.kill()
+    first.wait()
+    assert pool.run(*words).status == 0
+
+
+def test_nonblock_takes_what_is_free(pool):
+    pool.ok("reserve", "--gpus", "7")
+    assert pool.ok("run", "--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "7\n"
+
+
+def test_a_named_request_blocks_no_other_gpu(pool):
+    pool.ok("reserve", "--gpu-ids", "7")
+    pool.waiter("--gpu-ids", "7")
+    out = pool.ok("run", "--gpus", "7", "--nonblock", "--", "sh", "-c",
+                  "echo $CUDA_VISIBLE_DEVICES")
+    assert out == "0,1,2,3,4,5,6\n"
+
+
+def test_a_named_request_holds_what_is_free_of_it(pool):
+    pool.ok("reserve", "--gpu-ids", "7")
+    pool.waiter("--gpu-ids", "6,7", "--user", "alice")
+    lines = pool.status()
+    assert lines[6] == ("GPU 6: AVAILABLE (never used) [validated: 45MB used] "
+                        "held for alice (root), 1st in queue")
+    assert lines[5] == "GPU 5: AVAILABLE (never used) [validated: 45MB used]"
+    assert_error(pool.run("run", "-G", "6", "--nonblock", "--", "true"), 75,
+                 "waiting for GPU 6, held for alice (root)")
+
+
+def test_held_gpus(pool):
+    pool.ok("reserve", "--gpus", "5")
+    pool.waiter("--gpus", "4")
+    pool.waiter("--gpus", "1")
+    lines = pool.status()
+    for gpu in (5, 6, 7):
+        assert lines[gpu] == (f"GPU {gpu}: AVAILABLE (never used) [validated: 45MB used] "
+                              "held for root, 1st in queue")
+    entries = pool.status_json()
+    assert {entry["gpu_id"] for entry in entries if "held_for" in entry} == {5, 6, 7}
+    assert entries[5]["held_for"] == "root" and entries[5]["held_position"] == 1
+    assert pool.reserved() == [0, 1, 2, 3, 4]
+
+
+# --- Leaving it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["run", "reserve"])
+def test_wait_in_vain(pool, kind):
+    pool.ok("reserve", "--gpus", "8", "--duration", "2h")
+    begin = time.monotonic()
+    words = [kind, "--wait", "1s"] + (["--", "true"] if kind == "run" else [])
+    result = pool.run(*words)
+    assert 0.9 <= time.monotonic() - begin < 6
+    assert result.status == 75 and result.out == ""
+    lines = result.err.splitlines()
+    assert len(lines) == 3, result
+    assert re.match(r"canhazgpu: 1st in queue, waiting for 1 GPU, none available: "
+                    r"GPUs 0-7 reserved by root until .*; estimated start ", lines[0])
+    assert lines[1].startswith("canhazgpu: error: not available in time: waiting for 1 GPU")
+    assert lines[2].startswith("hint: wait longer")
+    assert pool.waiting() == []
+
+
+def test_wait_long_enough(pool):
+    pool.ok("reserve", "--gpus", "8", "--duration", "0.5s")
+    assert pool.ok("run", "--wait", "30s", "--", "echo", "ran") == "ran\n"
+
+
+@pytest.mark.parametrize("kind", ["run", "reserve"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_the_queue(pool, number, kind):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter(kind=kind)
+    waiter.send_signal(number)
+    result = pool.finish(waiter)
+    assert_error(result, 130, "interrupted while waiting (")
+    assert "left the queue" in result.err
+    assert pool.waiting() == []
+    pool.ok("release")
+    assert pool.reserved() == []
+    assert len(pool.usage()) == 8  # only of the reservation
+
+
+def test_a_signal_before_it_waits(pool):
+    """While it looks at the GPUs, which may take its time, it is not deaf."""
+    pool.edit_gpus(delay_ms=5000)
+    process = pool.popen("run", "--", "true")
+
+    def holds_back_sigint():
+        status = open(f"/proc/{process.pid}/status").read()
+        return int(re.search(r"SigBlk:\s+(\w+)", status)[1], 16) & 1 << signal.SIGINT - 1
+
+    wait_for(holds_back_sigint)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    result = pool.finish(process)
+    assert result.status in (130, -signal.SIGINT), result
+    assert time.monotonic() - begin < 2
+    assert pool.waiting() == [] and pool.reserved() == []
+
+
+def test_cancel_by_the_beginning_of_the_id(pool):
+    pool.ok("reserve", "--gpus", "8")
+    first, second = pool.waiter(), pool.waiter()
+    assert pool.ok("cancel", second.request[:6]) == f"cancelled {second.request}\n"
+    result = pool.finish(second)
+    assert_error(result, 130, f"request {second.request} was taken out of the queue")
+    assert pool.waiting() == [first.request]
+    assert pool.ok("cancel", first.request) == f"cancelled {first.request}\n"
+    assert pool.finish(first).status == 130
+    assert_error(pool.run("cancel", first.request), 1,
+                 f"no request '{first.request}' waits in the queue", "canhazgpu queue")
+    assert_error(pool.run("cancel", ""), 1, "no request ''")
+
+
+def test_cancel_of_an_ambiguous_id(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiters = [pool.waiter() for _ in range(2)]
+    for n, waiter in enumerate(waiters):
+        # Cancelled under another id is gone for its owner; these two are only to be told apart.
+        pool.edit("UPDATE request SET id = ? WHERE id = ?", f"zzzzzzz{n}", waiter.request)
+    result = pool.run("cancel", "zzzz")
+    for waiter in waiters:
+        assert pool.finish(waiter).status == 130
+    if "no request" not in result.err:  # else they had looked, and were gone, before the cancel
+        assert_error(result, 1, "more than one request begins with 'zzzz'", "write more of the id")
+
+
+# --- What is told ----------------------------------------------------------------------------------
+
+
+def test_queue_as_json(pool):
+    empty = validate(pool.queue_json(), "queue")
+    assert empty == {"entries": [], "total_waiting": 0, "total_gpus_requested": 0,
+                     "total_gpus_allocated": 0}
+    pool.ok("reserve", "--gpus", "7", "--duration", "2h")
+    ends = pool.value("SELECT ends FROM reservation") / 1e9
+    first = pool.waiter("--gpus", "2", "--note", "for ä \x1b[31m science", "--user", "alice")
+    second = pool.waiter("--gpu-ids", "3,5", kind="reserve")
+    queue = validate(pool.queue_json(), "queue")
+    assert (queue["total_waiting"], queue["total_gpus_requested"],
+            queue["total_gpus_allocated"]) == (2, 4, 1)
+    one, two = queue["entries"]
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends))
+    enqueued = [one.pop("enqueue_time"), two.pop("enqueue_time")]
+    assert enqueued == sorted(enqueued)
+    for entry in (one, two):
+        assert re.fullmatch(HMS, entry.pop("wait_time"))
+        assert 0 <= entry.pop("wait_time_seconds") < 30
+        assert "reserved by root until" in entry.pop("reason")
+    start = one.pop("estimated_start")
+    assert start == when
+    two.pop("estimated_start", None)
+    assert one == {
+        "id": first.request, "position": 1, "user": "alice (root)", "actual_user": "root",
+        "requested_count": 2, "requested_ids": [], "allocated_gpus": [7], "allocated_count": 1,
+        "reservation_type": "run", "note": "for ä \x1b[31m science"}
+    assert two == {
+        "id": second.request, "position": 2, "user": "root", "actual_user": "root",
+        "requested_count": 2, "requested_ids": [3, 5], "allocated_gpus": [], "allocated_count": 0,
+        "reservation_type": "manual"}
+
+
+def test_queue_as_text(pool):
+    assert pool.ok("queue") == "nobody waits\n"
+    pool.ok("reserve", "--gpus", "8", "--duration", "2h")
+    waiter = pool.waiter("--gpu-ids", "1,3", "--note", "mine")
+    title, line = pool.ok("queue").splitlines()
+    assert re.split(r" {2,}", title.strip()) == ["POSITION", "ID", "USER", "GPUS", "TYPE", "WAITED",
+                                                "REASON", "ESTIMATED START", "NOTE"]
+    cells = re.split(r" {2,}", line.strip())
+    assert cells[:5] == ["1", waiter.request, "root", "GPUs 1 and 3", "RUN"]
+    assert re.fullmatch(HMS, cells[5])
+    assert cells[6].startswith("waiting for GPUs 1 and 3, reserved by root until")
+    assert cells[8] == "mine"
+
+
+def test_a_waiter_tells_each_change_once(pool):
+    pool.ok("reserve", "--gpus", "8", "--duration", "2h")
+    first, second = pool.waiter("--gpus", "8"), pool.waiter("--gpus", "8")
+    assert second.told.startswith("canhazgpu: 2nd in queue, waiting for 8 GPUs")
+    pool.ok("cancel", first.request)
+    line = second.stderr.readline().decode()
+    assert line.startswith("canhazgpu: 1st in queue, waiting for 8 GPUs, none available: "), line
+    # Changes that are no news to it.
+    for note in ("a", "b", "c"):
+        pool.ok("admin", "--drain", "1", "--note", note)
+    pool.ok("admin", "--undrain", "1")
+    second.send_signal(signal.SIGTERM)
+    told = pool.finish(second).err.splitlines()
+    assert len(told) == len(set(told)), told
+    assert [line for line in told if "in queue" in line] == []
+
+
+# --- What ends the waiting -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waiters", [1, 5])
+def test_an_expiry_needs_no_other_command(pool, waiters):
+    pool.ok("reserve", "--gpus", "8", "--duration", "1s")
+    ends = pool.value("SELECT ends FROM reservation") / 1e9
+    waiting = [pool.waiter(command=CLOCK) for _ in range(waiters)]
+    for waiter in waiting:
+        started = float(pool.read_line(waiter))
+        assert 0 <= started - ends <= 1.0
+    for waiter in waiting:
+        assert pool.finish(waiter).status == 0
+    pool.await_free()
+    manual = [row for row in pool.usage() if row[3] == "manual"]
+    assert [row[6] for row in manual] == ["expired"] * 8
+    assert {row[5] for row in manual} == {int(round(ends * 1e9))} or all(
+        abs(row[5] / 1e9 - ends) < 1e-3 for row in manual)
+
+
+def test_an_undrained_gpu_goes_to_the_waiter(pool):
+    pool.ok("admin", "--drain", "0-7", "--note", "moving")
+    waiter = pool.waiter()
+    assert "GPUs 0-7 out of service (moving)" in waiter.told
+    pool.ok("admin", "--undrain", "5")
+    assert pool.read_line(waiter) == "started"
+
+
+def test_unreserved_use_that_began_meanwhile(pool):
+    """Granted a GPU that somebody uses by then, it gives it back and keeps its place."""
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter("--gpu-ids", "3")
+    pool.put_processes(3, simulated("bob", 1001))
+    pool.ok("release")
+    line = waiter.stderr.readline().decode()
+    assert re.match(r"canhazgpu: 1st in queue, waiting for GPU 3, in unreserved use by bob", line)
+    assert pool.waiting() == [waiter.request] and pool.reserved() == []
+    # Others are not in its way, nor it in theirs.
+    assert pool.run("run", "-G", "4", "--nonblock", "--", "true").status == 0
+    assert pool.run("run", "-G", "3", "--nonblock", "--", "true").status == 75
+    pool.put_processes(3)
+    assert pool.read_line(waiter) == "started"
+    assert pool.finish(waiter).status == 0
+    pool.await_free()
+    assert {row[0] for row in pool.usage() if row[1] == 3 and row[3] == "run"} == {waiter.request}
+
+
+def test_a_free_gpu_is_taken_instead_of_one_in_unreserved_use(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter(command=("sh", "-c", "echo $CUDA_VISIBLE_DEVICES"))
+    for gpu in range(7):
+        pool.put_processes(gpu, simulated("bob", 1001, pid=4000 + gpu))
+    pool.ok("release")
+    assert pool.read_line(waiter) == "7"
+
+
+def test_waiting_for_unreserved_use_from_the_beginning(pool):
+    pool.edit_gpus(lambda gpus: [gpu.update(processes=[simulated("bob", 1001)]) for gpu in gpus])
+    waiter = pool.waiter()
+    assert "GPUs 0-7 in unreserved use by bob" in waiter.told
+    pool.put_processes(6)
+    assert pool.read_line(waiter) == "started"
+
+
+def test_waiting_for_a_gpu_in_error(pool):
+    pool.edit_gpus(lambda gpus: gpus[2].update(error="GPU is lost"))
+    waiter = pool.waiter("--gpu-ids", "2")
+    assert "waiting for GPU 2, in error (GPU is lost)" in waiter.told
+    pool.edit_gpus(lambda gpus: gpus[2].pop("error"))
+    assert pool.read_line(waiter) == "started"
+
+
+def test_the_probe_fails_while_it_waits(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter()
+    pool.edit_gpus(error="the driver is gone")
+    pool.ok("release")
+    # Nothing unknown is given out; and nobody gives up for it.
+    wait_for(lambda: pool.waiting() == [waiter.request] and pool.reserved() == [])
+    assert waiter.poll() is None
+    pool.edit_gpus(error=None)
+    assert pool.read_line(waiter) == "started"
+
+
+def test_reserve_waits_too(pool):
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter("--short", "--duration", "1h", kind="reserve")
+    pool.ok("release")
+    assert pool.finish(waiter).out == "0\n"
+    ends, holder = pool.rows("SELECT ends, holder FROM reservation")[0]
+    assert holder is None
+    assert 3500 < ends / 1e9 - time.time() <= 3600
+
+
+def test_reserve_prints_a_line_to_copy(pool):
+    out = pool.ok("reserve", "--gpus", "2")
+    lines = out.splitlines()
+    assert re.match(r"reserved GPUs 0 and 1 until ", lines[0])
+    assert "export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0,1" in lines
+    reservation = validate(json.loads(pool.ok("reserve", "--json", "--note", "n")), "reservation")
+    assert reservation["gpu_ids"] == [2] and reservation["note"] == "n"
+    assert pool.ok("reserve", "-G", "5,3", "--short") == "3,5\n"

@@ -1,0 +1,115 @@
+// A pool in which every field of every struct has a value of its own, and an odd one.
+#pragma once
+
+#include <limits>
+#include <string>
+
+#include "core/pool.h"
+
+namespace chg {
+
+/// Quotes, newlines, SQL, a text that no UTF-8 is, and every byte but NUL.
+inline std::string odd_text(const std::string& name) {
+  std::string text =
+      name + " 'q\"uo`te; DROP TABLE gpu;--\n\r\t%s \\0 \xc3\x28\xff \xf0\x9f\x98\x80 ";
+  for (int byte = 1; byte < 256; ++byte) text += static_cast<char>(byte);
+  return text;
+}
+
+inline std::string long_text() { return std::string(10'000, 'x') + "\xe2\x82\xac"; }
+
+/// Instants that differ in each part. `boot_id` may hold anything but a newline.
+inline Instant odd_instant(int n) {
+  return {WallTime(std::chrono::nanoseconds(1795525200123456789 + n)),
+          BootTime(987654321012345 + n), "boot id " + std::to_string(n)};
+}
+
+inline ProcessIdentity odd_process(int n) {
+  return {"host's \"name\" " + std::to_string(n), "boot-" + std::to_string(n),
+          std::numeric_limits<std::uint64_t>::max() - static_cast<std::uint64_t>(n),
+          std::numeric_limits<int>::max() - n,
+          std::numeric_limits<std::uint64_t>::max() - 100 - static_cast<std::uint64_t>(n)};
+}
+
+inline Gpu full_gpu(int index) {
+  constexpr auto kUidMax = std::numeric_limits<std::uint32_t>::max();
+  Gpu gpu;
+  gpu.index = index;
+  gpu.uuid = odd_text("uuid") + std::to_string(index);
+  gpu.model = odd_text("model");
+  gpu.out_of_service = odd_text("note");
+  gpu.last_released = odd_instant(1);
+  gpu.obstacle =
+      Obstacle{Obstacle::Kind::UnreservedUse, odd_instant(2), odd_text("by"), {0, 1000, kUidMax}};
+  gpu.last_used_by_uid = {
+      {0, WallTime(std::chrono::nanoseconds(-5))},
+      {kUidMax, WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()))}};
+  return gpu;
+}
+
+inline Reservation full_reservation(const std::string& id, int n) {
+  Reservation held;
+  held.id = id;
+  held.account = {std::numeric_limits<std::uint32_t>::max(), odd_text("account")};
+  held.label = odd_text("label");
+  held.note = long_text();
+  held.kind = Kind::Manual;
+  held.gpus = {0, 7, std::numeric_limits<int>::max()};
+  held.started = odd_instant(10 + n);
+  held.last_heartbeat = odd_instant(20 + n);
+  held.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
+  held.holder = odd_process(1);
+  held.supervisor = odd_process(2);
+  held.leftovers = {odd_process(3), odd_process(4)};
+  held.ending = End::Killed;
+  return held;
+}
+
+inline Request full_request(const std::string& id, std::uint64_t arrival) {
+  Request request;
+  request.id = id;
+  request.arrival = arrival;
+  request.account = {4'000'000'000U, odd_text("account")};
+  request.label = long_text();
+  request.note = odd_text("note");
+  request.kind = Kind::Manual;
+  request.count = std::numeric_limits<int>::max();
+  request.gpu_ids = {1, 2, 30};
+  request.force = true;
+  request.duration = Duration(std::numeric_limits<std::int64_t>::max());
+  request.enqueued = odd_instant(30);
+  request.last_heartbeat = odd_instant(31);
+  request.waiter = odd_process(5);
+  return request;
+}
+
+/// Full structs, and beside each an empty one.
+inline Pool full_pool() {
+  Pool pool;
+  pool.provider = odd_text("provider");
+  pool.admin_group = odd_text("group");
+  pool.creator_uid = std::numeric_limits<std::uint32_t>::max();
+  pool.next_arrival = std::numeric_limits<std::int64_t>::max();
+  pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
+  pool.gpus[1].index = 1;
+  pool.gpus[2].obstacle->kind = Obstacle::Kind::Error;
+  pool.gpus[2].obstacle->uids.clear();
+  pool.gpus[2].out_of_service = "";
+  pool.reservations = {Reservation{}, full_reservation(odd_text("id"), 1), full_reservation("", 2)};
+  pool.reservations[0].id = "bare";
+  pool.queue = {Request{}, full_request(odd_text("id"), 5),
+                full_request("last", std::numeric_limits<std::int64_t>::max())};
+  pool.queue[0].id = "bare";
+  return pool;
+}
+
+inline UsageRecord usage_record(const std::string& id, int gpu, int ended_s) {
+  UsageRecord record;
+  record.reservation_id = id;
+  record.gpu = gpu;
+  record.account = {1000, "alice"};
+  record.ended = WallTime(std::chrono::seconds(ended_s));
+  return record;
+}
+
+}  // namespace chg

@@ -1,0 +1,108 @@
+#include "app/acquire.h"
+
+#include <gtest/gtest.h>
+
+#include "support/app_scene.h"
+#include "support/expect_error.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+Acquired acquire_at_once(AppScene& app, const Ask& ask) {
+  SignalWatch signals;
+  return acquire(app.host, signals, app.scene.request(ask), {true, std::nullopt},
+                 [](const Decision&, const Instant&) {});
+}
+
+TEST(Acquire, IsGrantedOnArrivalWhatIsFree) {
+  AppScene app(2);
+  const Acquired acquired = acquire_at_once(app, {.id = "mine", .gpu_ids = {1}});
+  ASSERT_TRUE(std::holds_alternative<Granted>(acquired));
+  EXPECT_EQ(std::get<Granted>(acquired).reservation.gpus, Gpus{1});
+  EXPECT_EQ(app.store.read().reservations.at(0).holder, self_identity());
+}
+
+TEST(Acquire, WithoutWaitingLeavesTheQueueAgain) {
+  AppScene app(1);
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = Kind::Manual, .ends_in = hours(1)});
+  app.save();
+  const Acquired acquired = acquire_at_once(app, {.id = "mine"});
+  ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
+  const auto& refused = std::get<NotGranted>(acquired);
+  EXPECT_EQ(refused.why, NotGranted::Why::NotAvailable);
+  ASSERT_TRUE(refused.decision);
+  EXPECT_EQ(refused.decision->reason.blockers.at(0).who, "bob");
+  EXPECT_TRUE(app.store.read().queue.empty());
+}
+
+TEST(Acquire, DoesNotJoinTheQueueWhenTheProbeFails) {
+  AppScene app(1);
+  app.look = []() -> Observation { throw Error(ErrorKind::Failed, "nvidia-smi failed"); };
+  expect_error(ErrorKind::Failed, "nvidia-smi failed",
+               [&] { acquire_at_once(app, {.id = "mine"}); });
+  EXPECT_TRUE(app.written.empty());
+}
+
+TEST(Acquire, IsNotGrantedWhatSomebodyUsesUnreserved) {
+  AppScene app(1);
+  app.look = [&] { return app.scene.observation({reading(0, {{.uid = kBob}})}); };
+  EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_at_once(app, {.id = "mine"})));
+  EXPECT_TRUE(app.store.read().reservations.empty());
+}
+
+// The GPU was released while the probe looked, so the look says nothing of it; a second one shows
+// that somebody uses it.
+AppScene& with_a_gpu_released_during_the_look(AppScene& app) {
+  app.look = [&app, looks = 0]() mutable {
+    const Observation before = app.scene.observation({reading(0), reading(1)});
+    app.scene.clock.advance(seconds(1));
+    if (++looks == 1) {
+      app.store.update([&](Pool& pool) { pool.gpus[0].last_released = app.scene.now(); });
+      app.scene.clock.advance(seconds(1));
+      return before;
+    }
+    return app.scene.observation({reading(0, {{.uid = kBob}}), reading(1)});
+  };
+  return app;
+}
+
+TEST(Acquire, LooksAgainBeforeItTrustsAGrantThatTheLookDoesNotCover) {
+  AppScene app(2);
+  with_a_gpu_released_during_the_look(app);
+  EXPECT_TRUE(
+      std::holds_alternative<NotGranted>(acquire_at_once(app, {.id = "mine", .gpu_ids = {0}})));
+  EXPECT_TRUE(app.store.read().reservations.empty());
+  EXPECT_TRUE(app.store.history(WallTime::min()).empty());
+}
+
+TEST(Acquire, GivesAWrongGrantBackToItsOldPlaceInTheQueue) {
+  AppScene app(2);
+  app.scene.hold(
+      {.id = "bobs", .uid = kBob, .kind = Kind::Manual, .gpus = {1}, .ends_in = hours(1)});
+  app.scene.ask({.id = "earlier", .gpu_ids = {1}});
+  app.scene.pool.queue[0].waiter = self_identity();
+  app.save();
+  with_a_gpu_released_during_the_look(app);
+  acquire_at_once(app, {.id = "mine", .gpu_ids = {0}});
+  // The update that gave the grant back.
+  const auto given_back =
+      std::find_if(app.written.begin(), app.written.end(),
+                   [](const Pool& pool) { return find_request(pool, "mine") != nullptr; });
+  ASSERT_NE(given_back, app.written.end());
+  ASSERT_EQ(given_back->queue.size(), 2U);
+  EXPECT_EQ(given_back->queue[0].id, "earlier");
+  EXPECT_GT(given_back->queue[1].arrival, given_back->queue[0].arrival);
+}
+
+TEST(RequestId, IsEightLettersThatNobodyMistakes) {
+  const std::string id = make_request_id();
+  EXPECT_EQ(id.size(), 8U);
+  EXPECT_EQ(id.find_first_not_of("0123456789abcdefghjkmnpqrstvwxyz"), std::string::npos) << id;
+  EXPECT_NE(make_request_id(), id);
+}
+
+}  // namespace
+}  // namespace chg

@@ -1,0 +1,120 @@
+// Rule 15: when a GPU is in use.
+#include "core/observation.h"
+
+#include <gtest/gtest.h>
+
+#include "support/pool_builder.h"
+
+namespace chg {
+namespace {
+
+class InUse : public ::testing::Test {
+ protected:
+  bool in_use(const GpuReading& reading) const { return is_in_use(reading, settings_); }
+
+  Settings settings_;
+};
+
+TEST_F(InUse, NotWhenNothingIsOnIt) { EXPECT_FALSE(in_use(reading(0))); }
+
+TEST_F(InUse, WhenAProcessHoldsMoreThanTheThreshold) {
+  EXPECT_TRUE(in_use(reading(0, {{.memory_mib = 101}})));
+}
+
+TEST_F(InUse, NotWhenAProcessHoldsNoMoreThanTheThreshold) {
+  EXPECT_FALSE(in_use(reading(0, {{.memory_mib = 100}})));
+}
+
+TEST_F(InUse, WhenProcessesTogetherHoldMoreThanTheThreshold) {
+  EXPECT_TRUE(in_use(reading(0, {{.pid = 1, .memory_mib = 60}, {.pid = 2, .memory_mib = 60}})));
+}
+
+TEST_F(InUse, WhenTheMemoryOfAProcessIsUnknown) {
+  EXPECT_TRUE(in_use(reading(0, {{.memory_mib = std::nullopt}})));
+}
+
+TEST_F(InUse, NotForGraphicsProcesses) {
+  EXPECT_FALSE(in_use(reading(0, {{.memory_mib = 5000, .type = GpuProcess::Type::Graphics}})));
+}
+
+TEST_F(InUse, NotForIgnoredPrograms) {
+  EXPECT_FALSE(in_use(reading(0, {{.program = "nvidia-cuda-mps-server", .memory_mib = 5000}})));
+}
+
+TEST_F(InUse, ForProgramsWhoseNamesOnlyBeginLikeIgnoredOnes) {
+  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg2", .memory_mib = 5000}})));
+}
+
+TEST_F(InUse, FollowsTheIgnoredProgramsOfTheSettings) {
+  settings_.ignore_processes = {"python3"};
+  EXPECT_FALSE(in_use(reading(0, {{.program = "python3"}})));
+  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg"}})));
+}
+
+TEST_F(InUse, WhenMemoryOfNoListedProcessExceedsTheThreshold) {
+  EXPECT_TRUE(in_use(reading(0, {}, 1025)));
+  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg", .memory_mib = 300}}, 1025)));
+}
+
+TEST_F(InUse, NotWhenMemoryOfNoListedProcessIsBelowTheThreshold) {
+  EXPECT_FALSE(in_use(reading(0, {}, 1024)));
+  EXPECT_FALSE(in_use(reading(0, {{.program = "Xorg", .memory_mib = 3000}}, 1024)));
+}
+
+TEST_F(InUse, FollowsTheThresholdsOfTheSettings) {
+  settings_.process_threshold_mib = 5000;
+  settings_.memory_threshold_mib = 5000;
+  EXPECT_FALSE(in_use(reading(0, {{.memory_mib = 5000}}, 5000)));
+  settings_.process_threshold_mib = 0;
+  EXPECT_TRUE(in_use(reading(0, {{.memory_mib = 1}})));
+}
+
+// Unknown is never free.
+TEST_F(InUse, WhenTheMemoryOfTheGpuCannotBeRead) {
+  GpuReading silent = reading(0);
+  silent.memory_used_mib.reset();
+  EXPECT_TRUE(in_use(silent));
+}
+
+TEST_F(InUse, WhenAnIgnoredProcessHidesItsMemoryAndTheTotalExceedsTheThreshold) {
+  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg", .memory_mib = std::nullopt}}, 1025)));
+}
+
+TEST_F(InUse, NotWhenAnIgnoredProcessHidesItsMemoryAndTheTotalIsSmall) {
+  EXPECT_FALSE(in_use(reading(0, {{.program = "Xorg", .memory_mib = std::nullopt}}, 900)));
+}
+
+TEST(UnlistedMemory, IsWhatTheProcessesDoNotHold) {
+  EXPECT_EQ(unlisted_memory_mib(reading(0, {{.memory_mib = 300}}, 44)), 44U);
+}
+
+TEST(UnlistedMemory, IsNeverNegative) {
+  GpuReading odd = reading(0, {{.memory_mib = 300}});
+  odd.memory_used_mib = 200;
+  EXPECT_EQ(unlisted_memory_mib(odd), 0U);
+}
+
+TEST(UnlistedMemory, IsMissingWhereItCannotBeTold) {
+  GpuReading silent = reading(0);
+  silent.memory_used_mib.reset();
+  EXPECT_EQ(unlisted_memory_mib(silent), std::nullopt);
+  EXPECT_EQ(unlisted_memory_mib(reading(0, {{.memory_mib = std::nullopt}}, 44)), std::nullopt);
+}
+
+TEST(FindReading, GoesByTheUuidAndNotByTheIndex) {
+  GpuReading moved = reading(3);
+  moved.index = 0;
+  const Observation seen{{}, {moved, reading(1)}, {}};
+  ASSERT_NE(find_reading(seen, "GPU-3", 3), nullptr);
+  EXPECT_EQ(find_reading(seen, "GPU-3", 3)->index, 0);
+  EXPECT_EQ(find_reading(seen, "GPU-0", 0), nullptr);
+}
+
+TEST(FindReading, GoesByTheIndexInAPoolWithoutUuids) {
+  const Observation seen{{}, {reading(1)}, {}};
+  EXPECT_NE(find_reading(seen, "", 1), nullptr);
+  EXPECT_EQ(find_reading(seen, "", 0), nullptr);
+}
+
+}  // namespace
+}  // namespace chg

@@ -1,0 +1,139 @@
+// Rule 20: what the end of a reservation leaves behind.
+#include "core/pool.h"
+
+#include <gtest/gtest.h>
+
+#include "support/pool_builder.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+TEST(EndReservation, WritesARecordForEachGpu) {
+  Scene scene(3);
+  scene.hold({.id = "m",
+              .uid = kBob,
+              .label = "ann",
+              .kind = Kind::Manual,
+              .gpus = {0, 2},
+              .age = hours(2)});
+  end_reservation(scene.pool, "m", scene.now(), End::Released);
+  const WallTime started = scene.now().wall - hours(2);
+  const std::vector<UsageRecord> expected = {
+      {"m", 0, account(kBob), "ann", Kind::Manual, started, scene.now().wall, End::Released},
+      {"m", 2, account(kBob), "ann", Kind::Manual, started, scene.now().wall, End::Released}};
+  EXPECT_EQ(scene.pool.ended, expected);
+  EXPECT_TRUE(scene.pool.reservations.empty());
+}
+
+TEST(EndReservation, MarksItsGpusAndNoOthersAsReleased) {
+  Scene scene(2);
+  scene.hold({.id = "m", .uid = kBob, .gpus = {1}});
+  end_reservation(scene.pool, "m", scene.now(), End::Released);
+  EXPECT_EQ(scene.gpu(1).last_released, scene.now());
+  EXPECT_EQ(scene.gpu(1).last_used_by_uid,
+            (std::map<std::uint32_t, WallTime>{{kBob, scene.now().wall}}));
+  EXPECT_EQ(scene.gpu(0).last_released, std::nullopt);
+  EXPECT_TRUE(scene.gpu(0).last_used_by_uid.empty());
+}
+
+TEST(EndReservation, RemembersTheLastUseOfEachAccount) {
+  Scene scene(1);
+  scene.gpu(0).last_used_by_uid = {{kAlice, {}}, {kBob, {}}};
+  scene.hold({.id = "m", .uid = kBob});
+  end_reservation(scene.pool, "m", scene.now(), End::Released);
+  EXPECT_EQ(scene.gpu(0).last_used_by_uid[kAlice], WallTime{});
+  EXPECT_EQ(scene.gpu(0).last_used_by_uid[kBob], scene.now().wall);
+}
+
+TEST(EndReservation, KnowsAnIdThatNobodyHasFromAGoodOne) {
+  Scene scene(1);
+  scene.hold({.id = "m"});
+  const Pool before = scene.pool;
+  end_reservation(scene.pool, "x", scene.now(), End::Released);
+  EXPECT_EQ(scene.pool, before);
+}
+
+TEST(EndReservation, NeverEndsBeforeItsStart) {
+  Scene scene(1);
+  scene.hold({.id = "m", .age = hours(1)});
+  end_reservation(scene.pool, "m", scene.ago(hours(2)), End::Lost);
+  EXPECT_EQ(scene.pool.ended.at(0).ended, scene.now().wall - hours(1));
+  EXPECT_EQ(scene.pool.ended.at(0).started, scene.now().wall - hours(1));
+}
+
+// When the wall clock stepped back, the release was still later than any look of before (rule 13).
+TEST(EndReservation, KeepsTheBootTimeOfTheEndThoughTheWallClockSteppedBack) {
+  Scene scene(1);
+  scene.hold({.id = "m"});
+  scene.clock.advance(minutes(10));
+  scene.clock.step_wall(-hours(2));
+  end_reservation(scene.pool, "m", scene.now(), End::Released);
+  ASSERT_TRUE(scene.gpu(0).last_released);
+  EXPECT_EQ(scene.gpu(0).last_released->boot, scene.now().boot);
+  EXPECT_GE(scene.pool.ended.at(0).ended, scene.pool.ended.at(0).started);
+}
+
+TEST(EndReservationOn, LeavesTheOtherGpusReserved) {
+  Scene scene(3);
+  scene.hold({.id = "m", .gpus = {0, 1, 2}});
+  end_reservation_on(scene.pool, "m", {1}, scene.now(), End::Released);
+  EXPECT_EQ(scene.gpus_of("m"), (Gpus{0, 2}));
+  ASSERT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(scene.pool.ended[0].gpu, 1);
+}
+
+TEST(EndReservationOn, ForgetsTheReservationWithItsLastGpu) {
+  Scene scene(2);
+  scene.hold({.id = "m", .gpus = {0, 1}});
+  end_reservation_on(scene.pool, "m", {1}, scene.now(), End::Released);
+  end_reservation_on(scene.pool, "m", {0}, scene.now(), End::Expired);
+  EXPECT_TRUE(scene.pool.reservations.empty());
+  EXPECT_EQ(scene.pool.ended.size(), 2U);
+}
+
+TEST(EndReservationOn, WritesNoRecordForAGpuThatIsNotItsOwn) {
+  Scene scene(2);
+  scene.hold({.id = "m", .gpus = {0}});
+  end_reservation_on(scene.pool, "m", {1, 0, 0}, scene.now(), End::Released);
+  EXPECT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(scene.gpu(1).last_released, std::nullopt);
+}
+
+TEST(Pool, FindsWhoHasAGpu) {
+  Scene scene(3);
+  scene.hold({.id = "a", .gpus = {0, 2}});
+  EXPECT_EQ(reservation_of(scene.pool, 2)->id, "a");
+  EXPECT_EQ(reservation_of(scene.pool, 1), nullptr);
+  EXPECT_EQ(reservation_of(scene.pool, 9), nullptr);
+}
+
+TEST(Pool, FindsGpusByIndexAndNotByPlace) {
+  Scene scene(2);
+  scene.gpu(0).index = 5;
+  EXPECT_EQ(find_gpu(scene.pool, 5), scene.pool.gpus.data());
+  EXPECT_EQ(find_gpu(scene.pool, 0), nullptr);
+}
+
+TEST(IsBefore, GoesByTheBootClockWithinOneBoot) {
+  const Instant early{WallTime(hours(9)), hours(1), "boot"};
+  const Instant late{WallTime(hours(8)), hours(2), "boot"};
+  EXPECT_TRUE(is_before(early, late));
+  EXPECT_FALSE(is_before(late, early));
+  EXPECT_FALSE(is_before(early, early));
+}
+
+TEST(IsBefore, GoesByTheWallClockBetweenBootsAndWhereTheBootIsUnknown) {
+  const Instant before{WallTime(hours(8)), hours(100), "boot"};
+  const Instant after{WallTime(hours(9)), hours(1), "next"};
+  EXPECT_TRUE(is_before(before, after));
+  EXPECT_FALSE(is_before(after, before));
+  const Instant unknown{WallTime(hours(8)), hours(100), ""};
+  const Instant unknown_later{WallTime(hours(9)), hours(1), ""};
+  EXPECT_TRUE(is_before(unknown, unknown_later));
+}
+
+}  // namespace
+}  // namespace chg

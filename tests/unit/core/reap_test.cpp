@@ -1,0 +1,641 @@
+// Rules 8-13: what is over, when it ended, and what keeps it.
+#include "core/reap.h"
+
+#include <gtest/gtest.h>
+
+#include "support/pool_builder.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr int kCommand = 10;
+constexpr int kSupervisor = 11;
+constexpr int kLeftover = 12;
+
+// One GPU, run by alice since an hour: command 10, supervisor 11.
+class ReapRun : public ::testing::Test {
+ protected:
+  void hold_run(std::vector<int> leftovers = {}, Duration silent = Duration::zero()) {
+    scene_.hold({.id = "run",
+                 .gpus = {0},
+                 .age = hours(1),
+                 .silent = silent,
+                 .holder = kCommand,
+                 .supervisor = kSupervisor,
+                 .leftovers = std::move(leftovers)});
+  }
+
+  void kill_command_and_supervisor() {
+    scene_.liveness.set({kCommand, kSupervisor}, Liveness::Gone);
+  }
+
+  bool goes_on() const { return find_reservation(scene_.pool, "run") != nullptr; }
+
+  UsageRecord record() const {
+    EXPECT_EQ(scene_.pool.ended.size(), 1U);
+    return scene_.pool.ended.empty() ? UsageRecord{} : scene_.pool.ended.front();
+  }
+
+  Reservation& run() { return *find_reservation(scene_.pool, "run"); }
+
+  Scene scene_{2};
+};
+
+TEST_F(ReapRun, GoesOnWhileItsCommandLives) {
+  hold_run({}, hours(40));
+  scene_.liveness.set(kSupervisor, Liveness::Gone);
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWhileItsCommandIsStopped) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Stopped);
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnThoughItsTimeoutHasStruckWhileItsCommandLives) {
+  hold_run();
+  run().ends = scene_.now().wall - minutes(1);
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+// A heartbeat never overrides a fact that can be checked (rule 11).
+TEST_F(ReapRun, EndsThoughItsHeartbeatIsFreshWhenItsCommandIsGoneBeforeASupervisorCame) {
+  hold_run();
+  run().supervisor.reset();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().ended, scene_.now().wall);
+}
+
+TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenItsCommandIsOutOfSightAndSilent) {
+  hold_run({}, minutes(5) + seconds(1));
+  scene_.liveness.set(kCommand, Liveness::Unseen);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().ended, scene_.now().wall - minutes(5) - seconds(1));
+}
+
+TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
+  hold_run({}, minutes(5));
+  scene_.liveness.set(kCommand, Liveness::Unseen);
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfTheSettings) {
+  hold_run({}, minutes(5));
+  scene_.settings.heartbeat_timeout = minutes(4);
+  scene_.liveness.set(kCommand, Liveness::Unseen);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+}
+
+// Rule 13: a step of the wall clock ages no heartbeat.
+TEST_F(ReapRun, GoesOnOutOfSightThoughTheWallClockSteps) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Unseen);
+  scene_.clock.step_wall(hours(24));
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, AgesHeartbeatsThoughTheWallClockStepsBack) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Unseen);
+  scene_.clock.advance(minutes(6));
+  scene_.clock.step_wall(-hours(24));
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenTheHostHasRebooted) {
+  hold_run({}, seconds(30));
+  const WallTime last = run().last_heartbeat.wall;
+  scene_.clock.reboot();
+  scene_.liveness.set({kCommand, kSupervisor}, Liveness::Gone);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().ended, last);
+}
+
+TEST_F(ReapRun, IsLeftToASupervisorThatIsAlive) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, IsNotLeftToASupervisorThatIsSilent) {
+  hold_run({}, minutes(6));
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, IsNotLeftToASupervisorThatIsStopped) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  scene_.liveness.set(kSupervisor, Liveness::Stopped);
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWithoutCommandAndSupervisorWhileNobodyHasLooked) {
+  hold_run();
+  kill_command_and_supervisor();
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, EndsWithoutCommandAndSupervisorWhenNothingIsLeft) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().ended, scene_.now().wall);
+}
+
+TEST_F(ReapRun, EndsAsWasSaidByWhoeverEndedItsJob) {
+  hold_run();
+  run().ending = End::TimedOut;
+  kill_command_and_supervisor();
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_EQ(record().end, End::TimedOut);
+}
+
+TEST_F(ReapRun, GoesOnForLeftoversAndNotesThem) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation seen =
+      scene_.observation({reading(0, {{.pid = kLeftover, .reservation_id = "run"}}), reading(1)});
+  scene_.reap(&seen);
+  ASSERT_TRUE(goes_on());
+  EXPECT_EQ(run().leftovers, std::vector{process(kLeftover)});
+}
+
+TEST_F(ReapRun, GoesOnForTheProcessesOfItsAccountWhereTheEnvironmentIsHidden) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation seen = scene_.observation(
+      {reading(0, {{.pid = kLeftover, .uid = kAlice, .reservation_id = std::nullopt}}),
+       reading(1)});
+  scene_.reap(&seen);
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, EndsThoughOthersUseItsGpu) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation seen =
+      scene_.observation({reading(0, {{.pid = 90, .uid = kBob, .reservation_id = std::nullopt},
+                                      {.pid = 91, .uid = kAlice, .reservation_id = "other"},
+                                      {.pid = 92, .uid = kAlice, .reservation_id = ""}}),
+                          reading(1)});
+  scene_.reap(&seen);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, EndsThoughItsProcessIsSeenOnAGpuThatItDoesNotHave) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation seen =
+      scene_.observation({reading(0), reading(1, {{.pid = kLeftover, .reservation_id = "run"}})});
+  scene_.reap(&seen);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, EndsWhenTheProcessThatWasSeenHasEndedSince) {
+  hold_run();
+  kill_command_and_supervisor();
+  scene_.liveness.set(kLeftover, Liveness::Gone);
+  const Observation seen =
+      scene_.observation({reading(0, {{.pid = kLeftover, .reservation_id = "run"}}), reading(1)});
+  scene_.reap(&seen);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWhileAGpuOfItsOwnCannotBeRead) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation broken = scene_.observation({broken_reading(0, "GPU is lost"), reading(1)});
+  scene_.reap(&broken);
+  EXPECT_TRUE(goes_on());
+  const Observation missing = scene_.observation({reading(1)});
+  scene_.reap(&missing);
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, EndsThoughAGpuOfOthersCannotBeRead) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation seen = scene_.observation({reading(0), broken_reading(1, "GPU is lost")});
+  scene_.reap(&seen);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWhileAKnownLeftoverLives) {
+  hold_run({kLeftover});
+  kill_command_and_supervisor();
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, EndsWhenItsKnownLeftoversAreGone) {
+  hold_run({kLeftover});
+  kill_command_and_supervisor();
+  scene_.liveness.set(kLeftover, Liveness::Gone);
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_FALSE(goes_on());
+}
+
+// What was seen before the run even began says nothing of what it left behind.
+TEST_F(ReapRun, IsNotEndedByALookFromBeforeItsStart) {
+  const Observation old = scene_.observation({reading(0), reading(1)});
+  scene_.clock.advance(seconds(8));
+  scene_.hold({.id = "run", .age = seconds(2), .holder = kCommand, .supervisor = kSupervisor});
+  kill_command_and_supervisor();
+  scene_.reap(&old);
+  EXPECT_TRUE(goes_on());
+}
+
+// Rule 8: what lives on without the GPUs is no reason to stay.
+TEST_F(ReapRun, EndsWhenALookShowsThatItsLeftoversUseItsGpusNoMore) {
+  hold_run({kLeftover});
+  kill_command_and_supervisor();
+  scene_.clock.advance(minutes(1));
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, EndsOnAllItsGpusWithARecordEach) {
+  scene_.hold({.id = "run", .gpus = {0, 1}, .age = hours(1), .holder = kCommand});
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  scene_.reap();
+  ASSERT_EQ(scene_.pool.ended.size(), 2U);
+  EXPECT_EQ(scene_.pool.ended[0].gpu, 0);
+  EXPECT_EQ(scene_.pool.ended[1].gpu, 1);
+  EXPECT_EQ(scene_.gpu(1).last_released, scene_.now());
+}
+
+// Rule 10: manual reservations.
+
+TEST(ReapManual, EndsAtItsExpiryWheneverSomebodyNotices) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  const Instant expiry{scene.now().wall + hours(1), scene.now().boot + hours(1), "boot"};
+  scene.clock.advance(hours(9));
+  scene.reap();
+  ASSERT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(scene.pool.ended[0].ended, expiry.wall);
+  EXPECT_EQ(scene.pool.ended[0].end, End::Expired);
+  EXPECT_EQ(scene.gpu(0).last_released, expiry);
+}
+
+TEST(ReapManual, GoesOnUntilItsExpiry) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.clock.advance(hours(1) - seconds(1));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(ReapManual, ExpiresByTheWallClockBecausePeopleSayItSo) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.clock.step_wall(hours(2));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(ReapManual, OutlivesAReboot) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.clock.reboot();
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(ReapManual, WithoutExpiryAndHolderGoesOn) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual});
+  scene.clock.advance(hours(24 * 365));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(ReapManual, IsLostWhenItsWaiterDiesBeforeTakingIt) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.liveness.set(20, Liveness::Gone);
+  scene.reap();
+  ASSERT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(scene.pool.ended[0].end, End::Lost);
+}
+
+TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  scene.liveness.set(20, Liveness::Unseen);
+  scene.clock.advance(minutes(5));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(Reap, EndsEverythingThatIsOverAndNothingElse) {
+  Scene scene(4);
+  scene.hold({.id = "over", .kind = Kind::Manual, .gpus = {0}, .ends_in = minutes(1)});
+  scene.hold({.id = "goes-on", .kind = Kind::Manual, .gpus = {1}, .ends_in = hours(1)});
+  scene.hold({.id = "dead", .gpus = {2}, .holder = 30});
+  scene.hold({.id = "alive", .gpus = {3}, .holder = 31});
+  scene.liveness.set(30, Liveness::Gone);
+  scene.clock.advance(minutes(2));
+  scene.reap();
+  ASSERT_EQ(scene.pool.reservations.size(), 2U);
+  EXPECT_EQ(scene.pool.reservations[0].id, "goes-on");
+  EXPECT_EQ(scene.pool.reservations[1].id, "alive");
+}
+
+TEST(Reap, ChangesNothingWhereNothingIsOver) {
+  Scene scene(2);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.ask({.id = "waits", .gpu_ids = {0}});
+  const Pool before = scene.pool;
+  scene.reap();
+  EXPECT_EQ(scene.pool, before);
+}
+
+// Waiters.
+
+TEST(DropGoneWaiters, DropsThoseThatAreGoneAndKeepsTheOthers) {
+  Scene scene(1);
+  scene.hold({});
+  scene.ask({.id = "dead", .pid = 40});
+  scene.ask({.id = "alive", .pid = 41});
+  scene.ask({.id = "stopped", .pid = 42});
+  scene.ask({.id = "far", .pid = 43});
+  scene.liveness.set(40, Liveness::Gone);
+  scene.liveness.set(42, Liveness::Stopped);
+  scene.liveness.set(43, Liveness::Unseen);
+  drop_gone_waiters(scene.pool, scene.now(), scene.liveness, scene.settings);
+  EXPECT_EQ(scene.waiting(), (Ids{"alive", "stopped", "far"}));
+  scene.clock.advance(minutes(6));
+  drop_gone_waiters(scene.pool, scene.now(), scene.liveness, scene.settings);
+  EXPECT_EQ(scene.waiting(), (Ids{"alive", "stopped"}));
+}
+
+TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
+  Scene scene(1);
+  const auto gone = [&](Liveness state, Duration silent) {
+    scene.liveness.set(50, state);
+    return is_gone(process(50), scene.ago(silent), scene.now(), scene.liveness, scene.settings);
+  };
+  EXPECT_FALSE(gone(Liveness::Alive, hours(9)));
+  EXPECT_FALSE(gone(Liveness::Stopped, hours(9)));
+  EXPECT_TRUE(gone(Liveness::Gone, seconds(0)));
+  EXPECT_FALSE(gone(Liveness::Unseen, minutes(5)));
+  EXPECT_TRUE(gone(Liveness::Unseen, minutes(5) + seconds(1)));
+}
+
+// Observations held against the pool (rules 16, 18).
+
+TEST(Observe, MakesUnreservedUseAnObstacleAndNamesTheUsers) {
+  Scene scene(1);
+  scene.observe(scene.observation(
+      {reading(0, {{.pid = 1, .uid = kBob}, {.pid = 2, .uid = kCarol}, {.pid = 3, .uid = kBob}})}));
+  const Obstacle expected{
+      Obstacle::Kind::UnreservedUse, scene.now(), "by bob and carol", {kBob, kCarol}};
+  EXPECT_EQ(scene.gpu(0).obstacle, expected);
+}
+
+TEST(Observe, MakesNoObstacleOfAFreeGpu) {
+  Scene scene(1);
+  scene.observe(scene.observation({reading(0)}));
+  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+}
+
+TEST(Observe, TakesAnObstacleAwayThatIsThereNoMore) {
+  Scene scene(1);
+  scene.gpu(0).obstacle = use_by({kBob});
+  scene.observe(scene.observation({reading(0)}));
+  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+}
+
+TEST(Observe, NamesNobodyWhereAUserIsUnknown) {
+  Scene scene(1);
+  scene.observe(scene.observation(
+      {reading(0, {{.pid = 1, .uid = kAlice}, {.pid = 2, .uid = std::nullopt}})}));
+  ASSERT_TRUE(scene.gpu(0).obstacle);
+  EXPECT_EQ(scene.gpu(0).obstacle->uids, std::vector<std::uint32_t>{});
+  EXPECT_EQ(scene.gpu(0).obstacle->what, "by alice and unknown user");
+}
+
+TEST(Observe, NamesNobodyWhereMemoryBelongsToNoListedProcess) {
+  Scene scene(1);
+  scene.observe(scene.observation({reading(0, {{.uid = kAlice}}, 2000)}));
+  ASSERT_TRUE(scene.gpu(0).obstacle);
+  EXPECT_EQ(scene.gpu(0).obstacle->uids, std::vector<std::uint32_t>{});
+}
+
+TEST(Observe, MakesWhatCannotBeReadAnError) {
+  Scene scene(3);
+  GpuReading silent = reading(2);
+  silent.memory_used_mib.reset();
+  scene.observe(scene.observation({broken_reading(0, "GPU is lost"), silent}));
+  for (const int gpu : {0, 1, 2}) {
+    ASSERT_TRUE(scene.gpu(gpu).obstacle) << gpu;
+    EXPECT_EQ(scene.gpu(gpu).obstacle->kind, Obstacle::Kind::Error) << gpu;
+  }
+  EXPECT_EQ(scene.gpu(0).obstacle->what, "GPU is lost");
+  EXPECT_EQ(scene.gpu(1).obstacle->what, "not found by the GPU tool");
+}
+
+TEST(Observe, OneBrokenGpuDoesNotHideTheOthers) {
+  Scene scene(2);
+  scene.observe(scene.observation({broken_reading(0, "GPU is lost"), reading(1)}));
+  EXPECT_EQ(scene.gpu(1).obstacle, std::nullopt);
+}
+
+TEST(Observe, SetsNoObstacleOnAReservedGpu) {
+  Scene scene(1);
+  scene.hold({.holder = 9});
+  scene.gpu(0).obstacle = use_by({kBob});
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+}
+
+TEST(Observe, FindsAGpuByItsUuidThoughItsIndexHasMoved) {
+  Scene scene(2);
+  GpuReading moved = reading(1, {{.uid = kBob}});
+  moved.index = 0;  // as the tool counts since GPU 0 fell off the bus
+  scene.observe(scene.observation({moved}));
+  EXPECT_EQ(scene.gpu(0).obstacle->kind, Obstacle::Kind::Error);
+  EXPECT_EQ(scene.gpu(1).obstacle->kind, Obstacle::Kind::UnreservedUse);
+}
+
+TEST(Observe, KeepsTheTimeWhenAnObstacleWasFirstSeen) {
+  Scene scene(1);
+  const Instant first = scene.now();
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  scene.clock.advance(minutes(1));
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  EXPECT_EQ(scene.gpu(0).obstacle->seen, first);
+}
+
+TEST(Observe, SetsTheTimeAnewForAnotherObstacle) {
+  Scene scene(1);
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  scene.clock.advance(minutes(1));
+  scene.observe(scene.observation({reading(0, {{.uid = kCarol}})}));
+  EXPECT_EQ(scene.gpu(0).obstacle->seen, scene.now());
+}
+
+// What was seen before the release is the old reservation's use.
+TEST(Observe, LearnsNothingFromALookThatIsOlderThanTheRelease) {
+  Scene scene(1);
+  scene.hold({.id = "bobs", .uid = kBob});
+  const Observation old = scene.observation({reading(0, {{.uid = kBob}})});
+  scene.clock.advance(seconds(1));
+  scene.end("bobs");
+  scene.observe(old);
+  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+}
+
+TEST(Observe, LearnsFromALookAfterTheRelease) {
+  Scene scene(1);
+  scene.hold({.id = "bobs", .uid = kBob});
+  scene.end("bobs");
+  scene.clock.advance(seconds(1));
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  EXPECT_NE(scene.gpu(0).obstacle, std::nullopt);
+}
+
+// Two commands look at about the same time, and the one that looked first writes last.
+TEST(Observe, OlderLookDoesNotHideWhatALaterOneSaw) {
+  Scene scene(1);
+  const Observation earlier = scene.observation({reading(0)});
+  scene.clock.advance(seconds(1));
+  scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
+  scene.observe(earlier);
+  EXPECT_NE(scene.gpu(0).obstacle, std::nullopt);
+}
+
+TEST(Covers, TrustsALookAfterTheRelease) {
+  Scene scene(1);
+  scene.gpu(0).last_released = scene.now();
+  EXPECT_TRUE(covers(scene.observation({reading(0)}), scene.pool, {0}));
+  scene.clock.advance(seconds(1));
+  EXPECT_TRUE(covers(scene.observation({reading(0)}), scene.pool, {0}));
+}
+
+TEST(Covers, DoesNotTrustALookBeforeTheRelease) {
+  Scene scene(2);
+  const Observation seen = scene.observation({reading(0), reading(1)});
+  scene.clock.advance(seconds(1));
+  scene.gpu(1).last_released = scene.now();
+  EXPECT_FALSE(covers(seen, scene.pool, {0, 1}));
+  EXPECT_TRUE(covers(seen, scene.pool, {0}));
+}
+
+TEST(Covers, DoesNotTrustALookThatMissesAGpu) {
+  Scene scene(2);
+  EXPECT_FALSE(covers(scene.observation({reading(0)}), scene.pool, {0, 1}));
+  EXPECT_FALSE(covers(scene.observation({reading(0)}), scene.pool, {5}));
+}
+
+TEST(Covers, GoesByTheBootClockWhereTheWallClockSteps) {
+  Scene scene(1);
+  const Observation seen = scene.observation({reading(0)});
+  scene.clock.advance(seconds(1));
+  scene.clock.step_wall(-hours(1));
+  scene.gpu(0).last_released = scene.now();
+  EXPECT_FALSE(covers(seen, scene.pool, {0}));
+}
+
+// The processes of a job.
+
+TEST(JobProcesses, AreThoseThatCarryItsId) {
+  Scene scene(2);
+  scene.hold({.id = "run", .uid = kAlice, .gpus = {0, 1}, .holder = 9});
+  const Observation seen =
+      scene.observation({reading(0, {{.pid = 1, .uid = kBob, .reservation_id = "run"},
+                                     {.pid = 2, .uid = kAlice, .reservation_id = "other"},
+                                     {.pid = 3, .uid = kAlice, .reservation_id = ""},
+                                     {.pid = 4, .uid = kAlice, .reservation_id = std::nullopt},
+                                     {.pid = 5, .uid = kBob, .reservation_id = std::nullopt}}),
+                         reading(1, {{.pid = 1, .uid = kBob, .reservation_id = "run"}})});
+  Gpus pids;
+  for (const GpuProcess& one :
+       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+    pids.push_back(one.pid);
+  }
+  EXPECT_EQ(pids, (Gpus{1, 4}));
+}
+
+TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
+  Scene scene(1);
+  scene.hold({.id = "run", .holder = 9});
+  const Observation seen = scene.observation(
+      {reading(0, {{.pid = 1, .type = GpuProcess::Type::Graphics, .reservation_id = "run"},
+                   {.pid = 2, .program = "Xorg", .reservation_id = "run"}})});
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+}
+
+// What keeps a reservation.
+
+TEST(Keepers, AreTheCommandAloneWhileItLives) {
+  Scene scene(1);
+  scene.hold({.holder = 1, .supervisor = 2, .leftovers = {3}});
+  EXPECT_EQ(keepers(scene.pool.reservations[0], scene.liveness), std::vector{process(1)});
+}
+
+TEST(Keepers, AreTheLeftoversAndTheSupervisorAfterIt) {
+  Scene scene(1);
+  scene.hold({.holder = 1, .supervisor = 2, .leftovers = {3, 4}});
+  scene.liveness.set({1, 4}, Liveness::Gone);
+  EXPECT_EQ(keepers(scene.pool.reservations[0], scene.liveness),
+            (std::vector{process(3), process(2)}));
+}
+
+TEST(Keepers, AreNoneWhereOnlyTheExpiryTells) {
+  Scene scene(1);
+  scene.hold({.kind = Kind::Manual, .ends_in = hours(1)});
+  EXPECT_TRUE(keepers(scene.pool.reservations[0], scene.liveness).empty());
+}
+
+TEST(Keepers, AreNoneWhoseEndCannotBeSeen) {
+  Scene scene(1);
+  scene.hold({.holder = 1, .supervisor = 2});
+  scene.liveness.set({1, 2}, Liveness::Unseen);
+  EXPECT_TRUE(keepers(scene.pool.reservations[0], scene.liveness).empty());
+}
+
+}  // namespace
+}  // namespace chg

@@ -1,0 +1,503 @@
+// Rule 8 and 9: the processes of a job, and how they are ended.
+#include "process/job.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "process/identity.h"
+#include "support/child.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+// No end of a job in these tests comes near this; one that waits for it was not ended.
+constexpr seconds kLongGrace(300);
+
+/// A pid that crosses a fork.
+class PidPipe {
+ public:
+  void tell(int pid) const {
+    EXPECT_EQ(::write(whistle_.writing_end(), &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  }
+  int hear() const {
+    int pid = -1;
+    if (!becomes_ready(whistle_.reading_end())) {
+      ADD_FAILURE() << "no pid";
+      return pid;
+    }
+    EXPECT_EQ(::read(whistle_.reading_end(), &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+    return pid;
+  }
+
+ private:
+  Whistle whistle_;
+};
+
+/// Kills a process that is no child of this one when the test ends.
+class Doomed {
+ public:
+  explicit Doomed(int pid) : pid_(pid), identity_(identity_of(pid)) {}
+  ~Doomed() {
+    if (identity_) send_signal(*identity_, SIGKILL);
+  }
+  Doomed(const Doomed&) = delete;
+  Doomed& operator=(const Doomed&) = delete;
+
+  int pid() const { return pid_; }
+  ProcessIdentity identity() const { return identity_.value_or(ProcessIdentity{}); }
+
+ private:
+  int pid_;
+  std::optional<ProcessIdentity> identity_;
+};
+
+/// Becomes a process that idles with this environment.
+int idle_with(const std::vector<std::string>& environment) {
+  return become_program({{"/bin/sleep", "1000"}, environment});
+}
+
+/// Waits until the child is /bin/sleep: until exec has closed its end of a pipe.
+class ExecWatch {
+ public:
+  ExecWatch() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    read_.reset(ends[0]);
+    write_.reset(ends[1]);
+  }
+  void wait() {
+    write_.reset();
+    EXPECT_TRUE(becomes_ready(read_.get()));
+  }
+
+ private:
+  UniqueFd read_;
+  UniqueFd write_;
+};
+
+Child idle_child_with(const std::vector<std::string>& environment) {
+  ExecWatch exec;
+  Child child([&] { return idle_with(environment); });
+  exec.wait();
+  return child;
+}
+
+/// A process of a session of its own, whose parent has ended: it is of this job by its environment
+/// alone.
+int start_wanderer(const std::vector<std::string>& environment) {
+  const PidPipe born;
+  ExecWatch exec;
+  Child middle([&] {
+    ::setsid();
+    const int pid = ::fork();
+    if (pid == 0) {
+      ::setsid();
+      born.tell(::getpid());
+      ::_exit(idle_with(environment));
+    }
+    return 0;
+  });
+  const int pid = born.hear();
+  exec.wait();
+  middle.wait();
+  return pid;
+}
+
+std::string variable(const std::string& id) { return std::string(kReservationVariable) + "=" + id; }
+
+bool is_member(int pid, const std::string& id, const ProcessIdentity& command) {
+  const auto members = job_members(id, command);
+  return std::any_of(members.begin(), members.end(),
+                     [&](const ProcessIdentity& member) { return member.pid == pid; });
+}
+
+ProcessIdentity known(const Child& child) {
+  return identity_of(child.pid()).value_or(ProcessIdentity{});
+}
+
+TEST(JobMembers, IncludeTheCommand) {
+  const Child command(idle);
+  const auto members = job_members("id", known(command));
+  EXPECT_EQ(members, std::vector{known(command)});
+}
+
+TEST(JobMembers, IncludeChildrenAndGrandchildren) {
+  const PidPipe grandchild;
+  const Child command([&] {
+    const Child child([&] {
+      const Child last([&] {
+        grandchild.tell(::getpid());
+        return idle();
+      });
+      return idle();
+    });
+    return idle();
+  });
+  const int pid = grandchild.hear();
+  EXPECT_TRUE(is_member(pid, "id", known(command)));
+  EXPECT_EQ(job_members("id", known(command)).size(), 3U);
+}
+
+TEST(JobMembers, IncludeWhoCarriesTheIdWhereverHeHasWandered) {
+  const Child command(idle);
+  const Doomed wanderer(start_wanderer({"A=b", variable("myid"), "Z=z"}));
+  EXPECT_TRUE(is_member(wanderer.pid(), "myid", known(command)));
+}
+
+TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
+  const Child command(idle);
+  const PidPipe born;
+  ExecWatch exec;
+  const Child carrier([&] {
+    const Program shell{{"/bin/sh", "-c", "env -i /bin/sleep 1000 & wait"}, {variable("myid")}};
+    return become_program(shell);
+  });
+  exec.wait();
+  // The shell's child is there when somebody's parent is the shell.
+  const auto child_of = [](int parent) {
+    for (const auto& member : job_members("none", *identity_of(parent))) {
+      if (member.pid != parent) return member.pid;
+    }
+    return 0;
+  };
+  int child = 0;
+  while ((child = child_of(carrier.pid())) == 0) std::this_thread::yield();
+  EXPECT_TRUE(is_member(child, "myid", known(command)));
+  ::kill(child, SIGKILL);
+}
+
+TEST(JobMembers, IncludeTheSessionThatTheCommandLeads) {
+  const PidPipe orphan;
+  const Whistle parent_ended;
+  const Child command([&] {
+    ::setsid();
+    Child middle([&] {
+      const int pid = ::fork();
+      if (pid == 0) {
+        idle();
+      }
+      orphan.tell(pid);
+      return 0;
+    });
+    middle.wait();
+    parent_ended.blow();
+    return idle();
+  });
+  const Doomed left(orphan.hear());
+  ASSERT_TRUE(parent_ended.hear());
+  EXPECT_TRUE(is_member(left.pid(), "id", known(command)));
+}
+
+TEST(JobMembers, IncludeWhatOutlivesTheCommand) {
+  Child command(idle);
+  const ProcessIdentity identity = known(command);
+  const Doomed wanderer(start_wanderer({variable("myid")}));
+  command.send(SIGKILL);
+  command.wait();
+  EXPECT_EQ(job_members("myid", identity), std::vector{wanderer.identity()});
+}
+
+TEST(JobMembers, LeaveOutWhoCarriesAnotherIdOrOnlyOneLikeIt) {
+  const Child command(idle);
+  for (const std::string& other :
+       {variable("other"), variable("myid2"), variable("myi"), "X" + variable("myid"),
+        "A=" + variable("myid"), variable("myid") + " "}) {
+    const Child unrelated = idle_child_with({other});
+    EXPECT_FALSE(is_member(unrelated.pid(), "myid", known(command))) << other;
+  }
+}
+
+TEST(JobMembers, LeaveOutSiblingsAndTheParent) {
+  const Child command(idle);
+  const Child sibling(idle);
+  EXPECT_FALSE(is_member(sibling.pid(), "id", known(command)));
+  EXPECT_FALSE(is_member(::getpid(), "id", known(command)));
+}
+
+TEST(JobMembers, LeaveOutWhatIsOlderThanTheCommand) {
+  const Child old = idle_child_with({variable("myid")});
+  ProcessIdentity command = known(old);
+  command.pid = 1 << 30;
+  EXPECT_TRUE(is_member(old.pid(), "myid", command));
+  ++command.start_ticks;
+  EXPECT_FALSE(is_member(old.pid(), "myid", command));
+}
+
+TEST(JobMembers, LeaveOutTheProcessThatAsks) {
+  EXPECT_EQ(run_in_child([] {
+              return std::string(is_member(::getpid(), "id", self_identity()) ? "in" : "out");
+            }),
+            "out");
+}
+
+TEST(JobMembers, LeaveOutZombies) {
+  const Child command([] { return 0; });
+  const ProcessIdentity identity = known(command);
+  command.become_zombie();
+  EXPECT_TRUE(job_members("id", identity).empty());
+}
+
+// A pid is never enough: the command's may belong to a stranger by now, with a session of his own.
+TEST(JobMembers, LeaveOutTheSessionOfAStrangerWithTheCommandsPid) {
+  const PidPipe born;
+  const Child stranger([&] {
+    ::setsid();
+    const Child child([&] {
+      born.tell(::getpid());
+      return idle();
+    });
+    return idle();
+  });
+  born.hear();
+  ProcessIdentity command = known(stranger);
+  --command.start_ticks;
+  EXPECT_TRUE(job_members("id", command).empty());
+}
+
+// Its first thread is shown as a zombie, and the process lives.
+TEST(JobMembers, IncludeACommandWhoseFirstThreadHasEnded) {
+  const Whistle ended;
+  const Child command([&] {
+    std::thread([&] {
+      const int leader = ::getpid();
+      while (read_stat(leader)->state != 'Z') std::this_thread::yield();
+      ended.blow();
+      idle();
+    }).detach();
+    ::syscall(SYS_exit, 0);
+    return 0;
+  });
+  const ProcessIdentity identity = known(command);
+  ASSERT_TRUE(ended.hear());
+  EXPECT_TRUE(is_member(command.pid(), "id", identity));
+}
+
+// end_job
+
+void nothing() {}
+
+// A command that tells when it is set up to ignore SIGINT.
+Child stubborn_child() {
+  const Whistle ready;
+  Child child([&] {
+    ::signal(SIGINT, SIG_IGN);
+    ready.blow();
+    return idle();
+  });
+  EXPECT_TRUE(ready.hear());
+  return child;
+}
+
+TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
+  Child command(idle);
+  const auto begin = SteadyClock::now();
+  end_job("id", known(command), kLongGrace, nothing);
+  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
+  const int status = command.wait();
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGINT);
+}
+
+TEST(EndJob, KillsWhatIgnoresItAfterTheGrace) {
+  Child command = stubborn_child();
+  const auto begin = SteadyClock::now();
+  end_job("id", known(command), milliseconds(300), nothing);
+  EXPECT_GE(SteadyClock::now() - begin, milliseconds(300));
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+}
+
+TEST(EndJob, KillsAtOnceWithoutGrace) {
+  Child command = stubborn_child();
+  end_job("id", known(command), Duration::zero(), nothing);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+}
+
+TEST(EndJob, WakesAStoppedJobSoThatItCanObey) {
+  Child command(idle);
+  command.stop();
+  end_job("id", known(command), kLongGrace, nothing);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
+}
+
+TEST(EndJob, KillsAStoppedJobThatIgnoresIt) {
+  Child command = stubborn_child();
+  command.stop();
+  end_job("id", known(command), milliseconds(100), nothing);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+}
+
+TEST(EndJob, EndsDescendantsThatIgnoreIt) {
+  const PidPipe grandchild;
+  Child command([&] {
+    const Child child([&] {
+      ::signal(SIGINT, SIG_IGN);
+      const Child last([&] {
+        grandchild.tell(::getpid());
+        return idle();
+      });
+      return idle();
+    });
+    return idle();
+  });
+  const Doomed last(grandchild.hear());
+  end_job("id", known(command), milliseconds(300), nothing);
+  EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
+}
+
+TEST(EndJob, EndsWhatHasWanderedOff) {
+  Child command(idle);
+  const Doomed wanderer(start_wanderer({variable("myid")}));
+  end_job("myid", known(command), kLongGrace, nothing);
+  EXPECT_EQ(liveness(wanderer.identity()), Liveness::Gone);
+}
+
+TEST(EndJob, LeavesOthersAlone) {
+  Child command(idle);
+  const Child sibling(idle);
+  const Child other = idle_child_with({variable("other")});
+  end_job("myid", known(command), Duration::zero(), nothing);
+  EXPECT_EQ(liveness(known(sibling)), Liveness::Alive);
+  EXPECT_EQ(liveness(known(other)), Liveness::Alive);
+}
+
+TEST(EndJob, ReturnsAtOnceWhenNothingIsLeft) {
+  const Child command([] { return 0; });
+  const ProcessIdentity identity = known(command);
+  command.become_zombie();
+  bool called = false;
+  end_job("id", identity, kLongGrace, [&] { called = true; });
+  EXPECT_FALSE(called);
+}
+
+// A second SIGINT often means "now".
+TEST(EndJob, InterruptsNobodyTwice) {
+  static int writing_end = -1;
+  const Whistle interrupted;
+  const Whistle ready;
+  writing_end = interrupted.writing_end();
+  Child command([&] {
+    std::vector<Child> children;
+    for (int i = 0; i < 3; ++i) children.emplace_back(idle);
+    struct sigaction action {};
+    action.sa_handler = [](int) { static_cast<void>(!::write(writing_end, "!", 1)); };
+    sigaction(SIGINT, &action, nullptr);
+    ready.blow();
+    return idle();
+  });
+  ASSERT_TRUE(ready.hear());
+  int calls = 0;
+  end_job("id", known(command), milliseconds(400), [&] { ++calls; });
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+  EXPECT_GT(calls, 1) << "it never looked again";
+  EXPECT_TRUE(interrupted.hear());
+  EXPECT_FALSE(interrupted.was_blown());
+}
+
+// What is started while the job ends is of the job too. Here the command starts another when it is
+// interrupted, and a child of it ends after that.
+TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
+  static int command_pid = 0;
+  static int writing_end = -1;
+  static volatile std::sig_atomic_t told = 0;
+  const Whistle ready;
+  const Whistle late_interrupted;
+  writing_end = late_interrupted.writing_end();
+  Child command([&] {
+    command_pid = ::getpid();
+    const Whistle late_is_there;
+    const Child first([&] {
+      ::signal(SIGINT, SIG_IGN);
+      return late_is_there.hear() ? 0 : 1;
+    });
+    sigset_t interrupt;
+    sigset_t none;
+    sigemptyset(&none);
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, nullptr);
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      told = 1;
+      if (::getpid() != command_pid) static_cast<void>(!::write(writing_end, "!", 1));
+    };
+    sigaction(SIGINT, &action, nullptr);
+    ready.blow();
+    while (told == 0) ::sigsuspend(&none);
+    sigprocmask(SIG_UNBLOCK, &interrupt, nullptr);
+    const Child late(idle);
+    late_is_there.blow();
+    return idle();
+  });
+  ASSERT_TRUE(ready.hear());
+  end_job("id", known(command), seconds(2), nothing);
+  EXPECT_TRUE(late_interrupted.was_blown());
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+}
+
+TEST(SignalAll, TellsWhetherAnybodyWasReached) {
+  Child gone([] { return 0; });
+  const ProcessIdentity identity = known(gone);
+  gone.wait();
+  EXPECT_FALSE(signal_all({}, SIGTERM));
+  EXPECT_FALSE(signal_all({identity}, SIGTERM));
+  Child alive(idle);
+  EXPECT_TRUE(signal_all({identity, known(alive)}, SIGTERM));
+  EXPECT_EQ(WTERMSIG(alive.wait()), SIGTERM);
+}
+
+TEST(SignalAll, PassesOverOtherPeoplesProcesses) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Child roots(idle);
+  const ProcessIdentity identity = known(roots);
+  EXPECT_EQ(run_in_child(
+                [&] {
+                  Child own(idle);
+                  const bool reached = signal_all({identity, known(own)}, SIGTERM);
+                  const bool ended = WTERMSIG(own.wait()) == SIGTERM;
+                  return std::string(reached && ended ? "reached" : "not reached");
+                },
+                kNobody),
+            "reached");
+  EXPECT_EQ(liveness(identity), Liveness::Alive);
+}
+
+TEST(WaitForAnEnd, ReturnsWhenOneEnds) {
+  const Child first(idle);
+  const Child second(idle);
+  std::thread killer([&] { second.send(SIGKILL); });
+  const auto begin = SteadyClock::now();
+  wait_for_an_end({known(first), known(second)}, kLongGrace);
+  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
+  killer.join();
+}
+
+TEST(WaitForAnEnd, ReturnsAtOnceForOneThatHasEnded) {
+  const Child alive(idle);
+  const Child ended([] { return 0; });
+  const ProcessIdentity identity = known(ended);
+  ended.become_zombie();
+  const auto begin = SteadyClock::now();
+  wait_for_an_end({known(alive), identity}, kLongGrace);
+  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
+}
+
+TEST(WaitForAnEnd, ReturnsWhenTheTimeIsOver) {
+  const Child alive(idle);
+  const auto begin = SteadyClock::now();
+  wait_for_an_end({known(alive)}, milliseconds(50));
+  EXPECT_GE(SteadyClock::now() - begin, milliseconds(50));
+  EXPECT_EQ(liveness(known(alive)), Liveness::Alive);
+}
+
+}  // namespace
+}  // namespace chg

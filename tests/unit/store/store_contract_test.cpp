@@ -1,0 +1,423 @@
+// What every implementation of Store promises. A new one joins by a line at the end.
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "store/memory_store.h"
+#include "store/sqlite_store.h"
+#include "support/child.h"
+#include "support/expect_error.h"
+#include "support/full_pool.h"
+#include "support/temporary_folder.h"
+
+namespace chg {
+namespace {
+
+/// How to come by a store of one kind.
+struct StoreKind {
+  std::string name;
+  std::function<std::shared_ptr<Store>(const TemporaryFolder&)> make;
+  /// A second handle to the same store, as another process would have it.
+  std::function<std::shared_ptr<Store>(const std::shared_ptr<Store>&)> reopen;
+};
+
+class StoreContract : public ::testing::TestWithParam<StoreKind> {
+ protected:
+  StoreContract()
+      : store_owner_(GetParam().make(folder_)),
+        other_owner_(GetParam().reopen(store_owner_)),
+        store_(*store_owner_),
+        other_(*other_owner_) {}
+
+  void write(const Pool& pool) {
+    store_.update([&](Pool& written) { written = pool; });
+  }
+
+  static bool rings(const Subscription& subscription) { return becomes_ready(subscription.fd()); }
+  static bool is_silent(const Subscription& subscription) { return !is_ready(subscription.fd()); }
+
+  TemporaryFolder folder_;
+  std::shared_ptr<Store> store_owner_;
+  std::shared_ptr<Store> other_owner_;
+  Store& store_;
+  Store& other_;
+};
+
+// What is written is there.
+
+TEST_P(StoreContract, NewStoreHoldsAnEmptyPool) {
+  EXPECT_EQ(store_.read(), Pool{});
+  EXPECT_TRUE(store_.history(WallTime::min()).empty());
+}
+
+TEST_P(StoreContract, KeepsEveryFieldAsItIs) {
+  const Pool pool = full_pool();
+  write(pool);
+  EXPECT_EQ(store_.read(), pool);
+  EXPECT_EQ(other_.read(), pool);
+}
+
+TEST_P(StoreContract, KeepsEveryWayOfEnding) {
+  Pool pool;
+  for (const End end : {End::Finished, End::Released, End::Expired, End::TimedOut, End::Killed,
+                        End::Lost, End::Cleared}) {
+    Reservation held;
+    held.id = std::to_string(pool.reservations.size());
+    held.started.wall = WallTime(std::chrono::seconds(pool.reservations.size()));
+    held.ending = end;
+    pool.reservations.push_back(held);
+  }
+  write(pool);
+  EXPECT_EQ(other_.read(), pool);
+}
+
+TEST_P(StoreContract, GivesTheChangeWhatWasWrittenBefore) {
+  write(full_pool());
+  Pool seen;
+  other_.update([&](Pool& pool) { seen = pool; });
+  EXPECT_EQ(seen, full_pool());
+}
+
+TEST_P(StoreContract, WritesChangesOfEachField) {
+  write(full_pool());
+  const std::vector<std::function<void(Pool&)>> changes = {
+      [](Pool& pool) { pool.provider = "nvidia"; },
+      [](Pool& pool) { pool.admin_group = ""; },
+      [](Pool& pool) { pool.creator_uid = 0; },
+      [](Pool& pool) { pool.next_arrival = 7; },
+      [](Pool& pool) { pool.gpus[0].uuid = "u"; },
+      [](Pool& pool) { pool.gpus[0].model = ""; },
+      [](Pool& pool) { pool.gpus[0].out_of_service.reset(); },
+      [](Pool& pool) { pool.gpus[1].out_of_service = ""; },
+      [](Pool& pool) { pool.gpus[0].last_released.reset(); },
+      [](Pool& pool) { pool.gpus[0].obstacle.reset(); },
+      [](Pool& pool) { pool.gpus[1].obstacle = Obstacle{}; },
+      [](Pool& pool) { pool.gpus[2].obstacle->uids = {3}; },
+      [](Pool& pool) { pool.gpus[0].last_used_by_uid.clear(); },
+      [](Pool& pool) { pool.reservations[1].account.uid = 0; },
+      [](Pool& pool) { pool.reservations[1].account.name = ""; },
+      [](Pool& pool) { pool.reservations[1].label = ""; },
+      [](Pool& pool) { pool.reservations[1].note = "n"; },
+      [](Pool& pool) { pool.reservations[1].kind = Kind::Run; },
+      [](Pool& pool) { pool.reservations[1].gpus = {4}; },
+      [](Pool& pool) { pool.reservations[1].last_heartbeat = odd_instant(99); },
+      [](Pool& pool) { pool.reservations[1].ends.reset(); },
+      [](Pool& pool) { pool.reservations[1].holder.reset(); },
+      [](Pool& pool) { pool.reservations[1].supervisor.reset(); },
+      [](Pool& pool) { pool.reservations[1].leftovers.clear(); },
+      [](Pool& pool) { pool.reservations[1].ending.reset(); },
+      [](Pool& pool) { pool.queue[1].account.name = "x"; },
+      [](Pool& pool) { pool.queue[1].label = ""; },
+      [](Pool& pool) { pool.queue[1].note = ""; },
+      [](Pool& pool) { pool.queue[1].kind = Kind::Run; },
+      [](Pool& pool) { pool.queue[1].count = 1; },
+      [](Pool& pool) { pool.queue[1].gpu_ids.clear(); },
+      [](Pool& pool) { pool.queue[1].force = false; },
+      [](Pool& pool) { pool.queue[1].duration.reset(); },
+      [](Pool& pool) { pool.queue[1].enqueued = odd_instant(98); },
+      [](Pool& pool) { pool.queue[1].last_heartbeat = odd_instant(97); },
+      [](Pool& pool) { pool.queue[1].waiter = odd_process(96); },
+      [](Pool& pool) { pool.gpus.pop_back(); },
+      [](Pool& pool) { pool.gpus.push_back(full_gpu(3)); },
+      [](Pool& pool) { pool.reservations.erase(pool.reservations.begin()); },
+      [](Pool& pool) { pool.queue.erase(pool.queue.begin()); },
+      [](Pool& pool) { pool.queue.clear(); },
+      [](Pool& pool) { pool.reservations.clear(); },
+      [](Pool& pool) { pool.gpus.clear(); },
+  };
+  Pool expected = full_pool();
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const Pool before = expected;
+    changes[i](expected);
+    ASSERT_NE(expected, before) << "change " << i << " changes nothing";
+    store_.update(changes[i]);
+    ASSERT_EQ(other_.read(), expected) << "change " << i;
+  }
+}
+
+TEST_P(StoreContract, KeepsTheOrderOfArrival) {
+  store_.update([](Pool& pool) {
+    pool.queue = {full_request("z", 1), full_request("m", 2), full_request("a", 10)};
+  });
+  store_.update(
+      [](Pool& pool) { pool.queue.insert(pool.queue.begin() + 2, full_request("b", 9)); });
+  std::string order;
+  for (const Request& request : other_.read().queue) order += request.id;
+  EXPECT_EQ(order, "zmba");
+}
+
+// All or nothing.
+
+TEST_P(StoreContract, ChangeThatThrowsWritesNothing) {
+  write(full_pool());
+  EXPECT_THROW(store_.update([](Pool& pool) {
+    pool = Pool{};
+    pool.ended.push_back(usage_record("r", 0, 1));
+    throw std::out_of_range("no");
+  }),
+               std::out_of_range);
+  EXPECT_EQ(other_.read(), full_pool());
+  EXPECT_TRUE(other_.history(WallTime::min()).empty());
+}
+
+TEST_P(StoreContract, ErrorOfAChangeIsThrownOnAsItIs) {
+  const Error error = error_of(
+      [&] { store_.update([](Pool&) { throw Error(ErrorKind::Usage, "what", "hint"); }); });
+  EXPECT_EQ(error.kind(), ErrorKind::Usage);
+  EXPECT_STREQ(error.what(), "what");
+  EXPECT_EQ(error.hint(), "hint");
+}
+
+TEST_P(StoreContract, GoesOnAfterAChangeThatThrew) {
+  error_of([&] { store_.update([](Pool&) { throw Error(ErrorKind::Failed, "no"); }); });
+  other_.update([](Pool& pool) { pool.provider = "fake"; });
+  EXPECT_EQ(store_.read().provider, "fake");
+}
+
+// History.
+
+TEST_P(StoreContract, EndedRecordsGoIntoTheHistoryAndLeaveThePool) {
+  UsageRecord record{odd_text("id"),
+                     std::numeric_limits<int>::max(),
+                     {std::numeric_limits<std::uint32_t>::max(), odd_text("account")},
+                     long_text(),
+                     Kind::Manual,
+                     WallTime(std::chrono::nanoseconds(-7)),
+                     WallTime(std::chrono::nanoseconds(1795525200123456789)),
+                     End::Cleared};
+  store_.update([&](Pool& pool) { pool.ended.push_back(record); });
+  EXPECT_TRUE(store_.read().ended.empty());
+  EXPECT_EQ(other_.history(WallTime::min()), std::vector{record});
+  store_.update([](Pool& pool) {
+    EXPECT_TRUE(pool.ended.empty());
+    pool.provider = "x";
+  });
+  EXPECT_EQ(other_.history(WallTime::min()).size(), 1U);
+}
+
+TEST_P(StoreContract, HistoryBeginsAtTheAskedMoment) {
+  store_.update([](Pool& pool) {
+    pool.ended = {usage_record("a", 0, 10), usage_record("b", 0, 20), usage_record("c", 0, 30)};
+  });
+  const WallTime from{std::chrono::seconds(20)};
+  const std::vector<UsageRecord> records = store_.history(from);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].reservation_id, "b");
+  EXPECT_EQ(store_.history(from + Duration(1)).size(), 1U);
+  EXPECT_TRUE(store_.history(WallTime(std::chrono::seconds(31))).empty());
+}
+
+TEST_P(StoreContract, HistoryListsTheOldestEndFirst) {
+  store_.update([](Pool& pool) {
+    pool.ended = {usage_record("c", 0, 30), usage_record("a", 1, 10), usage_record("a", 0, 10)};
+  });
+  store_.update([](Pool& pool) { pool.ended = {usage_record("b", 0, 20)}; });
+  std::string order;
+  for (const UsageRecord& record : other_.history(WallTime::min())) {
+    order += record.reservation_id + std::to_string(record.gpu);
+  }
+  EXPECT_EQ(order, "a1a0b0c0");
+}
+
+// Who is woken.
+
+TEST_P(StoreContract, NewSubscriptionIsSilent) {
+  write(full_pool());
+  EXPECT_TRUE(is_silent(*store_.subscribe_to_changes()));
+  EXPECT_TRUE(is_silent(*store_.subscribe_to("last")));
+}
+
+TEST_P(StoreContract, ChangesRingForEverybodyWhoListens) {
+  write(full_pool());
+  const std::vector<std::function<void(Pool&)>> changes = {
+      [](Pool& pool) { pool.provider = "x"; },
+      [](Pool& pool) { pool.gpus[0].obstacle.reset(); },
+      [](Pool& pool) { pool.gpus.pop_back(); },
+      [](Pool& pool) { pool.reservations[1].ends.reset(); },
+      [](Pool& pool) { pool.reservations.pop_back(); },
+      [](Pool& pool) { pool.reservations.push_back(full_reservation("new", 9)); },
+      [](Pool& pool) { pool.queue.push_back(full_request("new", 8)); },
+      [](Pool& pool) { pool.queue.pop_back(); },
+      [](Pool& pool) { pool.ended.push_back(usage_record("r", 0, 1)); },
+      // A heartbeat beside something else is no heartbeat alone.
+      [](Pool& pool) {
+        pool.reservations[1].last_heartbeat = odd_instant(70);
+        pool.reservations[1].supervisor = odd_process(71);
+      },
+  };
+  const auto first = store_.subscribe_to_changes();
+  const auto second = other_.subscribe_to_changes();
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    store_.update(changes[i]);
+    EXPECT_TRUE(rings(*first)) << "change " << i;
+    EXPECT_TRUE(rings(*second)) << "change " << i;
+    first->renew();
+    second->renew();
+  }
+}
+
+TEST_P(StoreContract, ChangeOfNothingWakesNobody) {
+  write(full_pool());
+  const auto changes = store_.subscribe_to_changes();
+  const auto granted = store_.subscribe_to("last");
+  other_.update([](Pool&) {});
+  other_.update([](Pool& pool) { pool = full_pool(); });
+  EXPECT_TRUE(is_silent(*changes));
+  EXPECT_TRUE(is_silent(*granted));
+}
+
+TEST_P(StoreContract, HeartbeatsAloneWakeNobodyAndAreKept) {
+  write(full_pool());
+  const auto changes = store_.subscribe_to_changes();
+  const auto granted = store_.subscribe_to("last");
+  other_.update([](Pool& pool) {
+    pool.reservations[1].last_heartbeat = odd_instant(50);
+    pool.queue[2].last_heartbeat = odd_instant(51);
+  });
+  EXPECT_TRUE(is_silent(*changes));
+  EXPECT_TRUE(is_silent(*granted));
+  EXPECT_EQ(store_.read().reservations[1].last_heartbeat, odd_instant(50));
+  EXPECT_EQ(store_.read().queue[2].last_heartbeat, odd_instant(51));
+}
+
+TEST_P(StoreContract, ChangeThatThrowsWakesNobody) {
+  const auto changes = store_.subscribe_to_changes();
+  error_of([&] {
+    other_.update([](Pool& pool) {
+      pool.provider = "x";
+      throw Error(ErrorKind::Failed, "no");
+    });
+  });
+  EXPECT_TRUE(is_silent(*changes));
+}
+
+TEST_P(StoreContract, GrantRingsForItsRequest) {
+  write(full_pool());
+  const auto granted = store_.subscribe_to("last");
+  other_.update([](Pool& pool) {
+    pool.queue.pop_back();
+    pool.reservations.push_back(full_reservation("last", 60));
+  });
+  EXPECT_TRUE(rings(*granted));
+}
+
+TEST_P(StoreContract, CancellingRingsForItsRequest) {
+  write(full_pool());
+  const auto granted = store_.subscribe_to("last");
+  other_.update([](Pool& pool) { pool.queue.pop_back(); });
+  EXPECT_TRUE(rings(*granted));
+}
+
+TEST_P(StoreContract, WhatHappensToOthersDoesNotRingForARequest) {
+  write(full_pool());
+  const auto granted = store_.subscribe_to("last");
+  other_.update([](Pool& pool) {
+    pool.queue.push_back(full_request("new", 8));
+    pool.reservations.pop_back();
+    pool.ended.push_back(usage_record("r", 0, 1));
+  });
+  EXPECT_TRUE(is_silent(*granted));
+}
+
+TEST_P(StoreContract, RenewedSubscriptionForgets) {
+  const auto changes = store_.subscribe_to_changes();
+  other_.update([](Pool& pool) { pool.provider = "x"; });
+  EXPECT_TRUE(rings(*changes));
+  EXPECT_TRUE(rings(*changes)) << "until it is renewed";
+  changes->renew();
+  EXPECT_TRUE(is_silent(*changes));
+  other_.update([](Pool& pool) { pool.provider = "y"; });
+  EXPECT_TRUE(rings(*changes));
+}
+
+TEST_P(StoreContract, ManyChangesRingAsOne) {
+  const auto changes = store_.subscribe_to_changes();
+  for (int i = 0; i < 300; ++i) {
+    other_.update([&](Pool& pool) { pool.provider = std::to_string(i); });
+  }
+  EXPECT_TRUE(rings(*changes));
+  changes->renew();
+  EXPECT_TRUE(is_silent(*changes));
+}
+
+TEST_P(StoreContract, SubscriptionOutlivesOthers) {
+  const auto kept = store_.subscribe_to_changes();
+  store_.subscribe_to_changes().reset();
+  other_.update([](Pool& pool) { pool.provider = "x"; });
+  EXPECT_TRUE(rings(*kept));
+}
+
+TEST_P(StoreContract, ChangeBetweenSubscribingAndReadingIsNotMissed) {
+  const auto changes = store_.subscribe_to_changes();
+  other_.update([](Pool& pool) { pool.provider = "x"; });
+  EXPECT_EQ(store_.read().provider, "x");
+  EXPECT_TRUE(rings(*changes));
+}
+
+// Side by side. Each thread has a handle of its own.
+
+TEST_P(StoreContract, ReaderThatFollowsTheBellSeesTheLastChange) {
+  constexpr std::uint64_t kChanges = 300;
+  std::thread writer([&] {
+    for (std::uint64_t i = 0; i < kChanges; ++i) {
+      other_.update([](Pool& pool) { ++pool.next_arrival; });
+    }
+  });
+  const auto changes = store_.subscribe_to_changes();
+  bool woken = true;
+  while (woken && store_.read().next_arrival < 1 + kChanges) {
+    woken = rings(*changes);
+    changes->renew();
+  }
+  writer.join();
+  EXPECT_TRUE(woken) << "a change was missed";
+}
+
+TEST_P(StoreContract, ReadIsOneStateOfThePool) {
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 1; i <= 200; ++i) {
+      other_.update([&](Pool& pool) {
+        pool.provider = std::to_string(i);
+        pool.gpus.assign(1, Gpu{});
+        pool.gpus[0].model = pool.provider;
+        pool.queue.assign(1, full_request("r", 1));
+        pool.queue[0].note = pool.provider;
+      });
+    }
+    done = true;
+  });
+  int states = 0;
+  while (!done || states == 0) {
+    const Pool pool = store_.read();
+    if (pool.gpus.empty()) continue;
+    ++states;
+    EXPECT_EQ(pool.gpus[0].model, pool.provider);
+    EXPECT_EQ(pool.queue.at(0).note, pool.provider);
+  }
+  writer.join();
+  EXPECT_GT(states, 0);
+}
+
+std::shared_ptr<Store> same(const std::shared_ptr<Store>& store) { return store; }
+
+INSTANTIATE_TEST_SUITE_P(
+    All, StoreContract,
+    ::testing::Values(
+        StoreKind{"Memory", [](const TemporaryFolder&) { return std::make_shared<MemoryStore>(); },
+                  same},
+        StoreKind{"Sqlite",
+                  [](const TemporaryFolder& folder) -> std::shared_ptr<Store> {
+                    return create_sqlite_store(folder.path("pool.db"), std::nullopt);
+                  },
+                  [](const std::shared_ptr<Store>& store) -> std::shared_ptr<Store> {
+                    return open_sqlite_store(store->location());
+                  }}),
+    [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace chg
