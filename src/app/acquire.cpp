@@ -34,8 +34,8 @@ Duration look_interval(int looks, int position) {
 
 class Waiter {
  public:
-  Waiter(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
-         const OnWait& on_wait)
+  Waiter(Host& host, std::optional<SignalWatch>& signals, Request request,
+         const AcquireOptions& options, const OnWait& on_wait)
       : host_(host),
         signals_(signals),
         request_(std::move(request)),
@@ -65,6 +65,7 @@ class Waiter {
     // Looked at first: a probe never runs while the pool is locked.
     looked_at_ = host_.now();
     observation_ = host_.look();
+    signals_.emplace();
     request_.waiter = self_identity();
     pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant& now) {
       request_.enqueued = request_.last_heartbeat = now;
@@ -240,12 +241,12 @@ class Waiter {
     if (watches.any_gone) return take_care(now, watches.needs_look);
     const Duration quiet = refresh_interval(decision_->position) - age(refreshed_, now);
     const bool hears_news = quiet <= Duration::zero();
-    std::vector<int> fds = {signals_.fd(), granted_->fd(), hears_news ? changes_->fd() : -1};
+    std::vector<int> fds = {signals_->fd(), granted_->fd(), hears_news ? changes_->fd() : -1};
     for (const UniqueFd& process : watches.processes) fds.push_back(process.get());
     const Duration timeout = hears_news ? watches.timeout : std::min(watches.timeout, quiet);
     const std::vector<bool> ready = wait_ready(fds, timeout);
     if (ready[0]) {
-      if (const auto signal = signals_.take()) return interrupted(*signal);
+      if (const auto signal = signals_->take()) return interrupted(*signal);
     }
     if (ready[1] || ready[2]) return refresh();
     const bool process_ended = std::find(ready.begin() + 3, ready.end(), true) != ready.end();
@@ -301,7 +302,7 @@ class Waiter {
   }
 
   Host& host_;
-  SignalWatch& signals_;
+  std::optional<SignalWatch>& signals_;
   Request request_;
   const AcquireOptions& options_;
   const OnWait& on_wait_;
@@ -321,8 +322,8 @@ class Waiter {
 
 }  // namespace
 
-Acquired acquire(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
-                 const OnWait& on_wait) {
+Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
+                 const AcquireOptions& options, const OnWait& on_wait) {
   return Waiter(host, signals, std::move(request), options, on_wait).acquire();
 }
 

@@ -37,10 +37,11 @@ using Acquired = std::variant<Granted, NotGranted>;
 /// Called when a request begins to wait, and whenever its place or its reason changes.
 using OnWait = std::function<void(const Decision&, const Instant& now)>;
 
-/// Fills in the request's times and waiter. A refused request (rule 6) is thrown as Error(Usage); a
-/// probe that fails, as its Error, before the queue is joined.
-Acquired acquire(Host& host, SignalWatch& signals, Request request, const AcquireOptions& options,
-                 const OnWait& on_wait);
+/// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
+/// program. Fills in the request's times and waiter. A refused request (rule 6) is thrown as
+/// Error(Usage); a probe that fails, as its Error, before the queue is joined.
+Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
+                 const AcquireOptions& options, const OnWait& on_wait);
 
 /// An id for a request: eight letters and digits that nobody mistakes for one another.
 std::string make_request_id();

@@ -7,7 +7,7 @@ namespace chg {
 
 Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
                  const OnWait& on_wait) {
-  SignalWatch signals;
+  std::optional<SignalWatch> signals;
   Acquired acquired = acquire(host, signals, request, options, on_wait);
   auto* granted = std::get_if<Granted>(&acquired);
   if (granted == nullptr) return acquired;

@@ -69,13 +69,12 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
                const std::function<void(const Reservation&)>& on_granted) {
   // Held back until the supervisor is there; a signal that came in between then ends this process,
   // and the supervisor gives the GPUs back.
-  std::optional<SignalWatch> signals(std::in_place);
-  const Acquired acquired = acquire(host, *signals, request, options.acquire, on_wait);
+  std::optional<SignalWatch> signals;
+  const Acquired acquired = acquire(host, signals, request, options.acquire, on_wait);
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);
-  const auto variables =
-      gpu_variables(granted.reservation, granted.pool, granted.observation);
+  const auto variables = gpu_variables(granted.reservation, granted.pool, granted.observation);
   start_supervisor(host, granted.reservation, options, command);
   signals.reset();
   become(command.file, command.arguments, variables);

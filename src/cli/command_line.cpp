@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -199,7 +200,9 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
   try {
     root.parse(words);
   } catch (const CLI::Success& done) {
-    root.exit(done);
+    std::ostringstream text;
+    root.exit(done, text, text);
+    print(text.str());
     return std::nullopt;
   } catch (const CLI::ExtrasError&) {
     refuse_extra(root, root.remaining(true).front());

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include <fmt/format.h>
@@ -37,7 +38,8 @@ std::string own_store() {
 HostOptions host_options(const Config& config) {
   HostOptions options;
   if (const auto store = config.text("store")) {
-    options.store_path = store->substr(kSqliteScheme.size());
+    // Absolute: the supervisor of a run leaves this directory.
+    options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
   } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
     options.store_path = kHostStore;
   } else {
@@ -46,7 +48,9 @@ HostOptions host_options(const Config& config) {
   }
   options.probe = config.text("probe").value_or("auto");
   options.probe_deadline = config.duration("probe.deadline").value_or(options.probe_deadline);
-  options.fake_file = config.text("fake.file").value_or("");
+  if (const auto file = config.text("fake.file")) {
+    options.fake_file = std::filesystem::absolute(*file);
+  }
   options.settings = config.settings();
   return options;
 }

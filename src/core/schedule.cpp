@@ -1,6 +1,8 @@
 #include "core/schedule.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -140,7 +142,19 @@ void add_blocker(std::vector<Blocker>& blockers, Blocker blocker) {
   }
 }
 
-Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held, std::size_t place) {
+// For which waiting request each GPU is held.
+using Holders = std::map<int, const Request*>;
+
+Holders holders_of(const Pool& pool, const std::vector<std::vector<int>>& held) {
+  Holders holders;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    for (const int gpu : held[i]) holders[gpu] = &pool.queue[i];
+  }
+  return holders;
+}
+
+Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held,
+                 const Holders& holders, std::size_t place) {
   const Request& request = pool.queue[place];
   Reason reason{request.count, request.gpu_ids, static_cast<int>(held[place].size()), {}};
   for (const Gpu& gpu : pool.gpus) {
@@ -148,11 +162,9 @@ Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held, st
     const bool asked = named.empty() || std::binary_search(named.begin(), named.end(), gpu.index);
     const auto& mine = held[place];
     if (!asked || std::binary_search(mine.begin(), mine.end(), gpu.index)) continue;
-    const Request* held_for = nullptr;
-    for (std::size_t i = 0; i < place && held_for == nullptr; ++i) {
-      if (std::binary_search(held[i].begin(), held[i].end(), gpu.index)) held_for = &pool.queue[i];
-    }
-    add_blocker(reason.blockers, blocker_of(pool, gpu, held_for));
+    const auto holder = holders.find(gpu.index);
+    add_blocker(reason.blockers,
+                blocker_of(pool, gpu, holder == holders.end() ? nullptr : holder->second));
   }
   return reason;
 }
@@ -273,12 +285,13 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
 
 std::vector<Decision> explain(const Pool& pool, const Instant& now) {
   const std::vector<std::vector<int>> held = held_gpus(pool);
+  const Holders holders = holders_of(pool, held);
   Forecast forecast(pool, now.wall);
   std::vector<Decision> decisions;
   decisions.reserve(pool.queue.size());
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
     decisions.push_back({pool.queue[i].id, static_cast<int>(i) + 1, held[i],
-                         reason_of(pool, held, i), forecast.serve(pool.queue[i])});
+                         reason_of(pool, held, holders, i), forecast.serve(pool.queue[i])});
   }
   return decisions;
 }
@@ -290,8 +303,8 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
     const std::optional<WallTime> start = forecast.serve(pool.queue[i]);
     if (pool.queue[i].id == request_id) {
-      return Decision{request_id, static_cast<int>(i) + 1, held[i], reason_of(pool, held, i),
-                      start};
+      return Decision{request_id, static_cast<int>(i) + 1, held[i],
+                      reason_of(pool, held, holders_of(pool, held), i), start};
     }
   }
   return std::nullopt;
@@ -312,7 +325,11 @@ std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candi
     const WallTime released = used_before ? gpu->last_released->wall : WallTime{};
     return std::tuple(own, used_before, released, index);
   };
-  std::sort(candidates.begin(), candidates.end(), [&](int a, int b) { return key(a) < key(b); });
+  std::vector<decltype(key(0))> keys;
+  keys.reserve(candidates.size());
+  for (const int index : candidates) keys.push_back(key(index));
+  std::sort(keys.begin(), keys.end());
+  for (std::size_t i = 0; i < keys.size(); ++i) candidates[i] = std::get<int>(keys[i]);
   return candidates;
 }
 

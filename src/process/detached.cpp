@@ -52,9 +52,9 @@ void leave_everything(int keep_fd) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-constexpr char kReady = '+';
+constexpr char kReady = '\0';
 
-// The life of the detached process. Says "+" when it is ready, or else why it never will be.
+// The life of the detached process. Says kReady when it is, or else in words why it never will be.
 [[noreturn]] void live(const std::string& title, UniqueFd report,
                        const std::function<void(const std::function<void()>&)>& body) {
   const auto say = [&](std::string_view text) {

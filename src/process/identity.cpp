@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/poll.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -22,7 +23,8 @@ namespace {
 std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
-  return name.data();
+  // Anything goes in a namespace of one's own; a line of the store is no place for it.
+  return printable(name.data());
 }
 
 std::uint64_t own_pid_namespace() {

@@ -63,10 +63,19 @@ void Bells::create(unsigned mode, int gid) const {
   if (chmod(directory_.c_str(), directory_mode & ~0022U) != 0) {
     throw_errno(fmt::format("cannot share '{}'", directory_));
   }
-  make_fifo(path_of_changes(directory_), mode, gid);
   for (unsigned slot = 0; slot < kRequestBells; ++slot) {
     make_fifo(path_of_slot(directory_, slot), mode, gid);
   }
+  make_fifo(path_of_changes(directory_), mode, gid);
+}
+
+bool Bells::are_made() const {
+  std::vector<std::string> paths = {path_of_changes(directory_)};
+  for (unsigned slot = 0; slot < kRequestBells; ++slot) {
+    paths.push_back(path_of_slot(directory_, slot));
+  }
+  return std::all_of(paths.begin(), paths.end(),
+                     [](const std::string& path) { return access(path.c_str(), F_OK) == 0; });
 }
 
 std::string Bells::path_for(const std::string& request_id) const {

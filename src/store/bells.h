@@ -26,6 +26,9 @@ class Bells {
   /// a file) names; `gid` -1 leaves the group.
   void create(unsigned mode, int gid) const;
 
+  /// Whether all of them are there.
+  bool are_made() const;
+
   std::unique_ptr<Subscription> listen_to(const std::string& request_id) const;
   std::unique_ptr<Subscription> listen_to_changes() const;
 

@@ -34,6 +34,18 @@ constexpr auto kPatience = std::chrono::seconds(10);
 constexpr int kLogPagesTidy = 100;
 constexpr int kLogPagesMax = 2000;
 
+bool lacks_log(const std::string& path) {
+  return access((path + "-wal").c_str(), F_OK) != 0 || access((path + "-shm").c_str(), F_OK) != 0;
+}
+
+// Another program that was the last to close the database has deleted its log, and this user may
+// not make files in the directory.
+[[noreturn]] void refuse_without_log(const std::string& where) {
+  throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be opened", where),
+              "its -wal and -shm files must be there and writable; any canhazgpu command of its "
+              "owner restores them");
+}
+
 // The one place where SQLite's codes become errors.
 [[noreturn]] void rethrow(const SQLite::Exception& error, const std::string& path) {
   const std::string where = fmt::format("store '{}'", printable(path));
@@ -48,14 +60,14 @@ constexpr int kLogPagesMax = 2000;
       throw Error(ErrorKind::Failed, fmt::format("no space left for the {}", where),
                   "nothing was changed; make room on its disk and try again");
     case SQLITE_READONLY:
+      if (lacks_log(path)) refuse_without_log(where);
+      [[fallthrough]];
     case SQLITE_PERM:
     case SQLITE_AUTH:
       throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be written", where),
                   "ask the administrator for access to it (canhazgpu admin --group)");
     case SQLITE_CANTOPEN:
-      throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be opened", where),
-                  "its -wal and -shm files must be there and writable; any canhazgpu command of "
-                  "its owner restores them");
+      refuse_without_log(where);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
@@ -217,10 +229,7 @@ void make_files(const std::string& path, const Sharing& sharing) {
 }
 
 bool has_all_files(const std::string& path) {
-  for (const char* suffix : {"-lock", "-bells/changes"}) {
-    if (access((path + suffix).c_str(), F_OK) != 0) return false;
-  }
-  return true;
+  return access((path + "-lock").c_str(), F_OK) == 0 && Bells(path + "-bells").are_made();
 }
 
 // Who may use a file that is there.

@@ -12,7 +12,7 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 Acquired acquire_at_once(AppScene& app, const Ask& ask) {
-  SignalWatch signals;
+  std::optional<SignalWatch> signals;
   return acquire(app.host, signals, app.scene.request(ask), {true, std::nullopt},
                  [](const Decision&, const Instant&) {});
 }
