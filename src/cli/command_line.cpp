@@ -176,6 +176,19 @@ std::string see_help(const CLI::App& root) {
   throw Error(ErrorKind::Usage, text, see_help(root));
 }
 
+// CLI11 takes --json=3 for --json.
+void refuse_values_of_flags(const CLI::App& root, const std::vector<std::string>& words,
+                            const std::vector<Option>& options) {
+  for (const Option& option : options) {
+    const std::string name = "--" + long_name(option);
+    const bool has_value = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+      return word.starts_with(name + "=");
+    });
+    if (!option.type.empty() || !has_value) continue;
+    throw Error(ErrorKind::Usage, fmt::format("option '{}' takes no value", name), see_help(root));
+  }
+}
+
 void move_global_values(Invocation& invocation) {
   auto& values = invocation.arguments.values;
   invocation.config_file = invocation.arguments.value("config");
@@ -198,7 +211,7 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
   std::vector<std::string> words(arguments.begin(), separator);
   std::reverse(words.begin(), words.end());
   try {
-    root.parse(words);
+    root.parse(std::vector<std::string>(words));
   } catch (const CLI::Success& done) {
     std::ostringstream text;
     root.exit(done, text, text);
@@ -213,6 +226,8 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
     throw Error(ErrorKind::Usage, "no command given",
                 "try: canhazgpu status, or see: canhazgpu --help");
   }
+  refuse_values_of_flags(root, words, global_options());
+  refuse_values_of_flags(root, words, invocation.command->options);
   if (invocation.arguments.command && !invocation.command->takes_command) {
     throw Error(ErrorKind::Usage, "only 'canhazgpu run' takes a command behind '--'",
                 "canhazgpu run --gpus 1 -- python train.py");
