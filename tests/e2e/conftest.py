@@ -32,6 +32,10 @@ def pytest_configure(config):
     # Orphans become children of this process, so that it can find them all and end them.
     PR_SET_CHILD_SUBREAPER = 36
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Where the tests run in the background, these are ignored, and would be in all that is started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
 
 
 # --- Processes -------------------------------------------------------------------------------------

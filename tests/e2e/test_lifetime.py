@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import HMS, PATIENCE, Process, comm, is_alive, median, show, wait_for
+from conftest import (HMS, PATIENCE, Process, comm, is_alive, median, read_stat, show,
+                      wait_for)
 
 # A process that obeys SIGINT even where a script starts it in the background.
 SLEEPER = "env --default-signal=INT sleep 600"
@@ -16,6 +17,19 @@ SLEEPER = "env --default-signal=INT sleep 600"
 
 def kill(pid, number=signal.SIGKILL):
     os.kill(pid, number)
+
+
+def kill_supervisor(pool):
+    """And waits until it is dead: a signal needs its time on a busy machine."""
+    supervisor = pool.identity("supervisor").pid
+    kill(supervisor)
+    wait_for(lambda: not is_alive(supervisor))
+    return supervisor
+
+
+def stop(pid):
+    kill(pid, signal.SIGSTOP)
+    wait_for(lambda: read_stat(pid)[0] == "T")
 
 
 def seconds_until(condition, timeout=PATIENCE):
@@ -53,10 +67,8 @@ def test_killed_command(pool):
 
 def test_killed_supervisor(pool):
     job = pool.job("--gpus", "2")
-    supervisor = pool.identity("supervisor").pid
-    assert comm(supervisor) == "canhazgpu-super"
-    kill(supervisor)
-    wait_for(lambda: not is_alive(supervisor))
+    assert comm(pool.identity("supervisor").pid) == "canhazgpu-super"
+    kill_supervisor(pool)
     for gpu in (0, 1):
         assert re.match(rf"GPU {gpu}: IN USE by root for {HMS} \(run, last", status_of(pool, gpu))
     assert pool.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
@@ -73,7 +85,7 @@ def test_killed_supervisor(pool):
 
 def test_a_new_run_gets_what_a_killed_supervisor_left(pool):
     job = pool.job("--gpus", "8")
-    kill(pool.identity("supervisor").pid)
+    kill_supervisor(pool)
     kill(job.pid)
     job.wait()
     assert pool.ok("run", "--gpus", "8", "--nonblock", "--", "echo", "ran") == "ran\n"
@@ -97,7 +109,7 @@ def test_both_killed_while_somebody_waits(pool, supervisor_first):
 
 def test_supervisor_killed_long_before_the_command_while_somebody_waits(pool):
     job = pool.job("--gpus", "8")
-    kill(pool.identity("supervisor").pid)
+    kill_supervisor(pool)
     waiter = pool.waiter("--gpus", "8")
     begin = time.monotonic()
     kill(job.pid)
@@ -144,7 +156,7 @@ def test_killed_waiting_reserve(pool):
 def test_a_stopped_waiter_does_not_lose_its_place(pool):
     pool.ok("reserve", "--gpus", "8")
     waiter = pool.waiter()
-    kill(waiter.pid, signal.SIGSTOP)
+    stop(waiter.pid)
     pool.ok("release")
     assert pool.reserved() == [0] and pool.waiting() == []
     kill(waiter.pid, signal.SIGCONT)
@@ -154,7 +166,7 @@ def test_a_stopped_waiter_does_not_lose_its_place(pool):
 def test_stopped_supervisor(pool):
     job = pool.job()
     supervisor = pool.identity("supervisor").pid
-    kill(supervisor, signal.SIGSTOP)
+    stop(supervisor)
     assert status_of(pool).startswith("GPU 0: IN USE by root")
     kill(job.pid)
     job.wait()
@@ -166,7 +178,7 @@ def test_stopped_supervisor(pool):
 
 def test_a_stopped_job_keeps_its_gpu(pool):
     job = pool.job()
-    kill(job.pid, signal.SIGSTOP)
+    stop(job.pid)
     assert status_of(pool).startswith("GPU 0: IN USE by root")
     kill(job.pid, signal.SIGCONT)
     kill(job.pid, signal.SIGTERM)
@@ -224,7 +236,7 @@ def test_a_waiter_of_before_the_reboot_is_gone(pool):
 
 def test_pid_of_another_process(pool):
     job = pool.job()
-    kill(pool.identity("supervisor").pid)
+    kill_supervisor(pool)
 
     def another(text):
         process = Process(text)
@@ -254,7 +266,7 @@ def test_a_supervisor_with_the_pid_of_another_process(pool):
 
 def test_holder_of_another_pid_namespace(pool):
     job = pool.job()
-    kill(pool.identity("supervisor").pid)
+    kill_supervisor(pool)
 
     def elsewhere(text):
         process = Process(text)
@@ -283,7 +295,7 @@ def test_holder_of_another_pid_namespace(pool):
 
 def test_a_heartbeat_does_not_override_a_fact(pool):
     job = pool.job()
-    kill(pool.identity("supervisor").pid)
+    kill_supervisor(pool)
     kill(job.pid)
     job.wait()
     # As if it had been heard of this very moment.
@@ -340,8 +352,7 @@ def test_a_child_on_the_gpu_keeps_it(pool):
 
 def test_a_leftover_outlives_the_supervisor_too(pool):
     job, child = job_with_child(pool)
-    supervisor = pool.identity("supervisor").pid
-    kill(supervisor)
+    kill_supervisor(pool)
     assert pool.finish(job, b"\n").status == 0
     assert f"leftover PID {child} (sleep)" in status_of(pool)
     assert pool.reserved() == [0]
@@ -465,7 +476,7 @@ def test_timeout_lets_a_job_clean_up(pool):
 
 def test_timeout_wakes_a_stopped_job(pool):
     job = pool.job("--timeout", "0.5s")
-    kill(job.pid, signal.SIGSTOP)
+    stop(job.pid)
     assert job.wait(PATIENCE) == -signal.SIGINT
     pool.await_free()
 

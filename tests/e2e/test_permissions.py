@@ -341,7 +341,9 @@ def test_foreign_use_by_another_account(shared, users):
 def test_people_see_each_others_runs_end(shared, users):
     """A waiter notices the end of another account's run, whose supervisor it may not signal."""
     job = shared.job("-g", "8", user=users.a)
-    os.kill(shared.identity("supervisor").pid, signal.SIGKILL)
+    supervisor = shared.identity("supervisor").pid
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not is_alive(supervisor))
     waiter = shared.waiter("-g", "8", user=users.b)
     job.kill()
     assert shared.read_line(waiter) == "started"
