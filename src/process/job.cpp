@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 #include <string_view>
+#include <tuple>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -96,6 +97,12 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   for (const int pid : members) {
     if (const auto identity = identity_of(pid)) identities.push_back(*identity);
   }
+  std::sort(identities.begin(), identities.end(), [&](const auto& a, const auto& b) {
+    const auto key = [&](const ProcessIdentity& process) {
+      return std::tuple(process.pid != command.pid, process.start_ticks, process.pid);
+    };
+    return key(a) < key(b);
+  });
   return identities;
 }
 
