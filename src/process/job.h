@@ -15,7 +15,8 @@ inline constexpr char kReservationVariable[] = "CANHAZGPU_RESERVATION";
 
 /// The live processes of the job, but for this process: the command itself, its descendants, those
 /// of a session that it leads, and those with the id in their environment (as far as this user may
-/// read it). Processes that started before the command are none of it.
+/// read it). Processes that started before the command are none of it. The command comes first, and
+/// parents before their children, so that who is signalled in this order knows why its child ends.
 std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
                                          const ProcessIdentity& command);
 
