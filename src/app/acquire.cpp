@@ -191,8 +191,9 @@ class Waiter {
       watches.processes.push_back(watch(process));
       watches.any_gone = watches.any_gone || !watches.processes.back();
     }
+    // The first few: one of them may be stopped, and a hundred need not look after the same thing.
     watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position == 1 && has_orphans());
+        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }

@@ -20,6 +20,8 @@ class Supervisor {
       : host_(host), supervision_(supervision), started_(host.now()), last_heartbeat_(started_) {}
 
   void attach() {
+    // Before anybody relies on this supervisor: one that can't watch is none.
+    command_ = watch(supervision_.command);
     bool found = false;
     const ProcessIdentity self = self_identity();
     update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
@@ -52,14 +54,13 @@ class Supervisor {
 
  private:
   void watch_command() {
-    const UniqueFd command = watch(supervision_.command);
     bool timed_out = false;
-    while (command) {
+    while (command_) {
       Duration due = host_.settings().heartbeat_interval - age(last_heartbeat_, host_.now());
       if (supervision_.timeout && !timed_out) {
         due = std::min(due, *supervision_.timeout - age(started_, host_.now()));
       }
-      if (wait_ready({command.get()}, due)[0]) return;
+      if (wait_ready({command_.get()}, due)[0]) return;
       const bool is_late =
           supervision_.timeout && age(started_, host_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
@@ -150,6 +151,7 @@ class Supervisor {
 
   Host& host_;
   const Supervision& supervision_;
+  UniqueFd command_;  ///< empty: it had ended before it could be watched
   Instant started_;
   Instant last_heartbeat_;
 };

@@ -41,6 +41,12 @@ bool is_seen_from_here(const ProcessIdentity& process) {
 
 UniqueFd open_pidfd(int pid) { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
+// Whether pidfd_open failed for want of the process (a pid that is a thread's now is no process
+// either). Too many open files and the like say nothing of it.
+bool says_gone(int error_number) {
+  return error_number == ESRCH || error_number == EINVAL || error_number == ENOENT;
+}
+
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
 
 // The n-th word of `text`, from 0.
@@ -101,13 +107,15 @@ Liveness liveness(const ProcessIdentity& process) {
   // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may
   // be a first thread that ended before the others. The pidfd knows.
   const UniqueFd pidfd = open_pidfd(process.pid);
-  if (!pidfd || has_ended(pidfd)) return Liveness::Gone;
+  if (!pidfd) return says_gone(errno) ? Liveness::Gone : Liveness::Unseen;
+  if (has_ended(pidfd)) return Liveness::Gone;
   return stat ? Liveness::Alive : Liveness::Unseen;
 }
 
 UniqueFd watch(const ProcessIdentity& process) {
   if (!is_seen_from_here(process)) return {};
   UniqueFd pidfd = open_pidfd(process.pid);
+  if (!pidfd && !says_gone(errno)) throw_errno(fmt::format("cannot watch process {}", process.pid));
   // Looked at after the pidfd was opened: from then on the pid can't become another's unnoticed.
   if (pidfd && liveness(process) == Liveness::Gone) return {};
   return pidfd;

@@ -18,7 +18,8 @@ std::optional<ProcessIdentity> identity_of(int pid);
 Liveness liveness(const ProcessIdentity& process);
 
 /// A pidfd that polls as ready when the process has ended. Empty when it is gone, or can't be seen
-/// from here; any process may watch any other.
+/// from here; any process may watch any other. Throws Error when it can't be opened for another
+/// reason (too many open files): that is no sign of an end.
 UniqueFd watch(const ProcessIdentity& process);
 
 /// Sends a signal to that very process, or to none. False when it is gone; throws

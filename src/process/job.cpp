@@ -70,7 +70,11 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   // A session outlives its leader, and keeps the pid from being given to another: if it is
   // another's, the session is another's too.
   const auto leader = read_stat(command.pid);
-  const bool may_lead = !leader || leader->start_ticks == command.start_ticks;
+  const ProcessIdentity self = self_identity();
+  // The pid of another namespace, or of another boot, is some stranger's here.
+  const bool is_from_here =
+      command.boot_id == self.boot_id && command.pid_namespace == self.pid_namespace;
+  const bool may_lead = is_from_here && (!leader || leader->start_ticks == command.start_ticks);
   const std::string assignment = fmt::format("{}={}", kReservationVariable, reservation_id);
   std::vector<int> members;
   const auto take_if = [&](const auto& belongs) {
@@ -84,7 +88,7 @@ std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
   };
   take_if([&](const ProcessStat& process) {
     const bool is_command =
-        process.pid == command.pid && process.start_ticks == command.start_ticks;
+        is_from_here && process.pid == command.pid && process.start_ticks == command.start_ticks;
     const bool in_session = may_lead && process.session == command.pid;
     return is_command || in_session || carries(process.pid, assignment);
   });
