@@ -34,8 +34,10 @@ def pytest_configure(config):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # Where the tests run in the background, these are ignored, and would be in all that is started.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD):
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    # Ends as Ctrl-C does: by clearing up.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
 
 
 # --- Processes -------------------------------------------------------------------------------------
@@ -414,7 +416,6 @@ class Users:
     gpu_group = USER_PREFIX + "gpu"
 
     def __init__(self):
-        self.made = []
         for group in (self.admin_group, self.gpu_group):
             self.make("group", group)
         for letter in "abcd":
@@ -429,11 +430,13 @@ class Users:
         except KeyError:
             options = ["-M", "-s", "/bin/sh"] if kind == "user" else []
             command(f"{kind}add", *options, name)
-            self.made.append((kind, name))
 
     def remove(self):
-        for kind, name in reversed(self.made):
-            command(f"{kind}del", name)
+        """Also those that a killed session left: the prefix makes them ours."""
+        for user in (self.a, self.b, self.c, self.d):
+            command("userdel", user.name)
+        for group in (self.admin_group, self.gpu_group):
+            command("groupdel", group)
 
 
 @pytest.fixture(scope="session")
