@@ -31,16 +31,30 @@ struct GpuProcess {
   bool operator==(const GpuProcess&) const = default;
 };
 
+/// A part of a GPU that is divided (MIG): people see it, the pool reserves the whole GPU.
+struct GpuPart {
+  std::string uuid;   ///< "MIG-…"
+  std::string model;  ///< "NVIDIA H100 80GB HBM3 MIG 1g.10gb"
+  std::optional<std::uint64_t> memory_used_mib;
+  std::optional<std::uint64_t> memory_total_mib;
+
+  bool operator==(const GpuPart&) const = default;
+};
+
 /// One GPU at one moment. A missing value is a value that could not be read; it never means zero.
 struct GpuReading {
   int index = 0;  ///< in PCI bus order, as nvidia-smi numbers them
   std::string uuid;
-  std::string model;  ///< "NVIDIA H100 80GB HBM3"
+  std::string model;       ///< "NVIDIA H100 80GB HBM3"
+  std::string pci_bus_id;  ///< "0000:3b:00.0", lower case; "" when unknown
   std::optional<std::uint64_t> memory_used_mib;
   std::optional<std::uint64_t> memory_total_mib;
   std::optional<int> utilization_percent;
-  std::vector<GpuProcess> processes;
-  std::string error;  ///< why this GPU can't be used or read; "" when it can
+  std::optional<int> temperature_c;
+  std::optional<int> power_w;
+  std::vector<GpuProcess> processes;  ///< of its parts too
+  std::vector<GpuPart> parts;         ///< empty: it is not divided
+  std::string error;                  ///< why this GPU can't be used or read; "" when it can
 
   bool operator==(const GpuReading&) const = default;
 };
@@ -50,6 +64,7 @@ struct Observation {
   std::vector<GpuReading> gpus;
   /// The process that looked: its host and pid namespace are those in which the pids count.
   ProcessIdentity observer;
+  std::string source;  ///< what it was read with: "NVML 590.48.01", "nvidia-smi", "fake"
 };
 
 /// The reading of the GPU with this UUID, or nullptr. A pool without UUIDs is matched by index.

@@ -235,6 +235,7 @@ FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file)
 Observation FakeProbe::look() {
   Observation observation;
   observation.taken = clock_.now();
+  observation.source = "fake";
   const json content = read_json(file_);
   const Object top(file_, "", content, kFileKeys);
   if (!top.has("gpus")) top.refuse("gpus", "a list");

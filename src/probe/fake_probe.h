@@ -54,7 +54,6 @@ class FakeProbe final : public Probe {
   /// Throws Error also where the file is missing, is no JSON (with the line), or holds something
   /// else than the above (with the key).
   Observation look() override;
-  std::string name() const override { return "fake"; }
 
  private:
   const Clock& clock_;

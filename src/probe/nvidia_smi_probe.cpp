@@ -48,6 +48,7 @@ Observation NvidiaSmiProbe::look() {
   };
   Observation observation;
   observation.taken = clock_.now();
+  observation.source = "nvidia-smi";
   observation.gpus = gpus_of(ask("--query-gpu=", kGpuColumns));
   if (std::any_of(observation.gpus.begin(), observation.gpus.end(), may_have_processes)) {
     add_processes(observation.gpus, processes_of(ask("--query-compute-apps=", kProcessColumns)));

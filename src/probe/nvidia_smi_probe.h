@@ -21,7 +21,6 @@ class NvidiaSmiProbe final : public Probe {
   /// Processes that can't be listed at all are an Error too: their GPUs can't be told from free
   /// ones.
   Observation look() override;
-  std::string name() const override { return "nvidia-smi"; }
 
  private:
   const Clock& clock_;

@@ -18,9 +18,6 @@ class Probe {
   /// no driver, deadline passed): callers must then treat every GPU as unknown. Never takes much
   /// longer than the deadline it was made with.
   virtual Observation look() = 0;
-
-  /// What it reads with, for messages: "nvidia-smi", "fake".
-  virtual std::string name() const = 0;
 };
 
 }  // namespace chg

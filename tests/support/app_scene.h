@@ -42,7 +42,6 @@ class ScriptedProbe final : public Probe {
  public:
   explicit ScriptedProbe(std::function<Observation()> look) : look_(std::move(look)) {}
   Observation look() override { return look_(); }
-  std::string name() const override { return "scripted"; }
 
  private:
   std::function<Observation()> look_;

@@ -212,7 +212,7 @@ class Scene {
 
   /// What a probe of this host sees now.
   Observation observation(const std::vector<GpuReading>& readings) const {
-    return {now(), readings, process(1)};
+    return {now(), readings, process(1), "test"};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }

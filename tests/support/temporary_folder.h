@@ -28,11 +28,17 @@ class TemporaryFolder {
   const std::string& path() const { return path_; }
   std::string path(const std::string& name) const { return path_ + "/" + name; }
 
-  /// Writes a file and returns its path.
+  /// Writes a file, in folders that are made where they are missing, and returns its path.
   std::string write(const std::string& name, const std::string& text, unsigned mode = 0644) const {
+    std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
     std::ofstream(path(name), std::ios::binary) << text;
     EXPECT_EQ(::chmod(path(name).c_str(), mode), 0);
     return path(name);
+  }
+
+  /// Writes a shell script that can be run.
+  std::string write_script(const std::string& name, const std::string& body) const {
+    return write(name, "#!/bin/sh\n" + body, 0755);
   }
 
  private:

@@ -104,14 +104,14 @@ TEST(UnlistedMemory, IsMissingWhereItCannotBeTold) {
 TEST(FindReading, GoesByTheUuidAndNotByTheIndex) {
   GpuReading moved = reading(3);
   moved.index = 0;
-  const Observation seen{{}, {moved, reading(1)}, {}};
+  const Observation seen{{}, {moved, reading(1)}, {}, {}};
   ASSERT_NE(find_reading(seen, "GPU-3", 3), nullptr);
   EXPECT_EQ(find_reading(seen, "GPU-3", 3)->index, 0);
   EXPECT_EQ(find_reading(seen, "GPU-0", 0), nullptr);
 }
 
 TEST(FindReading, GoesByTheIndexInAPoolWithoutUuids) {
-  const Observation seen{{}, {reading(1)}, {}};
+  const Observation seen{{}, {reading(1)}, {}, {}};
   EXPECT_NE(find_reading(seen, "", 1), nullptr);
   EXPECT_EQ(find_reading(seen, "", 0), nullptr);
 }

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "probe/fake_probe.h"
+#include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
-#include "unit/probe/temporary_folder.h"
 
 namespace chg {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temporary_folder.h"
 #include "unit/probe/path_variable.h"
-#include "unit/probe/temporary_folder.h"
 
 namespace chg {
 namespace {

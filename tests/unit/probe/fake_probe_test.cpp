@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "unit/probe/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace chg {
 namespace {
@@ -72,10 +72,14 @@ TEST_F(Fake, ReadsAWholeGpu) {
   const GpuReading expected{.index = 0,
                             .uuid = "GPU-a",
                             .model = "M",
+                            .pci_bus_id = "",
                             .memory_used_mib = 310,
                             .memory_total_mib = 1000,
                             .utilization_percent = 55,
+                            .temperature_c = {},
+                            .power_w = {},
                             .processes = {process},
+                            .parts = {},
                             .error = "GPU is lost"};
   EXPECT_EQ(gpu, expected);
 }
@@ -87,10 +91,14 @@ TEST_F(Fake, MakesAnIdleGpuOfAnEmptyEntry) {
   const GpuReading expected{.index = 1,
                             .uuid = "GPU-00000000-0000-0000-0000-000000000001",
                             .model = "Simulated H100 80GB",
+                            .pci_bus_id = "",
                             .memory_used_mib = 45,
                             .memory_total_mib = 81920,
                             .utilization_percent = 0,
+                            .temperature_c = {},
+                            .power_w = {},
                             .processes = {},
+                            .parts = {},
                             .error = ""};
   EXPECT_EQ(observation.gpus[1], expected);
   EXPECT_EQ(observation.taken, clock_.now());
@@ -268,8 +276,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "gpus[0].processes[0].user must be a text, not '5'"},
         Mistake{R"({"gpus":[{"processes":[{"pid":1,"pids":5}]}]})",
                 "unknown key 'gpus[0].processes[0].pids'"}));
-
-TEST_F(Fake, IsNamed) { EXPECT_EQ(FakeProbe(clock_, ProcReader(), file_).name(), "fake"); }
 
 }  // namespace
 }  // namespace chg

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "probe/proc_reader.h"
-#include "unit/probe/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace chg {
 namespace {

@@ -22,10 +22,14 @@ TEST(ParseGpus, ReadsTheRowsThatTheProbeAsksFor) {
   const GpuReading expected{.index = 1,
                             .uuid = uuid(1),
                             .model = "NVIDIA Example 80GB",
+                            .pci_bus_id = "",
                             .memory_used_mib = 8452,
                             .memory_total_mib = 81559,
                             .utilization_percent = 97,
+                            .temperature_c = {},
+                            .power_w = {},
                             .processes = {},
+                            .parts = {},
                             .error = ""};
   EXPECT_EQ(gpus[1], expected);
   EXPECT_EQ(gpus[0].memory_used_mib, 0U);

@@ -8,9 +8,9 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
 #include "unit/probe/path_variable.h"
-#include "unit/probe/temporary_folder.h"
 
 namespace chg {
 namespace {
@@ -201,8 +201,6 @@ TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   answer(print(gpu(0, "5")), "exec cat " + folder_.path("fifo"));
   EXPECT_EQ(failure(deadline), expected);
 }
-
-TEST_F(NvidiaSmi, IsNamed) { EXPECT_EQ(NvidiaSmiProbe(clock_).name(), "nvidia-smi"); }
 
 }  // namespace
 }  // namespace chg

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
-#include "unit/probe/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace chg {
 namespace {

@@ -17,8 +17,8 @@
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
-#include "unit/probe/temporary_folder.h"
 
 namespace chg {
 namespace {
