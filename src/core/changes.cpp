@@ -12,18 +12,9 @@
 namespace chg {
 namespace {
 
-void require_known(const Pool& pool, int gpu) {
-  if (find_gpu(pool, gpu) != nullptr) return;
-  throw Error(ErrorKind::Usage,
-              fmt::format("unknown GPU '{}': this host has {}", gpu,
-                          pool.gpus.empty()
-                              ? "none"
-                              : fmt::format("{} (0-{})", pool.gpus.size(), pool.gpus.size() - 1)));
-}
-
 // The reservation on this GPU, if the caller may change it.
 const Reservation& reservation_to_change(const Pool& pool, const Caller& caller, int gpu) {
-  require_known(pool, gpu);
+  require_gpu(pool, gpu);
   const Reservation* held = reservation_of(pool, gpu);
   if (held == nullptr) {
     throw Error(ErrorKind::Failed, fmt::format("GPU {} is not reserved", gpu),
@@ -92,12 +83,12 @@ void release_selected(Pool& pool, const std::vector<Selected>& selected, const I
   std::sort(released.gpus.begin(), released.gpus.end());
 }
 
-void extend_one(Reservation& held, Duration by) {
+WallTime extend_one(Reservation& held, Duration by) {
   const WallTime longest = held.started.wall + kDurationMax;
-  if (*held.ends + by > longest) {
-    throw Error(ErrorKind::Usage, "a reservation can't be longer than 3650 days");
-  }
-  *held.ends += by;
+  const WallTime ends = held.ends.value_or(held.started.wall) + by;
+  if (ends > longest) throw Error(ErrorKind::Usage, "a reservation can't be longer than 3650 days");
+  held.ends = ends;
+  return ends;
 }
 
 }  // namespace
@@ -146,8 +137,8 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   std::vector<Extended> extended;
   for (const std::string& id : ids) {
     Reservation* held = find_reservation(pool, id);
-    extend_one(*held, by);
-    extended.push_back({id, held->gpus, *held->ends});
+    const WallTime expires = extend_one(*held, by);
+    extended.push_back({id, held->gpus, expires});
   }
   return extended;
 }

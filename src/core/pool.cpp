@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+
 namespace chg {
 namespace {
 
@@ -29,6 +33,17 @@ const Gpu* find_gpu(const Pool& pool, int index) {
 
 Gpu* find_gpu(Pool& pool, int index) {
   return find_in(pool.gpus, [&](const Gpu& gpu) { return gpu.index == index; });
+}
+
+void require_gpu(const Pool& pool, int index) {
+  if (find_gpu(pool, index) != nullptr) return;
+  throw Error(ErrorKind::Usage,
+              fmt::format("unknown GPU '{}': this host has {}", index, gpu_range(pool)));
+}
+
+std::string gpu_range(const Pool& pool) {
+  const std::size_t count = pool.gpus.size();
+  return count == 0 ? "none" : fmt::format("{} (0-{})", count, count - 1);
 }
 
 const Reservation* find_reservation(const Pool& pool, const std::string& id) {

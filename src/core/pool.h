@@ -125,6 +125,10 @@ Gpu* find_gpu(Pool& pool, int index);
 const Reservation* find_reservation(const Pool& pool, const std::string& id);
 Reservation* find_reservation(Pool& pool, const std::string& id);
 const Request* find_request(const Pool& pool, const std::string& id);
+/// Throws Error(Usage), naming those that there are, for an index that the pool doesn't have.
+void require_gpu(const Pool& pool, int index);
+/// How many GPUs there are, for messages: "8 (0-7)", "none".
+std::string gpu_range(const Pool& pool);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
