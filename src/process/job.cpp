@@ -59,6 +59,19 @@ bool carries(int pid, const std::string& assignment) {
   return text.find('\0' + assignment + '\0') != std::string::npos;
 }
 
+// The members, and those of `known` that live on: descendants whose parents are gone may be out of
+// sight, but not forgotten.
+std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
+                                          const std::string& reservation_id,
+                                          const ProcessIdentity& command) {
+  std::vector<ProcessIdentity> members = job_members(reservation_id, command);
+  for (const ProcessIdentity& process : known) {
+    const bool listed = std::find(members.begin(), members.end(), process) != members.end();
+    if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
+  }
+  return members;
+}
+
 }  // namespace
 
 std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
@@ -154,23 +167,13 @@ void end_job(const std::string& reservation_id, const ProcessIdentity& command, 
     told.insert(told.end(), fresh.begin(), fresh.end());
     wait_for_an_end(members, std::min<Duration>(kTick, deadline - now()));
     meanwhile();
-    members = job_members(reservation_id, command);
-    // Descendants whose parents are gone may be out of sight, but not forgotten.
-    for (const ProcessIdentity& process : told) {
-      const bool listed = std::find(members.begin(), members.end(), process) != members.end();
-      if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
-    }
+    members = members_with(told, reservation_id, command);
   }
   const auto give_up = now() + kKillPatience;
   while (!members.empty() && now() < give_up) {
     if (!signal_all(members, SIGKILL)) return;
     wait_for_an_end(members, give_up - now());
-    std::vector<ProcessIdentity> left = job_members(reservation_id, command);
-    for (const ProcessIdentity& process : members) {
-      const bool listed = std::find(left.begin(), left.end(), process) != left.end();
-      if (!listed && liveness(process) != Liveness::Gone) left.push_back(process);
-    }
-    members = std::move(left);
+    members = members_with(members, reservation_id, command);
   }
 }
 
