@@ -35,32 +35,55 @@ Duration look_interval(int looks, int position) {
 class Waiter {
  public:
   Waiter(Host& host, std::optional<SignalWatch>& signals, Request request,
-         const AcquireOptions& options, const OnWait& on_wait)
+         const AcquireOptions& options, const WaitListener& listener)
       : host_(host),
         signals_(signals),
         request_(std::move(request)),
         options_(options),
-        on_wait_(on_wait) {}
+        listener_(listener) {}
 
   Acquired acquire() {
     join();
     while (true) {
-      if (const Reservation* held = find_reservation(pool_, request_.id)) {
-        if (auto granted = verify(*held)) return std::move(*granted);
-      } else if (const Request* mine = find_request(pool_, request_.id)) {
-        request_ = *mine;
-        if (options_.nonblock) {
-          if (leave()) return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
-          continue;
-        }
-        if (auto left = wait()) return *left;
-      } else {
-        return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
+      try {
+        if (auto acquired = go_on()) return std::move(*acquired);
+        trouble_.clear();
+      } catch (const Error& error) {
+        // Its place in the queue is worth more than this moment's trouble.
+        if (auto left = sit_out(error)) return *left;
       }
     }
   }
 
  private:
+  // One step, from what the pool says of the request. Returns the outcome if there is one.
+  std::optional<Acquired> go_on() {
+    if (const Reservation* held = find_reservation(pool_, request_.id)) return verify(*held);
+    const Request* mine = find_request(pool_, request_.id);
+    const auto why = options_.nonblock ? NotGranted::Why::NotAvailable : NotGranted::Why::Cancelled;
+    if (mine == nullptr) return NotGranted{why, decision_, 0};
+    request_ = *mine;
+    if (!options_.nonblock) return wait();
+    if (leave()) return NotGranted{why, decision_, 0};
+    return std::nullopt;
+  }
+
+  // Waits a moment, and begins anew. Throws what can't be waited for.
+  std::optional<NotGranted> sit_out(const Error& error) {
+    const Instant now = host_.now();
+    const bool is_late = options_.wait && age(request_.enqueued, now) >= *options_.wait;
+    if (!error.is_passing() || options_.nonblock || is_late) throw;
+    if (trouble_ != error.what()) listener_.troubled(error);
+    trouble_ = error.what();
+    granted_.reset();
+    changes_.reset();
+    host_.close_store();
+    if (wait_ready({signals_->fd()}, seconds(1))[0]) {
+      if (const auto signal = signals_->take()) return interrupted(*signal);
+    }
+    return std::nullopt;
+  }
+
   void join() {
     // Looked at first: a probe never runs while the pool is locked.
     looked_at_ = host_.now();
@@ -72,11 +95,19 @@ class Waiter {
       enqueue(pool, request_);
       // Its place, should it have to be given back there.
       request_.arrival = pool.queue.back().arrival;
+      if (options_.nonblock) grant_or_leave(pool, now);
     });
     // Granted on arrival, in the light of what was just seen.
     is_fresh_ = true;
     last_heartbeat_ = host_.now();
-    decide();
+    if (!options_.nonblock) decide();
+  }
+
+  // In one transaction, so that nobody is refused for the sake of one who doesn't wait.
+  void grant_or_leave(Pool& pool, const Instant& now) {
+    schedule(pool, now, host_.settings(), liveness);
+    decision_ = explain(pool, request_.id, now);
+    leave(pool);
   }
 
   void decide() { decision_ = explain(pool_, request_.id, host_.now()); }
@@ -85,12 +116,8 @@ class Waiter {
   bool is_usable(const Reservation& held) const {
     Pool without = pool_;
     give_back_to(without, held);
-    return std::all_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
-      const std::optional<Obstacle>& obstacle = find_gpu(without, index)->obstacle;
-      if (!obstacle) return true;
-      return request_.force && obstacle->kind == Obstacle::Kind::UnreservedUse &&
-             obstacle->uids == std::vector{request_.account.uid};
-    });
+    return std::all_of(held.gpus.begin(), held.gpus.end(),
+                       [&](int index) { return may_take(request_, *find_gpu(without, index)); });
   }
 
   void give_back_to(Pool& pool, const Reservation& held) const {
@@ -134,9 +161,13 @@ class Waiter {
     bool left = true;
     pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
       left = find_reservation(pool, request_.id) == nullptr;
-      std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
+      leave(pool);
     });
     return left;
+  }
+
+  void leave(Pool& pool) const {
+    std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
   }
 
   // What to wait for, and until when.
@@ -169,13 +200,11 @@ class Waiter {
     });
   }
 
-  // Runs whose command and supervisor are gone: only a look can tell whether they left something.
-  bool has_orphans() const {
-    return std::any_of(
-        pool_.reservations.begin(), pool_.reservations.end(), [](const Reservation& held) {
-          return held.kind == Kind::Run && held.holder &&
-                 liveness(*held.holder) == Liveness::Gone && keepers(held, liveness).empty();
-        });
+  bool has_orphans(const Instant& now) const {
+    const auto& held = pool_.reservations;
+    return std::any_of(held.begin(), held.end(), [&](const Reservation& one) {
+      return awaits_observation(one, now, liveness, host_.settings());
+    });
   }
 
   // As Liveness::Unseen, without asking the system for each reservation at each turn.
@@ -193,7 +222,7 @@ class Waiter {
     }
     // The first few: one of them may be stopped, and a hundred need not look after the same thing.
     watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
+        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans(now));
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -226,7 +255,7 @@ class Waiter {
       return;
     }
     told_ = decision_;
-    on_wait_(*decision_, now);
+    listener_.waits(*decision_, now);
   }
 
   // Waits for one thing to happen, and brings the pool up to date. Returns the outcome if it left.
@@ -268,12 +297,16 @@ class Waiter {
   }
 
   std::optional<NotGranted> interrupted(int signal) {
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
-      // Granted or not: it was never used, so it leaves no trace.
-      std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
-      std::erase_if(pool.reservations,
-                    [&](const Reservation& held) { return held.id == request_.id; });
-    });
+    try {
+      update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+        // Granted or not: it was never used, so it leaves no trace.
+        leave(pool);
+        std::erase_if(pool.reservations,
+                      [&](const Reservation& held) { return held.id == request_.id; });
+      });
+    } catch (const Error&) {
+      // Others will find that this process is gone.
+    }
     return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
   }
 
@@ -306,7 +339,7 @@ class Waiter {
   std::optional<SignalWatch>& signals_;
   Request request_;
   const AcquireOptions& options_;
-  const OnWait& on_wait_;
+  const WaitListener& listener_;
 
   Pool pool_;                ///< as last written or read
   Observation observation_;  ///< as last seen
@@ -315,6 +348,7 @@ class Waiter {
   Instant looked_at_;                 ///< when it last tried to look
   std::optional<Decision> decision_;  ///< of pool_; missing when granted
   std::optional<Decision> told_;
+  std::string trouble_;  ///< with the store, as it was told; "": none
   Instant refreshed_;
   Instant last_heartbeat_;
   std::unique_ptr<Subscription> granted_;
@@ -324,8 +358,8 @@ class Waiter {
 }  // namespace
 
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
-                 const AcquireOptions& options, const OnWait& on_wait) {
-  return Waiter(host, signals, std::move(request), options, on_wait).acquire();
+                 const AcquireOptions& options, const WaitListener& listener) {
+  return Waiter(host, signals, std::move(request), options, listener).acquire();
 }
 
 std::string make_request_id() {

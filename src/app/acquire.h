@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "app/host.h"
+#include "base/error.h"
 #include "core/schedule.h"
 #include "process/signals.h"
 
@@ -34,14 +35,20 @@ struct NotGranted {
 
 using Acquired = std::variant<Granted, NotGranted>;
 
-/// Called when a request begins to wait, and whenever its place or its reason changes.
-using OnWait = std::function<void(const Decision&, const Instant& now)>;
+/// What a waiter has to tell.
+struct WaitListener {
+  /// When a request begins to wait, and whenever its place or its reason changes.
+  std::function<void(const Decision&, const Instant& now)> waits;
+  /// Once for each trouble with the store that is hoped to pass; the request goes on waiting.
+  std::function<void(const Error&)> troubled;
+};
 
 /// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
 /// program. Fills in the request's times and waiter. A refused request (rule 6) is thrown as
-/// Error(Usage); a probe that fails, as its Error, before the queue is joined.
+/// Error(Usage); a probe that fails, as its Error, before the queue is joined; a passing Error of
+/// the store also only before that, or when the time to wait is over.
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
-                 const AcquireOptions& options, const OnWait& on_wait);
+                 const AcquireOptions& options, const WaitListener& listener);
 
 /// An id for a request: eight letters and digits that nobody mistakes for one another.
 std::string make_request_id();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/pool_update.h"
@@ -37,8 +38,21 @@ std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options
   return Sharing{0666, -1};
 }
 
-void require_authority(const Pool& pool, const Caller& caller) {
-  if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+// A file without a pool is its owner's: whoever comes by must not become the creator of a host's.
+bool owns(const std::string& path, const Account& account) {
+  struct stat file {};
+  return stat(path.c_str(), &file) != 0 || file.st_uid == account.uid;
+}
+
+bool has_content(const std::string& path) {
+  struct stat file {};
+  return stat(path.c_str(), &file) == 0 && file.st_size > 0;
+}
+
+void require_authority(const Pool& pool, const Caller& caller, const std::string& path) {
+  const bool is_creator =
+      pool.gpus.empty() ? owns(path, caller.account) : caller.account.uid == pool.creator_uid;
+  if (caller.is_admin || is_creator) return;
   throw Error(ErrorKind::NotPermitted,
               "only root, the admin group and whoever set the pool up may change it",
               "run it with sudo");
@@ -126,12 +140,8 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
 void set_service(Pool& pool, const AdminOptions& options) {
   const auto set = [&](const std::vector<int>& ids, const std::optional<std::string>& note) {
     for (const int id : ids) {
-      Gpu* gpu = find_gpu(pool, id);
-      if (gpu == nullptr) {
-        throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {} (0-{})", id,
-                                                  pool.gpus.size(), pool.gpus.size() - 1));
-      }
-      gpu->out_of_service = note;
+      require_gpu(pool, id);
+      find_gpu(pool, id)->out_of_service = note;
     }
   };
   set(options.drain, options.note);
@@ -146,25 +156,31 @@ bool only_changes_service(const AdminOptions& options) {
 }  // namespace
 
 AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm) {
+  const std::string& path = host.options().store_path;
   const auto sharing = sharing_for(host, options);
-  if (access(host.options().store_path.c_str(), F_OK) != 0 || sharing) {
-    host.world().create_store(host.options().store_path, sharing);
-  }
-  const Pool before = host.world().create_store(host.options().store_path, std::nullopt)->read();
-  if (!before.gpus.empty()) require_authority(before, current_caller(before));
+  const bool exists = has_content(path);
+  const Pool before = exists ? host.world().create_store(path, std::nullopt)->read() : Pool{};
+  require_authority(before, current_caller(before), path);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
       keeps_gpus ? before.provider : detect_provider(host, options, before);
+  // The store is made after the look, so that one that fails leaves nothing behind. The simulated
+  // GPUs alone live in its directory, which has to be there for them.
+  const auto make_store = [&] {
+    if (!exists || sharing) host.world().create_store(path, sharing);
+  };
+  if (provider == "fake") make_store();
   const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(host, options, provider);
   const bool takes_away = !before.reservations.empty() || !before.queue.empty();
   if (options.force && takes_away && !confirm(before)) {
     throw Error(ErrorKind::Failed, "nothing was changed");
   }
+  if (provider != "fake") make_store();
   AdminResult result;
   result.created = before.gpus.empty();
   result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+    require_authority(pool, current_caller(pool), path);
     if (pool.gpus.empty()) pool.creator_uid = getuid();
-    require_authority(pool, current_caller(pool));
     if (options.force) clear(pool, now, result);
     if (!keeps_gpus) replace_gpus(pool, found);
     pool.provider = provider;

@@ -6,22 +6,14 @@
 #include <vector>
 
 #include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "probe/proc_reader.h"
 #include "process/identity.h"
 
 namespace chg {
 namespace {
-
-std::string account_name(uid_t uid) {
-  std::array<char, 16384> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
-  return found == nullptr ? std::to_string(uid) : found->pw_name;
-}
 
 bool is_member_of(const std::string& group_name) {
   std::array<char, 65536> buffer{};
@@ -73,7 +65,7 @@ Observation Host::look() {
 Caller current_caller(const Pool& pool) {
   const uid_t uid = getuid();
   const bool is_admin = uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
-  return {{uid, account_name(uid)}, is_admin};
+  return {{uid, ProcReader().account_name(uid)}, is_admin};
 }
 
 void require_pool(const Pool& pool) {

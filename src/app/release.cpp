@@ -26,15 +26,19 @@ void require_power_over(const Reservation& run) {
           to_id_list(run.gpus));
 }
 
-// Its supervisor gives the GPUs back within moments of the end; without one, we do.
+// Its supervisor gives the GPUs back within moments of the end, or after a look at them; without
+// one, we do.
 void await_return(Host& host, const Reservation& run) {
+  const Duration patience = host.options().probe_deadline + std::chrono::seconds(5);
   const Instant begin = host.now();
   const auto changes = host.store().subscribe_to_changes();
-  while (age(begin, host.now()) < std::chrono::seconds(2)) {
+  while (age(begin, host.now()) < patience) {
     const Pool pool = host.store().read();
     const Reservation* held = find_reservation(pool, run.id);
     if (held == nullptr) return;
-    if (!held->supervisor || liveness(*held->supervisor) != Liveness::Alive) break;
+    // One that can't be seen from here may live in a container.
+    const Liveness state = held->supervisor ? liveness(*held->supervisor) : Liveness::Gone;
+    if (state == Liveness::Gone || state == Liveness::Stopped) break;
     wait_ready({changes->fd()}, std::chrono::seconds(1));
     changes->renew();
   }

@@ -6,9 +6,9 @@
 namespace chg {
 
 Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
-                 const OnWait& on_wait) {
+                 const WaitListener& listener) {
   std::optional<SignalWatch> signals;
-  Acquired acquired = acquire(host, signals, request, options, on_wait);
+  Acquired acquired = acquire(host, signals, request, options, listener);
   auto* granted = std::get_if<Granted>(&acquired);
   if (granted == nullptr) return acquired;
   bool claimed = false;

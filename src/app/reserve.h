@@ -8,6 +8,6 @@ namespace chg {
 
 /// Reserves what `request` asks for, for request.duration from the moment it is granted.
 Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
-                 const OnWait& on_wait);
+                 const WaitListener& listener);
 
 }  // namespace chg

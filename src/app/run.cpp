@@ -65,12 +65,12 @@ std::vector<std::pair<std::string, std::string>> gpu_variables(const Reservation
 }
 
 NotGranted run(Host& host, const Request& request, const RunCommand& command,
-               const RunOptions& options, const OnWait& on_wait,
+               const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted) {
   // Held back until the supervisor is there; a signal that came in between then ends this process,
   // and the supervisor gives the GPUs back.
   std::optional<SignalWatch> signals;
-  const Acquired acquired = acquire(host, signals, request, options.acquire, on_wait);
+  const Acquired acquired = acquire(host, signals, request, options.acquire, listener);
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);

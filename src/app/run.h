@@ -24,7 +24,7 @@ struct RunOptions {
 /// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only
 /// when the request was not granted. request.duration is --timeout.
 NotGranted run(Host& host, const Request& request, const RunCommand& command,
-               const RunOptions& options, const OnWait& on_wait,
+               const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted);
 
 /// The variables that make a program see these GPUs alone: CUDA_VISIBLE_DEVICES and its companions.

@@ -136,14 +136,16 @@ class Supervisor {
     }
   }
 
-  // Does it, again and again if it must, less and less often: a full disk does not stay full.
+  // Does it, again and again if it must, less and less often: a full disk does not stay full, and
+  // rights come back. A store that is gone or damaged has no reservation to give back.
   template <typename Action>
   void persist(const Action& action) {
     for (unsigned pause_s = 1;; pause_s = std::min(pause_s * 2, 60U)) {
       try {
         return action();
-      } catch (const Error&) {
+      } catch (const Error& error) {
         host_.close_store();
+        if (!error.is_passing() && error.kind() != ErrorKind::NotPermitted) return;
         ::sleep(pause_s);
       }
     }

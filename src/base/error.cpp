@@ -7,8 +7,20 @@ namespace chg {
 
 Error errno_error(const std::string& what, int error_number, std::string hint) {
   const bool permission = error_number == EACCES || error_number == EPERM;
-  return Error(permission ? ErrorKind::NotPermitted : ErrorKind::Failed,
-               what + ": " + std::generic_category().message(error_number), std::move(hint));
+  const Error error(permission ? ErrorKind::NotPermitted : ErrorKind::Failed,
+                    what + ": " + std::generic_category().message(error_number), std::move(hint));
+  switch (error_number) {
+    case EAGAIN:
+    case EDQUOT:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOSPC:
+      return error.passing();
+    default:
+      return error;
+  }
 }
 
 void throw_errno(const std::string& what) { throw errno_error(what, errno); }

@@ -28,15 +28,27 @@ class Error : public std::runtime_error {
 
   ErrorKind kind() const { return kind_; }
   const std::string& hint() const { return hint_; }
+
+  /// Whether it may be over when one tries again later: a lock is held, a disk is full, a server is
+  /// away. Those who must not give up (waiters, supervisors) try again.
+  bool is_passing() const { return is_passing_; }
+  Error passing() const {
+    Error same = *this;
+    same.is_passing_ = true;
+    return same;
+  }
+
   int exit_status() const { return static_cast<int>(kind_); }
 
  private:
   ErrorKind kind_;
   std::string hint_;
+  bool is_passing_ = false;
 };
 
 /// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".
-/// EACCES and EPERM become NotPermitted, everything else Failed.
+/// EACCES and EPERM become NotPermitted, everything else Failed; a shortage (of memory,
+/// descriptors, space on the disk) is passing.
 Error errno_error(const std::string& what, int error_number, std::string hint = {});
 
 /// Throws errno_error(what) with the current errno.

@@ -51,10 +51,13 @@ AcquireOptions acquire_options_from(const Session& session, const std::string& s
   return {config.flag(section + ".nonblock"), config.duration(section + ".wait")};
 }
 
-OnWait tell_waiting(const Session& session) {
-  return [&session](const Decision& decision, const Instant& now) {
-    session.say(waiting_line(decision, now.wall));
-  };
+WaitListener tell_waiting(const Session& session) {
+  return {[&session](const Decision& decision, const Instant& now) {
+            session.say(waiting_line(decision, now.wall));
+          },
+          [&session](const Error& trouble) {
+            session.say(fmt::format("still waiting, trying again: {}", trouble.what()));
+          }};
 }
 
 void refuse(const NotGranted& outcome, const Request& request, WallTime now) {

@@ -19,7 +19,7 @@ Request request_from(Session& session, const std::string& section, Kind kind);
 AcquireOptions acquire_options_from(const Session& session, const std::string& section);
 
 /// Tells on stderr what the request waits for.
-OnWait tell_waiting(const Session& session);
+WaitListener tell_waiting(const Session& session);
 
 /// Says why nothing was granted, as the Error that ends the program: 75 not available or not in
 /// time, 130 interrupted.

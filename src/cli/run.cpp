@@ -34,14 +34,14 @@ int execute(Session& session, const Arguments& arguments) {
   options.leftovers = session.config().leftovers();
   session.warn_if_private();
   bool has_waited = false;
-  const OnWait tell = tell_waiting(session);
-  const NotGranted outcome = run(
-      session.host(), request, command, options,
-      [&](const Decision& decision, const Instant& now) {
-        has_waited = true;
-        tell(decision, now);
-      },
-      [&](const Reservation& held) {
+  WaitListener listener = tell_waiting(session);
+  listener.waits = [&has_waited, tell = listener.waits](const Decision& decision,
+                                                        const Instant& now) {
+    has_waited = true;
+    tell(decision, now);
+  };
+  const NotGranted outcome =
+      run(session.host(), request, command, options, listener, [&](const Reservation& held) {
         const std::string text = fmt::format("got {}", to_gpu_names(held.gpus));
         has_waited ? session.say(text) : session.explain(text);
       });

@@ -19,13 +19,6 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
           process.start_ticks.value_or(0)};
 }
 
-// Whether this moment's supervisor will end the reservation by itself.
-bool is_cared_for(const Reservation& run, const Instant& now, const LivenessOf& liveness,
-                  const Settings& settings) {
-  return run.supervisor && liveness(*run.supervisor) == Liveness::Alive &&
-         age(run.last_heartbeat, now) <= settings.heartbeat_timeout;
-}
-
 // What the observation shows of a job whose command is gone; missing when it can't tell.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Observation& observation,
@@ -64,7 +57,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const In
   // After a reboot nobody knows when it ended; the last heartbeat is the last that was known.
   if (run.holder->boot_id != now.boot_id) return Ending{run.last_heartbeat, end};
   if (!run.supervisor) return Ending{now, end};
-  if (is_cared_for(run, now, liveness, settings)) return std::nullopt;
+  if (!awaits_observation(run, now, liveness, settings)) return std::nullopt;
   if (observation == nullptr || is_before(observation->taken, run.started)) return std::nullopt;
   const auto remaining = remains(run, pool, *observation, liveness, settings);
   if (!remaining) return std::nullopt;
@@ -121,6 +114,16 @@ std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& se
 }
 
 }  // namespace
+
+bool awaits_observation(const Reservation& run, const Instant& now, const LivenessOf& liveness,
+                        const Settings& settings) {
+  const bool is_over = run.kind == Kind::Run && run.holder && run.holder->boot_id == now.boot_id &&
+                       liveness(*run.holder) == Liveness::Gone;
+  if (!is_over || !run.supervisor) return false;
+  // One that is stopped or silent for too long will not end it by itself.
+  return liveness(*run.supervisor) != Liveness::Alive ||
+         age(run.last_heartbeat, now) > settings.heartbeat_timeout;
+}
 
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
              const LivenessOf& liveness, const Settings& settings) {

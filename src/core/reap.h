@@ -14,6 +14,11 @@ namespace chg {
 void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Settings& settings,
           const Observation* observation = nullptr);
 
+/// Whether only an observation can tell that this run is over: its command is gone, and there is no
+/// supervisor that looks at what is left of the job.
+bool awaits_observation(const Reservation& run, const Instant& now, const LivenessOf& liveness,
+                        const Settings& settings);
+
 /// Drops every waiter that is gone. `schedule` drops those that it comes by; this one is for those
 /// who want to see the queue as it is.
 void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,

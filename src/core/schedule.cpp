@@ -14,6 +14,11 @@
 namespace chg {
 namespace {
 
+bool asks_for(const Request& request, int gpu) {
+  const auto& named = request.gpu_ids;
+  return named.empty() || std::binary_search(named.begin(), named.end(), gpu);
+}
+
 // The GPUs that are still to be given while the queue is walked, by index.
 class Available {
  public:
@@ -39,12 +44,7 @@ class Available {
   std::vector<int> usable_by(const Request& request) const {
     std::vector<int> usable;
     for (const Gpu* gpu : gpus_) {
-      const auto& named = request.gpu_ids;
-      const bool asked =
-          named.empty() || std::binary_search(named.begin(), named.end(), gpu->index);
-      if (asked && (!gpu->obstacle || may_take(request, *gpu->obstacle))) {
-        usable.push_back(gpu->index);
-      }
+      if (asks_for(request, gpu->index) && may_take(request, *gpu)) usable.push_back(gpu->index);
     }
     return usable;
   }
@@ -61,11 +61,6 @@ class Available {
   }
 
  private:
-  static bool may_take(const Request& request, const Obstacle& obstacle) {
-    return request.force && obstacle.kind == Obstacle::Kind::UnreservedUse &&
-           obstacle.uids == std::vector{request.account.uid};
-  }
-
   std::vector<const Gpu*> gpus_;
 };
 
@@ -158,10 +153,9 @@ Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held,
   const Request& request = pool.queue[place];
   Reason reason{request.count, request.gpu_ids, static_cast<int>(held[place].size()), {}};
   for (const Gpu& gpu : pool.gpus) {
-    const auto& named = request.gpu_ids;
-    const bool asked = named.empty() || std::binary_search(named.begin(), named.end(), gpu.index);
     const auto& mine = held[place];
-    if (!asked || std::binary_search(mine.begin(), mine.end(), gpu.index)) continue;
+    if (!asks_for(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
+      continue;
     const auto holder = holders.find(gpu.index);
     add_blocker(reason.blockers,
                 blocker_of(pool, gpu, holder == holders.end() ? nullptr : holder->second));
@@ -180,8 +174,8 @@ class Forecast {
         free_at = std::nullopt;
       } else if (reservation != nullptr) {
         free_at = reservation->ends;
-        // What should have ended by now ends any moment.
-        if (free_at) free_at = std::max(*free_at, now);
+        // What should have ended by now ends at a time that nobody knows.
+        if (free_at && *free_at <= now) free_at = std::nullopt;
       }
       gpus_.push_back({gpu.index, free_at});
     }
@@ -191,10 +185,7 @@ class Forecast {
   std::optional<WallTime> serve(const Request& request) {
     std::vector<Entry*> wanted;
     for (Entry& entry : gpus_) {
-      const auto& named = request.gpu_ids;
-      if (named.empty() || std::binary_search(named.begin(), named.end(), entry.gpu)) {
-        wanted.push_back(&entry);
-      }
+      if (asks_for(request, entry.gpu)) wanted.push_back(&entry);
     }
     std::stable_sort(wanted.begin(), wanted.end(), [](const Entry* a, const Entry* b) {
       return a->free_at.has_value() && (!b->free_at || *a->free_at < *b->free_at);
@@ -238,19 +229,19 @@ void require_sense(const Request& request) {
 
 void enqueue(Pool& pool, Request request) {
   require_sense(request);
-  const auto size = static_cast<int>(pool.gpus.size());
-  const std::string range = size == 0 ? "none" : fmt::format("{} (0-{})", size, size - 1);
-  for (const int id : request.gpu_ids) {
-    if (find_gpu(pool, id) == nullptr) {
-      throw Error(ErrorKind::Usage, fmt::format("unknown GPU '{}': this host has {}", id, range));
-    }
-  }
-  if (request.count > size) {
+  for (const int id : request.gpu_ids) require_gpu(pool, id);
+  if (static_cast<std::size_t>(request.count) > pool.gpus.size()) {
     throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
-                                              request.count, range));
+                                              request.count, gpu_range(pool)));
   }
   request.arrival = pool.next_arrival++;
   pool.queue.push_back(std::move(request));
+}
+
+bool may_take(const Request& request, const Gpu& gpu) {
+  if (!gpu.obstacle) return true;
+  return request.force && gpu.obstacle->kind == Obstacle::Kind::UnreservedUse &&
+         gpu.obstacle->uids == std::vector{request.account.uid};
 }
 
 std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,

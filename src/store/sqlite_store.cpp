@@ -58,7 +58,8 @@ bool lacks_log(const std::string& path) {
                   "canhazgpu admin");
     case SQLITE_FULL:
       throw Error(ErrorKind::Failed, fmt::format("no space left for the {}", where),
-                  "nothing was changed; make room on its disk and try again");
+                  "nothing was changed; make room on its disk and try again")
+          .passing();
     case SQLITE_READONLY:
       if (lacks_log(path)) refuse_without_log(where);
       [[fallthrough]];
@@ -71,9 +72,11 @@ bool lacks_log(const std::string& path) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
-                  "close what else has it open, such as sqlite3");
+                  "close what else has it open, such as sqlite3")
+          .passing();
     default:
-      throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()));
+      throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()))
+          .passing();
   }
 }
 
@@ -187,7 +190,10 @@ class SqliteStore final : public Store {
   void sync_log() const {
     const std::string log = path_ + "-wal";
     const UniqueFd fd(::open(log.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd || fdatasync(fd.get()) != 0) throw_errno(fmt::format("cannot save '{}'", log));
+    if (fd && fdatasync(fd.get()) == 0) return;
+    const int why = errno;
+    throw errno_error(fmt::format("the change is made, but '{}' could not be synced", log), why,
+                      "it is lost if the power fails now; see what stands: canhazgpu status");
   }
 
   std::string path_;
@@ -196,13 +202,26 @@ class SqliteStore final : public Store {
   int log_pages_ = 0;  ///< after the last commit
 };
 
+// Whether all that is in the directory is a store's.
+bool holds_only_a_store(const std::filesystem::path& directory, const std::string& store_name) {
+  const std::filesystem::directory_iterator entries(directory);
+  return std::all_of(begin(entries), end(entries), [&](const auto& entry) {
+    const std::string name = entry.path().filename();
+    return name.starts_with(store_name) || name == "fake-gpus.json";
+  });
+}
+
+// Makes the directory where it is missing. One that was there is somebody's choice, and is shared
+// only with a group that is named now, if nothing else is in it.
 void make_directory(const std::string& path, const Sharing& sharing) {
-  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  if (directory.empty() || std::filesystem::exists(directory)) return;
+  const std::filesystem::path file(path);
+  const std::filesystem::path directory = file.parent_path();
+  if (directory.empty()) return;
   std::error_code failure;
   std::filesystem::create_directories(directory.parent_path(), failure);
-  if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    throw_errno(fmt::format("cannot make '{}'", directory.string()));
+  if (mkdir(directory.c_str(), 0755) != 0) {
+    if (errno != EEXIST) throw_errno(fmt::format("cannot make '{}'", directory.string()));
+    if (sharing.gid < 0 || !holds_only_a_store(directory, file.filename())) return;
   }
   const unsigned readers = sharing.mode & 0444U;
   const bool owned =

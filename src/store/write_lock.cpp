@@ -101,7 +101,8 @@ WriteLock::WriteLock(const std::string& file, Duration patience)
     if (waited < patience) continue;  // a signal of somebody else's
     throw Error(ErrorKind::Failed,
                 fmt::format("the store is locked for {}: '{}'", to_short_text(patience), file),
-                holder_of(fd_.get()));
+                holder_of(fd_.get()))
+        .passing();
   }
 }
 

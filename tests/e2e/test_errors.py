@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -339,6 +340,13 @@ def test_an_empty_file_becomes_a_pool(bare_pool):
     assert bare_pool.ok("run", "--", "echo", "ran") == "ran\n"
 
 
+def test_a_failed_first_admin_leaves_nothing(bare_pool):
+    """Else whoever comes next would find a pool that is nobody's."""
+    result = bare_pool.run("admin", "--provider", "nvidia", env={"PATH": "/nowhere"})
+    assert_error(result, 1, "nvidia-smi")
+    assert not bare_pool.path.exists()
+
+
 @pytest.mark.parametrize("part", ["pool.db-lock", "pool.db-bells"])
 def test_admin_restores_a_missing_part(pool, users, part):
     path = pool.directory / part
@@ -401,6 +409,40 @@ def test_a_lock_that_is_held(pool):
     assert pool.run("status").status == 0  # which has nothing to write
     holder.kill()
     pool.ok("reserve")
+
+
+def test_a_waiter_outlasts_a_store_in_trouble(pool):
+    """It keeps its place, says what is wrong once, and goes on when that is over."""
+    pool.ok("reserve", "-g", "8", "--duration", "3s")
+    waiter = pool.waiter("--gpus", "8")
+    other = sqlite3.connect(pool.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert waiter.stderr.readline() == (f"canhazgpu: still waiting, trying again: the store "
+                                        f"'{pool.path}' is locked by another program\n").encode()
+    assert waiter.poll() is None and pool.waiting() == [waiter.request]
+    other.execute("ROLLBACK")
+    other.close()
+    result = pool.finish(waiter)
+    assert (result.status, result.out) == (0, "started\n"), result
+    assert "trying again" not in result.err
+
+
+def test_a_waiter_ends_with_its_store(pool):
+    pool.ok("reserve", "-g", "8", "--duration", "3s")
+    waiter = pool.waiter("--gpus", "8")
+    for path in pool.directory.glob("pool.db*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert pool.finish(waiter).status == 1
+
+
+def test_a_supervisor_ends_with_its_store(pool):
+    job = pool.job()
+    supervisor = pool.identity("supervisor").pid
+    for path in pool.directory.glob("pool.db*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    job.kill()
+    job.wait()
+    wait_for(lambda: not is_alive(supervisor), "the supervisor to end")
 
 
 # --- A full disk -----------------------------------------------------------------------------------

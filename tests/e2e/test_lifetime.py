@@ -176,6 +176,17 @@ def test_stopped_supervisor(pool):
     assert len(pool.usage()) == 1
 
 
+def test_stopped_supervisor_while_somebody_waits(pool):
+    job = pool.job("--gpus", "8")
+    supervisor = pool.identity("supervisor").pid
+    stop(supervisor)
+    waiter = pool.waiter("--gpus", "8")
+    kill(job.pid)
+    assert pool.read_line(waiter) == "started"
+    kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: not is_alive(supervisor))
+
+
 def test_a_stopped_job_keeps_its_gpu(pool):
     job = pool.job()
     stop(job.pid)

@@ -227,6 +227,32 @@ def test_a_pool_is_turned_over_to_a_group(pool, users):
     assert pool.run("run", "--", "true", user=users.d).status == 0
 
 
+def test_a_pool_is_turned_over_to_another_group(bare_pool, users):
+    pool = bare_pool
+    store = pool.directory / "state/pool.db"
+    pool.environment["CANHAZGPU_STORE"] = f"sqlite:{store}"
+    pool.path, pool.gpus_file = store, store.parent / "fake-gpus.json"
+    pool.admin(8, "--group", users.gpu_group)
+    pool.admin(8, "--group", users.admin_group)
+    assert pool.run("run", "--", "true", user=users.c).status == 0
+    assert pool.run("run", "--", "true", user=users.d).status == 77
+
+
+def test_a_directory_with_other_things_is_not_turned_over(bare_pool, users):
+    bare_pool.admin(8, "--group", users.gpu_group)  # its directory has a home folder, too
+    assert mode(bare_pool.directory) == 0o755 and bare_pool.directory.stat().st_gid == 0
+    assert bare_pool.run("run", "--", "true", user=users.d).status == 0
+
+
+def test_an_empty_store_is_its_owners(bare_pool, users):
+    """Root's empty file that all may write must not make its first visitor the pool's master."""
+    bare_pool.path.touch()
+    bare_pool.path.chmod(0o666)
+    result = bare_pool.run("admin", "--provider", "fake", user=users.a)
+    assert_error(result, 77, "only root, the admin group and whoever set the pool up", "sudo")
+    bare_pool.admin()
+
+
 def test_only_root_shares(bare_pool, users):
     bare_pool.directory.chmod(0o777)
     result = bare_pool.run("admin", "--provider", "fake", "--group", users.gpu_group, user=users.a)

@@ -105,6 +105,17 @@ def test_nonblock_overtakes_nobody(pool, kind):
     assert pool.run(*words).status == 0
 
 
+def test_nonblock_is_in_nobodys_way(pool):
+    """One that asks for too much, and leaves at once, costs another nothing."""
+    pool.ok("reserve", "--gpus", "7", "--duration", "2h")
+    for _ in range(20):
+        greedy = [pool.popen("run", "--nonblock", "-g", "8", "--", "true") for _ in range(4)]
+        modest = pool.popen("run", "--nonblock", "--", "true")
+        assert pool.finish(modest).status == 0
+        assert [pool.finish(process).status for process in greedy] == [75] * 4
+        wait_for(lambda: pool.reserved() == list(range(7)))
+
+
 def test_nonblock_takes_what_is_free(pool):
     pool.ok("reserve", "--gpus", "7")
     assert pool.ok("run", "--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "7\n"

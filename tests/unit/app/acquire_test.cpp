@@ -14,7 +14,7 @@ using std::chrono::seconds;
 Acquired acquire_at_once(AppScene& app, const Ask& ask) {
   std::optional<SignalWatch> signals;
   return acquire(app.host, signals, app.scene.request(ask), {true, std::nullopt},
-                 [](const Decision&, const Instant&) {});
+                 {[](const Decision&, const Instant&) {}, [](const Error&) {}});
 }
 
 TEST(Acquire, IsGrantedOnArrivalWhatIsFree) {

@@ -40,6 +40,24 @@ TEST(ErrnoError, IsNotPermittedForPermissionsOnly) {
   EXPECT_EQ(errno_error("x", EIO).kind(), ErrorKind::Failed);
 }
 
+TEST(Error, IsPassingOnlyWhereThatIsSaid) {
+  const Error error(ErrorKind::Unavailable, "the server is away", "wait");
+  EXPECT_FALSE(error.is_passing());
+  EXPECT_TRUE(error.passing().is_passing());
+  EXPECT_EQ(error.passing().kind(), ErrorKind::Unavailable);
+  EXPECT_STREQ(error.passing().what(), "the server is away");
+  EXPECT_EQ(error.passing().hint(), "wait");
+}
+
+TEST(ErrnoError, IsPassingForShortagesOnly) {
+  for (const int shortage : {EAGAIN, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC}) {
+    EXPECT_TRUE(errno_error("x", shortage).is_passing()) << shortage;
+  }
+  for (const int lasting : {EACCES, EPERM, ENOENT, EROFS, EINVAL}) {
+    EXPECT_FALSE(errno_error("x", lasting).is_passing()) << lasting;
+  }
+}
+
 TEST(ThrowErrno, ThrowsTheCurrentErrno) {
   errno = EACCES;
   try {

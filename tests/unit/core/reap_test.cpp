@@ -93,6 +93,58 @@ TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
   EXPECT_TRUE(goes_on());
 }
 
+class AwaitsObservation : public ReapRun {
+ protected:
+  bool awaits() {
+    return awaits_observation(run(), scene_.now(), scene_.liveness, scene_.settings);
+  }
+};
+
+TEST_F(AwaitsObservation, WhenCommandAndSupervisorAreGone) {
+  hold_run();
+  kill_command_and_supervisor();
+  EXPECT_TRUE(awaits());
+}
+
+TEST_F(AwaitsObservation, WhenTheSupervisorOfAnEndedCommandIsStopped) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  scene_.liveness.set(kSupervisor, Liveness::Stopped);
+  EXPECT_TRUE(awaits());
+}
+
+TEST_F(AwaitsObservation, WhenTheSupervisorOfAnEndedCommandIsSilentForTooLong) {
+  hold_run({}, minutes(5) + seconds(1));
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  EXPECT_TRUE(awaits());
+}
+
+TEST_F(AwaitsObservation, NotWhileTheSupervisorLooksAfterIt) {
+  hold_run({}, minutes(5));
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  EXPECT_FALSE(awaits());
+}
+
+TEST_F(AwaitsObservation, NotWhileTheCommandLives) {
+  hold_run();
+  scene_.liveness.set(kSupervisor, Liveness::Gone);
+  EXPECT_FALSE(awaits());
+}
+
+TEST_F(AwaitsObservation, NotAfterARebootWhichEndsItAnyway) {
+  hold_run();
+  kill_command_and_supervisor();
+  scene_.clock.reboot();
+  EXPECT_FALSE(awaits());
+}
+
+TEST_F(AwaitsObservation, NotBeforeASupervisorCame) {
+  hold_run();
+  run().supervisor.reset();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  EXPECT_FALSE(awaits());
+}
+
 TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfTheSettings) {
   hold_run({}, minutes(5));
   scene_.settings.heartbeat_timeout = minutes(4);
