@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "store/bells.h"
 #include "store/difference.h"
 #include "store/pool_rows.h"
 #include "store/schema.h"
-#include "store/write_lock.h"
 
 namespace chg {
 namespace {
@@ -106,7 +106,7 @@ class SqliteStore final : public Store {
 
   // Makes the tables in a database that has none.
   void make_schema() {
-    const WriteLock lock(path_ + "-lock", kPatience);
+    const FileLock lock(path_ + "-lock", "the store", kPatience);
     if (!is_empty()) return;  // somebody else was faster
     database_.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL");
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
@@ -119,7 +119,7 @@ class SqliteStore final : public Store {
   void update(const std::function<void(Pool&)>& change) override {
     bool promised = false;
     try {
-      const WriteLock lock(path_ + "-lock", kPatience);
+      const FileLock lock(path_ + "-lock", "the store", kPatience);
       SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
       const Pool before = read_pool(database_);
       Pool after = before;

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "store/bells.h"
-#include "store/write_lock.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
@@ -172,91 +171,6 @@ TEST_F(SqliteStore, WakesWhoBeginsToListenWhileTheBellIsPulled) {
   held.clear();
   EXPECT_TRUE(becomes_ready(changes->fd()));
   EXPECT_TRUE(becomes_ready(granted->fd()));
-}
-
-// The lock.
-
-TEST(WriteLock, NamesTheStoppedProcessThatHoldsIt) {
-  const TemporaryFolder folder;
-  const std::string file = folder.write("lock", "");
-  const Whistle locked;
-  const Child holder([&] {
-    const WriteLock lock(file, seconds(10));
-    locked.blow();
-    return idle();
-  });
-  ASSERT_TRUE(locked.hear());
-  holder.stop();
-  const Error error = error_of([&] { const WriteLock lock(file, milliseconds(200)); });
-  EXPECT_EQ(error.kind(), ErrorKind::Failed);
-  EXPECT_NE(std::string(error.what()).find(file), std::string::npos) << error.what();
-  EXPECT_NE(error.hint().find("process " + std::to_string(holder.pid()) + " ("), std::string::npos)
-      << error.hint();
-}
-
-TEST(WriteLock, IsHadAgainWhenItsHolderIsKilled) {
-  const TemporaryFolder folder;
-  const std::string file = folder.write("lock", "");
-  const Whistle locked;
-  const Child holder([&] {
-    const WriteLock lock(file, seconds(10));
-    locked.blow();
-    return idle();
-  });
-  ASSERT_TRUE(locked.hear());
-  std::thread killer([&] { holder.send(SIGKILL); });
-  EXPECT_NO_THROW(WriteLock(file, seconds(30)));
-  killer.join();
-}
-
-TEST(WriteLock, IsHadAgainAfterItWasLetGo) {
-  const TemporaryFolder folder;
-  const std::string file = folder.write("lock", "");
-  { const WriteLock lock(file, seconds(10)); }
-  EXPECT_NO_THROW(WriteLock(file, milliseconds(200)));
-}
-
-TEST(WriteLock, WaitsOnThroughSignalsOfOthers) {
-  const TemporaryFolder folder;
-  const std::string file = folder.write("lock", "");
-  const Whistle locked;
-  const Child holder([&] {
-    const WriteLock lock(file, seconds(10));
-    locked.blow();
-    return idle();
-  });
-  ASSERT_TRUE(locked.hear());
-  const Whistle begins;
-  const Whistle got_it;
-  Child waiter([&] {
-    struct sigaction ignore {};
-    ignore.sa_handler = [](int) {};
-    sigaction(SIGUSR1, &ignore, nullptr);
-    begins.blow();
-    const WriteLock lock(file, seconds(30));
-    got_it.blow();
-    return 0;
-  });
-  ASSERT_TRUE(begins.hear());
-  for (int i = 0; i < 20; ++i) waiter.send(SIGUSR1);
-  EXPECT_FALSE(got_it.was_blown());
-  holder.send(SIGKILL);
-  EXPECT_TRUE(got_it.hear());
-  EXPECT_EQ(waiter.wait(), 0);
-}
-
-TEST(WriteLock, LeavesTheSignalsOfItsProcessAsTheyWere) {
-  EXPECT_EQ(run_in_child([] {
-              const TemporaryFolder folder;
-              const std::string file = folder.write("lock", "");
-              signal(SIGALRM, SIG_IGN);
-              const WriteLock lock(file, seconds(1));
-              error_of([&] { const WriteLock second(file, milliseconds(50)); });
-              struct sigaction action {};
-              sigaction(SIGALRM, nullptr, &action);
-              return std::string(action.sa_handler == SIG_IGN ? "ignored" : "changed");
-            }),
-            "ignored");
 }
 
 // Files that are no good.

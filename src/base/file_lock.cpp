@@ -1,4 +1,4 @@
-#include "store/write_lock.h"
+#include "base/file_lock.h"
 
 #include <cerrno>
 #include <csignal>
@@ -85,7 +85,7 @@ std::string holder_of(int fd) {
 
 }  // namespace
 
-WriteLock::WriteLock(const std::string& file, Duration patience)
+FileLock::FileLock(const std::string& file, const std::string& what, Duration patience)
     : fd_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
   if (!fd_) throw_errno(fmt::format("cannot open '{}'", file));
   if (flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
@@ -100,7 +100,7 @@ WriteLock::WriteLock(const std::string& file, Duration patience)
                             std::chrono::nanoseconds(now.tv_nsec - begin.tv_nsec);
     if (waited < patience) continue;  // a signal of somebody else's
     throw Error(ErrorKind::Failed,
-                fmt::format("the store is locked for {}: '{}'", to_short_text(patience), file),
+                fmt::format("{} is locked for {}: '{}'", what, to_short_text(patience), file),
                 holder_of(fd_.get()))
         .passing();
   }
