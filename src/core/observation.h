@@ -12,6 +12,23 @@
 
 namespace chg {
 
+/// The container that a process runs in.
+struct Container {
+  std::string runtime;  ///< "docker", "podman", "containerd", "cri-o", "lxc", "nspawn"
+  std::string id;       ///< as the runtime says it: 64 hexadecimal digits, or a name
+  std::string name;     ///< what people call it; "" where that can't be read
+
+  bool operator==(const Container&) const = default;
+};
+
+/// A process above another one, up to the first.
+struct Ancestor {
+  int pid = 0;
+  std::uint64_t start_ticks = 0;  ///< as in ProcessIdentity
+
+  bool operator==(const Ancestor&) const = default;
+};
+
 /// A process that a GPU tool lists on a GPU, with what /proc says of it. Anything may be missing.
 struct GpuProcess {
   enum class Type { Compute, Graphics };
@@ -27,6 +44,11 @@ struct GpuProcess {
   /// CANHAZGPU_RESERVATION in its environment, "" when it has none; missing when that can't be
   /// read.
   std::optional<std::string> reservation_id;
+  std::optional<Duration> started = {};     ///< since the boot, as Instant::boot
+  std::optional<Container> container = {};  ///< missing outside of one, and where that is unknown
+  std::string unit = {};                    ///< systemd's: "ollama.service"; "" when there is none
+  std::string session = {};                 ///< the login session: "12"; "" when there is none
+  std::vector<Ancestor> ancestors = {};     ///< its parent first; empty when unknown
 
   bool operator==(const GpuProcess&) const = default;
 };
@@ -55,6 +77,11 @@ struct GpuReading {
   std::vector<GpuProcess> processes;  ///< of its parts too
   std::vector<GpuPart> parts;         ///< empty: it is not divided
   std::string error;                  ///< why this GPU can't be used or read; "" when it can
+  /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
+  std::vector<std::string> devices = {};
+  /// Processes that have a device file of it open and are not listed. Only looked for where memory
+  /// is in use that belongs to no listed process; these are the suspects.
+  std::vector<GpuProcess> suspects = {};
 
   bool operator==(const GpuReading&) const = default;
 };

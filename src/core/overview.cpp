@@ -7,26 +7,28 @@
 namespace chg {
 namespace {
 
-// Processes of other accounts on a reserved GPU. One that carries the reservation's id belongs to
-// it whoever runs it (a container's root), and an unknown account accuses nobody.
+// Processes of other accounts on a reserved GPU. One of the reservation's job belongs to it whoever
+// runs it (a container's root), and an unknown account accuses nobody.
 std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reservation& reservation,
+                                          const ProcessIdentity& observer,
                                           const Settings& settings) {
   std::vector<GpuProcess> foreign;
   for (const GpuProcess& process : counted_processes(reading, settings)) {
     const bool other = process.uid && *process.uid != reservation.account.uid;
-    if (other && process.reservation_id != reservation.id) foreign.push_back(process);
+    if (other && !is_of_job(process, reservation, observer)) foreign.push_back(process);
   }
   if (!hold_more_than(foreign, settings.process_threshold_mib)) foreign.clear();
   return foreign;
 }
 
-void look_at_reservation(GpuOverview& view, const LivenessOf& liveness, const Settings& settings) {
+void look_at_reservation(GpuOverview& view, const ProcessIdentity& observer,
+                         const LivenessOf& liveness, const Settings& settings) {
   const Reservation& held = *view.reservation;
   view.status = GpuStatus::InUse;
   view.command_ended = held.kind == Kind::Run && held.holder && held.supervisor &&
                        liveness(*held.holder) == Liveness::Gone;
   if (!view.reading) return;
-  view.foreign = foreign_processes(*view.reading, held, settings);
+  view.foreign = foreign_processes(*view.reading, held, observer, settings);
   if (!view.command_ended) return;
   for (const GpuProcess& process : view.users) {
     const bool leftover =
@@ -79,7 +81,8 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
     }
     if (const Reservation* held = reservation_of(pool, gpu.index)) {
       view.reservation = *held;
-      look_at_reservation(view, liveness, settings);
+      look_at_reservation(view, observation ? observation->observer : ProcessIdentity{}, liveness,
+                          settings);
     } else {
       look_at_unreserved(view, observation.has_value(), settings);
     }

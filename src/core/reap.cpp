@@ -171,6 +171,22 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
   }
 }
 
+bool is_of_job(const GpuProcess& process, const Reservation& reservation,
+               const ProcessIdentity& observer) {
+  const std::string carried = process.reservation_id.value_or("");
+  if (!carried.empty()) return carried == reservation.id;
+  std::vector<ProcessIdentity> job = reservation.leftovers;
+  if (reservation.holder) job.push_back(*reservation.holder);
+  const auto is_of_it = [&](int pid, std::uint64_t start_ticks) {
+    const ProcessIdentity identity{observer.host, observer.boot_id, observer.pid_namespace, pid,
+                                   start_ticks};
+    return std::find(job.begin(), job.end(), identity) != job.end();
+  };
+  return (process.start_ticks && is_of_it(process.pid, *process.start_ticks)) ||
+         std::any_of(process.ancestors.begin(), process.ancestors.end(),
+                     [&](const Ancestor& one) { return is_of_it(one.pid, one.start_ticks); });
+}
+
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation, const Settings& settings) {
   std::vector<GpuProcess> found;
@@ -181,8 +197,8 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
     if (reading == nullptr) continue;
     for (const GpuProcess& process : counted_processes(*reading, settings)) {
       // Where the environment is hidden, the account is the best that is known of the job.
-      const bool belongs = process.reservation_id ? *process.reservation_id == reservation.id
-                                                  : process.uid == reservation.account.uid;
+      const bool belongs = is_of_job(process, reservation, observation.observer) ||
+                           (!process.reservation_id && process.uid == reservation.account.uid);
       const bool listed = std::any_of(found.begin(), found.end(), [&](const GpuProcess& other) {
         return other.pid == process.pid;
       });

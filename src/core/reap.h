@@ -32,8 +32,14 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, cons
 /// reservation. A GPU released after the observation began keeps what was known of it.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
 
-/// The processes of the reservation's job that hold its GPUs in this observation: those that carry
-/// its id, and where the environment can't be read, those of its account.
+/// Whether the process is of the reservation's job, as far as can be told: it carries the id, or
+/// carries none and is, or descends from, the command or what the command left. `observer` is whose
+/// pids the process's ancestors are.
+bool is_of_job(const GpuProcess& process, const Reservation& reservation,
+               const ProcessIdentity& observer);
+
+/// The processes of the reservation's job that hold its GPUs in this observation: those of the job,
+/// and where the environment can't be read, all of its account.
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation, const Settings& settings);
 

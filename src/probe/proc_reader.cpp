@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "probe/cgroup_path.h"
+#include "probe/container_name.h"
 
 namespace chg {
 namespace {
@@ -21,6 +23,9 @@ constexpr std::size_t kCommandLineBytesMax = 4096;
 constexpr std::size_t kStatusBytesMax = 64U << 10;
 // Linux allows no larger environment: three quarters of an 8 MiB stack.
 constexpr std::size_t kEnvironmentBytesMax = 6U << 20;
+
+// Deeper trees are not a shell's.
+constexpr std::size_t kAncestorsMax = 64;
 
 constexpr std::string_view kReservationVariable = "CANHAZGPU_RESERVATION=";
 
@@ -68,6 +73,7 @@ std::optional<Number> number(std::string_view text) {
 struct Stat {
   std::string_view name;
   char state;
+  std::optional<int> parent;
   std::optional<std::uint64_t> start_ticks;
 };
 
@@ -77,11 +83,13 @@ std::optional<Stat> parse_stat(std::string_view text) {
   const std::size_t close = text.rfind(')');
   if (close == std::string_view::npos || open >= close) return std::nullopt;
   std::string_view rest = text.substr(close + 1);
-  constexpr int kFieldBeforeState = 2;
+  constexpr int kFieldParent = 4;
   constexpr int kFieldStartTicks = 22;
   cut(rest, ' ');
-  Stat stat{text.substr(open + 1, close - open - 1), rest.empty() ? '?' : rest.front(), {}};
-  for (int field = kFieldBeforeState + 1; field < kFieldStartTicks; ++field) cut(rest, ' ');
+  Stat stat{text.substr(open + 1, close - open - 1), rest.empty() ? '?' : rest.front(), {}, {}};
+  cut(rest, ' ');
+  stat.parent = number<int>(cut(rest, ' '));
+  for (int field = kFieldParent + 1; field < kFieldStartTicks; ++field) cut(rest, ' ');
   stat.start_ticks = number<std::uint64_t>(cut(rest, ' '));
   return stat;
 }
@@ -115,6 +123,14 @@ std::string_view program_name(std::string_view argument) {
   return argument.substr(argument.rfind('/', end) + 1);
 }
 
+Duration since_boot(std::uint64_t ticks) {
+  static const auto ticks_a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  // Nothing runs for longer than a century; more would not fit.
+  ticks = std::min(ticks, ticks_a_second * 3'155'760'000U);
+  return std::chrono::seconds(ticks / ticks_a_second) +
+         std::chrono::nanoseconds(std::nano::den / ticks_a_second * (ticks % ticks_a_second));
+}
+
 std::string without_trailing_nul(std::string text) {
   text.erase(text.find_last_not_of('\0') + 1);
   return text;
@@ -122,7 +138,14 @@ std::string without_trailing_nul(std::string text) {
 
 }  // namespace
 
-ProcReader::ProcReader(std::string root) : root_(std::move(root)) {}
+ProcReader::ProcReader(std::string root, std::string host_root)
+    : root_(std::move(root)), host_root_(std::move(host_root)) {}
+
+void ProcReader::fill(Observation& observation) {
+  for (GpuReading& gpu : observation.gpus) {
+    for (GpuProcess& process : gpu.processes) fill(process);
+  }
+}
 
 void ProcReader::fill(GpuProcess& process) {
   const UniqueFd folder = open_process(root_, process.pid);
@@ -131,11 +154,22 @@ void ProcReader::fill(GpuProcess& process) {
   const std::optional<Stat> stat = stat_text ? parse_stat(*stat_text) : std::nullopt;
   if (stat) {
     process.start_ticks = stat->start_ticks;
+    if (stat->start_ticks) process.started = since_boot(*stat->start_ticks);
     process.program = stat->name;
+    process.ancestors = ancestors_of(stat->parent.value_or(0));
   }
   if (const auto status = read_file(folder, "status", kStatusBytesMax)) {
     process.uid = parse_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
+  }
+  if (const auto groups = read_file(folder, "cgroup", kStatusBytesMax)) {
+    CgroupFacts facts = parse_cgroup(*groups);
+    if (facts.container) {
+      facts.container->name = container_name(*facts.container, process.uid.value_or(0), host_root_);
+    }
+    process.container = std::move(facts.container);
+    process.unit = std::move(facts.unit);
+    process.session = std::move(facts.session);
   }
   // Before the command line: a process that is ending has neither, and its empty environment says
   // nothing of the one that it had.
@@ -151,6 +185,19 @@ void ProcReader::fill(GpuProcess& process) {
   if (!name.empty()) process.program = name;
   process.command_line = command;
   std::replace(process.command_line.begin(), process.command_line.end(), '\0', ' ');
+}
+
+std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
+  std::vector<Ancestor> ancestors;
+  while (parent > 0 && ancestors.size() < kAncestorsMax) {
+    const UniqueFd folder = open_process(root_, parent);
+    const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
+    const auto stat = text ? parse_stat(*text) : std::nullopt;
+    if (!stat || !stat->start_ticks) return {};
+    ancestors.push_back({parent, *stat->start_ticks});
+    parent = stat->parent.value_or(0);
+  }
+  return ancestors;
 }
 
 bool ProcReader::is_running(int pid) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/observation.h"
 
@@ -11,21 +12,24 @@ namespace chg {
 
 class ProcReader {
  public:
-  /// `root`: where /proc is mounted.
-  explicit ProcReader(std::string root = "/proc");
+  /// `root`: where /proc is mounted. `host_root` stands before the files of container runtimes.
+  explicit ProcReader(std::string root = "/proc", std::string host_root = "");
 
-  /// Fills in what /proc/PID tells of `process.pid`: start ticks, owner, program, command line and
-  /// reservation id. What it doesn't tell stays as it was: everything where there is no such
-  /// process (a GPU tool's pid may be of another pid namespace), some where it ends meanwhile or
-  /// belongs to somebody else. All that is filled in is of one process, even if the pid is reused
-  /// meanwhile.
+  /// Fills in what /proc/PID tells of `process.pid`: start, owner, program, command line,
+  /// reservation id, container, systemd unit, session and ancestors. What it doesn't tell stays as
+  /// it was: everything where there is no such process (a GPU tool's pid may be of another pid
+  /// namespace), some where it ends meanwhile or belongs to somebody else. All that is filled in is
+  /// of one process, even if the pid is reused meanwhile.
   ///
   /// - program: the last part of argv[0] ("python3"), else the kernel's name for the process
   /// - command_line: all arguments, joined by spaces, at most 4096 bytes
   /// - reservation_id: missing when the environment may not be read (EACCES), or when the process
-  /// has
-  ///   written over it, as programs do that change their title
+  ///   has written over it, as programs do that change their title
+  /// - ancestors: at most 64; empty where a parent is hidden or ends meanwhile
   void fill(GpuProcess& process);
+
+  /// Fills in each process of each GPU.
+  void fill(Observation& observation);
 
   /// Whether the process exists and has not ended: a zombie is not running.
   bool is_running(int pid) const;
@@ -34,7 +38,10 @@ class ProcReader {
   const std::string& account_name(std::uint32_t uid);
 
  private:
+  std::vector<Ancestor> ancestors_of(int parent) const;
+
   std::string root_;
+  std::string host_root_;
   std::map<std::uint32_t, std::string> account_names_;
 };
 

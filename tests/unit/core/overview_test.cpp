@@ -70,6 +70,17 @@ TEST(Overview, ShowsForeignUseBesideTheReservation) {
   EXPECT_EQ(pids_of(view.gpus[0].foreign), Gpus{2});
 }
 
+TEST(Overview, SeesNoForeignUseInWhatTheCommandStartsAsAnotherAccount) {
+  Scene scene(1);
+  scene.hold({.id = "mine", .uid = kAlice, .holder = 9});
+  const Overview view = overview_of(
+      scene,
+      {reading(0, {{.pid = 2, .uid = kBob, .reservation_id = std::nullopt, .ancestors = {8, 9, 1}},
+                   {.pid = 3, .uid = kBob, .reservation_id = std::nullopt, .ancestors = {8, 1}},
+                   {.pid = 4, .uid = kBob, .reservation_id = "other", .ancestors = {9, 1}}})});
+  EXPECT_EQ(pids_of(view.gpus[0].foreign), (Gpus{3, 4}));
+}
+
 TEST(Overview, SeesNoForeignUseBelowTheThreshold) {
   Scene scene(1);
   scene.hold({.id = "mine", .uid = kAlice, .holder = 9});

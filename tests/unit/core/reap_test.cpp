@@ -651,6 +651,32 @@ TEST(JobProcesses, AreThoseThatCarryItsId) {
   EXPECT_EQ(pids, (Gpus{1, 4}));
 }
 
+TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
+  Scene scene(1);
+  scene.hold({.id = "run", .holder = 9, .leftovers = {20}});
+  const Observation seen =
+      scene.observation({reading(0, {{.pid = 9},
+                                     {.pid = 10, .ancestors = {9, 1}},
+                                     {.pid = 11, .ancestors = {20, 1}},
+                                     {.pid = 12, .ancestors = {8, 1}},
+                                     {.pid = 13, .reservation_id = "other", .ancestors = {9, 1}},
+                                     {.pid = 20, .uid = kBob, .reservation_id = std::nullopt}})});
+  Gpus pids;
+  for (const GpuProcess& one :
+       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+    pids.push_back(one.pid);
+  }
+  EXPECT_EQ(pids, (Gpus{9, 10, 11, 20}));
+}
+
+TEST(JobProcesses, AreNotThoseOfAnotherNamespaceWithTheSamePids) {
+  Scene scene(1);
+  scene.hold({.id = "run", .holder = 9});
+  Observation seen = scene.observation({reading(0, {{.pid = 10, .ancestors = {9, 1}}})});
+  seen.observer.pid_namespace = 8;
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+}
+
 TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
   Scene scene(1);
   scene.hold({.id = "run", .holder = 9});

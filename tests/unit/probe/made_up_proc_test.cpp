@@ -1,6 +1,8 @@
 #include <filesystem>
+#include <limits>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "probe/proc_reader.h"
 #include "support/temporary_folder.h"
@@ -18,16 +20,18 @@ class MadeUpProc : public ::testing::Test {
     put("environ", std::string("A=1\0CANHAZGPU_RESERVATION=r-1\0", 30));
   }
 
-  static std::string stat(const std::string& name, char state, std::uint64_t start_ticks) {
-    return "77 (" + name + ") " + state + " 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 " +
-           std::to_string(start_ticks) + " 1000 200 18446744073709551615 1 1 0\n";
+  static std::string stat(const std::string& name, char state, std::uint64_t start_ticks,
+                          int parent = 0) {
+    return "77 (" + name + ") " + state + " " + std::to_string(parent) +
+           " 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 " + std::to_string(start_ticks) +
+           " 1000 200 18446744073709551615 1 1 0\n";
   }
   void put(const std::string& name, const std::string& text) { folder_.write("77/" + name, text); }
   void lose(const std::string& name) { std::filesystem::remove(folder_.path("77/" + name)); }
   GpuProcess facts() {
     GpuProcess process;
     process.pid = 77;
-    ProcReader(folder_.path()).fill(process);
+    ProcReader(folder_.path(), folder_.path()).fill(process);
     return process;
   }
   bool is_running() { return ProcReader(folder_.path()).is_running(77); }
@@ -44,6 +48,47 @@ TEST_F(MadeUpProc, IsReadWhole) {
   EXPECT_EQ(process.command_line, "/usr/bin/python3 train.py");
   EXPECT_EQ(process.reservation_id, "r-1");
   EXPECT_TRUE(is_running());
+}
+
+TEST_F(MadeUpProc, IsOfAContainerWithAName) {
+  const std::string id(64, 'e');
+  put("cgroup", "0::/system.slice/docker-" + id + ".scope\n");
+  EXPECT_EQ(facts().container, (Container{"docker", id, ""}));
+  folder_.write("var/lib/docker/containers/" + id + "/config.v2.json", R"({"Name": "/trainer"})");
+  EXPECT_EQ(facts().container, (Container{"docker", id, "trainer"}));
+  EXPECT_EQ(facts().unit, "");
+}
+
+TEST_F(MadeUpProc, IsOfAUnitOrASession) {
+  EXPECT_EQ(facts().container, std::nullopt);
+  EXPECT_EQ(facts().unit, "");
+  put("cgroup", "0::/system.slice/ollama.service\n");
+  EXPECT_EQ(facts().unit, "ollama.service");
+  put("cgroup", "0::/user.slice/user-7.slice/session-12.scope\n");
+  EXPECT_EQ(facts().session, "12");
+  EXPECT_EQ(facts().unit, "");
+}
+
+TEST_F(MadeUpProc, StartedSoLongAfterTheBoot) {
+  put("stat", stat("a", 'R', static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)) * 5 / 2));
+  EXPECT_EQ(facts().started, std::chrono::milliseconds(2500));
+  put("stat", stat("a", 'R', std::numeric_limits<std::uint64_t>::max()));
+  EXPECT_GT(facts().started, std::chrono::hours(1));
+  put("stat", "77 (a) R 1 2");
+  EXPECT_EQ(facts().started, std::nullopt);
+}
+
+TEST_F(MadeUpProc, KnowsItsAncestors) {
+  put("stat", stat("a", 'R', 500, 60));
+  folder_.write("60/stat", stat("sh", 'S', 400, 1));
+  EXPECT_TRUE(facts().ancestors.empty());  // one of them is hidden
+  folder_.write("1/stat", stat("init", 'S', 1, 0));
+  EXPECT_EQ(facts().ancestors, (std::vector<Ancestor>{{60, 400}, {1, 1}}));
+}
+
+TEST_F(MadeUpProc, HasNoEndlessLineOfAncestors) {
+  put("stat", stat("a", 'R', 500, 77));
+  EXPECT_EQ(facts().ancestors.size(), 64U);
 }
 
 TEST_F(MadeUpProc, IsReadInPartWhereFilesAreMissing) {

@@ -80,6 +80,15 @@ GpuProcess facts_of(int pid, ProcReader reader = ProcReader()) {
   return process;
 }
 
+TEST(ProcReader, TellsTheAncestorsOfARealProcess) {
+  GpuProcess process;
+  process.pid = ::getpid();
+  ProcReader().fill(process);
+  ASSERT_FALSE(process.ancestors.empty());
+  EXPECT_EQ(process.ancestors.front().pid, ::getppid());
+  EXPECT_LE(process.ancestors.front().start_ticks, *process.start_ticks);
+}
+
 TEST(ProcReader, TellsTheFactsOfARealProcess) {
   WaitingProcess cat("/bin/cat", {"/bin/cat", "-", "--", "-"},
                      {"HOME=/", "CANHAZGPU_RESERVATION=r-17", "LANG=C"});

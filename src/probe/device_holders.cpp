@@ -1,0 +1,109 @@
+#include "probe/device_holders.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+
+namespace chg {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The names in a folder; none where it can't be read.
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code problem;
+  fs::directory_iterator entry(folder, problem);
+  while (!problem && entry != fs::directory_iterator()) {
+    names.push_back(entry->path().filename());
+    entry.increment(problem);
+  }
+  return names;
+}
+
+std::optional<int> number(const std::string& text) {
+  int value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// The driver's file has a line "Device Minor: \t 3".
+std::optional<int> nvidia_minor(const std::string& pci_bus_id, const std::string& root) {
+  std::ifstream file(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("Device Minor:")) continue;
+    const std::size_t begin = line.find_first_of("0123456789");
+    return begin == std::string::npos ? std::nullopt : number(line.substr(begin));
+  }
+  return std::nullopt;
+}
+
+bool has_open(const std::string& process, const std::vector<std::string>& files) {
+  const UniqueFd folder(::open((process + "/fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return false;
+  for (const std::string& name : names_in(process + "/fd")) {
+    std::array<char, 256> target{};
+    const ssize_t length = ::readlinkat(folder.get(), name.c_str(), target.data(), target.size());
+    if (length <= 0) continue;
+    const std::string_view opened(target.data(), static_cast<std::size_t>(length));
+    if (std::find(files.begin(), files.end(), opened) != files.end()) return true;
+  }
+  return false;
+}
+
+bool lists(const GpuReading& gpu, int pid) {
+  return std::any_of(gpu.processes.begin(), gpu.processes.end(),
+                     [&](const GpuProcess& process) { return process.pid == pid; });
+}
+
+}  // namespace
+
+std::vector<std::string> device_files(const std::string& pci_bus_id, const std::string& root) {
+  std::vector<std::string> files;
+  if (pci_bus_id.empty()) return files;
+  if (const auto minor = nvidia_minor(pci_bus_id, root)) {
+    files.push_back("/dev/nvidia" + std::to_string(*minor));
+  }
+  for (const std::string& name : names_in(root + "/sys/bus/pci/devices/" + pci_bus_id + "/drm")) {
+    if (name.starts_with("card") || name.starts_with("renderD"))
+      files.push_back("/dev/dri/" + name);
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<int> holders_of(const std::vector<std::string>& files, const std::string& proc) {
+  std::vector<int> holders;
+  if (files.empty()) return holders;
+  for (const std::string& name : names_in(proc)) {
+    const std::optional<int> pid = number(name);
+    if (pid && has_open(proc + "/" + name, files)) holders.push_back(*pid);
+  }
+  std::sort(holders.begin(), holders.end());
+  return holders;
+}
+
+void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc) {
+  for (GpuReading& gpu : observation.gpus) {
+    if (unlisted_memory_mib(gpu).value_or(0) <= settings.memory_threshold_mib) continue;
+    if (gpu.devices.empty()) gpu.devices = device_files(gpu.pci_bus_id);
+    for (const int pid : holders_of(gpu.devices)) {
+      if (lists(gpu, pid)) continue;
+      GpuProcess suspect;
+      suspect.pid = pid;
+      proc.fill(suspect);
+      gpu.suspects.push_back(std::move(suspect));
+    }
+  }
+}
+
+}  // namespace chg
