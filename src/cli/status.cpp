@@ -1,6 +1,9 @@
 #include "render/status.h"
 
+#include <fmt/format.h>
+
 #include "app/view.h"
+#include "base/duration_text.h"
 #include "base/text.h"
 #include "cli/command.h"
 
@@ -11,7 +14,10 @@ int execute(Session& session, const Arguments&) {
   const Config& config = session.config();
   const Overview seen = view_status(session.host());
   if (!seen.probe_failure.empty()) {
-    session.say("warning: the GPUs can't be read: " + printable(seen.probe_failure));
+    const std::string what = "warning: the GPUs can't be read: " + printable(seen.probe_failure);
+    session.say(seen.observed ? fmt::format("{}; showing what was seen {} ago", what,
+                                            to_hms(age(*seen.observed, seen.now)))
+                              : what);
   }
   const Style style = session.style();
   if (config.flag("status.json")) {

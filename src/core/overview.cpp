@@ -67,12 +67,14 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
                   const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
                   const Settings& settings) {
   Overview result{now, {}, probe_failure, explain(pool, now)};
+  if (observation) result.observed = observation->taken;
   for (const Gpu& gpu : pool.gpus) {
     GpuOverview view;
     view.gpu = gpu;
     if (observation) {
       if (const auto* reading = find_reading(*observation, gpu.uuid, gpu.index)) {
         view.reading = *reading;
+        if (!probe_failure.empty()) view.stale_for = age(observation->taken, now);
         view.in_use = is_in_use(*reading, settings);
         view.unlisted_use =
             unlisted_memory_mib(*reading).value_or(0) > settings.memory_threshold_mib;

@@ -28,16 +28,21 @@ struct GpuOverview {
   std::string held_for;        ///< display name of the waiter; "" when not held
   int held_position = 0;
   std::string error;  ///< why it is in Error
+  /// How old the reading is, where it is the last good one from before the probe began to fail.
+  std::optional<Duration> stale_for = {};
 };
 
 struct Overview {
   Instant now;
   std::vector<GpuOverview> gpus;
-  std::string probe_failure;  ///< why there are no readings; "" when there are
+  std::string probe_failure;  ///< why there are no readings of now; "" when there are
   std::vector<Decision> waiting;
+  std::optional<Instant> observed =
+      {};  ///< when the readings were taken; missing when there are none
 };
 
-/// `observation` is missing when the probe failed, for the reason `probe_failure`.
+/// When the probe failed, for the reason `probe_failure`, `observation` is the last good one, or
+/// missing.
 Overview overview(const Pool& pool, const std::optional<Observation>& observation,
                   const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
                   const Settings& settings);

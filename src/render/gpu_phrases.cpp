@@ -24,14 +24,19 @@ std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
                      ago(gpu.reservation->last_heartbeat, now));
 }
 
+// With its age, where the reading is not of now.
+std::string validated(const GpuOverview& gpu) {
+  return gpu.stale_for ? fmt::format("validated {} ago", to_hms(*gpu.stale_for)) : "validated";
+}
+
 std::string validation_in_use(const GpuOverview& gpu) {
-  if (!gpu.in_use) return "validated: no actual usage detected";
+  if (!gpu.in_use) return validated(gpu) + ": no actual usage detected";
   const Use use = use_of(gpu);
   if (use.memory_mib) {
-    return fmt::format("validated: {}MB, {} processes", *use.memory_mib, gpu.users.size());
+    return fmt::format("{}: {}MB, {} processes", validated(gpu), *use.memory_mib, gpu.users.size());
   }
   if (gpu.users.empty()) return "not validated: memory unknown";
-  return fmt::format("validated: {} processes", gpu.users.size());
+  return fmt::format("{}: {} processes", validated(gpu), gpu.users.size());
 }
 
 }  // namespace
@@ -96,9 +101,10 @@ std::string validation(const GpuOverview& gpu) {
   if (!gpu.reading) return "not validated";
   if (!gpu.reading->error.empty()) return "not validated: " + shown_note(gpu.reading->error);
   if (status == GpuStatus::InUse) return validation_in_use(gpu);
-  if (status == GpuStatus::Unreserved) return "";
+  if (status == GpuStatus::Unreserved) return gpu.stale_for ? validated(gpu) : "";
   const auto& used = gpu.reading->memory_used_mib;
-  return used ? fmt::format("validated: {}MB used", *used) : "not validated: memory unknown";
+  return used ? fmt::format("{}: {}MB used", validated(gpu), *used)
+              : "not validated: memory unknown";
 }
 
 std::string unreserved_use(const GpuOverview& gpu) {

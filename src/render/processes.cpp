@@ -24,9 +24,29 @@ std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes)
   return sum;
 }
 
+// As people say it: its name, else the beginning of its id, as `docker ps` shows it.
+std::string container_text(const Container& container) {
+  const std::string name = container.name.empty() ? container.id.substr(0, 12) : container.name;
+  return fmt::format(" in {} {}", container.runtime, shown_name(name));
+}
+
 std::string process_name(const GpuProcess& process) {
-  return fmt::format("PID {} ({})", process.pid,
-                     process.program.empty() ? "unknown" : shown_name(process.program));
+  return fmt::format("PID {} ({}{})", process.pid,
+                     process.program.empty() ? "unknown" : shown_name(process.program),
+                     process.container ? container_text(*process.container) : "");
+}
+
+// Who may be behind memory that belongs to no listed process.
+std::string suspicion(const std::vector<GpuProcess>& suspects) {
+  std::vector<std::string> names;
+  const std::size_t listed = std::min(suspects.size(), kProcessesListed);
+  for (std::size_t i = 0; i < listed; ++i) {
+    const GpuProcess& suspect = suspects[i];
+    names.push_back(process_name(suspect) +
+                    (suspect.user.empty() ? "" : " of " + shown_name(suspect.user)));
+  }
+  if (suspects.size() > listed) names.push_back(fmt::format("{} more", suspects.size() - listed));
+  return names.empty() ? "" : fmt::format(" (open in {})", join_names(names));
 }
 
 bool has_unknown_user(const Use& use) {
@@ -38,7 +58,7 @@ bool has_unknown_user(const Use& use) {
 }  // namespace
 
 Use use_of(const GpuOverview& gpu) {
-  Use use{gpu.users, gpu.users.empty(), {}};
+  Use use{gpu.users, gpu.users.empty(), {}, gpu.reading->suspects};
   // Nobody is to be accused of what the listed processes do not hold.
   if (gpu.status == GpuStatus::Unreserved && gpu.unlisted_use) {
     use.by_unknown_process = true;
@@ -81,7 +101,7 @@ std::string process_list(const Use& use) {
   if (use.processes.size() > listed) {
     rest.push_back(fmt::format("{} more", use.processes.size() - listed));
   }
-  if (use.by_unknown_process) rest.emplace_back("unknown process");
+  if (use.by_unknown_process) rest.push_back("unknown process" + suspicion(use.suspects));
   if (names.empty() || rest.empty())
     return fmt::format("{}{}", fmt::join(names, ", "), fmt::join(rest, ""));
   const std::string last = rest.back();

@@ -15,6 +15,7 @@ struct Use {
   std::vector<GpuProcess> processes;
   bool by_unknown_process = false;
   std::optional<std::uint64_t> memory_mib;  ///< missing when it can't be told
+  std::vector<GpuProcess> suspects = {};    ///< of the memory that belongs to nobody
 };
 
 /// All that is in use on a GPU: its counted processes and what they hold; where they don't tell,
@@ -31,7 +32,9 @@ std::vector<std::string> user_names(const Use& use);
 /// user".
 std::string by_users(const Use& use);
 
-/// "PID 1 (python3), PID 2 (jupyter)"; at most three, then "and 2 more"; "unknown process".
+/// "PID 1 (python3), PID 2 (jupyter)"; at most three, then "and 2 more"; "unknown process", and who
+/// has the device open: "unknown process (open in PID 7 (python3) of bob)". A process of a
+/// container is "PID 1 (python3 in docker trainer)".
 std::string process_list(const Use& use);
 
 /// "1024MB used by PID 1 (python3)"; "unknown memory used by …".

@@ -68,6 +68,12 @@ std::string models(const std::vector<GpuOverview>& gpus) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+std::string validation_of(const Overview& overview) {
+  if (overview.probe_failure.empty()) return "";
+  if (!overview.observed) return " [not validated]";
+  return fmt::format(" [validated {} ago]", to_hms(age(*overview.observed, overview.now)));
+}
+
 }  // namespace
 
 std::string status_lines(const Overview& overview, const Style& style) {
@@ -100,7 +106,7 @@ std::string status_summary(const Overview& overview) {
       unless_zero(foreign, " ({} also used without reservation)"), count_of(GpuStatus::Unreserved),
       count_of(GpuStatus::Error),
       unless_zero(count_of(GpuStatus::OutOfService), ", {} out of service"),
-      overview.waiting.size(), overview.probe_failure.empty() ? "" : " [not validated]");
+      overview.waiting.size(), validation_of(overview));
 }
 
 }  // namespace chg

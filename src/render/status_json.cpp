@@ -41,7 +41,15 @@ const char* status_key(GpuStatus status) {
   return "";
 }
 
-Json process_object(const GpuProcess& process) {
+Json container_object(const Container& container) {
+  Json object;
+  object["runtime"] = container.runtime;
+  object["id"] = container.id;
+  put_text(object, "name", container.name);
+  return object;
+}
+
+Json process_object(const GpuProcess& process, const Instant& now) {
   Json object;
   object["pid"] = process.pid;
   put_text(object, "user", process.user);
@@ -49,12 +57,30 @@ Json process_object(const GpuProcess& process) {
   put_text(object, "command_line", process.command_line);
   put_known(object, "memory_mb", process.memory_mib);
   object["type"] = process.type == GpuProcess::Type::Compute ? "COMPUTE" : "GRAPHICS";
+  if (process.started) object["age_seconds"] = whole_seconds(now.boot - *process.started);
+  if (process.container) object["container"] = container_object(*process.container);
+  put_text(object, "unit", process.unit);
+  put_text(object, "session", process.session);
+  put_text(object, "reservation_id", process.reservation_id.value_or(""));
   return object;
 }
 
-Json process_array(const std::vector<GpuProcess>& processes) {
+Json process_array(const std::vector<GpuProcess>& processes, const Instant& now) {
   Json array = Json::array();
-  for (const GpuProcess& process : processes) array.push_back(process_object(process));
+  for (const GpuProcess& process : processes) array.push_back(process_object(process, now));
+  return array;
+}
+
+Json part_array(const std::vector<GpuPart>& parts) {
+  Json array = Json::array();
+  for (const GpuPart& part : parts) {
+    Json object;
+    put_text(object, "uuid", part.uuid);
+    put_text(object, "gpu_model", part.model);
+    put_known(object, "memory_used_mb", part.memory_used_mib);
+    put_known(object, "memory_total_mb", part.memory_total_mib);
+    array.push_back(object);
+  }
   return array;
 }
 
@@ -87,7 +113,17 @@ void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
   put_text(object, "error", gpu.error.empty() && gpu.reading ? gpu.reading->error : gpu.error);
 }
 
-void put_use(Json& object, const GpuOverview& gpu) {
+void put_reading(Json& object, const GpuReading& reading) {
+  put_text(object, "pci_bus_id", reading.pci_bus_id);
+  put_known(object, "memory_used_mb", reading.memory_used_mib);
+  put_known(object, "memory_total_mb", reading.memory_total_mib);
+  put_known(object, "utilization_percent", reading.utilization_percent);
+  put_known(object, "temperature_c", reading.temperature_c);
+  put_known(object, "power_w", reading.power_w);
+  if (!reading.parts.empty()) object["parts"] = part_array(reading.parts);
+}
+
+void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {
   if (!gpu.reading) return;
   const bool unreserved = gpu.status == GpuStatus::Unreserved;
   if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
@@ -96,12 +132,16 @@ void put_use(Json& object, const GpuOverview& gpu) {
     put_text(object["model"], "provider", model->provider);
     object["model"]["model"] = model->model;
   }
-  if (!gpu.foreign.empty()) object["foreign"] = process_array(gpu.foreign);
-  if (!gpu.leftovers.empty()) object["leftovers"] = process_array(gpu.leftovers);
-  object["processes"] = process_array(gpu.reading->processes);
+  if (!gpu.foreign.empty()) object["foreign"] = process_array(gpu.foreign, now);
+  if (!gpu.leftovers.empty()) object["leftovers"] = process_array(gpu.leftovers, now);
+  if (!gpu.reading->suspects.empty()) {
+    object["suspects"] = process_array(gpu.reading->suspects, now);
+  }
+  object["processes"] = process_array(gpu.reading->processes, now);
 }
 
-Json gpu_object(const GpuOverview& gpu, const Instant& now) {
+Json gpu_object(const GpuOverview& gpu, const Overview& overview) {
+  const Instant& now = overview.now;
   Json object;
   object["gpu_id"] = gpu.gpu.index;
   object["status"] = status_key(gpu.status);
@@ -110,11 +150,11 @@ Json gpu_object(const GpuOverview& gpu, const Instant& now) {
   put_text(object, "uuid", gpu.gpu.uuid);
   put_text(object, "gpu_model", gpu_model(gpu));
   if (gpu.reading) {
-    put_known(object, "memory_used_mb", gpu.reading->memory_used_mib);
-    put_known(object, "memory_total_mb", gpu.reading->memory_total_mib);
-    put_known(object, "utilization_percent", gpu.reading->utilization_percent);
+    put_reading(object, *gpu.reading);
+    if (overview.observed) object["observed"] = to_rfc3339(overview.observed->wall);
+    if (gpu.stale_for) object["stale"] = true;
   }
-  put_use(object, gpu);
+  put_use(object, gpu, now);
   return object;
 }
 
@@ -122,7 +162,7 @@ Json gpu_object(const GpuOverview& gpu, const Instant& now) {
 
 std::string status_json(const Overview& overview) {
   Json array = Json::array();
-  for (const GpuOverview& gpu : overview.gpus) array.push_back(gpu_object(gpu, overview.now));
+  for (const GpuOverview& gpu : overview.gpus) array.push_back(gpu_object(gpu, overview));
   return json_text(array);
 }
 

@@ -47,10 +47,20 @@ std::string all_details(const GpuOverview& gpu, const Instant& now) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+// With what else the GPU tool tells, last, since a narrow table cuts the end.
 std::string short_validation(const GpuOverview& gpu) {
   const std::string prefix = "validated: ";
-  const std::string text = validation(gpu);
-  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+  std::string text = validation(gpu);
+  if (text.starts_with(prefix)) text.erase(0, prefix.size());
+  if (!gpu.reading) return text;
+  const auto add = [&](const std::optional<int>& value, const char* unit) {
+    if (value) text += fmt::format("{}{}{}", text.empty() ? "" : ", ", *value, unit);
+  };
+  add(gpu.reading->utilization_percent, "%");
+  add(gpu.reading->temperature_c, "C");
+  add(gpu.reading->power_w, "W");
+  if (!gpu.reading->parts.empty()) add(static_cast<int>(gpu.reading->parts.size()), " parts");
+  return text;
 }
 
 std::string served_model(const GpuOverview& gpu) {

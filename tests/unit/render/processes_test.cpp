@@ -31,6 +31,29 @@ TEST(ProcessList, SaysUnknownProcess) {
   EXPECT_EQ(process_list(use({process(1, "a", "u", 1)}, true)), "PID 1 (a) and unknown process");
 }
 
+TEST(ProcessList, SaysInWhichContainer) {
+  GpuProcess contained = process(1, "python3", "root", 1);
+  contained.container = Container{"docker", std::string(64, 'e'), "trainer"};
+  EXPECT_EQ(process_list(use({contained})), "PID 1 (python3 in docker trainer)");
+  contained.container->name = "";
+  EXPECT_EQ(process_list(use({contained})), "PID 1 (python3 in docker eeeeeeeeeeee)");
+  contained.container->name = "a\nb";
+  EXPECT_EQ(process_list(use({contained})), "PID 1 (python3 in docker a\\nb)");
+}
+
+TEST(ProcessList, SaysWhoHasTheDeviceOpen) {
+  Use unlisted = use({}, true);
+  unlisted.suspects = {process(7, "python3", "bob", {}), process(8, "", "", {})};
+  EXPECT_EQ(process_list(unlisted),
+            "unknown process (open in PID 7 (python3) of bob and PID 8 (unknown))");
+  for (int pid = 9; pid < 12; ++pid) unlisted.suspects.push_back(process(pid, "a", "bob", {}));
+  EXPECT_EQ(process_list(unlisted),
+            "unknown process (open in PID 7 (python3) of bob, PID 8 "
+            "(unknown), PID 9 (a) of bob and 2 more)");
+  unlisted.by_unknown_process = false;
+  EXPECT_EQ(process_list(unlisted), "");
+}
+
 TEST(ByUsers, NamesEachUserOnce) {
   EXPECT_EQ(by_users(use({process(1, "a", "bob", 1), process(2, "a", "bob", 1)})), "by user bob");
   EXPECT_EQ(by_users(use({process(1, "a", "bob", 1), process(2, "a", "alice", 1)})),

@@ -148,6 +148,49 @@ TEST(StatusJson, ClaimsNoReadingsThatThereAreNot) {
   }
 }
 
+TEST(StatusJson, TellsAllThatAGpuToolTells) {
+  GpuOverview gpu = available(0);
+  gpu.reading->pci_bus_id = "0000:3b:00.0";
+  gpu.reading->temperature_c = 64;
+  gpu.reading->power_w = 310;
+  gpu.reading->parts = {{"MIG-1", "H100 1g.10gb", 10, {}}};
+  gpu.stale_for = hms(0, 0, 45);
+  Overview overview = samples::of(gpu);
+  overview.observed = samples::ago(hms(0, 0, 45));
+  const json object = json::parse(status_json(overview)).at(0);
+  expect_documented(object, schema("status")["items"], schema("status"), "status");
+  EXPECT_EQ(object["pci_bus_id"], "0000:3b:00.0");
+  EXPECT_EQ(object["temperature_c"], 64);
+  EXPECT_EQ(object["power_w"], 310);
+  EXPECT_EQ(object["parts"][0]["uuid"], "MIG-1");
+  EXPECT_EQ(object["parts"][0]["memory_used_mb"], 10);
+  EXPECT_FALSE(object["parts"][0].contains("memory_total_mb"));
+  EXPECT_EQ(object["observed"], "2026-11-24T12:59:15Z");
+  EXPECT_EQ(object["stale"], true);
+  EXPECT_FALSE(json::parse(status_json(of(available(0)))).at(0).contains("stale"));
+}
+
+TEST(StatusJson, TellsWhereAProcessRuns) {
+  GpuProcess known = process(7, "python3", "root", 9000);
+  known.started = noon().boot - hms(0, 0, 90);
+  known.container = Container{"docker", "c0ffee", "trainer"};
+  known.unit = "ollama.service";
+  known.session = "12";
+  known.reservation_id = "r-1";
+  GpuOverview gpu = unreserved(0, {known}, 9000);
+  gpu.reading->suspects = {process(8, "vim", "bob", {})};
+  const json object = json::parse(status_json(of(gpu))).at(0);
+  expect_documented(object, schema("status")["items"], schema("status"), "status");
+  const json& told = object["processes"][0];
+  EXPECT_EQ(told["age_seconds"], 90);
+  EXPECT_EQ(told["container"]["name"], "trainer");
+  EXPECT_EQ(told["container"]["runtime"], "docker");
+  EXPECT_EQ(told["unit"], "ollama.service");
+  EXPECT_EQ(told["session"], "12");
+  EXPECT_EQ(told["reservation_id"], "r-1");
+  EXPECT_EQ(object["suspects"][0]["pid"], 8);
+}
+
 TEST(StatusJson, CarriesNotesAsTheyWereTyped) {
   for (const std::string& text : {std::string("two\nlines \x1b[31m"), std::string(10000, 'x'),
                                   std::string("\xf0\x9f\x9a\x80"), std::string("nul\0byte", 8)}) {

@@ -202,6 +202,16 @@ TEST(StatusLineUnreserved, SaysForWhomItIsHeld) {
   EXPECT_NE(line(gpu).find("PID 7 (python3) held for bob, 2nd in queue\n"), std::string::npos);
 }
 
+TEST(StatusLines, SayHowOldAReadingIsThatIsNotOfNow) {
+  Overview stale = samples::contract();
+  for (GpuOverview& gpu : stale.gpus) gpu.stale_for = hms(0, 0, 45);
+  const auto lines = lines_of(status_lines(stale, {}));
+  EXPECT_TRUE(lines[0].ends_with("[validated 0h 0m 45s ago: 45MB used]")) << lines[0];
+  EXPECT_TRUE(lines[1].ends_with("[validated 0h 0m 45s ago: 8452MB, 1 processes]")) << lines[1];
+  EXPECT_NE(lines[2].find("[validated 0h 0m 45s ago]"), std::string::npos) << lines[2];
+  EXPECT_TRUE(lines[3].ends_with("[validated 0h 0m 45s ago: no actual usage detected]"));
+}
+
 TEST(StatusLineError, SaysWhy) {
   EXPECT_EQ(line(failed(5, "GPU is lost")), "GPU 5: ERROR (GPU is lost)\n");
   EXPECT_EQ(line(failed(5, "")), "GPU 5: ERROR (unknown error)\n");
@@ -277,6 +287,13 @@ TEST(StatusSummary, SaysThatNothingIsValidatedWhenTheProbeFailed) {
       status_summary(overview),
       "1 GPU (1x NVIDIA H100 80GB HBM3): 1 available, 0 in use, 0 in use without reservation, "
       "0 in error; 0 waiting [not validated]\n");
+}
+
+TEST(StatusSummary, SaysHowOldWhatItShowsIsWhenTheProbeFailed) {
+  Overview stale = samples::contract();
+  stale.probe_failure = "nvidia-smi hangs";
+  stale.observed = samples::ago(hms(0, 1, 5));
+  EXPECT_TRUE(status_summary(stale).ends_with(" [validated 0h 1m 5s ago]\n"));
 }
 
 TEST(StatusSummary, OfNoGpusNamesNoModel) {

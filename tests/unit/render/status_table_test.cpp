@@ -59,6 +59,15 @@ TEST(StatusTable, TellsForWhomAGpuIsHeld) {
             std::string::npos);
 }
 
+TEST(StatusTable, TellsTemperatureAndPower) {
+  GpuOverview gpu = available(0);
+  gpu.reading->utilization_percent = 87;
+  gpu.reading->temperature_c = 64;
+  gpu.reading->power_w = 310;
+  EXPECT_NE(status_table(samples::of(gpu), {}).find("45MB used, 87%, 64C, 310W"),
+            std::string::npos);
+}
+
 TEST(StatusTable, ReadsNoModelFromGraphicsProcesses) {
   GpuOverview gpu = with_use(run(1), {process(7, "x", "alice", 1)}, 1);
   gpu.reading->processes[0].command_line = "vllm serve Qwen/Qwen3-8B";
