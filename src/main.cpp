@@ -6,20 +6,33 @@
 #include "app/world.h"
 #include "base/error.h"
 #include "cli/program.h"
-#include "probe/detect.h"
 #include "probe/fake_probe.h"
+#include "probe/inventory.h"
 #include "probe/nvidia_smi_probe.h"
+#include "probe/shared_probe.h"
 #include "process/detached.h"
 #include "process/standard_streams.h"
 #include "store/sqlite_store.h"
 
 namespace {
 
+std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
+                                              const chg::ProbeChoice& choice) {
+  return std::make_unique<chg::NvidiaSmiProbe>(clock, choice.deadline);
+}
+
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
     return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file);
   }
-  return std::make_unique<chg::NvidiaSmiProbe>(clock, chg::ProcReader(), choice.deadline);
+  return std::make_unique<chg::SharedProbe>(
+      clock, chg::Reuse{choice.shared_file, choice.not_before, choice.observer},
+      make_vendor_probe(clock, choice));
+}
+
+std::optional<chg::Observation> last_reading(const chg::ProbeChoice& choice) {
+  if (choice.name == "fake") return std::nullopt;
+  return chg::last_reading(choice.shared_file, choice.observer);
 }
 
 }  // namespace
@@ -33,7 +46,8 @@ int main(int argc, char** argv) {
       chg::open_sqlite_store,
       chg::create_sqlite_store,
       [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
-      [](const std::string& name) { return chg::find_program(name).has_value(); },
+      last_reading,
+      [] { return chg::provider_of(chg::take_inventory()); },
       chg::create_fake_gpus,
   };
   try {

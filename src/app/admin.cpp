@@ -61,10 +61,12 @@ void require_authority(const Pool& pool, const Caller& caller, const std::string
 std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
   if (!options.provider.empty()) return options.provider;
   if (!pool.provider.empty()) return pool.provider;
-  if (host.world().has_program("nvidia-smi")) return "nvidia";
-  throw Error(ErrorKind::Failed, "found no GPUs: there is no nvidia-smi in the PATH",
-              "install the NVIDIA driver, or try it with simulated GPUs: canhazgpu admin "
-              "--provider fake --gpus 8");
+  const std::string found = host.world().detect_provider();
+  if (!found.empty()) return found;
+  throw Error(ErrorKind::Failed,
+              "found no GPUs: there is neither an NVIDIA nor an AMD driver, nor a tool of theirs",
+              "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "
+              "admin --provider fake --gpus 8");
 }
 
 std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "probe/device_holders.h"
 #include "probe/proc_reader.h"
 #include "process/identity.h"
 
@@ -28,9 +29,17 @@ bool is_member_of(const std::string& group_name) {
   return std::find(groups.begin(), groups.end(), found->gr_gid) != groups.end();
 }
 
-std::string probe_for(const std::string& provider, const std::string& wanted) {
-  if (wanted != "auto") return wanted;
-  return provider == "fake" ? "fake" : "nvidia-smi";
+// How old a reading may be that people are shown.
+constexpr Duration kGlanceAgeMax = std::chrono::milliseconds(500);
+
+// The moment before which nothing may have been seen, to be shown now: what was released since then
+// would still look used.
+Instant glance_begin(const Pool& pool, const Instant& now) {
+  Instant begin{now.wall - kGlanceAgeMax, now.boot - kGlanceAgeMax, now.boot_id};
+  for (const Gpu& gpu : pool.gpus) {
+    if (gpu.last_released && is_before(begin, *gpu.last_released)) begin = *gpu.last_released;
+  }
+  return begin;
 }
 
 }  // namespace
@@ -45,12 +54,31 @@ std::string Host::fake_file() const {
   return std::filesystem::path(options_.store_path).parent_path() / "fake-gpus.json";
 }
 
-Observation Host::look(const std::string& provider) {
-  const auto probe = world_.make_probe(
-      {probe_for(provider, options_.probe), options_.probe_deadline, fake_file()});
-  Observation observation = probe->look();
-  observation.observer = self_identity();
+ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {
+  return {options_.probe == "auto" ? provider : options_.probe,
+          options_.probe_deadline,
+          fake_file(),
+          options_.store_path + "-reading",
+          not_before,
+          self_identity()};
+}
+
+Observation Host::look(const ProbeChoice& choice) const {
+  Observation observation = world_.make_probe(choice)->look();
+  observation.observer = choice.observer;
+  ProcReader proc;
+  find_suspects(observation, settings(), proc);
   return observation;
+}
+
+Observation Host::look(const std::string& provider) { return look(choice(provider, now())); }
+
+Observation Host::glance(const Pool& pool) {
+  return look(choice(pool.provider, glance_begin(pool, now())));
+}
+
+std::optional<Observation> Host::last_seen(const Pool& pool) const {
+  return world_.last_reading(choice(pool.provider, {}));
 }
 
 Observation Host::look() {

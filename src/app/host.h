@@ -35,15 +35,26 @@ class Host {
   /// Closes the store, before a fork or a long wait; the next `store` opens it again.
   void close_store() { store_.reset(); }
 
-  /// Looks at the GPUs with the probe that the provider calls for. Throws as Probe::look does.
+  /// Looks at the GPUs with the probe that the provider calls for, now. Throws as Probe::look does.
   Observation look(const std::string& provider);
 
-  /// As `look`, with the provider of the pool, which is read once.
+  /// As `look`, with the provider of the pool, which is read once. What is granted is granted on
+  /// this: it shows nothing that is older than the call.
   Observation look();
+
+  /// As `look`, for people: what somebody else has seen up to 500 ms ago will do, if it is not
+  /// older than the last release in the pool.
+  Observation glance(const Pool& pool);
+
+  /// What was seen last, by anybody, since the boot; for when looking fails.
+  std::optional<Observation> last_seen(const Pool& pool) const;
 
   std::string fake_file() const;
 
  private:
+  ProbeChoice choice(const std::string& provider, const Instant& not_before) const;
+  Observation look(const ProbeChoice& choice) const;
+
   const World& world_;
   HostOptions options_;
   std::unique_ptr<Store> store_;

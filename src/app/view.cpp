@@ -10,11 +10,16 @@
 namespace chg {
 namespace {
 
+Pool read_pool(Host& host) {
+  Pool pool = host.store().read();
+  require_pool(pool);
+  return pool;
+}
+
 // The pool as it is now: without what is over, and with what could be granted granted. Written back
 // if that changed it and the store lets us; shown in either case.
 Pool current_pool(Host& host, const Observation* observation) {
-  Pool pool = host.store().read();
-  require_pool(pool);
+  Pool pool = read_pool(host);
   const Pool before = pool;
   const Instant now = host.now();
   reap(pool, now, liveness, host.settings(), observation);
@@ -35,14 +40,16 @@ Pool current_pool(Host& host, const Observation* observation) {
 }  // namespace
 
 Overview view_status(Host& host) {
+  const Pool before = read_pool(host);
   std::optional<Observation> observation;
   std::string failure;
   try {
-    observation = host.look();
+    observation = host.glance(before);
   } catch (const Error& error) {
     failure = error.what();
+    observation = host.last_seen(before);
   }
-  const Pool pool = current_pool(host, observation ? &*observation : nullptr);
+  const Pool pool = current_pool(host, failure.empty() ? &*observation : nullptr);
   return overview(pool, observation, failure, host.now(), liveness, host.settings());
 }
 

@@ -9,7 +9,7 @@
 namespace chg {
 
 /// The pool held against the GPUs as they are now. A probe that fails is named in the overview,
-/// which then shows what the store knows.
+/// which then shows what was seen last, with its age, or only what the store knows.
 Overview view_status(Host& host);
 
 QueueOverview view_queue(Host& host);

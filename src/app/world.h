@@ -14,9 +14,12 @@ namespace chg {
 
 /// Which probe is wanted.
 struct ProbeChoice {
-  std::string name;  ///< "nvidia-smi" or "fake"
+  std::string name;  ///< "nvidia" (the best that there is), "nvml", "nvidia-smi", "amd", "fake"
   Duration deadline{};
-  std::string fake_file;  ///< the simulated GPUs of "fake"
+  std::string fake_file;    ///< the simulated GPUs of "fake"
+  std::string shared_file;  ///< where readings are shared; "": they are not
+  Instant not_before;       ///< a reading of others that was begun earlier is not good enough
+  ProcessIdentity observer;
 };
 
 struct World {
@@ -25,8 +28,10 @@ struct World {
   std::function<std::unique_ptr<Store>(const std::string& path, const std::optional<Sharing>&)>
       create_store;
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
-  /// Whether this program is found in the PATH.
-  std::function<bool(const std::string& name)> has_program;
+  /// The last good reading that was shared, however old; missing when there is none.
+  std::function<std::optional<Observation>(const ProbeChoice&)> last_reading;
+  /// Whose GPUs this host has: "nvidia", "amd", or "" when none are found.
+  std::function<std::string()> detect_provider;
   /// Makes a file of simulated GPUs; one that is there is kept.
   std::function<void(const std::string& file, int count)> create_fake_gpus;
 };

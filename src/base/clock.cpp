@@ -34,6 +34,11 @@ Duration age(const Instant& then, const Instant& now) {
   return std::max(difference, Duration::zero());
 }
 
+bool is_before(const Instant& a, const Instant& b) {
+  const bool same_boot = !a.boot_id.empty() && a.boot_id == b.boot_id;
+  return same_boot ? a.boot < b.boot : a.wall < b.wall;
+}
+
 std::tm local_time(WallTime time) {
   const std::time_t seconds =
       std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();

@@ -29,6 +29,9 @@ struct Instant {
 /// else by the wall clock. Never negative.
 Duration age(const Instant& then, const Instant& now);
 
+/// Whether `a` is earlier than `b`: by the boot clock within one boot, else by the wall clock.
+bool is_before(const Instant& a, const Instant& b);
+
 class Clock {
  public:
   virtual ~Clock() = default;

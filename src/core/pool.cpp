@@ -64,11 +64,6 @@ const Reservation* reservation_of(const Pool& pool, int gpu) {
   });
 }
 
-bool is_before(const Instant& a, const Instant& b) {
-  const bool same_boot = !a.boot_id.empty() && a.boot_id == b.boot_id;
-  return same_boot ? a.boot < b.boot : a.wall < b.wall;
-}
-
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end) {
   if (const Reservation* held = find_reservation(pool, id)) {
     // A copy: the reservation, and its list with it, goes away on the way.

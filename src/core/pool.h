@@ -132,9 +132,6 @@ std::string gpu_range(const Pool& pool);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
-/// Whether `a` is earlier than `b`: by the boot clock within one boot, else by the wall clock.
-bool is_before(const Instant& a, const Instant& b);
-
 /// Ends the reservation on all its GPUs: writes a usage record each, marks them released at
 /// `ended`, and forgets it. `ended` before the start counts as the start.
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end);

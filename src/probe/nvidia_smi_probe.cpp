@@ -37,9 +37,8 @@ ProcessTable processes_of(const ToolOutput& output) {
 
 }  // namespace
 
-NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, ProcReader proc, Duration deadline,
-                               std::string program)
-    : clock_(clock), proc_(std::move(proc)), deadline_(deadline), program_(std::move(program)) {}
+NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration deadline, std::string program)
+    : clock_(clock), deadline_(deadline), program_(std::move(program)) {}
 
 Observation NvidiaSmiProbe::look() {
   const auto started = std::chrono::steady_clock::now();
@@ -52,9 +51,6 @@ Observation NvidiaSmiProbe::look() {
   observation.gpus = gpus_of(ask("--query-gpu=", kGpuColumns));
   if (std::any_of(observation.gpus.begin(), observation.gpus.end(), may_have_processes)) {
     add_processes(observation.gpus, processes_of(ask("--query-compute-apps=", kProcessColumns)));
-  }
-  for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) proc_.fill(process);
   }
   return observation;
 }

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
 
 namespace chg {
 
@@ -13,8 +12,7 @@ class NvidiaSmiProbe final : public Probe {
  public:
   /// `clock` must outlive the probe. `deadline` is for one look, with all the questions that it
   /// asks. `program` is looked up in PATH.
-  explicit NvidiaSmiProbe(const Clock& clock, ProcReader proc = ProcReader(),
-                          Duration deadline = std::chrono::seconds(10),
+  explicit NvidiaSmiProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
                           std::string program = "nvidia-smi");
 
   /// Asks for the GPUs, and for processes only when some GPU has memory in use or doesn't tell.
@@ -24,7 +22,6 @@ class NvidiaSmiProbe final : public Probe {
 
  private:
   const Clock& clock_;
-  ProcReader proc_;
   Duration deadline_;
   std::string program_;
 };

@@ -241,14 +241,20 @@ void make_file(const std::string& path, const Sharing& sharing) {
   }
 }
 
+// The log and its index are SQLite's; it would make them with the rights of whoever comes first.
+constexpr const char* kFiles[] = {"", "-lock", "-wal", "-shm", "-reading"};
+
 void make_files(const std::string& path, const Sharing& sharing) {
   make_directory(path, sharing);
-  for (const char* suffix : {"", "-lock", "-wal", "-shm"}) make_file(path + suffix, sharing);
+  for (const char* suffix : kFiles) make_file(path + suffix, sharing);
   Bells(path + "-bells").create(sharing.mode, sharing.gid);
 }
 
 bool has_all_files(const std::string& path) {
-  return access((path + "-lock").c_str(), F_OK) == 0 && Bells(path + "-bells").are_made();
+  return Bells(path + "-bells").are_made() &&
+         std::all_of(std::begin(kFiles), std::end(kFiles), [&](const char* suffix) {
+           return access((path + suffix).c_str(), F_OK) == 0;
+         });
 }
 
 // Who may use a file that is there.

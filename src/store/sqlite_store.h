@@ -3,6 +3,8 @@
 //   pool.db         the pool and its history (schema.sql), in WAL mode
 //   pool.db-lock    who holds its flock may write
 //   pool.db-bells/  FIFOs that wake waiters (bells.h)
+//   pool.db-reading what the GPUs showed last: the probes' (probe/shared_probe.h), kept here for
+//                   the rights and the life of the rest
 //
 // All of it is made by `create` with the modes of its sharing; others need to write these files,
 // but not the directory, so nobody can take them away.

@@ -67,16 +67,20 @@ struct AppScene {
   MemoryStore store;
   std::vector<Pool> written;  ///< after each update by the code under test
   std::function<Observation()> look;
+  std::optional<Observation> last_seen;
+  std::vector<ProbeChoice> choices;  ///< for which a probe was asked
   World world{
       scene.clock,
       [this](const std::string&) { return std::make_unique<RecordingStore>(store, written); },
       [this](const std::string&, const std::optional<Sharing>&) {
         return std::make_unique<RecordingStore>(store, written);
       },
-      [this](const ProbeChoice&) {
+      [this](const ProbeChoice& choice) {
+        choices.push_back(choice);
         return std::make_unique<ScriptedProbe>([this] { return look(); });
       },
-      [](const std::string&) { return false; },
+      [this](const ProbeChoice&) { return last_seen; },
+      [] { return std::string(); },
       [](const std::string&, int) {}};
   Host host;
 };

@@ -127,5 +127,23 @@ TEST(ToLocalText, GoesByTheDayOfThisPlace) {
   EXPECT_EQ(to_local_text(kNoon + 3h, kNoon), "2026-11-26 00:00");
 }
 
+TEST(IsBefore, GoesByTheBootClockWithinOneBoot) {
+  const Instant early{WallTime(hours(9)), hours(1), "boot"};
+  const Instant late{WallTime(hours(8)), hours(2), "boot"};
+  EXPECT_TRUE(is_before(early, late));
+  EXPECT_FALSE(is_before(late, early));
+  EXPECT_FALSE(is_before(early, early));
+}
+
+TEST(IsBefore, GoesByTheWallClockBetweenBootsAndWhereTheBootIsUnknown) {
+  const Instant before{WallTime(hours(8)), hours(100), "boot"};
+  const Instant after{WallTime(hours(9)), hours(1), "next"};
+  EXPECT_TRUE(is_before(before, after));
+  EXPECT_FALSE(is_before(after, before));
+  const Instant unknown{WallTime(hours(8)), hours(100), ""};
+  const Instant unknown_later{WallTime(hours(9)), hours(1), ""};
+  EXPECT_TRUE(is_before(unknown, unknown_later));
+}
+
 }  // namespace
 }  // namespace chg

@@ -61,7 +61,7 @@ class NvidiaSmi : public ::testing::Test {
   }
 
   Observation look(Duration deadline = seconds(30)) {
-    return NvidiaSmiProbe(clock_, ProcReader(), deadline).look();
+    return NvidiaSmiProbe(clock_, deadline).look();
   }
 
   std::string failure(Duration deadline = seconds(30)) {
@@ -93,18 +93,7 @@ TEST_F(NvidiaSmi, GivesGpusWithTheirProcesses) {
   EXPECT_EQ(observation.gpus[1].processes[0].memory_mib, 8000U);
 }
 
-TEST_F(NvidiaSmi, TellsOwnersAndProgramsFromProc) {
-  answer(print(gpu(0, "8000")), print(process(0, ::getpid(), "something else", 8000)));
-  const Observation observation = look();
-  ASSERT_EQ(observation.gpus.at(0).processes.size(), 1U);
-  const GpuProcess& process = observation.gpus[0].processes[0];
-  EXPECT_EQ(process.program, "unit_probe");
-  EXPECT_EQ(process.uid, ::getuid());
-  EXPECT_TRUE(process.start_ticks.has_value());
-}
-
-TEST_F(NvidiaSmi, KeepsProcessesThatProcDoesNotKnow) {
-  // No pid of Linux is as high.
+TEST_F(NvidiaSmi, TellsOfAProcessWhatNvidiaSmiSays) {
   answer(print(gpu(0, "8000")), print(process(0, 2'000'000'000, "/usr/bin/python3", 8000)));
   const Observation observation = look();
   ASSERT_EQ(observation.gpus.at(0).processes.size(), 1U);

@@ -1,0 +1,87 @@
+#include "probe/inventory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "probe/detect.h"
+
+namespace chg {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024", or the
+// same of the open one: "… Open Kernel Module for x86_64  550.54.14  Release Build …".
+std::optional<std::string> nvidia_driver(const std::string& root) {
+  std::ifstream file(root + "/proc/driver/nvidia/version");
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  std::smatch version;
+  static const std::regex kVersion(R"(\s(\d{3,4}\.\d+(\.\d+)*)\s)");
+  return std::regex_search(line, version, kVersion) ? version[1].str() : "of unknown version";
+}
+
+std::optional<std::string> nvml_failure() {
+  void* library = ::dlopen("libnvidia-ml.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (library != nullptr) {
+    ::dlclose(library);
+    return std::nullopt;
+  }
+  const char* reason = ::dlerror();
+  return reason == nullptr ? "can't be loaded" : reason;
+}
+
+bool has_prefix_and_number(const std::string& name, const std::string& prefix) {
+  return name.starts_with(prefix) && name.size() > prefix.size() &&
+         name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+}
+
+bool is_of_a_gpu(const fs::path& path) {
+  const std::string name = path.filename();
+  return name == "nvidiactl" || name == "nvidia-uvm" || name == "kfd" ||
+         has_prefix_and_number(name, "nvidia") || has_prefix_and_number(name, "renderD");
+}
+
+std::vector<DeviceFile> devices(const std::string& root) {
+  std::vector<DeviceFile> found;
+  for (const char* folder : {"/dev", "/dev/dri"}) {
+    std::error_code problem;
+    fs::directory_iterator entry(root + folder, problem);
+    for (; !problem && entry != fs::directory_iterator(); entry.increment(problem)) {
+      if (!is_of_a_gpu(entry->path())) continue;
+      const std::string path = entry->path();
+      found.push_back({path.substr(root.size()), ::access(path.c_str(), R_OK | W_OK) == 0});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const DeviceFile& a, const DeviceFile& b) { return a.path < b.path; });
+  return found;
+}
+
+}  // namespace
+
+Inventory take_inventory(const std::string& root) {
+  Inventory inventory;
+  inventory.nvidia_driver = nvidia_driver(root);
+  inventory.nvml_failure = nvml_failure();
+  inventory.nvidia_smi = find_program("nvidia-smi");
+  inventory.amd_smi = find_program("amd-smi");
+  inventory.rocm_smi = find_program("rocm-smi");
+  std::error_code problem;
+  inventory.has_kfd = fs::exists(root + "/sys/class/kfd/kfd/topology", problem);
+  inventory.devices = devices(root);
+  return inventory;
+}
+
+std::string provider_of(const Inventory& inventory) {
+  if (inventory.nvidia_driver || !inventory.nvml_failure || inventory.nvidia_smi) return "nvidia";
+  if (inventory.has_kfd || inventory.amd_smi || inventory.rocm_smi) return "amd";
+  return "";
+}
+
+}  // namespace chg

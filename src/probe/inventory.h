@@ -1,0 +1,34 @@
+// What there is on this host to read GPUs with, for people who ask why that doesn't work.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace chg {
+
+/// A file that must be there, and whether the caller may read and write it.
+struct DeviceFile {
+  std::string path;
+  bool is_usable = false;
+
+  bool operator==(const DeviceFile&) const = default;
+};
+
+struct Inventory {
+  std::optional<std::string> nvidia_driver;  ///< "550.54.14"; missing: not in this kernel
+  std::optional<std::string> nvml_failure;   ///< why libnvidia-ml.so.1 can't be loaded
+  std::optional<std::string> nvidia_smi;     ///< its path
+  std::optional<std::string> amd_smi;        ///< its path
+  std::optional<std::string> rocm_smi;       ///< its path
+  bool has_kfd = false;                      ///< the kernel has AMD's compute driver
+  std::vector<DeviceFile> devices;           ///< of GPUs, in alphabetical order
+};
+
+/// Looks around, without asking any driver. `root` is put before each path; "" for the system's.
+Inventory take_inventory(const std::string& root = "");
+
+/// "nvidia", "amd", or "" where there are signs of neither.
+std::string provider_of(const Inventory& inventory);
+
+}  // namespace chg

@@ -1,0 +1,159 @@
+#include "probe/shared_probe.h"
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file_lock.h"
+#include "base/unique_fd.h"
+#include "probe/observation_text.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kBytesMax = 8U << 20;
+
+// FNV-1a of 64 bits (http://www.isthe.com/chongo/tech/comp/fnv): tells a reading that is just being
+// written from one that is whole.
+std::uint64_t checksum(std::string_view text) {
+  std::uint64_t sum = 14695981039346656037U;
+  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  return sum;
+}
+
+std::string sealed(const std::string& text) {
+  return fmt::format("{:016x} {}", checksum(text), text);
+}
+
+std::optional<std::string> unsealed(const std::string& text) {
+  constexpr std::size_t kSealLength = 17;
+  if (text.size() < kSealLength) return std::nullopt;
+  const std::string content = text.substr(kSealLength);
+  if (sealed(content) != text) return std::nullopt;
+  return content;
+}
+
+std::optional<std::string> read_whole(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file) return std::nullopt;
+  std::string text;
+  std::array<char, 16384> buffer{};
+  while (text.size() < kBytesMax) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+// What a reader finds halfway doesn't match its checksum; what can't be written is not shared.
+void write_whole(const std::string& path, std::string_view text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file) return;
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = ::pwrite(file.get(), text.data() + written, text.size() - written,
+                                   static_cast<off_t>(written));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return;
+    written += static_cast<std::size_t>(count);
+  }
+  [[maybe_unused]] const int ignored = ::ftruncate(file.get(), static_cast<off_t>(text.size()));
+}
+
+// A reading of this boot, whose pids mean something to the observer.
+std::optional<Observation> load(const std::string& file, const ProcessIdentity& observer) {
+  const std::optional<std::string> text = read_whole(file);
+  const std::optional<std::string> content = text ? unsealed(*text) : std::nullopt;
+  if (!content) return std::nullopt;
+  try {
+    Observation shared = parse_observation(*content);
+    if (shared.taken.boot_id != observer.boot_id) return std::nullopt;
+    if (shared.observer.pid_namespace != observer.pid_namespace) return std::nullopt;
+    shared.observer = observer;
+    return shared;
+  } catch (const Error&) {
+    return std::nullopt;  // anybody who may use the pool may have written it
+  }
+}
+
+// Asks /proc anew. False when a process has ended since: it may have given back what it held.
+bool fill_again(Observation& shared, ProcReader& proc) {
+  bool all_live = true;
+  for (GpuReading& gpu : shared.gpus) {
+    for (GpuProcess& process : gpu.processes) {
+      const auto start_ticks = std::exchange(process.start_ticks, std::nullopt);
+      GpuProcess now = process;
+      proc.fill(now);
+      if (start_ticks && now.start_ticks != start_ticks) {
+        all_live = false;
+      } else {
+        process = std::move(now);
+      }
+    }
+  }
+  return all_live;
+}
+
+// What the GPU tool told, with the start of each process, by which others know it again.
+Observation without_facts(const Observation& told, const Observation& filled) {
+  Observation shared = told;
+  for (std::size_t i = 0; i < shared.gpus.size(); ++i) {
+    auto& processes = shared.gpus[i].processes;
+    for (std::size_t k = 0; k < processes.size(); ++k) {
+      processes[k].start_ticks = filled.gpus[i].processes[k].start_ticks;
+    }
+  }
+  return shared;
+}
+
+}  // namespace
+
+SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe> probe,
+                         ProcReader proc)
+    : clock_(clock), reuse_(std::move(reuse)), probe_(std::move(probe)), proc_(std::move(proc)) {}
+
+std::optional<Observation> SharedProbe::good_reading() {
+  std::optional<Observation> shared = load(reuse_.file, reuse_.observer);
+  if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
+  if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
+  if (!fill_again(*shared, proc_)) return std::nullopt;
+  return shared;
+}
+
+Observation SharedProbe::look() {
+  if (auto shared = good_reading()) return *shared;
+  std::optional<FileLock> lock;
+  try {
+    lock.emplace(reuse_.file, "the reading of the GPUs", reuse_.patience);
+    if (auto shared = good_reading()) return *shared;
+  } catch (const Error&) {
+    // There is no such file, or who has it is in trouble: then everybody reads for themselves.
+  }
+  const Observation told = probe_->look();
+  Observation filled = told;
+  filled.observer = reuse_.observer;
+  proc_.fill(filled);
+  if (lock) {
+    Observation shared = without_facts(told, filled);
+    shared.observer = reuse_.observer;
+    write_whole(reuse_.file, sealed(observation_text(shared)));
+  }
+  return filled;
+}
+
+std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
+                                        ProcReader proc) {
+  std::optional<Observation> shared = load(file, observer);
+  if (shared) fill_again(*shared, proc);
+  return shared;
+}
+
+}  // namespace chg

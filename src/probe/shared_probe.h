@@ -1,0 +1,53 @@
+// One reading for all who ask at the same moment.
+//
+// A GPU tool may take a second, and the driver serves one question at a time. So whoever reads the
+// GPUs leaves the reading in a file, and whoever comes next uses it if it is recent enough for
+// their purpose. The file's lock lets one read while the others wait for what it finds.
+//
+// Only what the GPU tool told is shared, and no facts of /proc but the start of each process: what
+// one account may see of a process is no business of another. Everybody who uses a reading asks
+// /proc for themselves.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "probe/probe.h"
+#include "probe/proc_reader.h"
+
+namespace chg {
+
+/// Which readings of others are good enough.
+struct Reuse {
+  std::string file;          ///< where readings are left; one that can't be used is no failure
+  Instant not_before;        ///< one that was begun earlier is not good enough
+  ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
+  Duration patience = std::chrono::seconds(3);  ///< how long to wait for another's reading
+};
+
+class SharedProbe final : public Probe {
+ public:
+  /// `probe` reads the GPUs, and need not fill in what /proc tells. `clock` must outlive this.
+  SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe> probe,
+              ProcReader proc = ProcReader());
+
+  /// A reading of somebody else, if one is recent enough and every process in it still lives; else
+  /// a new one, which is left for others. Its processes are filled in. A failure is not shared.
+  Observation look() override;
+
+ private:
+  std::optional<Observation> good_reading();
+
+  const Clock& clock_;
+  Reuse reuse_;
+  std::unique_ptr<Probe> probe_;
+  ProcReader proc_;
+};
+
+/// The last reading in the file that was taken since the boot of `observer`, however old, filled in
+/// as far as its processes still live. Missing where there is none, or the file can't be read.
+std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
+                                        ProcReader proc = ProcReader());
+
+}  // namespace chg

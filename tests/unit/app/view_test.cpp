@@ -1,0 +1,97 @@
+#include "app/view.h"
+
+#include <gtest/gtest.h>
+
+#include "app/acquire.h"
+#include "support/app_scene.h"
+#include "support/expect_error.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+[[noreturn]] Observation hang() { throw Error(ErrorKind::Failed, "the driver hangs"); }
+
+TEST(ViewStatus, ShowsWhatIsSeenNow) {
+  AppScene app(1);
+  app.look = [&] { return app.scene.observation({reading(0, {{.pid = 5}})}); };
+  const Overview seen = view_status(app.host);
+  EXPECT_EQ(seen.gpus.at(0).status, GpuStatus::Unreserved);
+  EXPECT_EQ(seen.probe_failure, "");
+  EXPECT_EQ(seen.observed, app.scene.now());
+  EXPECT_EQ(seen.gpus.at(0).stale_for, std::nullopt);
+}
+
+TEST(ViewStatus, ShowsWhatWasSeenLastWhenTheProbeFails) {
+  AppScene app(1);
+  app.last_seen = app.scene.observation({reading(0, {{.pid = 5}})});
+  app.scene.clock.advance(seconds(45));
+  app.look = hang;
+  const Overview seen = view_status(app.host);
+  EXPECT_EQ(seen.probe_failure, "the driver hangs");
+  EXPECT_EQ(seen.gpus.at(0).status, GpuStatus::Unreserved);
+  EXPECT_EQ(seen.gpus.at(0).stale_for, seconds(45));
+}
+
+TEST(ViewStatus, ShowsWhatTheStoreKnowsWhenNothingWasEverSeen) {
+  AppScene app(1);
+  app.look = hang;
+  const Overview seen = view_status(app.host);
+  EXPECT_EQ(seen.probe_failure, "the driver hangs");
+  EXPECT_EQ(seen.observed, std::nullopt);
+  EXPECT_EQ(seen.gpus.at(0).reading, std::nullopt);
+}
+
+TEST(ViewStatus, NeverActsOnWhatWasSeenBefore) {
+  AppScene app(1);
+  app.scene.hold({.id = "run", .holder = 2'000'000'000, .supervisor = 2'000'000'001});
+  app.scene.ask({.id = "waits"});
+  app.save();
+  app.last_seen = app.scene.observation({reading(0)});
+  app.look = hang;
+  view_status(app.host);
+  EXPECT_EQ(app.store.read().reservations.size(), 1U);
+  EXPECT_EQ(app.store.read().gpus.at(0).obstacle, std::nullopt);
+}
+
+TEST(Glance, IsContentWithWhatOthersSawAMomentAgo) {
+  AppScene app(1);
+  view_status(app.host);
+  const Instant begin = app.choices.at(0).not_before;
+  EXPECT_EQ(age(begin, app.scene.now()), milliseconds(500));
+  EXPECT_EQ(begin.boot_id, app.scene.now().boot_id);
+}
+
+TEST(Glance, IsNeverOfBeforeTheLastRelease) {
+  AppScene app(2);
+  app.scene.gpu(0).last_released = app.scene.ago(milliseconds(200));
+  app.scene.gpu(1).last_released = app.scene.ago(minutes(5));
+  app.save();
+  view_status(app.host);
+  EXPECT_EQ(age(app.choices.at(0).not_before, app.scene.now()), milliseconds(200));
+}
+
+TEST(Look, OfWhoReservesIsNeverOlderThanItself) {
+  AppScene app(1);
+  std::optional<SignalWatch> signals;
+  acquire(app.host, signals, app.scene.request({.id = "mine"}), {true, std::nullopt},
+          {[](const Decision&, const Instant&) {}, [](const Error&) {}});
+  EXPECT_EQ(app.choices.at(0).not_before, app.scene.now());
+}
+
+TEST(Look, ThatFailsIsNotReplacedByAnOldOneWhereSomebodyReserves) {
+  AppScene app(1);
+  app.last_seen = app.scene.observation({reading(0)});
+  app.look = hang;
+  std::optional<SignalWatch> signals;
+  expect_error(ErrorKind::Failed, "the driver hangs", [&] {
+    acquire(app.host, signals, app.scene.request({.id = "mine"}), {true, std::nullopt},
+            {[](const Decision&, const Instant&) {}, [](const Error&) {}});
+  });
+}
+
+}  // namespace
+}  // namespace chg
