@@ -63,8 +63,7 @@ std::string detect_provider(const Host& host, const AdminOptions& options, const
   if (!pool.provider.empty()) return pool.provider;
   const std::string found = host.world().detect_provider();
   if (!found.empty()) return found;
-  throw Error(ErrorKind::Failed,
-              "found no GPUs: there is neither an NVIDIA nor an AMD driver, nor a tool of theirs",
+  throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "
               "admin --provider fake --gpus 8");
 }

@@ -2,12 +2,13 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import time
 
 import pytest
-from conftest import HMS, all_pids, assert_error, wait_for
+from conftest import HMS, all_pids, assert_error, show, validate, wait_for
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -29,8 +30,9 @@ exit "$(cat "$here/status")"
 
 
 class NvidiaSmi:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, pool):
+        self.pool = pool
+        self.folder = folder = pool.directory / "smi"
         folder.mkdir()
         (folder / "nvidia-smi").write_text(STAND_IN)
         (folder / "nvidia-smi").chmod(0o755)
@@ -42,6 +44,23 @@ class NvidiaSmi:
         fresh = self.folder / "fresh"
         fresh.write_text(text)
         fresh.rename(self.folder / name)
+        self.forget()
+
+    def put_quietly(self, name):
+        """Without a trace in what was seen before."""
+        (self.folder / name).touch()
+
+    def forget(self):
+        """What was seen before, which is shown for half a second."""
+        reading = pathlib.Path(f"{self.pool.path}-reading")
+        if reading.exists():
+            reading.write_text("")
+
+    def asked(self):
+        """The questions since the last time."""
+        questions = (self.folder / "asked").read_text().splitlines()
+        (self.folder / "asked").unlink()
+        return questions
 
     def drop(self, name):
         (self.folder / name).unlink()
@@ -58,7 +77,7 @@ class NvidiaSmi:
 
 @pytest.fixture
 def smi(bare_pool):
-    smi = NvidiaSmi(bare_pool.directory / "smi")
+    smi = NvidiaSmi(bare_pool)
     bare_pool.environment["PATH"] = f"{smi.folder}:" + bare_pool.environment["PATH"]
     yield smi
     (smi.folder / "asked").unlink(missing_ok=True)
@@ -83,7 +102,8 @@ def test_admin_finds_the_gpus(nvidia):
 
 def test_admin_without_nvidia_smi(bare_pool):
     path = {"PATH": str(bare_pool.directory)}
-    assert_error(bare_pool.run("admin", env=path), 1, "found no GPUs: there is no nvidia-smi in the PATH",
+    assert_error(bare_pool.run("admin", env=path), 1,
+                 "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
                  "--provider fake")
 
 
@@ -115,9 +135,10 @@ def test_a_run_sees_its_own_processes_as_its_own(nvidia, smi):
 
 
 def test_idle_gpus_are_not_asked_for_processes(nvidia, smi):
-    (smi.folder / "asked").unlink()
+    smi.forget()
+    smi.asked()
     nvidia.status()
-    asked = (smi.folder / "asked").read_text().splitlines()
+    asked = smi.asked()
     assert len(asked) == 1 and asked[0].startswith("--query-gpu=")
 
 
@@ -135,7 +156,8 @@ HANGS = ["hang", "deaf"]
 @pytest.mark.parametrize("how", HANGS)
 def test_hanging(nvidia, smi, how):
     nvidia.ok("reserve", "-G", "1", "--duration", "2h")
-    smi.put(how)
+    nvidia.status()
+    smi.put_quietly(how)
     env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
     text = "nvidia-smi did not answer within 1s"
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
@@ -146,9 +168,14 @@ def test_hanging(nvidia, smi, how):
     result = nvidia.run("status", env=env)
     assert 0.9 < time.monotonic() - begin < 5
     assert result.status == 0
-    assert result.err == f"canhazgpu: warning: the GPUs can't be read: {text}\n"
+    assert re.fullmatch(rf"canhazgpu: warning: the GPUs can't be read: {text}; "
+                        rf"showing what was seen {HMS} ago\n", result.err), result
     lines = result.out.splitlines()
-    assert lines[0] == "GPU 0: AVAILABLE (never used) [not validated]"
+    assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
+                        lines[0]), lines
+    assert nvidia.ok("status", "--summary", env=env).endswith(" ago]\n")
+    stale = validate(json.loads(nvidia.ok("status", "--json", env=env)), "status")
+    assert stale[0]["stale"] is True
     assert lines[1].startswith("GPU 1: IN USE by root for ")
     # Nothing of it is left: neither request nor process.
     assert nvidia.waiting() == [] and nvidia.reserved() == [1]
@@ -169,6 +196,56 @@ def test_hanging(nvidia, smi, how):
     begin = time.monotonic()
     assert nvidia.ok("release") == "released GPU 1\n"
     assert time.monotonic() - begin < 0.9
+
+
+def test_many_at_once_share_one_reading(nvidia, smi):
+    smi.put("delay", "0.1")
+    smi.asked()
+    begin = time.monotonic()
+    crowd = [nvidia.popen("status") for _ in range(100)]
+    for process in crowd:
+        result = nvidia.finish(process)
+        assert result.status == 0 and result.err == "" and result.out.count("AVAILABLE") == 4
+    seconds = time.monotonic() - begin
+    asked = len(smi.asked())
+    show(f"100 status at once took {seconds:.2f} s and asked nvidia-smi {asked} times")
+    assert asked <= 1 + 2 * seconds
+
+
+def test_who_reserves_looks_for_himself(nvidia, smi):
+    nvidia.status()
+    smi.asked()
+    nvidia.ok("reserve")
+    assert len(smi.asked()) == 1
+
+
+def test_what_is_released_is_not_shown_as_it_was_before(nvidia, smi):
+    job = nvidia.job("-G", "2")
+    smi.gpus(0, 0, 3000, 0)
+    smi.processes((2, 2_000_000_000, "python3", 3000))
+    assert "3000MB" in nvidia.status()[2]
+    for name, text in (("gpus", (smi.folder / "gpus").read_text().replace("3000", "0")),
+                       ("processes", "")):
+        (smi.folder / name).write_text(text)
+    job.kill()
+    nvidia.await_free()
+    assert re.fullmatch(rf"GPU 2: AVAILABLE \(last released {HMS} ago\) \[validated: 0MB used\]",
+                        nvidia.status()[2])
+
+
+def test_a_reading_is_no_secret_and_no_trap(nvidia, smi, users):
+    """Whoever may use the pool may write the file; that hides nothing for longer than a moment."""
+    reading = pathlib.Path(f"{nvidia.path}-reading")
+    assert reading.stat().st_mode & 0o777 == 0o666
+    assert nvidia.run("status", user=users.a).out.count("AVAILABLE") == 4
+    for text in (b"", b"\0" * 4096, b"{}", b"0" * 16 + b" {}", os.urandom(5000)):
+        reading.write_bytes(text)
+        assert nvidia.ok("status").count("AVAILABLE") == 4
+    reading.unlink()
+    assert nvidia.ok("status", user=users.a).count("AVAILABLE") == 4
+    assert nvidia.ok("run", "--", "echo", "ran") == "ran\n"
+    nvidia.ok("admin")
+    assert reading.stat().st_mode & 0o777 == 0o666
 
 
 def test_the_deadline_is_for_all_questions_together(nvidia, smi):
