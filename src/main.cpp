@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
       chg::create_sqlite_store,
       [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
       last_reading,
-      [] { return chg::provider_of(chg::take_inventory()); },
+      [] { return chg::take_inventory(); },
       chg::create_fake_gpus,
   };
   try {

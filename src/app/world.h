@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "probe/inventory.h"
 #include "probe/probe.h"
 #include "store/store.h"
 
@@ -30,8 +31,8 @@ struct World {
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
   /// The last good reading that was shared, however old; missing when there is none.
   std::function<std::optional<Observation>(const ProbeChoice&)> last_reading;
-  /// Whose GPUs this host has: "nvidia", "amd", or "" when none are found.
-  std::function<std::string()> detect_provider;
+  /// What there is to read GPUs with.
+  std::function<Inventory()> take_inventory;
   /// Makes a file of simulated GPUs; one that is there is kept.
   std::function<void(const std::string& file, int count)> create_fake_gpus;
 };

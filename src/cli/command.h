@@ -54,6 +54,7 @@ struct Command {
 const std::vector<Command>& commands();
 
 Command admin_command();
+Command doctor_command();
 Command status_command();
 Command run_command();
 Command reserve_command();

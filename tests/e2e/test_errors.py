@@ -12,7 +12,7 @@ import pytest
 from conftest import assert_error, is_alive, wait_for
 
 COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
-            "config", "completion"]
+            "doctor", "config", "completion"]
 
 
 # --- The command line ------------------------------------------------------------------------------

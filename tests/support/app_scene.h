@@ -68,6 +68,7 @@ struct AppScene {
   std::vector<Pool> written;  ///< after each update by the code under test
   std::function<Observation()> look;
   std::optional<Observation> last_seen;
+  Inventory inventory;
   std::vector<ProbeChoice> choices;  ///< for which a probe was asked
   World world{
       scene.clock,
@@ -80,7 +81,7 @@ struct AppScene {
         return std::make_unique<ScriptedProbe>([this] { return look(); });
       },
       [this](const ProbeChoice&) { return last_seen; },
-      [] { return std::string(); },
+      [this] { return inventory; },
       [](const std::string&, int) {}};
   Host host;
 };

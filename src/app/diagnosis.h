@@ -1,0 +1,50 @@
+// What the facts about a host mean. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/host.h"
+#include "core/finding.h"
+#include "core/pool.h"
+#include "probe/inventory.h"
+
+namespace chg {
+
+/// What came of trying something.
+struct Attempt {
+  std::string failure;  ///< "" when it worked
+  std::string hint;
+  Duration took{};
+};
+
+/// Facts about the host, as they were gathered.
+struct Facts {
+  std::string kernel;                  ///< "6.1.0-18-amd64 x86_64"
+  std::optional<Container> container;  ///< that this process runs in
+  bool in_first_pid_namespace = true;  ///< and so sees every process of the host
+  bool hides_processes = false;        ///< /proc is mounted with hidepid
+  std::string cgroups;                 ///< "version 2"
+  Instant now;
+
+  std::string store;  ///< where it is
+  bool store_is_private = false;
+  std::string file_system;                ///< a network's, by name; "" for a local one
+  std::optional<std::uint64_t> free_mib;  ///< on the store's disk
+  Attempt reading_store;
+  Attempt writing_store;
+  Pool pool;  ///< empty where it could not be read
+
+  Inventory inventory;
+  std::string provider;  ///< whose GPUs were looked for; "" none
+  Attempt looking;
+  Observation observation;  ///< empty where looking failed
+
+  std::string visible_devices;  ///< CUDA_VISIBLE_DEVICES of the caller; "" when not set
+};
+
+/// In the order in which people should read them. Never empty.
+std::vector<Finding> diagnose(const Facts& facts);
+
+}  // namespace chg

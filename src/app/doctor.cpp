@@ -1,0 +1,124 @@
+#include "app/doctor.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "app/pool_update.h"
+#include "base/error.h"
+#include "probe/cgroup_path.h"
+#include "process/identity.h"
+
+namespace chg {
+namespace {
+
+// The inode of the pid namespace that the kernel begins with (PROC_PID_INIT_INO of proc_ns.h).
+constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;
+
+std::string content_of(const char* path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::string kernel() {
+  utsname names{};
+  uname(&names);
+  return std::string(names.release) + " " + names.machine;
+}
+
+// The line of /proc itself: "proc /proc proc rw,nosuid,…,hidepid=invisible 0 0".
+bool hides_processes() {
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" /proc proc ") == std::string::npos) continue;
+    const std::size_t option = line.find("hidepid=");
+    return option != std::string::npos && line.compare(option, 9, "hidepid=0") != 0 &&
+           line.compare(option, 11, "hidepid=off") != 0;
+  }
+  return false;
+}
+
+// Network file systems, by the magic numbers of statfs(2).
+std::string network_file_system(const std::string& folder) {
+  struct statfs facts {};
+  if (statfs(folder.c_str(), &facts) != 0) return "";
+  switch (static_cast<unsigned long>(facts.f_type) & 0xFFFFFFFFUL) {
+    case 0x6969:
+      return "NFS";
+    case 0xFF534D42:
+    case 0xFE534D42:
+    case 0x517B:
+      return "a Windows share (SMB)";
+    case 0x0BD00BD0:
+      return "Lustre";
+    case 0x47504653:
+      return "GPFS";
+    case 0x00C36400:
+      return "CephFS";
+    case 0x65735546:
+      return "a FUSE file system";
+    default:
+      return "";
+  }
+}
+
+std::optional<std::uint64_t> free_mib(const std::string& folder) {
+  struct statvfs facts {};
+  if (statvfs(folder.c_str(), &facts) != 0) return std::nullopt;
+  return facts.f_bavail * facts.f_frsize >> 20U;
+}
+
+Attempt attempt(const Host& host, const std::function<void()>& action) {
+  const Instant begin = host.now();
+  Attempt result;
+  try {
+    action();
+  } catch (const Error& error) {
+    result.failure = error.what();
+    result.hint = error.hint();
+  }
+  result.took = age(begin, host.now());
+  return result;
+}
+
+}  // namespace
+
+Facts gather_facts(Host& host) {
+  Facts facts;
+  facts.kernel = kernel();
+  facts.container = parse_cgroup(content_of("/proc/self/cgroup")).container;
+  facts.in_first_pid_namespace = self_identity().pid_namespace == kFirstPidNamespace;
+  facts.hides_processes = hides_processes();
+  facts.cgroups =
+      access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";
+  facts.now = host.now();
+
+  facts.store = host.options().store_path;
+  facts.store_is_private = host.options().store_is_private;
+  const std::string folder = std::filesystem::path(facts.store).parent_path();
+  facts.file_system = network_file_system(folder);
+  facts.free_mib = free_mib(folder);
+  facts.reading_store = attempt(host, [&] { facts.pool = host.store().read(); });
+  if (facts.reading_store.failure.empty()) {
+    facts.writing_store = attempt(host, [&] { update_pool(host, nullptr, change_nothing); });
+  }
+
+  facts.inventory = host.world().take_inventory();
+  facts.provider = facts.pool.provider.empty() ? provider_of(facts.inventory) : facts.pool.provider;
+  if (!facts.provider.empty()) {
+    facts.looking = attempt(host, [&] { facts.observation = host.look(facts.provider); });
+  }
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  facts.visible_devices = visible == nullptr ? "" : visible;
+  return facts;
+}
+
+}  // namespace chg

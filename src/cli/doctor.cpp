@@ -1,0 +1,42 @@
+#include "app/doctor.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "render/findings.h"
+
+namespace chg {
+namespace {
+
+int execute(Session& session, const Arguments&) {
+  const std::vector<Finding> findings = diagnose(gather_facts(session.host()));
+  const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.health == Finding::Health::Bad;
+  });
+  std::string text =
+      fmt::format("canhazgpu {}, as uid {}\n", CANHAZGPU_VERSION, static_cast<unsigned>(getuid()));
+  text += findings_text(findings, session.style());
+  text += bad == 0 ? "nothing is wrong\n" : fmt::format("{} to mend\n", bad);
+  print(text);
+  return bad == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+Command doctor_command() {
+  Command command;
+  command.name = "doctor";
+  command.help = "Examine the host: what is found, what is wrong, what to do";
+  command.examples =
+      "  canhazgpu doctor                what to paste into a bug report\n"
+      "  sudo canhazgpu doctor           the same, with the rights of root\n"
+      "\n"
+      "The exit status is 1 when something is wrong.";
+  command.execute = execute;
+  return command;
+}
+
+}  // namespace chg

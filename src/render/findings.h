@@ -1,0 +1,15 @@
+// The findings of an examination, for people and for a bug report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/finding.h"
+#include "render/style.h"
+
+namespace chg {
+
+/// A line for each finding, "ok    store  …", with the advice on a line of its own below.
+std::string findings_text(const std::vector<Finding>& findings, const Style& style);
+
+}  // namespace chg
