@@ -1,0 +1,74 @@
+#include "probe/sysfs.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+#include "probe/csv_rows.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kBytesMax = 64U << 10;
+
+}  // namespace
+
+SysfsText read_sysfs(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file) return {std::nullopt, errno};
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (text.size() < kBytesMax) {
+    const std::size_t wanted = std::min(buffer.size(), kBytesMax - text.size());
+    const ssize_t count = ::read(file.get(), buffer.data(), wanted);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return {std::nullopt, errno};
+    if (count == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return {std::move(text), 0};
+}
+
+std::string read_sysfs_line(const std::string& path) {
+  const SysfsText file = read_sysfs(path);
+  return file.text ? std::string(trimmed(*file.text)) : std::string();
+}
+
+std::optional<std::uint64_t> parse_decimal(std::string_view text) {
+  text = trimmed(text);
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [read_to, problem] = std::from_chars(text.data(), end, value);
+  if (problem != std::errc() || read_to != end) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint64_t> read_sysfs_number(const std::string& path) {
+  return parse_decimal(read_sysfs_line(path));
+}
+
+std::optional<std::vector<std::string>> names_in(const std::string& folder) {
+  std::error_code problem;
+  std::filesystem::directory_iterator entry(folder, problem);
+  std::vector<std::string> names;
+  for (; !problem && entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
+    names.push_back(entry->path().filename());
+  }
+  if (problem) return std::nullopt;
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::uint64_t mib_of_bytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kMib = 1ULL << 20;
+  return bytes / kMib + (bytes % kMib != 0 ? 1 : 0);
+}
+
+}  // namespace chg
