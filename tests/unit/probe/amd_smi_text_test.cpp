@@ -127,9 +127,9 @@ TEST_F(AmdSmiMetrics, AreMissingWhereNumbersAreNotSensible) {
 
 TEST(AmdSmiProcesses, AreReadAsAList) {
   EXPECT_EQ(processes(kGroups + fixture("amd_smi_process_list.json")),
-            "[0: 5001(python3.12)=20590 5002()=1][1:]");
+            "[0: 5001(python3.12)=20590 2000000002()=1][1:]");
   EXPECT_EQ(processes("{\"gpu_data\": " + fixture("amd_smi_process_list.json") + "}"),
-            "[0: 5001(python3.12)=20590 5002()=1][1:]");
+            "[0: 5001(python3.12)=20590 2000000002()=1][1:]");
 }
 
 TEST(AmdSmiProcesses, AreReadOneByOne) {
