@@ -1,0 +1,347 @@
+#include "probe/isolated_probe.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "support/child.h"
+#include "support/expect_error.h"
+#include "support/temporary_folder.h"
+#include "unit/probe/fixture.h"
+
+namespace chg {
+namespace {
+
+using Reason = LookFailure::Reason;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Far more than any of these looks needs; a test that waits for it has failed.
+constexpr seconds kAmple(30);
+
+Observation saying(std::string text) {
+  Observation observation;
+  observation.source = std::move(text);
+  return observation;
+}
+
+LookResult result_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
+  return IsolatedProbe("NVML", look, deadline).try_look();
+}
+
+std::string text_of(const std::function<std::string()>& body) {
+  LookResult result = result_of([&] { return saying(body()); });
+  return observation_or_throw(std::move(result)).source;
+}
+
+// The failure of a look that must fail.
+LookFailure failure_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
+  const LookResult result = result_of(look, deadline);
+  if (const auto* failure = std::get_if<LookFailure>(&result)) return *failure;
+  ADD_FAILURE() << "no failure";
+  return {Reason::Other, Error(ErrorKind::Failed, "")};
+}
+
+LookResult hang() {
+  while (true) ::pause();
+}
+
+std::size_t open_fds() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    ++count;
+  }
+  return count;
+}
+
+bool has_ended(int pid) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return errno == ESRCH;
+  return becomes_ready(pidfd.get(), 10'000);
+}
+
+bool has_children() { return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD; }
+
+// A look that notes its pid in a file and hangs.
+class HangingLook : public ::testing::Test {
+ protected:
+  // Fails with `prepare` run first. A deadline that is over before the note is made, as on a busy
+  // host, is too short to test with.
+  void expect_late(const std::function<void()>& prepare) {
+    for (const milliseconds deadline :
+         {milliseconds(200), milliseconds(2000), milliseconds(20000)}) {
+      const LookFailure failure = failure_of(
+          [&] {
+            prepare();
+            note();
+            return hang();
+          },
+          deadline);
+      EXPECT_EQ(failure.reason, Reason::Late);
+      EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(deadline));
+      EXPECT_NE(failure.error.hint().find("dmesg"), std::string::npos);
+      if (std::filesystem::exists(note_)) break;
+    }
+    EXPECT_TRUE(has_ended(std::stoi(read_text(note_))));
+    EXPECT_FALSE(has_children());
+  }
+
+  void note() const {
+    std::ofstream(note_ + ".new") << ::getpid();
+    std::filesystem::rename(note_ + ".new", note_);
+  }
+
+  TemporaryFolder folder_;
+  std::string note_ = folder_.path("pid");
+};
+
+TEST(IsolatedProbe, GivesWhatTheLookGave) {
+  EXPECT_EQ(IsolatedProbe("NVML", [] { return saying("here"); }).look().source, "here");
+}
+
+TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
+  const auto look = [] {
+    return LookFailure{Reason::LibraryMismatch, Error(ErrorKind::NotPermitted, "no", "Do it.")};
+  };
+  const LookFailure failure = failure_of(look);
+  EXPECT_EQ(failure.reason, Reason::LibraryMismatch);
+  EXPECT_EQ(failure.error.kind(), ErrorKind::NotPermitted);
+  EXPECT_STREQ(failure.error.what(), "no");
+  EXPECT_EQ(failure.error.hint(), "Do it.");
+  expect_error(ErrorKind::NotPermitted, "no", [&] { IsolatedProbe("NVML", look).look(); });
+}
+
+TEST(IsolatedProbe, GivesWhatTheLookThrew) {
+  const LookFailure failure =
+      failure_of([]() -> LookResult { throw Error(ErrorKind::Unavailable, "no 'x'", "Wait."); });
+  EXPECT_EQ(failure.reason, Reason::Other);
+  EXPECT_EQ(failure.error.kind(), ErrorKind::Unavailable);
+  EXPECT_STREQ(failure.error.what(), "no 'x'");
+  EXPECT_EQ(failure.error.hint(), "Wait.");
+  EXPECT_STREQ(failure_of([]() -> LookResult { throw std::runtime_error("broken"); }).error.what(),
+               "broken");
+}
+
+TEST(IsolatedProbe, GivesALargeAnswerWhole) {
+  EXPECT_EQ(text_of([] { return std::string(3'000'000, 'x'); }), std::string(3'000'000, 'x'));
+}
+
+TEST(IsolatedProbe, RefusesAnEndlessAnswer) {
+  const LookFailure failure = failure_of([] { return saying(std::string(17U << 20, 'x')); });
+  EXPECT_EQ(failure.reason, Reason::Other);
+  EXPECT_STREQ(failure.error.what(), "NVML gave more than 16 MiB");
+  EXPECT_FALSE(has_children());
+}
+
+TEST(IsolatedProbe, TellsOfACrash) {
+  for (const int number : {SIGSEGV, SIGABRT, SIGKILL}) {
+    const LookFailure failure = failure_of([&]() -> LookResult {
+      std::raise(number);
+      return hang();
+    });
+    EXPECT_EQ(failure.reason, Reason::Crashed);
+    EXPECT_EQ(failure.error.what(), fmt::format("NVML crashed (signal {})", number));
+    EXPECT_NE(failure.error.hint(), "");
+  }
+}
+
+TEST(IsolatedProbe, TellsOfAnEndWithoutAnswer) {
+  const LookFailure failure = failure_of([]() -> LookResult { ::_exit(3); });
+  EXPECT_EQ(failure.reason, Reason::Crashed);
+  EXPECT_STREQ(failure.error.what(), "NVML ended without an answer (exit status 3)");
+  EXPECT_EQ(failure_of([]() -> LookResult { ::_exit(0); }).reason, Reason::Crashed);
+}
+
+TEST(IsolatedProbe, TellsWhenItsMonitorIsKilled) {
+  const LookFailure failure = failure_of([]() -> LookResult {
+    ::kill(::getppid(), SIGKILL);
+    ::_exit(0);
+  });
+  EXPECT_EQ(failure.reason, Reason::Crashed);
+  EXPECT_STREQ(failure.error.what(), "NVML ended without an answer");
+  EXPECT_FALSE(has_children());
+}
+
+TEST_F(HangingLook, IsKilledAtTheDeadline) {
+  expect_late([] {});
+}
+
+TEST_F(HangingLook, IsKilledThoughItIgnoresSignals) {
+  expect_late([] {
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_IGN);
+  });
+}
+
+TEST_F(HangingLook, IsKilledThoughItIsStopped) {
+  expect_late([this] {
+    note();
+    ::raise(SIGSTOP);
+  });
+}
+
+TEST_F(HangingLook, IsLateAtOnceWithoutTime) {
+  EXPECT_EQ(failure_of(hang, seconds(0)).reason, Reason::Late);
+  EXPECT_FALSE(has_children());
+}
+
+TEST_F(HangingLook, EndsSoonThoughTheOneWhoWaitsForItIsKilled) {
+  const std::string fifo = folder_.path("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const UniqueFd noted(::open(fifo.c_str(), O_RDWR));
+  Child waiting([&] {
+    result_of(
+        [&] {
+          const pid_t pid = ::getpid();
+          const UniqueFd fd(::open(fifo.c_str(), O_WRONLY));
+          EXPECT_EQ(::write(fd.get(), &pid, sizeof pid), 4);
+          return hang();
+        },
+        seconds(1));
+    return 0;
+  });
+  ASSERT_TRUE(becomes_ready(noted.get()));
+  waiting.send(SIGKILL);
+  pid_t pid = 0;
+  ASSERT_EQ(::read(noted.get(), &pid, sizeof pid), 4);
+  EXPECT_TRUE(has_ended(pid));
+}
+
+TEST(IsolatedProbe, LooksInAnotherSession) {
+  int changed = 0;
+  const std::string said = text_of([&] {
+    changed = 1;
+    return std::to_string(::getsid(0));
+  });
+  EXPECT_EQ(changed, 0);
+  EXPECT_NE(said, std::to_string(::getsid(0)));
+}
+
+TEST(IsolatedProbe, LooksWithoutDescriptorsOfThisProcess) {
+  const TemporaryFolder folder;
+  const UniqueFd lock(::open(folder.path("lock").c_str(), O_RDWR | O_CREAT, 0600));
+  const UniqueFd high(::fcntl(lock.get(), F_DUPFD, 900));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
+  const std::string said = text_of([] {
+    std::string listed;
+    for (int fd = 0; fd < 1024; ++fd) {
+      std::error_code none;
+      const std::string path = fmt::format("/proc/self/fd/{}", fd);
+      const std::string target = std::filesystem::read_symlink(path, none).string();
+      if (!target.empty()) listed += target.substr(0, target.find(':')) + " ";
+    }
+    return listed;
+  });
+  EXPECT_EQ(said, "/dev/null /dev/null /dev/null pipe ");
+}
+
+TEST(IsolatedProbe, LooksWithDefaultSignals) {
+  const auto handler = std::signal(SIGPIPE, SIG_IGN);
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const std::string said = text_of([] { return read_text("/proc/self/status"); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  std::signal(SIGPIPE, handler);
+  unsigned long blocked = 1;
+  unsigned long ignored = 1;
+  unsigned long handled = 1;
+  ASSERT_EQ(std::sscanf(said.c_str() + std::min(said.find("SigBlk"), said.size()),
+                        "SigBlk: %lx SigIgn: %lx SigCgt: %lx", &blocked, &ignored, &handled),
+            3);
+  EXPECT_EQ(blocked, 0U);
+  EXPECT_EQ(ignored & 0x7fffffff, 0U);  // above are those of the C library itself
+  EXPECT_EQ(handled & 0x7fffffff, 0U);
+}
+
+TEST(IsolatedProbe, PrintsNothing) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const std::string written = text_of([] {
+    return fmt::format("{} {}", ::write(STDOUT_FILENO, "out", 3), ::write(STDERR_FILENO, "err", 3));
+  });
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(written, "3 3");
+}
+
+TEST(IsolatedProbe, LeavesNeitherDescriptorNorZombie) {
+  const std::size_t before = open_fds();
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_EQ(text_of([] { return "x"; }), "x");
+    failure_of([]() -> LookResult { ::abort(); });
+    failure_of(hang, milliseconds(5));
+  }
+  EXPECT_EQ(open_fds(), before);
+  EXPECT_FALSE(has_children());
+}
+
+TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
+  const auto handler = std::signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(text_of([] { return "x"; }), "x");
+  EXPECT_STREQ(failure_of([]() -> LookResult { ::abort(); }).error.what(),
+               "NVML crashed (signal 6)");
+  EXPECT_EQ(failure_of(hang, milliseconds(50)).reason, Reason::Late);
+  EXPECT_EQ(std::signal(SIGCHLD, handler), SIG_IGN);
+}
+
+TEST(IsolatedProbe, IsNotEndedBySignalsThatHaveAHandler) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};
+  ::sigaction(SIGUSR1, &action, &before);
+  const pid_t self = ::getpid();
+  EXPECT_EQ(text_of([&] { return std::to_string(::kill(self, SIGUSR1)); }), "0");
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST(IsolatedProbe, WorksWithoutStandardDescriptors) {
+  Child child([] {
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    return text_of([] { return "x"; }) == "x" ? 0 : 1;
+  });
+  EXPECT_EQ(child.wait(), 0);
+}
+
+// Of an account that nobody else has, with room for `processes` of it.
+std::string look_with_few_processes(rlim_t processes) {
+  return run_in_child(
+      [&] {
+        const rlimit limit{processes, processes};
+        if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return std::string("cannot set the limit");
+        const std::size_t before = open_fds();
+        const LookResult result = result_of([] { return saying("x"); });
+        if (open_fds() != before) return std::string("a descriptor is left");
+        if (has_children()) return std::string("a process is left");
+        const auto* failure = std::get_if<LookFailure>(&result);
+        return failure != nullptr ? std::string(failure->error.what()) : std::string("no failure");
+      },
+      1'000'000'000 + static_cast<int>(::getpid()));
+}
+
+TEST(IsolatedProbe, FailsWhereNoProcessCanBeStarted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become an account of its own";
+  const std::string expected = "cannot start a process for NVML: Resource temporarily unavailable";
+  EXPECT_EQ(look_with_few_processes(1), expected);
+  EXPECT_EQ(look_with_few_processes(2), expected);
+  EXPECT_EQ(look_with_few_processes(3), "no failure");
+}
+
+}  // namespace
+}  // namespace chg
