@@ -8,24 +8,13 @@
 
 #include "base/text.h"
 #include "probe/csv_rows.h"
+#include "probe/nvidia_hints.h"
 
 namespace chg {
 namespace {
 
-constexpr const char* kLoadDriver =
-    "Load the driver with `sudo modprobe nvidia`, or install it again for this kernel; dmesg tells "
-    "why it doesn't load.";
-constexpr const char* kInstallLibrary =
-    "Install the NVIDIA driver's libraries; a container gets them from the NVIDIA container "
-    "toolkit.";
-constexpr const char* kFindGpus =
-    "Look at `lspci | grep -i nvidia` and dmesg; a container must be started with GPUs.";
-constexpr const char* kGetPermission =
-    "Look at the permissions of /dev/nvidia*, and of the container if this is one.";
-constexpr const char* kReset =
-    "Stop what uses it and run `sudo nvidia-smi --gpu-reset`, or reboot.";
-constexpr const char* kReboot = "See dmesg for Xid messages; a reboot may bring the GPU back.";
-constexpr const char* kUpdateDriver = "Update the NVIDIA driver: version 450 or newer is needed.";
+using namespace nvidia_hints;
+
 constexpr const char* kReportArguments = "Is the 'nvidia-smi' in PATH NVIDIA's own?";
 
 struct KnownText {
@@ -39,8 +28,7 @@ struct KnownText {
 // them.
 constexpr KnownText kKnownTexts[] = {
     {"driver/library version mismatch", ErrorKind::Failed,
-     "nvidia-smi failed: driver/library version mismatch",
-     "The NVIDIA driver was updated while the old kernel module is loaded: reboot, or reload it."},
+     "nvidia-smi failed: driver/library version mismatch", kMatchVersions},
     {"couldn't communicate with the nvidia driver", ErrorKind::Failed,
      "nvidia-smi cannot reach the NVIDIA driver", kLoadDriver},
     {"driver not loaded", ErrorKind::Failed, "nvidia-smi failed: the NVIDIA driver is not loaded",
@@ -58,9 +46,7 @@ constexpr KnownText kKnownTexts[] = {
     {"unable to determine the device handle", ErrorKind::Failed, "nvidia-smi cannot reach a GPU",
      kReboot},
     {"failed to initialize nvml: unknown error", ErrorKind::Failed,
-     "nvidia-smi failed to initialize NVML: unknown error",
-     "A container loses its GPUs when the host runs `systemctl daemon-reload`: restart it. "
-     "Else see dmesg."},
+     "nvidia-smi failed to initialize NVML: unknown error", kLostInContainer},
     {"insufficient permissions", ErrorKind::NotPermitted,
      "nvidia-smi failed: insufficient permissions", kGetPermission},
     {"permission denied", ErrorKind::NotPermitted, "nvidia-smi failed: permission denied",
@@ -89,7 +75,7 @@ constexpr KnownStatus kKnownStatuses[] = {
     {13, ErrorKind::Failed, "the driver's library is too old", kUpdateDriver},
     {14, ErrorKind::Failed, "a GPU's infoROM is corrupted", ""},
     {15, ErrorKind::Failed, "a GPU has fallen off the bus", kReboot},
-    {18, ErrorKind::Failed, "driver/library version mismatch", kKnownTexts[0].hint},
+    {18, ErrorKind::Failed, "driver/library version mismatch", kMatchVersions},
 };
 
 std::string_view first_line(std::string_view text) {

@@ -1,0 +1,554 @@
+#include "probe/nvml_probe.h"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "probe/isolated_probe.h"
+#include "probe/nvml_failure.h"
+#include "support/child.h"
+#include "support/expect_error.h"
+#include "support/temporary_folder.h"
+#include "unit/probe/fixture.h"
+#include "unit/probe/standin.h"
+
+namespace chg {
+namespace {
+
+using Reason = LookFailure::Reason;
+using Type = GpuProcess::Type;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class FixedClock final : public Clock {
+ public:
+  Instant now() const override {
+    return {.wall = WallTime(seconds(1'800'000'000)), .boot = seconds(5000), .boot_id = "a-boot"};
+  }
+};
+
+class Nvml : public ::testing::Test {
+ protected:
+  LookResult result(const std::string& generation = "full") {
+    return NvmlProbe(clock_, ProcReader(), standin_library(generation)).try_look();
+  }
+
+  Observation look(const std::string& generation = "full") {
+    return observation_or_throw(result(generation));
+  }
+
+  LookFailure failure(const std::string& generation = "full") {
+    const LookResult found = result(generation);
+    if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
+    ADD_FAILURE() << "no failure";
+    return {Reason::Other, Error(ErrorKind::Failed, "")};
+  }
+
+  // What is told of a scenario's only GPU.
+  GpuReading look_at(const std::string& gpu, const std::string& standin = "",
+                     const std::string& generation = "full") {
+    scenario_.put(gpu, standin);
+    const Observation observation = look(generation);
+    EXPECT_EQ(observation.gpus.size(), 1U);
+    return observation.gpus.at(0);
+  }
+
+  std::string calls() { return read_text(log_); }
+  std::string with_log() { return R"("log":")" + log_ + '"'; }
+  std::ptrdiff_t count_of_calls(const std::string& function) {
+    const std::string all = "\n" + calls();
+    std::ptrdiff_t count = 0;
+    const std::string line = "\n" + function + "\n";
+    for (auto at = all.find(line); at != std::string::npos; at = all.find(line, at + 1)) ++count;
+    return count;
+  }
+
+  FixedClock clock_;
+  StandinScenario scenario_;
+  TemporaryFolder folder_;
+  std::string log_ = folder_.path("calls");
+};
+
+constexpr const char* kProcess = R"({"pid":2000000000,"user":"bob","memory_mb":8000})";
+
+std::string gpu_with(const std::string& processes) {
+  return R"({"processes":[)" + processes + "]}";
+}
+
+TEST_F(Nvml, ReadsAWholeGpu) {
+  const GpuReading gpu = look_at(
+      R"({"uuid":"GPU-a","model":"Example","pci_bus_id":"0001:3b:0a.0","memory_total_mb":81559,
+          "memory_used_mb":45,"utilization_percent":55,"temperature_c":41,"power_w":699,
+          "processes":[{"pid":2000000000,"user":"bob","memory_mb":8000}]})");
+  GpuProcess process;
+  process.pid = 2'000'000'000;
+  process.memory_mib = 8000;
+  const GpuReading expected{.index = 0,
+                            .uuid = "GPU-a",
+                            .model = "Example",
+                            .pci_bus_id = "0001:3b:0a.0",
+                            .memory_used_mib = 8045,
+                            .memory_total_mib = 81559,
+                            .utilization_percent = 55,
+                            .temperature_c = 41,
+                            .power_w = 699,
+                            .processes = {process},
+                            .parts = {},
+                            .error = ""};
+  EXPECT_EQ(gpu, expected);
+}
+
+TEST_F(Nvml, TellsTimeAndSource) {
+  scenario_.put("{}", R"("driver_version":"535.1")");
+  EXPECT_EQ(look().taken, clock_.now());
+  EXPECT_EQ(look().source, "NVML 535.1");
+  scenario_.put("{}", R"("fail":{"nvmlSystemGetDriverVersion":999})");
+  EXPECT_EQ(look().source, "NVML");
+}
+
+TEST_F(Nvml, GivesEightGpusInTheirOrder) {
+  std::string gpus = "{}";
+  for (int i = 1; i < 8; ++i) gpus += fmt::format(R"(,{{"memory_used_mb":{}}})", i);
+  scenario_.put(gpus, with_log());
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.size(), 8U);
+  for (int i = 0; i < 8; ++i) {
+    const GpuReading& gpu = observation.gpus[static_cast<std::size_t>(i)];
+    EXPECT_EQ(gpu.index, i);
+    EXPECT_EQ(gpu.uuid, fmt::format("GPU-00000000-0000-0000-0000-00000000000{}", i));
+    EXPECT_EQ(gpu.error, "");
+  }
+  EXPECT_EQ(observation.gpus[7].memory_used_mib, 7U);
+  EXPECT_EQ(count_of_calls("nvmlInit_v2"), 1);
+  EXPECT_EQ(count_of_calls("nvmlShutdown"), 1);
+}
+
+TEST_F(Nvml, ClosesItsSession) {
+  scenario_.put("{}", R"("gpu_count":0,)" + with_log());
+  EXPECT_STREQ(failure().error.what(), "NVML finds no GPU");
+  EXPECT_EQ(count_of_calls("nvmlShutdown"), 1);
+}
+
+TEST_F(Nvml, CountsWhatTheDriverReservesOnlyWhereItIsNotApart) {
+  const std::string reserved = R"("memory_reserved_mb":480)";
+  EXPECT_EQ(look_at(R"({"memory_used_mb":3})", reserved).memory_used_mib, 3U);
+  EXPECT_EQ(look_at(R"({"memory_used_mb":3})", reserved, "old").memory_used_mib, 483U);
+  EXPECT_EQ(
+      look_at(R"({"memory_used_mb":3})", reserved + R"(,"fail":{"nvmlDeviceGetMemoryInfo_v2":25})")
+          .memory_used_mib,
+      483U);
+}
+
+TEST_F(Nvml, LeavesMissingWhatIsNotSupported) {
+  const GpuReading gpu =
+      look_at(R"({"memory_used_mb":null,"utilization_percent":null,"power_w":null})");
+  EXPECT_EQ(gpu.error, "");
+  EXPECT_EQ(gpu.memory_used_mib, std::nullopt);
+  EXPECT_EQ(gpu.memory_total_mib, std::nullopt);
+  EXPECT_EQ(gpu.utilization_percent, std::nullopt);
+  EXPECT_EQ(gpu.temperature_c, std::nullopt);
+  EXPECT_EQ(gpu.power_w, std::nullopt);
+  EXPECT_EQ(gpu.pci_bus_id, "");
+}
+
+TEST_F(Nvml, LeavesMissingWhatFailsButIsNotNeeded) {
+  const GpuReading gpu =
+      look_at(R"({"pci_bus_id":"0000:01:00.0","temperature_c":1,"power_w":1})",
+              R"("fail":{"nvmlDeviceGetPowerUsage":999,"nvmlDeviceGetTemperature":3,
+         "nvmlDeviceGetUtilizationRates":4,"nvmlDeviceGetName":999,"nvmlDeviceGetPciInfo_v3":999})");
+  EXPECT_EQ(gpu.error, "");
+  EXPECT_EQ(gpu.power_w, std::nullopt);
+  EXPECT_EQ(gpu.temperature_c, std::nullopt);
+  EXPECT_EQ(gpu.utilization_percent, std::nullopt);
+  EXPECT_EQ(gpu.model, "");
+  EXPECT_EQ(gpu.pci_bus_id, "");
+  EXPECT_EQ(gpu.memory_used_mib, 45U);
+}
+
+TEST_F(Nvml, AsksForProcessesOnlyWhereMemoryIsHeld) {
+  scenario_.put(R"({"memory_used_mb":0},{"memory_used_mb":0})", with_log());
+  look();
+  EXPECT_EQ(calls().find("RunningProcesses"), std::string::npos);
+  EXPECT_NE(calls().find("nvmlDeviceGetMemoryInfo_v2"), std::string::npos);
+  std::filesystem::remove(log_);
+  scenario_.put(R"({"memory_used_mb":0},{"memory_used_mb":1})", with_log());
+  look();
+  EXPECT_EQ(count_of_calls("nvmlDeviceGetComputeRunningProcesses_v3"), 1);
+  EXPECT_EQ(count_of_calls("nvmlDeviceGetGraphicsRunningProcesses_v3"), 1);
+  EXPECT_EQ(count_of_calls("nvmlDeviceGetMPSComputeRunningProcesses_v3"), 1);
+}
+
+TEST_F(Nvml, AsksForProcessesWhereMemoryCannotBeRead) {
+  const std::string process = R"("processes":[)" + std::string(kProcess) + "]}";
+  EXPECT_EQ(look_at(R"({"memory_total_mb":null,)" + process).processes.size(), 1U);
+  EXPECT_EQ(look_at("{" + process, R"("fail":{"nvmlDeviceGetMemoryInfo_v2":4})").processes.size(),
+            1U);
+}
+
+TEST_F(Nvml, JoinsTheListsOfProcesses) {
+  const GpuReading gpu =
+      look_at(gpu_with(R"({"pid":2000000004,"user":"a","memory_mb":40},
+                  {"pid":2000000001,"user":"a","memory_mb":10},
+                  {"pid":2000000002,"user":"a","memory_mb":20,"type":"graphics"},
+                  {"pid":2000000003,"user":"a","memory_mb":30})"),
+              R"("mps_pids":[2000000003],"compute_and_graphics_pids":[2000000004])");
+  ASSERT_EQ(gpu.processes.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(gpu.processes[i].pid, 2'000'000'001 + static_cast<int>(i));
+    EXPECT_EQ(gpu.processes[i].memory_mib, 10 * (i + 1));
+    EXPECT_EQ(gpu.processes[i].type, i == 1 ? Type::Graphics : Type::Compute);
+  }
+}
+
+TEST_F(Nvml, LeavesTheMemoryOfAProcessMissingThatIsNotTold) {
+  const GpuReading gpu = look_at(gpu_with(R"({"pid":2000000000,"user":"bob","memory_mb":null})"));
+  ASSERT_EQ(gpu.processes.size(), 1U);
+  EXPECT_EQ(gpu.processes[0].memory_mib, std::nullopt);
+}
+
+TEST_F(Nvml, TellsTheFactsOfAProcessFromProc) {
+  const GpuReading gpu =
+      look_at(gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())));
+  ASSERT_EQ(gpu.processes.size(), 1U);
+  EXPECT_EQ(gpu.processes[0].program, "unit_probe");
+  EXPECT_EQ(gpu.processes[0].uid, ::getuid());
+  EXPECT_TRUE(gpu.processes[0].start_ticks.has_value());
+}
+
+TEST_F(Nvml, ListsARealProcessWhileItRuns) {
+  Child child(idle);
+  const std::string gpu = gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", child.pid()));
+  EXPECT_EQ(look_at(gpu).processes.size(), 1U);
+  child.send(SIGKILL);
+  child.become_zombie();
+  EXPECT_TRUE(look_at(gpu).processes.empty());
+}
+
+// Forty processes: what one record too short or too long does shows in the second.
+std::string many_processes() {
+  std::string processes;
+  for (int i = 0; i < 40; ++i) {
+    processes += fmt::format(R"({}{{"pid":{},"user":"a","memory_mb":{}}})", i == 0 ? "" : ",",
+                             2'000'000'000 + i, 1000 + i);
+  }
+  return processes;
+}
+
+void expect_many_processes(const GpuReading& gpu) {
+  EXPECT_EQ(gpu.error, "");
+  ASSERT_EQ(gpu.processes.size(), 40U);
+  for (std::size_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(gpu.processes[i].pid, 2'000'000'000 + static_cast<int>(i));
+    EXPECT_EQ(gpu.processes[i].memory_mib, 1000U + i);
+  }
+}
+
+TEST_F(Nvml, ReadsTheRecordsOfEveryGenerationOfDrivers) {
+  const std::string gpu = gpu_with(many_processes());
+  for (const char* generation : {"full", "r535", "old"}) {
+    SCOPED_TRACE(generation);
+    expect_many_processes(look_at(gpu, "", generation));
+  }
+}
+
+TEST_F(Nvml, ReadsAnOlderListWhereTheDriverLacksTheNewest) {
+  const std::string gpu = gpu_with(many_processes());
+  for (const char* generation : {"full", "r535"}) {
+    SCOPED_TRACE(generation);
+    expect_many_processes(
+        look_at(gpu, R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3":13})", generation));
+    expect_many_processes(look_at(gpu,
+                                  R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3":13,
+                           "nvmlDeviceGetComputeRunningProcesses_v2":13})",
+                                  generation));
+  }
+}
+
+TEST_F(Nvml, AsksAgainWhileTheListGrows) {
+  expect_many_processes(look_at(gpu_with(many_processes()), R"("count_told":1,)" + with_log()));
+  EXPECT_EQ(count_of_calls("nvmlDeviceGetComputeRunningProcesses_v3"), 4);  // room for 0 7 19 43
+}
+
+TEST_F(Nvml, GivesUpOnAListWithoutEnd) {
+  for (const char* count : {"4294967295", "1048576"}) {
+    const GpuReading gpu =
+        look_at(gpu_with(many_processes()), std::string(R"("count_told":)") + count);
+    EXPECT_EQ(gpu.error, "NVML does not tell its processes");
+  }
+}
+
+TEST_F(Nvml, MakesAnErrorOfAGpuWhoseProcessesCannotBeListed) {
+  for (const char* function :
+       {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v3",
+        "nvmlDeviceGetMPSComputeRunningProcesses_v3"}) {
+    for (const int code : {4, 999}) {
+      scenario_.put("{},{}", fmt::format(R"("fail":{{"{}@1":{}}})", function, code));
+      const Observation observation = look();
+      EXPECT_EQ(observation.gpus.at(0).error, "");
+      EXPECT_EQ(observation.gpus.at(1).error, "NVML does not tell its processes") << function;
+    }
+  }
+  EXPECT_EQ(look_at("{}", R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3":3})").error,
+            "NVML does not tell its processes");
+}
+
+TEST_F(Nvml, NeedsNeitherTheListOfGraphicsNorThatOfMps) {
+  const GpuReading gpu = look_at(gpu_with(kProcess),
+                                 R"("fail":{"nvmlDeviceGetGraphicsRunningProcesses_v3":3,
+                                            "nvmlDeviceGetMPSComputeRunningProcesses_v3":3})");
+  EXPECT_EQ(gpu.error, "");
+  EXPECT_EQ(gpu.processes.size(), 1U);
+}
+
+TEST_F(Nvml, MakesAnErrorOfAProcessWithoutPid) {
+  EXPECT_EQ(look_at(gpu_with(R"({"pid":0,"user":"bob","memory_mb":1})")).error,
+            "NVML does not tell its processes");
+}
+
+TEST_F(Nvml, NamesAGpuThatIsLostOrMustBeResetAndGivesTheOthers) {
+  scenario_.put(R"({"error":"GPU is lost"},{"error":"GPU requires reset"},{"error":"x"},{})");
+  const Observation observation = look();
+  ASSERT_EQ(observation.gpus.size(), 4U);
+  EXPECT_EQ(observation.gpus[0].error, "GPU is lost");
+  EXPECT_EQ(observation.gpus[0].uuid, "GPU-00000000-0000-0000-0000-000000000000");
+  EXPECT_EQ(observation.gpus[0].memory_used_mib, std::nullopt);
+  EXPECT_EQ(observation.gpus[1].error, "GPU requires reset");
+  EXPECT_EQ(observation.gpus[2].error, "NVML reports an unknown error");
+  EXPECT_EQ(observation.gpus[3].error, "");
+  EXPECT_EQ(observation.gpus[3].memory_used_mib, 45U);
+}
+
+TEST_F(Nvml, NamesAGpuThatIsLostInAnyAnswer) {
+  for (const char* function :
+       {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetName",
+        "nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetTemperature", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetMigMode",
+        "nvmlDeviceGetComputeRunningProcesses_v3"}) {
+    scenario_.put("{},{}", fmt::format(R"("fail":{{"{}@0":15}})", function));
+    const Observation observation = look();
+    ASSERT_EQ(observation.gpus.size(), 2U);
+    EXPECT_EQ(observation.gpus[0].error, "GPU is lost") << function;
+    EXPECT_EQ(observation.gpus[0].index, 0);
+    EXPECT_EQ(observation.gpus[1].error, "") << function;
+  }
+}
+
+TEST_F(Nvml, NamesWhyANeededValueCannotBeRead) {
+  for (const char* function : {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID",
+                               "nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetMigMode"}) {
+    for (const auto& [code, error] :
+         std::initializer_list<std::pair<int, const char*>>{{4, "no permission to read it"},
+                                                            {16, "GPU requires reset"},
+                                                            {17, "blocked by the operating system"},
+                                                            {999, "NVML reports an unknown error"},
+                                                            {77, "NVML reports error 77"}}) {
+      EXPECT_EQ(look_at("{}", fmt::format(R"("fail":{{"{}":{}}})", function, code)).error, error);
+    }
+  }
+}
+
+TEST_F(Nvml, MakesAnErrorOfAGpuThatHasNoNameOrHandle) {
+  EXPECT_EQ(look_at(R"({"uuid":""})").error, "NVML does not tell its UUID");
+  EXPECT_EQ(look_at("{}", R"("fail":{"nvmlDeviceGetUUID":3})").error,
+            "NVML does not tell its UUID");
+  EXPECT_EQ(look_at("{}", R"("fail":{"nvmlDeviceGetHandleByIndex_v2":3})").error,
+            "NVML cannot reach it");
+  EXPECT_EQ(look_at("{}", R"("gpu_count":1,"fail":{"nvmlDeviceGetUUID":7})").error,
+            "NVML reports error 7");
+}
+
+constexpr const char* kParts =
+    R"("utilization_percent":null,"memory_used_mb":11117,"parts":[
+       {"uuid":"MIG-0","model":"Example MIG 3g.40gb","memory_used_mb":11091,
+        "memory_total_mb":40448},
+       {"uuid":"MIG-1","memory_used_mb":null}])";
+
+TEST_F(Nvml, ListsThePartsOfADividedGpu) {
+  for (const char* standin : {R"("part_gap":0)", R"("part_gap":3)"}) {
+    const GpuReading gpu = look_at(std::string("{\"model\":\"Example\",") + kParts + "}", standin);
+    EXPECT_EQ(gpu.error, "");
+    EXPECT_EQ(gpu.memory_used_mib, 11117U);
+    EXPECT_EQ(gpu.utilization_percent, std::nullopt);
+    ASSERT_EQ(gpu.parts.size(), 2U);
+    EXPECT_EQ(gpu.parts[0].uuid, "MIG-0");
+    EXPECT_EQ(gpu.parts[0].model, "Example MIG 3g.40gb");
+    EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
+    EXPECT_EQ(gpu.parts[0].memory_total_mib, 40448U);
+    EXPECT_EQ(gpu.parts[1].uuid, "MIG-1");
+    EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
+  }
+}
+
+TEST_F(Nvml, ListsNoPartsOfAGpuThatIsNotDivided) {
+  EXPECT_TRUE(look_at("{}").parts.empty());
+  EXPECT_TRUE(look_at(R"({"parts":[]})").parts.empty());
+}
+
+const std::string kDivided = std::string("{") + kParts + R"(,"processes":[
+    {"pid":2000000000,"user":"a","memory_mb":11000},{"pid":2000000001,"user":"b","memory_mb":7}]})";
+
+TEST_F(Nvml, ListsTheProcessesOfThePartsOnTheGpu) {
+  const GpuReading gpu = look_at(kDivided, R"("part_of_pids":{"2000000001":1})");
+  EXPECT_EQ(gpu.error, "");
+  ASSERT_EQ(gpu.processes.size(), 2U);
+  EXPECT_EQ(gpu.processes[0].memory_mib, 11000U);
+  EXPECT_EQ(gpu.processes[1].memory_mib, 7U);
+}
+
+TEST_F(Nvml, AsksThePartsWhereItMayNotAskTheGpu) {
+  const GpuReading gpu =
+      look_at(kDivided, R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3@0":4})");
+  EXPECT_EQ(gpu.error, "");
+  EXPECT_EQ(gpu.processes.size(), 2U);
+}
+
+TEST_F(Nvml, MakesAnErrorOfAGpuWithAPartWhoseProcessesCannotBeListed) {
+  EXPECT_EQ(look_at(kDivided, R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3@0.1":4})").error,
+            "NVML does not tell its processes");
+}
+
+TEST_F(Nvml, AsksForProcessesWhereOnlyAPartHoldsMemory) {
+  look_at(R"({"memory_used_mb":0,"parts":[{"memory_used_mb":5}]})", with_log());
+  EXPECT_NE(calls().find("RunningProcesses"), std::string::npos);
+  std::filesystem::remove(log_);
+  look_at(R"({"memory_used_mb":0,"parts":[{"memory_used_mb":0}]})", with_log());
+  EXPECT_EQ(calls().find("RunningProcesses"), std::string::npos);
+}
+
+TEST_F(Nvml, MakesAnErrorOfAGpuWhosePartsCannotBeRead) {
+  for (const char* function :
+       {"nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex",
+        "nvmlDeviceGetMemoryInfo_v2@0.1"}) {
+    EXPECT_EQ(look_at(kDivided, fmt::format(R"("fail":{{"{}":4}})", function)).error,
+              "no permission to read it");
+  }
+}
+
+TEST_F(Nvml, ReadsAGpuWithADriverThatIsOlderThanParts) {
+  const GpuReading gpu = look_at(
+      R"({"pci_bus_id":"0000:3B:00.0","memory_used_mb":0,"temperature_c":30,"power_w":40,
+          "processes":[{"pid":2000000000,"user":"bob","memory_mb":8000}]})",
+      "", "old");
+  EXPECT_EQ(gpu.error, "");
+  EXPECT_EQ(gpu.pci_bus_id, "0000:3b:00.0");
+  EXPECT_EQ(gpu.memory_used_mib, 8500U);
+  EXPECT_EQ(gpu.temperature_c, 30);
+  EXPECT_EQ(gpu.power_w, 40);
+  EXPECT_EQ(gpu.processes.size(), 1U);
+}
+
+TEST_F(Nvml, FailsWithWhatNvmlSays) {
+  struct Case {
+    int code;
+    Reason reason;
+    ErrorKind kind;
+    const char* message;
+  };
+  for (const Case& known : std::initializer_list<Case>{
+           {4, Reason::Other, ErrorKind::NotPermitted, "NVML failed: insufficient permissions"},
+           {9, Reason::DriverNotLoaded, ErrorKind::Failed,
+            "NVML failed: the NVIDIA driver is not loaded"},
+           {12, Reason::LibraryMissing, ErrorKind::Failed,
+            "NVML failed: a library of the NVIDIA driver was not found"},
+           {13, Reason::LibraryUnusable, ErrorKind::Failed,
+            "NVML failed: the NVIDIA driver is too old"},
+           {15, Reason::Other, ErrorKind::Failed, "NVML failed: GPU is lost"},
+           {17, Reason::Other, ErrorKind::NotPermitted,
+            "NVML failed: access to the GPUs is blocked by the operating system"},
+           {18, Reason::LibraryMismatch, ErrorKind::Failed,
+            "NVML failed: driver/library version mismatch"},
+           {999, Reason::Other, ErrorKind::Failed, "NVML failed: unknown error"},
+           {77, Reason::Other, ErrorKind::Failed, "NVML failed with code 77"}}) {
+    scenario_.put("{}", fmt::format(R"("init":{})", known.code));
+    const LookFailure failed = failure();
+    EXPECT_EQ(failed.reason, known.reason);
+    EXPECT_EQ(failed.error.kind(), known.kind);
+    EXPECT_STREQ(failed.error.what(), known.message);
+    EXPECT_NE(failed.error.hint(), "");
+  }
+}
+
+TEST_F(Nvml, FailsWhereGpusCannotBeCounted) {
+  scenario_.put("{}", R"("fail":{"nvmlDeviceGetCount_v2":999})");
+  EXPECT_STREQ(failure().error.what(), "NVML failed: unknown error");
+  scenario_.put("{}", R"("gpu_count":4294967295)");
+  EXPECT_STREQ(failure().error.what(), "NVML finds '4294967295' GPUs");
+  scenario_.put("");
+  EXPECT_STREQ(failure().error.what(), "NVML finds no GPU");
+}
+
+TEST_F(Nvml, FailsWhereTheLibraryIsMissing) {
+  const std::string path = folder_.path("libnvidia-ml.so.1");
+  const auto found = NvmlProbe(clock_, ProcReader(), path).try_look();
+  const auto& failed = std::get<LookFailure>(found);
+  EXPECT_EQ(failed.reason, Reason::LibraryMissing);
+  EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
+  EXPECT_NE(failed.error.hint(), "");
+  expect_error(ErrorKind::Failed, "was not found",
+               [&] { NvmlProbe(clock_, ProcReader(), path).look(); });
+}
+
+TEST_F(Nvml, FailsWhereTheLibraryCannotBeLoaded) {
+  const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
+  const auto found = NvmlProbe(clock_, ProcReader(), path).try_look();
+  const auto& failed = std::get<LookFailure>(found);
+  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
+  EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),
+            std::string::npos);
+}
+
+TEST_F(Nvml, FailsWhereTheLibraryLacksWhatIsNeeded) {
+  scenario_.put("{}");
+  const LookFailure failed = failure("bare");
+  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
+  EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + standin_library("bare") +
+                                     "' lacks 'nvmlDeviceGetUUID'");
+  EXPECT_EQ(failed.error.hint(), "Update the NVIDIA driver: version 450 or newer is needed.");
+}
+
+LookFailure isolated_failure(const Clock& clock, Duration deadline) {
+  IsolatedProbe probe(
+      "NVML", [&] { return NvmlProbe(clock, ProcReader(), standin_library()).try_look(); },
+      deadline);
+  const LookResult found = probe.try_look();
+  if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
+  ADD_FAILURE() << "no failure";
+  return {Reason::Other, Error(ErrorKind::Failed, "")};
+}
+
+TEST_F(Nvml, MayCrashInAProcessOfItsOwn) {
+  for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2", "nvmlShutdown"}) {
+    scenario_.put("{}", fmt::format(R"("crash_in":"{}")", function));
+    const LookFailure failed = isolated_failure(clock_, seconds(30));
+    EXPECT_EQ(failed.reason, Reason::Crashed);
+    EXPECT_STREQ(failed.error.what(), "NVML crashed (signal 11)");
+  }
+}
+
+TEST_F(Nvml, MayHangInAProcessOfItsOwn) {
+  for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2"}) {
+    scenario_.put("{}", fmt::format(R"("hang_in":"{}")", function));
+    const LookFailure failed = isolated_failure(clock_, milliseconds(300));
+    EXPECT_EQ(failed.reason, Reason::Late);
+  }
+}
+
+TEST_F(Nvml, IsTheSameInAProcessOfItsOwn) {
+  scenario_.put(kDivided + R"(,{"error":"GPU is lost"},)" +
+                    gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())),
+                R"("delay_ms":1)");
+  const Observation expected = look();
+  const Observation found = IsolatedProbe("NVML", [this] { return result(); }).look();
+  EXPECT_EQ(found.gpus, expected.gpus);
+  EXPECT_EQ(found.taken, expected.taken);
+  EXPECT_EQ(found.source, expected.source);
+}
+
+}  // namespace
+}  // namespace chg
