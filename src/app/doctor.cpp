@@ -19,9 +19,6 @@
 namespace chg {
 namespace {
 
-// The inode of the pid namespace that the kernel begins with (PROC_PID_INIT_INO of proc_ns.h).
-constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;
-
 std::string content_of(const char* path) {
   std::stringstream text;
   text << std::ifstream(path).rdbuf();

@@ -17,6 +17,10 @@ struct ProcessIdentity {
   bool operator==(const ProcessIdentity&) const = default;
 };
 
+/// The inode of the pid namespace that the kernel begins with (PROC_PID_INIT_INO in proc_ns.h of
+/// Linux). GPU drivers list pids of this one, whoever asks.
+inline constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;
+
 /// What can be known here and now of a process.
 enum class Liveness {
   Alive,

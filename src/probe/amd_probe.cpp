@@ -51,8 +51,8 @@ Observation look_with_tools(const std::string& root, Duration deadline,
 
 }  // namespace
 
-AmdProbe::AmdProbe(const Clock& clock, ProcReader proc, Duration deadline, std::string root)
-    : clock_(clock), proc_(std::move(proc)), deadline_(deadline), root_(std::move(root)) {}
+AmdProbe::AmdProbe(const Clock& clock, Duration deadline, std::string root)
+    : clock_(clock), deadline_(deadline), root_(std::move(root)) {}
 
 Observation AmdProbe::look() {
   const auto started = std::chrono::steady_clock::now();
@@ -62,13 +62,10 @@ Observation AmdProbe::look() {
   observation.gpus = look_at_kfd(root_, deadline_);
   if (observation.gpus.empty()) observation = look_with_tools(root_, deadline_, started);
   observation.taken = taken;
-  const bool are_host_pids = sees_host_pids(root_);
   for (GpuReading& gpu : observation.gpus) {
     // The tools keep processes that have ended; the driver's list is rid of them already.
     std::erase_if(gpu.processes,
                   [&](const GpuProcess& process) { return has_ended(root_, process.pid); });
-    if (!are_host_pids) continue;
-    for (GpuProcess& process : gpu.processes) proc_.fill(process);
   }
   return observation;
 }

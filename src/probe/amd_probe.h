@@ -5,7 +5,6 @@
 #include <string>
 
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
 
 namespace chg {
 
@@ -14,20 +13,18 @@ class AmdProbe final : public Probe {
   /// `clock` must outlive the probe. `deadline` is for one look, with all that it asks. `root` is
   /// put before the paths of sysfs, /proc and /opt/rocm; the tools are looked up in PATH, then in
   /// /opt/rocm/bin.
-  explicit AmdProbe(const Clock& clock, ProcReader proc = ProcReader(),
-                    Duration deadline = std::chrono::seconds(10), std::string root = "");
+  explicit AmdProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
+                    std::string root = "");
 
   /// The driver's files are read when they show a GPU. Where they don't, the first tool that is
   /// there is asked; rocm-smi also where amd-smi fails.
   ///
   /// Of a GPU whose processes can't be listed `error` says so, unless nothing of its memory is
-  /// used. What /proc tells of processes is missing for a caller in another pid namespace than the
-  /// host's: the pids are those of the host. `source` is "KFD", "amd-smi 26.2" or "rocm-smi".
+  /// used. `source` is "KFD", "amd-smi 26.2" or "rocm-smi".
   Observation look() override;
 
  private:
   const Clock& clock_;
-  ProcReader proc_;
   Duration deadline_;
   std::string root_;
 };

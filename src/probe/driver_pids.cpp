@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "probe/proc_reader.h"
@@ -18,9 +19,6 @@ namespace {
 
 constexpr std::string_view kMemoryPrefix = "vram_";
 constexpr std::string_view kContextPrefix = "context_";
-
-// The inode that Linux gives the first pid namespace (PROC_PID_INIT_INO).
-constexpr std::string_view kFirstPidNamespace = "pid:[4026531836]";
 
 using UsesByGpu = std::map<std::uint32_t, DriverUse>;
 
@@ -83,8 +81,8 @@ bool sees_host_pids(const std::string& root) {
   std::array<char, 64> target{};
   const ssize_t size =
       ::readlink((root + "/proc/self/ns/pid").c_str(), target.data(), target.size());
-  return size > 0 &&
-         std::string_view(target.data(), static_cast<std::size_t>(size)) == kFirstPidNamespace;
+  return size > 0 && std::string_view(target.data(), static_cast<std::size_t>(size)) ==
+                         fmt::format("pid:[{}]", kFirstPidNamespace);
 }
 
 bool has_ended(const std::string& root, int pid) {

@@ -124,7 +124,7 @@ std::optional<Observation> SharedProbe::good_reading() {
   std::optional<Observation> shared = load(reuse_.file, reuse_.observer);
   if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
   if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
-  if (!fill_again(*shared, proc_)) return std::nullopt;
+  if (sees_host_pids() && !fill_again(*shared, proc_)) return std::nullopt;
   return shared;
 }
 
@@ -140,7 +140,7 @@ Observation SharedProbe::look() {
   const Observation told = probe_->look();
   Observation filled = told;
   filled.observer = reuse_.observer;
-  proc_.fill(filled);
+  if (sees_host_pids()) proc_.fill(filled);
   if (lock) {
     Observation shared = without_facts(told, filled);
     shared.observer = reuse_.observer;
@@ -152,7 +152,7 @@ Observation SharedProbe::look() {
 std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
                                         ProcReader proc) {
   std::optional<Observation> shared = load(file, observer);
-  if (shared) fill_again(*shared, proc);
+  if (shared && observer.pid_namespace == kFirstPidNamespace) fill_again(*shared, proc);
   return shared;
 }
 

@@ -33,11 +33,14 @@ class SharedProbe final : public Probe {
               ProcReader proc = ProcReader());
 
   /// A reading of somebody else, if one is recent enough and every process in it still lives; else
-  /// a new one, which is left for others. Its processes are filled in. A failure is not shared.
+  /// a new one, which is left for others. Its processes are filled in, for an observer who sees the
+  /// host's pids: GPU drivers list those, and to others they would mean strangers. A failure is not
+  /// shared.
   Observation look() override;
 
  private:
   std::optional<Observation> good_reading();
+  bool sees_host_pids() const { return reuse_.observer.pid_namespace == kFirstPidNamespace; }
 
   const Clock& clock_;
   Reuse reuse_;
@@ -46,7 +49,8 @@ class SharedProbe final : public Probe {
 };
 
 /// The last reading in the file that was taken since the boot of `observer`, however old, filled in
-/// as far as its processes still live. Missing where there is none, or the file can't be read.
+/// as by SharedProbe, as far as its processes still live. Missing where there is none, or the file
+/// can't be read.
 std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
                                         ProcReader proc = ProcReader());
 

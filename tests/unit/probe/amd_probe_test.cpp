@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "probe/amd_tools.h"
 #include "unit/probe/amd_tree.h"
+#include "probe/proc_reader.h"
 #include "unit/probe/fixture.h"
 #include "unit/probe/path_variable.h"
 
@@ -30,7 +31,10 @@ class FixedClock final : public Clock {
 class AmdProbeTest : public ::testing::Test {
  protected:
   Observation look(Duration deadline = seconds(30)) {
-    return AmdProbe(clock_, ProcReader(tree_.root() + "/proc"), deadline, tree_.root()).look();
+    Observation observation = AmdProbe(clock_, deadline, tree_.root()).look();
+    // As those do who use what a probe tells.
+    ProcReader(tree_.root() + "/proc").fill(observation);
+    return observation;
   }
 
   std::string failure(Duration deadline = seconds(30)) {

@@ -38,7 +38,10 @@ class CountingProbe final : public Probe {
 
 class Shared : public ::testing::Test {
  protected:
-  Shared() { tell({reading(0)}); }
+  Shared() {
+    observer_.pid_namespace = kFirstPidNamespace;
+    tell({reading(0)});
+  }
 
   // What the GPU tool tells from now on.
   void tell(const std::vector<GpuReading>& readings) {
@@ -152,6 +155,18 @@ TEST_F(Shared, ProcessesAreFilledInForEverybodyAnew) {
     EXPECT_EQ(filled.memory_mib, 5000U);
   }
   EXPECT_EQ(looks_, 1);
+}
+
+TEST_F(Shared, ProcessesAreStrangersToWhoDoesNotSeeTheHostsPids) {
+  observer_.pid_namespace = 8;
+  tell_process(::getpid());
+  for (int i = 0; i < 2; ++i) {
+    const GpuProcess kept = look(seconds(1)).gpus.at(0).processes.at(0);
+    EXPECT_EQ(kept.program, "what the tool says");
+    EXPECT_EQ(kept.uid, std::nullopt);
+  }
+  EXPECT_EQ(looks_, 1);
+  EXPECT_EQ(last_reading(file_, observer_)->gpus.at(0).processes.at(0).uid, std::nullopt);
 }
 
 TEST_F(Shared, FileHoldsNothingOfWhatProcTells) {
