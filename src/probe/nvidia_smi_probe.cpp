@@ -40,8 +40,9 @@ ProcessTable processes_of(const ToolOutput& output) {
 NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration deadline, std::string program)
     : clock_(clock), deadline_(deadline), program_(std::move(program)) {}
 
-Observation NvidiaSmiProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+Observation NvidiaSmiProbe::look() { return look_since(std::chrono::steady_clock::now()); }
+
+Observation NvidiaSmiProbe::look_since(std::chrono::steady_clock::time_point started) {
   const auto ask = [&](const char* question, std::string_view columns) {
     return run_tool({program_, question + std::string(columns), kFormat}, deadline_, started);
   };

@@ -20,6 +20,9 @@ class NvidiaSmiProbe final : public Probe {
   /// ones.
   Observation look() override;
 
+  /// The same for a look that began at `started` by other means: the deadline counts from then.
+  Observation look_since(std::chrono::steady_clock::time_point started);
+
  private:
   const Clock& clock_;
   Duration deadline_;

@@ -7,21 +7,20 @@
 // on the first of its "parts". The object "standin" beside "gpus" has what the fake provider
 // doesn't know, every key optional:
 //
-//   init                      the code that nvmlInit returns
-//   fail                      {"FUNCTION": code}, or "FUNCTION@2" for the GPU with index 2 alone,
-//   and
-//                             "FUNCTION@2.0" for its first part
-//   hang_in, crash_in         the function that never returns, or ends the process with SIGSEGV
-//   delay_ms                  how long each call takes
-//   log                       a file to which the name of each function that is called is added
-//   driver_version            "590.48.01"
-//   gpu_count                 the number of GPUs that it tells, whatever there is
-//   memory_reserved_mb        what the driver reserves: apart from what is used (_v2), or in it
-//   (500) mps_pids                  processes that are clients of MPS, and on that list instead
-//   compute_and_graphics_pids processes that are on both lists
-//   part_of_pids              {"4711": 1}: the part on which a process runs
-//   part_gap                  so many empty places before the first part (0)
-//   count_told                the number of processes told where there is too little room for them
+//   init                  the code that nvmlInit returns
+//   fail                  {"FUNCTION": code}; also "FUNCTION@2" for the GPU with index 2 alone, and
+//                         "FUNCTION@2.0" for its first part
+//   hang_in, crash_in     the function that never returns, or ends the process with SIGSEGV
+//   delay_ms              how long each call takes
+//   log                   a file to which the name of each function that is called is added
+//   driver_version        "590.48.01"
+//   gpu_count             the number of GPUs that it tells, whatever there is
+//   memory_reserved_mb    what the driver reserves (500): in what is used, or in _v2 beside it
+//   mps_pids              processes that are clients of MPS, and on that list instead
+//   compute_and_graphics_pids    processes that are on both lists
+//   part_of_pids          {"4711": 1}: the part on which a process runs
+//   part_gap              so many empty places before the first part (0)
+//   count_told            the number of processes told where there is too little room for them
 //
 // Built as: STANDIN_FULL, a driver of today; STANDIN_R535, whose records of processes are longer;
 // STANDIN_OLD, before there were MIG and versions of the lists; STANDIN_BARE, which lacks a needed

@@ -1,0 +1,39 @@
+// Looks at NVIDIA GPUs, in the best way that this host offers.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "probe/probe.h"
+#include "probe/proc_reader.h"
+
+namespace chg {
+
+class NvidiaProbe final : public Probe {
+ public:
+  /// Where to look. The defaults are for the real ones.
+  struct Sources {
+    std::string library = "libnvidia-ml.so.1";  ///< as for dlopen
+    std::string program = "nvidia-smi";         ///< looked up in PATH
+  };
+
+  /// `clock` must outlive the probe. `deadline` is for one look, with all that it tries.
+  explicit NvidiaProbe(const Clock& clock, ProcReader proc = ProcReader(),
+                       Duration deadline = std::chrono::seconds(10));
+  NvidiaProbe(const Clock& clock, ProcReader proc, Duration deadline, Sources sources);
+
+  /// Asks the driver's library, in a process of its own, or where that can't be used (it is
+  /// missing, too old, of another version than the driver, or crashes) nvidia-smi; the source says
+  /// so: "nvidia-smi (NVML: library not found)". What one of them says of the driver, or that it is
+  /// late, is taken for true without asking the other: it would say the same, or hang as well.
+  /// Where nvidia-smi is not installed, the Error is the library's. REQUIRES: one thread.
+  Observation look() override;
+
+ private:
+  const Clock& clock_;
+  ProcReader proc_;
+  Duration deadline_;
+  Sources sources_;
+};
+
+}  // namespace chg
