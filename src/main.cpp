@@ -6,9 +6,13 @@
 #include "app/world.h"
 #include "base/error.h"
 #include "cli/program.h"
+#include "probe/amd_probe.h"
 #include "probe/fake_probe.h"
 #include "probe/inventory.h"
+#include "probe/isolated_probe.h"
+#include "probe/nvidia_probe.h"
 #include "probe/nvidia_smi_probe.h"
+#include "probe/nvml_probe.h"
 #include "probe/shared_probe.h"
 #include "process/detached.h"
 #include "process/standard_streams.h"
@@ -18,7 +22,19 @@ namespace {
 
 std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
                                               const chg::ProbeChoice& choice) {
-  return std::make_unique<chg::NvidiaSmiProbe>(clock, choice.deadline);
+  const chg::Duration deadline = choice.deadline;
+  if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, deadline);
+  if (choice.name == "nvml") {
+    return std::make_unique<chg::IsolatedProbe>(
+        "NVML", [&clock] { return chg::NvmlProbe(clock).try_look(); }, deadline);
+  }
+  if (choice.name == "amd") {
+    // The tools get a little less, so that they are told of their own deadline and leave nothing.
+    return std::make_unique<chg::IsolatedProbe>(
+        "the AMD driver",
+        [&clock, deadline] { return chg::AmdProbe(clock, deadline * 19 / 20).look(); }, deadline);
+  }
+  return std::make_unique<chg::NvidiaProbe>(clock, deadline);
 }
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {

@@ -8,6 +8,7 @@
 
 #include "app/pool_update.h"
 #include "app/supervise.h"
+#include "app/visibility.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
@@ -45,25 +46,6 @@ void start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> gpu_variables(const Reservation& reservation,
-                                                               const Pool& pool,
-                                                               const Observation& observation) {
-  std::vector<int> indices;
-  std::vector<std::string> uuids;
-  for (const int index : reservation.gpus) {
-    const Gpu* gpu = find_gpu(pool, index);
-    const std::string uuid = gpu == nullptr ? "" : gpu->uuid;
-    const GpuReading* reading = find_reading(observation, uuid, index);
-    indices.push_back(reading == nullptr ? index : reading->index);
-    uuids.push_back(uuid.empty() ? std::to_string(index) : uuid);
-  }
-  std::sort(indices.begin(), indices.end());
-  return {{"CUDA_VISIBLE_DEVICES", to_id_list(indices)},
-          {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
-          {"NVIDIA_VISIBLE_DEVICES", fmt::format("{}", fmt::join(uuids, ","))},
-          {kReservationVariable, reservation.id}};
-}
-
 NotGranted run(Host& host, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted) {
@@ -74,7 +56,8 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);
-  const auto variables = gpu_variables(granted.reservation, granted.pool, granted.observation);
+  // Before anything is started: it may fail.
+  const Variables variables = command_variables(granted);
   start_supervisor(host, granted.reservation, options, command);
   signals.reset();
   become(command.file, command.arguments, variables);

@@ -27,10 +27,4 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted);
 
-/// The variables that make a program see these GPUs alone: CUDA_VISIBLE_DEVICES and its companions.
-/// The indices are those of the observation, where it knows the GPU, since they may have moved.
-std::vector<std::pair<std::string, std::string>> gpu_variables(const Reservation& reservation,
-                                                               const Pool& pool,
-                                                               const Observation& observation);
-
 }  // namespace chg

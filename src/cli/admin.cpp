@@ -49,13 +49,9 @@ int number_of_gpus(const std::string& text) {
 }
 
 std::string provider_from(const std::string& text) {
-  if (text == "nvidia" || text == "fake") return text;
-  if (text == "amd") {
-    throw Error(ErrorKind::Usage, "the provider 'amd' is not available in this version",
-                "nvidia and fake are");
-  }
+  if (text == "nvidia" || text == "amd" || text == "fake") return text;
   throw Error(ErrorKind::Usage, fmt::format("unknown provider '{}'", printable(text, 60)),
-              "write nvidia, or fake for simulated GPUs");
+              "write nvidia, amd, or fake for simulated GPUs");
 }
 
 AdminOptions options_from(const Arguments& arguments) {
@@ -111,7 +107,7 @@ Command admin_command() {
       "  sudo canhazgpu admin --drain 3 --note 'fan broken, back on Friday'\n"
       "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db";
   command.options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
-                     {"-p,--provider", "WHAT", "nvidia, or fake for simulated GPUs"},
+                     {"-p,--provider", "WHAT", "nvidia, amd, or fake for simulated GPUs"},
                      {"--force", "", "Clear reservations and queue, and believe --gpus"},
                      {"--yes", "", "Don't ask before --force clears"},
                      {"--group", "NAME", "Only members of this group may reserve"},

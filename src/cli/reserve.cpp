@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/visibility.h"
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "cli/command.h"
@@ -22,13 +23,14 @@ int execute(Session& session, const Arguments&) {
       session.host(), request, acquire_options_from(session, "reserve"), tell_waiting(session));
   const WallTime now = session.host().now().wall;
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) refuse(*refused, request, now);
-  const Reservation& held = std::get<Granted>(acquired).reservation;
+  const auto& granted = std::get<Granted>(acquired);
+  const Reservation& held = granted.reservation;
   if (config.flag("reserve.short")) {
     print(to_id_list(held.gpus) + "\n");
   } else if (config.flag("reserve.json")) {
     print(reservation_json(held));
   } else {
-    print(reservation_text(held, now));
+    print(reservation_text(held, shell_variables(granted), now));
   }
   return 0;
 }

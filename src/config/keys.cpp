@@ -47,13 +47,12 @@ Key duration(std::string_view name, std::string_view value, std::string_view mea
 }
 
 std::vector<Key> general_keys() {
-  Key probe = choice("probe", "auto", {"auto", "nvidia-smi", "fake"}, "how GPUs are looked at");
-  probe.words_later = {"nvml", "amd"};
   Key ignore = plain("ignore_processes", List, "processes that never count as use of a GPU");
   ignore.default_text = fmt::to_string(fmt::join(Settings{}.ignore_processes, ","));
   return {
       plain("store", Store, "where the state of the pool is kept"),
-      std::move(probe),
+      choice("probe", "auto", {"auto", "nvml", "nvidia-smi", "amd", "fake"},
+             "how GPUs are looked at"),
       duration("probe.deadline", "10s", "how long a look at the GPUs may take"),
       plain("fake.file", Path, "the simulated GPUs of the fake probe"),
       number("memory.threshold", 1024, 0, kMegabytesMax,

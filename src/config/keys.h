@@ -31,7 +31,6 @@ struct Key {
   std::int64_t min = 0;
   std::int64_t max = 0;
   std::vector<std::string_view> words = {};        ///< of a choice
-  std::vector<std::string_view> words_later = {};  ///< words with a meaning that this version lacks
 };
 
 /// All keys, in the order in which people are shown them.

@@ -149,10 +149,6 @@ std::string reason(const Key& key, const RawValue& raw) {
   if (std::holds_alternative<NestedList>(raw)) return "found lists or sections in a list, ";
   if (!std::holds_alternative<std::string>(raw)) return "found a list, ";
   const auto& text = std::get<std::string>(raw);
-  const auto& later = key.words_later;
-  if (std::find(later.begin(), later.end(), text) != later.end()) {
-    return "not available in this version, ";
-  }
   if (key.type == KeyType::Store && lower_case(text).starts_with("redis")) {
     return "this version has the embedded store only, ";
   }

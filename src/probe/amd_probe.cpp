@@ -59,7 +59,7 @@ Observation AmdProbe::look() {
   const Instant taken = clock_.now();
   Observation observation;
   observation.source = "KFD";
-  observation.gpus = look_at_kfd(root_, deadline_);
+  observation.gpus = look_at_kfd(root_);
   if (observation.gpus.empty()) observation = look_with_tools(root_, deadline_, started);
   observation.taken = taken;
   for (GpuReading& gpu : observation.gpus) {

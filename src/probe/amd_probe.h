@@ -10,7 +10,8 @@ namespace chg {
 
 class AmdProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. `deadline` is for one look, with all that it asks. `root` is
+  /// `clock` must outlive the probe. `deadline` is for the tools together; the driver's own files
+  /// have none, so let an IsolatedProbe read them. `root` is
   /// put before the paths of sysfs, /proc and /opt/rocm; the tools are looked up in PATH, then in
   /// /opt/rocm/bin.
   explicit AmdProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),

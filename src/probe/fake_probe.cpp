@@ -29,14 +29,19 @@ using nlohmann::json;
 constexpr const char* kModel = "Simulated H100 80GB";
 constexpr std::uint64_t kMemoryTotalMib = 81920;
 constexpr std::uint64_t kMemoryUsedMib = 45;
+constexpr std::uint64_t kPartMemoryTotalMib = 9984;
+constexpr std::uint64_t kPartMemoryUsedMib = 9;
+constexpr std::uint64_t kMeasureMax = 1'000'000;
 constexpr std::uint64_t kMemoryMibMax = 1ULL << 40;
 constexpr std::uint64_t kDelayMsMax = 3'600'000;
 constexpr int kGpusMax = 1024;
 
-const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms"};
+const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms", "standin"};
 const std::vector<std::string> kGpuKeys = {
-    "uuid",  "model",    "memory_total_mb", "memory_used_mb", "utilization_percent",
-    "error", "processes"};
+    "uuid",          "model",   "memory_total_mb", "memory_used_mb", "utilization_percent",
+    "temperature_c", "power_w", "pci_bus_id",      "error",          "processes",
+    "parts"};
+const std::vector<std::string> kPartKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
 const std::vector<std::string> kProcessKeys = {
     "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
 
@@ -143,6 +148,10 @@ std::string made_uuid(std::size_t index) {
   return fmt::format("GPU-00000000-0000-0000-0000-{:012}", index);
 }
 
+std::string made_part_uuid(std::size_t index, std::size_t place) {
+  return fmt::format("MIG-00000000-0000-0000-{:04}-{:012}", place, index);
+}
+
 std::optional<std::uint32_t> uid_of(const std::string& account) {
   passwd entry{};
   passwd* found = nullptr;
@@ -186,6 +195,36 @@ std::optional<GpuProcess> read_process(const Object& entry, ProcReader& proc) {
   return process;
 }
 
+std::optional<int> measured(const Object& entry, const char* key) {
+  const auto value = entry.number(key, kMeasureMax, std::nullopt);
+  return value ? std::optional(static_cast<int>(*value)) : std::nullopt;
+}
+
+// Domain, bus, device and function in hexadecimal digits.
+std::string read_pci_bus_id(const Object& entry) {
+  constexpr std::string_view kShape = "xxxx:xx:xx.x";
+  std::string address = entry.text("pci_bus_id").value_or("");
+  const bool fits =
+      address.empty() || std::equal(address.begin(), address.end(), kShape.begin(), kShape.end(),
+                                    [](char found, char wanted) {
+                                      const bool is_digit = (found >= '0' && found <= '9') ||
+                                                            (found >= 'a' && found <= 'f');
+                                      return wanted == 'x' ? is_digit : found == wanted;
+                                    });
+  if (!fits) entry.refuse("pci_bus_id", "an address like \"0000:3b:00.0\", in lower case");
+  return address;
+}
+
+GpuPart read_part(const Object& entry, const GpuReading& gpu) {
+  GpuPart part;
+  part.uuid = entry.text("uuid").value_or(
+      made_part_uuid(static_cast<std::size_t>(gpu.index), gpu.parts.size()));
+  part.model = entry.text("model").value_or(gpu.model + " MIG 1g.10gb");
+  part.memory_total_mib = entry.number("memory_total_mb", kMemoryMibMax, kPartMemoryTotalMib);
+  part.memory_used_mib = entry.number("memory_used_mb", kMemoryMibMax, kPartMemoryUsedMib);
+  return part;
+}
+
 GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
   GpuReading reading;
   reading.index = static_cast<int>(index);
@@ -196,12 +235,18 @@ GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
   if (const auto percent = entry.number("utilization_percent", 100, 0)) {
     reading.utilization_percent = static_cast<int>(*percent);
   }
+  reading.temperature_c = measured(entry, "temperature_c");
+  reading.power_w = measured(entry, "power_w");
+  reading.pci_bus_id = read_pci_bus_id(entry);
   reading.error = entry.text("error").value_or("");
   for (const Object& listed : entry.objects("processes", kProcessKeys)) {
     std::optional<GpuProcess> process = read_process(listed, proc);
     if (!process) continue;
     if (reading.memory_used_mib) *reading.memory_used_mib += process->memory_mib.value_or(0);
     reading.processes.push_back(std::move(*process));
+  }
+  for (const Object& part : entry.objects("parts", kPartKeys)) {
+    reading.parts.push_back(read_part(part, reading));
   }
   return reading;
 }
@@ -242,6 +287,7 @@ Observation FakeProbe::look() {
   for (const Object& entry : top.objects("gpus", kGpuKeys)) {
     observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_));
   }
+  if (top.has("standin") && !content["standin"].is_object()) top.refuse("standin", "an object");
   const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
   const std::string error = top.text("error").value_or("");

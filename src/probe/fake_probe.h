@@ -19,15 +19,25 @@
 // The file:   gpus                 the GPUs; the place in the array is the index
 //             error                why the probe fails as a whole; "" or left out: it doesn't
 //             delay_ms             how long a look takes (0)
+//             standin              an object for the stand-in of NVIDIA's library that the tests
+//                                  have (tests/standin/nvml.cpp), passed over here
 // A GPU:      uuid                 made from the index: "GPU-00000000-0000-0000-0000-000000000003"
 //             model                "Simulated H100 80GB"
 //             memory_total_mb      MiB (81920); null: unreadable
-//             memory_used_mb       MiB used besides the listed processes, whose memory is added
-//             (45);
-//                                  null: what is used is unreadable
+//             memory_used_mb       MiB used (45) besides the listed processes, whose memory is
+//                                  added; null: what is used is unreadable
 //             utilization_percent  0 to 100 (0); null: unreadable
+//             temperature_c        degrees Celsius; null or left out: unreadable
+//             power_w              watts; null or left out: unreadable
+//             pci_bus_id           "0000:3b:00.0"; left out: unknown
 //             error                why the GPU can't be used; "" or left out: it can
 //             processes            a list
+//             parts                a list of the parts of a GPU that is divided (MIG)
+// A part:     uuid                 made from its place: "MIG-00000000-0000-0000-0001-000000000003"
+//                                  is the second part of the GPU with index 3
+//             model                that of the GPU with " MIG 1g.10gb" behind it
+//             memory_total_mb      MiB (9984); null: unreadable
+//             memory_used_mb       MiB (9), its processes included; null: unreadable
 // A process:  pid                  above 0
 //             memory_mb            MiB on this GPU; null or left out: unreadable
 //             type                 "compute" or "graphics" ("compute")

@@ -1,17 +1,7 @@
 #include "probe/kfd_look.h"
 
 #include <algorithm>
-#include <csignal>
-#include <future>
-#include <memory>
-#include <system_error>
-#include <thread>
 
-#include <fmt/format.h>
-#include <pthread.h>
-
-#include "base/duration_text.h"
-#include "base/error.h"
 #include "probe/driver_pids.h"
 #include "probe/drm_clients.h"
 #include "probe/kfd_gpus.h"
@@ -35,22 +25,6 @@ void mark_unlisted(std::vector<GpuReading>& gpus) {
   }
 }
 
-// A thread gets the signal mask of its maker. Signals are for the thread that waits for them.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 std::vector<GpuReading> look_at_kfd(const std::string& root) {
@@ -69,30 +43,6 @@ std::vector<GpuReading> look_at_kfd(const std::string& root) {
     add_drm_clients(gpus, read_drm_clients(root));
   }
   return gpus;
-}
-
-std::vector<GpuReading> look_at_kfd(const std::string& root, std::chrono::nanoseconds deadline) {
-  using Gpus = std::vector<GpuReading>;
-  const auto promise = std::make_shared<std::promise<Gpus>>();
-  std::future<Gpus> answer = promise->get_future();
-  try {
-    const BlockedSignals blocked;
-    std::thread([promise, root] {
-      try {
-        promise->set_value(look_at_kfd(root));
-      } catch (...) {
-        promise->set_exception(std::current_exception());
-      }
-    }).detach();
-  } catch (const std::system_error& problem) {
-    throw errno_error("cannot start a thread", problem.code().value());
-  }
-  if (answer.wait_for(deadline) != std::future_status::ready) {
-    throw Error(ErrorKind::Failed,
-                fmt::format("the AMD driver did not answer within {}", to_short_text(deadline)),
-                "A GPU or its driver may be stuck: see dmesg.");
-  }
-  return answer.get();
 }
 
 }  // namespace chg

@@ -37,22 +37,22 @@ std::string reason_to_go_on(Reason reason) {
 
 }  // namespace
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, ProcReader proc, Duration deadline)
-    : NvidiaProbe(clock, std::move(proc), deadline, Sources()) {}
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline)
+    : NvidiaProbe(clock, deadline, Sources()) {}
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, ProcReader proc, Duration deadline, Sources sources)
-    : clock_(clock), proc_(std::move(proc)), deadline_(deadline), sources_(std::move(sources)) {}
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources)
+    : clock_(clock), deadline_(deadline), sources_(std::move(sources)) {}
 
 Observation NvidiaProbe::look() {
   const auto started = std::chrono::steady_clock::now();
   IsolatedProbe nvml(
-      "NVML", [this] { return NvmlProbe(clock_, proc_, sources_.library).try_look(); }, deadline_);
+      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_);
   LookResult result = nvml.try_look();
   if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
   const auto& failure = std::get<LookFailure>(result);
   const std::string reason = reason_to_go_on(failure.reason);
   if (reason.empty() || !find_program(sources_.program)) throw failure.error;
-  NvidiaSmiProbe nvidia_smi(clock_, proc_, deadline_, sources_.program);
+  NvidiaSmiProbe nvidia_smi(clock_, deadline_, sources_.program);
   Observation observation = nvidia_smi.look_since(started);
   observation.source += fmt::format(" (NVML: {})", reason);
   return observation;

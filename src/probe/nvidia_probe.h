@@ -5,7 +5,6 @@
 #include <string>
 
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
 
 namespace chg {
 
@@ -18,9 +17,8 @@ class NvidiaProbe final : public Probe {
   };
 
   /// `clock` must outlive the probe. `deadline` is for one look, with all that it tries.
-  explicit NvidiaProbe(const Clock& clock, ProcReader proc = ProcReader(),
-                       Duration deadline = std::chrono::seconds(10));
-  NvidiaProbe(const Clock& clock, ProcReader proc, Duration deadline, Sources sources);
+  explicit NvidiaProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10));
+  NvidiaProbe(const Clock& clock, Duration deadline, Sources sources);
 
   /// Asks the driver's library, in a process of its own, or where that can't be used (it is
   /// missing, too old, of another version than the driver, or crashes) nvidia-smi; the source says
@@ -31,7 +29,6 @@ class NvidiaProbe final : public Probe {
 
  private:
   const Clock& clock_;
-  ProcReader proc_;
   Duration deadline_;
   Sources sources_;
 };

@@ -180,8 +180,8 @@ LookFailure not_a_number_of_gpus(unsigned count) {
 
 }  // namespace
 
-NvmlProbe::NvmlProbe(const Clock& clock, ProcReader proc, std::string library)
-    : clock_(clock), proc_(std::move(proc)), library_(std::move(library)) {}
+NvmlProbe::NvmlProbe(const Clock& clock, std::string library)
+    : clock_(clock), library_(std::move(library)) {}
 
 Observation NvmlProbe::look() { return observation_or_throw(try_look()); }
 
@@ -200,9 +200,6 @@ LookResult NvmlProbe::try_look() {
   if (count.value == 0 || count.value > kGpusMax) return not_a_number_of_gpus(count.value);
   for (unsigned index = 0; index < count.value; ++index) {
     observation.gpus.push_back(GpuReader(library, index).read());
-  }
-  for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) proc_.fill(process);
   }
   return observation;
 }

@@ -5,15 +5,13 @@
 
 #include "probe/look_result.h"
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
 
 namespace chg {
 
 class NvmlProbe final : public Probe {
  public:
   /// `clock` must outlive the probe. `library` is loaded afresh for each look, as dlopen finds it.
-  explicit NvmlProbe(const Clock& clock, ProcReader proc = ProcReader(),
-                     std::string library = "libnvidia-ml.so.1");
+  explicit NvmlProbe(const Clock& clock, std::string library = "libnvidia-ml.so.1");
 
   /// As try_look; throws the Error of a failure.
   Observation look() override;
@@ -27,7 +25,6 @@ class NvmlProbe final : public Probe {
 
  private:
   const Clock& clock_;
-  ProcReader proc_;
   std::string library_;
 };
 

@@ -7,14 +7,18 @@
 
 namespace chg {
 
-std::string reservation_text(const Reservation& reservation, WallTime now) {
+std::string reservation_text(const Reservation& reservation,
+                             const std::vector<std::pair<std::string, std::string>>& variables,
+                             WallTime now) {
+  std::string exports;
+  for (const auto& [name, value] : variables) exports += fmt::format(" {}={}", name, value);
   const std::string ids = to_id_list(reservation.gpus);
   return fmt::format(
       "reserved {} until {}; copy this line to use {}:\n"
-      "export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={}\n"
+      "export{}\n"
       "give back with: canhazgpu release --gpu-ids {}\n",
       to_gpu_names(reservation.gpus), to_local_text(*reservation.ends, now),
-      reservation.gpus.size() == 1 ? "it" : "them", ids, ids);
+      reservation.gpus.size() == 1 ? "it" : "them", exports, ids);
 }
 
 std::string reservation_json(const Reservation& reservation) {

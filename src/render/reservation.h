@@ -2,13 +2,17 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/pool.h"
 
 namespace chg {
 
 /// The GPUs, until when, and the line to copy into a shell.
-std::string reservation_text(const Reservation& reservation, WallTime now);
+std::string reservation_text(const Reservation& reservation,
+                             const std::vector<std::pair<std::string, std::string>>& variables,
+                             WallTime now);
 
 /// The object that docs/schema/reservation.schema.json describes.
 std::string reservation_json(const Reservation& reservation);

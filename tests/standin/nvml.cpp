@@ -26,6 +26,7 @@
 // STANDIN_OLD, before there were MIG and versions of the lists; STANDIN_BARE, which lacks a needed
 // function.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -153,10 +154,11 @@ int give_number(const Device* device, const char* key, unsigned factor, unsigned
 }
 
 [[maybe_unused]] std::string default_uuid(const Device* device) {
-  const std::string index = std::to_string(device->index);
-  const std::string uuid =
-      "GPU-00000000-0000-0000-0000-" + std::string(12 - index.size(), '0') + index;
-  return device->part == kNoPart ? uuid : "MIG-" + uuid + "-" + std::to_string(device->part);
+  std::array<char, 64> uuid{};
+  const bool is_part = device->part != kNoPart;
+  std::snprintf(uuid.data(), uuid.size(), "%s-00000000-0000-0000-%04u-%012u",
+                is_part ? "MIG" : "GPU", is_part ? device->part : 0, device->index);
+  return uuid.data();
 }
 
 bool contains(const json& list, const json& value) {

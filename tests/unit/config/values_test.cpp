@@ -75,15 +75,13 @@ TEST(Value, ChoiceIsOneOfItsWords) {
             "invalid color 'Never' (from --flag): expected one of auto, always, never");
 }
 
-TEST(Value, ProbesOfALaterVersionAreRefusedAsSuch) {
-  for (const char* word : {"nvml", "amd"}) {
-    EXPECT_EQ(refusal("probe", word), std::string("invalid probe '") + word +
-                                          "' (from --flag): not available in this version, "
-                                          "expected one of auto, nvidia-smi, fake");
+TEST(Value, ProbeIsOneOfThoseThatThereAre) {
+  for (const char* word : {"auto", "nvml", "nvidia-smi", "amd", "fake"}) {
+    EXPECT_EQ(read<std::string>("probe", word), word);
   }
   EXPECT_EQ(refusal("probe", "intel"),
-            "invalid probe 'intel' (from --flag): expected one of auto, nvidia-smi, fake");
-  EXPECT_EQ(read<std::string>("probe", "nvidia-smi"), "nvidia-smi");
+            "invalid probe 'intel' (from --flag): expected one of auto, nvml, nvidia-smi, amd, "
+            "fake");
 }
 
 TEST(Value, GpuIdsComeAsATextOrAList) {

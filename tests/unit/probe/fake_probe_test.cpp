@@ -57,7 +57,10 @@ class Fake : public ::testing::Test {
 TEST_F(Fake, ReadsAWholeGpu) {
   const GpuReading gpu = look_at_one(
       R"({"uuid":"GPU-a","model":"M","memory_total_mb":1000,"memory_used_mb":10,
-          "utilization_percent":55,"error":"GPU is lost","processes":[
+          "utilization_percent":55,"temperature_c":41,"power_w":699,"pci_bus_id":"0001:3b:0a.0",
+          "error":"GPU is lost",
+          "parts":[{"uuid":"MIG-a","model":"P","memory_total_mb":500,"memory_used_mb":9}],
+          "processes":[
           {"pid":12,"memory_mb":300,"type":"graphics","user":"bob","uid":1001,
            "program":"python3","command_line":"python3 train.py","reservation_id":"r-1"}]})");
   GpuProcess process;
@@ -69,18 +72,19 @@ TEST_F(Fake, ReadsAWholeGpu) {
   process.memory_mib = 300;
   process.type = GpuProcess::Type::Graphics;
   process.reservation_id = "r-1";
-  const GpuReading expected{.index = 0,
-                            .uuid = "GPU-a",
-                            .model = "M",
-                            .pci_bus_id = "",
-                            .memory_used_mib = 310,
-                            .memory_total_mib = 1000,
-                            .utilization_percent = 55,
-                            .temperature_c = {},
-                            .power_w = {},
-                            .processes = {process},
-                            .parts = {},
-                            .error = "GPU is lost"};
+  const GpuReading expected{
+      .index = 0,
+      .uuid = "GPU-a",
+      .model = "M",
+      .pci_bus_id = "0001:3b:0a.0",
+      .memory_used_mib = 310,
+      .memory_total_mib = 1000,
+      .utilization_percent = 55,
+      .temperature_c = 41,
+      .power_w = 699,
+      .processes = {process},
+      .parts = {{.uuid = "MIG-a", .model = "P", .memory_used_mib = 9, .memory_total_mib = 500}},
+      .error = "GPU is lost"};
   EXPECT_EQ(gpu, expected);
 }
 
@@ -119,6 +123,31 @@ TEST_F(Fake, LeavesNullValuesMissing) {
   EXPECT_EQ(gpu.memory_used_mib, std::nullopt);
   EXPECT_EQ(gpu.memory_total_mib, std::nullopt);
   EXPECT_EQ(gpu.utilization_percent, std::nullopt);
+}
+
+TEST_F(Fake, MakesAPartOfAnEmptyEntry) {
+  put(R"({"gpus":[{},{"model":"M","parts":[{},{"memory_used_mb":null,"memory_total_mb":null}]}]})");
+  const GpuReading gpu = look().gpus.at(1);
+  ASSERT_EQ(gpu.parts.size(), 2U);
+  EXPECT_EQ(gpu.parts[0].uuid, "MIG-00000000-0000-0000-0000-000000000001");
+  EXPECT_EQ(gpu.parts[0].model, "M MIG 1g.10gb");
+  EXPECT_EQ(gpu.parts[0].memory_used_mib, 9U);
+  EXPECT_EQ(gpu.parts[0].memory_total_mib, 9984U);
+  EXPECT_EQ(gpu.parts[1].uuid, "MIG-00000000-0000-0000-0001-000000000001");
+  EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
+  EXPECT_EQ(gpu.parts[1].memory_total_mib, std::nullopt);
+  EXPECT_EQ(gpu.memory_used_mib, 45U);
+}
+
+TEST_F(Fake, LeavesMeasuresMissingThatAreNull) {
+  const GpuReading gpu = look_at_one(R"({"temperature_c":null,"power_w":null})");
+  EXPECT_EQ(gpu.temperature_c, std::nullopt);
+  EXPECT_EQ(gpu.power_w, std::nullopt);
+}
+
+TEST_F(Fake, PassesOverWhatIsForTheStandIn) {
+  put(R"({"gpus":[{}],"standin":{"init":18,"anything":[]}})");
+  EXPECT_EQ(look().gpus.size(), 1U);
 }
 
 TEST_F(Fake, LeavesTheMemoryOfAProcessMissingThatIsNullOrNotGiven) {
@@ -265,6 +294,17 @@ INSTANTIATE_TEST_SUITE_P(
                 "'4.5'"},
         Mistake{R"({"gpus":[{"utilization_percent":101}]})",
                 "gpus[0].utilization_percent must be a whole number up to 100, or null, not '101'"},
+        Mistake{R"({"gpus":[],"standin":18})", "standin must be an object, not '18'"},
+        Mistake{R"({"gpus":[{"power_w":-1}]})",
+                "gpus[0].power_w must be a whole number up to 1000000, or null, not '-1'"},
+        Mistake{R"({"gpus":[{"pci_bus_id":"0000:3B:00.0"}]})",
+                "gpus[0].pci_bus_id must be an address like \"0000:3b:00.0\", in lower case, not "
+                "'\"0000:3B:00.0\"'"},
+        Mistake{R"({"gpus":[{"pci_bus_id":"0000:3b:00"}]})",
+                "gpus[0].pci_bus_id must be an address like \"0000:3b:00.0\", in lower case, not "
+                "'\"0000:3b:00\"'"},
+        Mistake{R"({"gpus":[{"parts":[{"power_w":1}]}]})",
+                "unknown key 'gpus[0].parts[0].power_w'"},
         Mistake{R"({"gpus":[{"processes":{}}]})", "gpus[0].processes must be a list, not '{}'"},
         Mistake{R"({"gpus":[{"processes":[{}]}]})",
                 "gpus[0].processes[0].pid must be a process id, not 'null'"},

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "probe/fake_probe.h"
 #include "probe/isolated_probe.h"
 #include "probe/nvml_failure.h"
 #include "support/child.h"
@@ -36,7 +37,7 @@ class FixedClock final : public Clock {
 class Nvml : public ::testing::Test {
  protected:
   LookResult result(const std::string& generation = "full") {
-    return NvmlProbe(clock_, ProcReader(), standin_library(generation)).try_look();
+    return NvmlProbe(clock_, standin_library(generation)).try_look();
   }
 
   Observation look(const std::string& generation = "full") {
@@ -210,15 +211,6 @@ TEST_F(Nvml, LeavesTheMemoryOfAProcessMissingThatIsNotTold) {
   const GpuReading gpu = look_at(gpu_with(R"({"pid":2000000000,"user":"bob","memory_mb":null})"));
   ASSERT_EQ(gpu.processes.size(), 1U);
   EXPECT_EQ(gpu.processes[0].memory_mib, std::nullopt);
-}
-
-TEST_F(Nvml, TellsTheFactsOfAProcessFromProc) {
-  const GpuReading gpu =
-      look_at(gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())));
-  ASSERT_EQ(gpu.processes.size(), 1U);
-  EXPECT_EQ(gpu.processes[0].program, "unit_probe");
-  EXPECT_EQ(gpu.processes[0].uid, ::getuid());
-  EXPECT_TRUE(gpu.processes[0].start_ticks.has_value());
 }
 
 TEST_F(Nvml, ListsARealProcessWhileItRuns) {
@@ -485,18 +477,17 @@ TEST_F(Nvml, FailsWhereGpusCannotBeCounted) {
 
 TEST_F(Nvml, FailsWhereTheLibraryIsMissing) {
   const std::string path = folder_.path("libnvidia-ml.so.1");
-  const auto found = NvmlProbe(clock_, ProcReader(), path).try_look();
+  const auto found = NvmlProbe(clock_, path).try_look();
   const auto& failed = std::get<LookFailure>(found);
   EXPECT_EQ(failed.reason, Reason::LibraryMissing);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
   EXPECT_NE(failed.error.hint(), "");
-  expect_error(ErrorKind::Failed, "was not found",
-               [&] { NvmlProbe(clock_, ProcReader(), path).look(); });
+  expect_error(ErrorKind::Failed, "was not found", [&] { NvmlProbe(clock_, path).look(); });
 }
 
 TEST_F(Nvml, FailsWhereTheLibraryCannotBeLoaded) {
   const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
-  const auto found = NvmlProbe(clock_, ProcReader(), path).try_look();
+  const auto found = NvmlProbe(clock_, path).try_look();
   const auto& failed = std::get<LookFailure>(found);
   EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
   EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),
@@ -512,10 +503,22 @@ TEST_F(Nvml, FailsWhereTheLibraryLacksWhatIsNeeded) {
   EXPECT_EQ(failed.error.hint(), "Update the NVIDIA driver: version 450 or newer is needed.");
 }
 
+TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
+  scenario_.put(fmt::format(
+                    R"({{}},{{"model":"M","memory_used_mb":1,"power_w":3,"temperature_c":4}},
+                    {{"memory_total_mb":7,"pci_bus_id":"0000:3b:00.0","parts":[{{}},{{}}]}},
+                    {{"processes":[{{"pid":{},"memory_mb":8000}}],"utilization_percent":null}})",
+                    ::getpid()),
+                R"("init":0)");
+  const Observation expected = FakeProbe(clock_, ProcReader(), scenario_.file()).look();
+  Observation found = look();
+  ProcReader().fill(found);  // as the fake provider does
+  EXPECT_EQ(found.gpus, expected.gpus);
+}
+
 LookFailure isolated_failure(const Clock& clock, Duration deadline) {
   IsolatedProbe probe(
-      "NVML", [&] { return NvmlProbe(clock, ProcReader(), standin_library()).try_look(); },
-      deadline);
+      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_look(); }, deadline);
   const LookResult found = probe.try_look();
   if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
   ADD_FAILURE() << "no failure";

@@ -16,10 +16,12 @@ inline std::string standin_library(const std::string& generation = "full") {
 /// The scenario that the stand-in reads, for the life of a test.
 class StandinScenario {
  public:
-  StandinScenario() { ::setenv(kVariable, folder_.path("scenario.json").c_str(), 1); }
+  StandinScenario() { ::setenv(kVariable, file().c_str(), 1); }
   ~StandinScenario() { ::unsetenv(kVariable); }
   StandinScenario(const StandinScenario&) = delete;
   StandinScenario& operator=(const StandinScenario&) = delete;
+
+  std::string file() const { return folder_.path("scenario.json"); }
 
   /// `gpus` and `standin`: the content of the list and of the object of that name.
   void put(const std::string& gpus, const std::string& standin = "") {

@@ -17,7 +17,9 @@ Reservation held(std::vector<int> gpus) {
 }
 
 TEST_F(ReservationText, TellsGpusExpiryAndTheLineToCopy) {
-  const std::string text = reservation_text(held({0, 2}), noon().wall);
+  const std::string text = reservation_text(
+      held({0, 2}), {{"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}, {"CUDA_VISIBLE_DEVICES", "0,2"}},
+      noon().wall);
   const auto lines = lines_of(text);
   EXPECT_NE(lines.at(0).find("GPUs 0 and 2 until 16:15"), std::string::npos) << text;
   EXPECT_NE(text.find("\nexport CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0,2\n"),
