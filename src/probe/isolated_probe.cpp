@@ -56,7 +56,9 @@ int leave_parent(int fd) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   constexpr int kKept = STDERR_FILENO + 1;
   if (fd != kKept) ::dup2(fd, kKept);
-  ::close_range(kKept + 1, ~0U, 0);
+  // A lock belongs to whoever has the file open, and a looker may be there for long. closefrom
+  // works on kernels that have no close_range, too.
+  ::closefrom(kKept + 1);
   ::close(STDIN_FILENO);
   const int nothing = ::open("/dev/null", O_RDWR);
   ::dup2(nothing, STDOUT_FILENO);

@@ -192,7 +192,7 @@ LookResult NvmlProbe::try_look() {
   if (const auto* failure = std::get_if<LookFailure>(&opened)) return *failure;
   auto& library = std::get<NvmlLibrary>(opened);
   const Session session(library);
-  if (session.failure()) return *session.failure();
+  if (const auto& failure = session.failure()) return *failure;
   const NvmlAnswer<std::string> version = library.driver_version();
   observation.source = version.is_given() ? "NVML " + version.value : "NVML";
   const NvmlAnswer<unsigned> count = library.device_count();
