@@ -1,0 +1,131 @@
+// What the pool should be, kept beside it and written from docs/semantics.md and not from `core`:
+// each stage of an update is done here too, with the simulated host's own knowledge, and then the
+// pool must be the same. Where the rules leave a choice (which of equal GPUs, whether a dead waiter
+// is dropped yet), what the pool did is checked and taken over.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/changes.h"
+#include "core/pool.h"
+#include "core/schedule.h"
+#include "sim/machine.h"
+
+namespace chg::sim {
+
+/// What is known against a GPU that nobody has reserved.
+struct Known {
+  bool broken = false;  ///< else somebody uses it
+  bool users_known = false;
+  std::vector<std::uint32_t> uids;  ///< ascending
+  Instant seen;
+};
+
+struct ModelGpu {
+  int owner = kNobody;  ///< the client that has it
+  bool drained = false;
+  std::optional<Known> known;
+  std::optional<Instant> released;
+  std::map<std::uint32_t, WallTime> used_by;
+};
+
+/// A client's request, and its reservation once it is granted.
+struct Entry {
+  Request request;
+  std::optional<Reservation> held;
+  int process = kNobody;     ///< key of the waiter, later the command
+  int supervisor = kNobody;  ///< key
+};
+
+class Model {
+ public:
+  Model(const Machine& machine, int gpus, Policy policy);
+
+  // The stages of an update, as seen from a pid namespace.
+  void reap(int space, const Sighting* sighting);
+  void observe(const Sighting& sighting);
+  /// Checks what `core` granted, and takes it over.
+  void schedule(int space, const Pool& pool, const std::vector<std::string>& granted);
+  /// Holds the pool against what it should be, and takes its new usage records. Throws Violation.
+  void compare(const Pool& pool);
+
+  // Changes.
+  void join(int client, const Request& request, int process);
+  void leave(int client);
+  void forget(int client);
+  void give_back(int client, const Request& request, const Sighting& sighting);
+  void claim(int client, Duration duration);
+  void attach(int client, int supervisor);
+  void beat_request(int client);
+  void beat_reservation(int client);
+  void mark_ending(int client, End end);
+  void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
+  void end(int client, const Instant& at, End end);
+  void drop_gone_waiters(int space);
+  void drain(const std::vector<int>& gpus, bool out_of_service);
+  void clear();
+  /// False when it must be refused, and nothing changes.
+  bool release(std::uint32_t uid, bool admin, const std::vector<int>& gpus, bool labelled,
+               bool runs);
+  bool extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, Duration by);
+  bool cancel(std::uint32_t uid, bool admin, int client);
+  bool accepts(const Request& request) const;
+
+  const Entry* waiting(int client) const;
+  const Entry* holding(int client) const;
+  const std::vector<int>& queue() const { return queue_; }
+  const std::vector<int>& holders() const { return holders_; }
+  const Entry& entry(int client) const { return entries_.at(client); }
+  const std::vector<ModelGpu>& gpus() const { return gpus_; }
+  std::vector<int> job_on_gpus(int client, const Sighting& sighting) const;
+
+  /// What each waiting request holds, in the order of the queue.
+  std::vector<std::vector<int>> held() const;
+  /// Duration that all GPUs together were reserved between the two times.
+  Duration used_between(WallTime from, WallTime to) const;
+  std::size_t records() const { return spans_.size(); }
+
+  /// Whether it is over, as far as those in `space` can tell.
+  bool is_dead(int process, const Instant& heartbeat, int space) const;
+
+ private:
+  struct Span {
+    WallTime start;
+    WallTime end;
+  };
+  struct Ending {
+    int client;
+    Instant at;
+    End end;
+  };
+
+  std::optional<Ending> ending_of(int client, Entry& entry, int space, const Sighting* sighting);
+  std::optional<Ending> ending_of_run(int client, Entry& entry, int space,
+                                      const Sighting* sighting);
+  void end_on(int client, const std::vector<int>& gpus, const Instant& at, End end);
+  void free(int client);
+  bool may_use(const Request& request, int gpu) const;
+  void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable);
+  void compare_queue(const Pool& pool) const;
+  void compare_reservations(const Pool& pool) const;
+  void compare_gpu(const Gpu& gpu);
+  void compare_records(const Pool& pool);
+  void require_preferred(const Request& request, const std::vector<int>& chosen,
+                         const std::vector<int>& usable) const;
+
+  const Machine& machine_;
+  Policy policy_;
+  Settings settings_;
+  std::vector<ModelGpu> gpus_;
+  std::map<int, Entry> entries_;
+  std::vector<int> queue_;    ///< clients, by arrival
+  std::vector<int> holders_;  ///< clients, by start
+  std::uint64_t arrivals_ = 1;
+  std::vector<UsageRecord> expected_;  ///< of the update that goes on
+  std::vector<Span> spans_;            ///< one for each usage record
+};
+
+}  // namespace chg::sim

@@ -1,0 +1,113 @@
+#include "sim/promises.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "sim/violation.h"
+
+namespace chg::sim {
+namespace {
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+std::vector<bool> reserved_gpus(const Pool& pool) {
+  std::vector<bool> reserved(pool.gpus.size());
+  for (const Reservation& held : pool.reservations) {
+    if (held.gpus.empty()) throw Violation("empty reservation", held.id);
+    for (const int gpu : held.gpus) {
+      if (reserved.at(at(gpu))) {
+        throw Violation("reserved twice", fmt::format("GPU {}, by {} too", gpu, held.id));
+      }
+      reserved[at(gpu)] = true;
+    }
+  }
+  return reserved;
+}
+
+void require_unique_ids(const Pool& pool) {
+  std::unordered_set<std::string> ids;
+  for (const Reservation& held : pool.reservations) {
+    if (!ids.insert(held.id).second) throw Violation("id twice", held.id);
+  }
+  for (const Request& request : pool.queue) {
+    if (!ids.insert(request.id).second) throw Violation("id twice", request.id);
+  }
+}
+
+bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen) {
+  const bool asks = request.gpu_ids.empty() ||
+                    std::count(request.gpu_ids.begin(), request.gpu_ids.end(), gpu.index) > 0;
+  if (!asks || gpu.out_of_service) return false;
+  if (seen.use == Seen::Use::Free) return true;
+  return request.force && seen.use == Seen::Use::Used && seen.users_known &&
+         seen.uids == std::vector<std::uint32_t>{request.account.uid};
+}
+
+}  // namespace
+
+void require_order(const Pool& pool, const Model& model, const Machine& machine, int space) {
+  reserved_gpus(pool);
+  require_unique_ids(pool);
+  for (const int client : model.holders()) {
+    const Entry& entry = model.entry(client);
+    const Reservation& held = *entry.held;
+    const bool expires = held.kind == Kind::Manual && held.ends;
+    if (expires && *held.ends <= machine.now().wall) throw Violation("outlives its time", held.id);
+    // A supervisor, or somebody who looks, may have something to say first.
+    const Process& process = *machine.find(entry.process);
+    const bool is_of_old_boot = process.boot != machine.boot();
+    const bool waits_for_nobody = entry.supervisor == kNobody || is_of_old_boot ||
+                                  process.space != space;
+    if (held.holder && waits_for_nobody &&
+        model.is_dead(entry.process, held.last_heartbeat, space)) {
+      throw Violation("outlives its holder", held.id);
+    }
+  }
+}
+
+void require_service(const Pool& pool, const Model& model, const Machine& machine,
+                     const Sighting& sighting) {
+  std::vector<bool> taken = reserved_gpus(pool);
+  for (const int client : model.queue()) {
+    const Entry& entry = model.entry(client);
+    const Request& request = entry.request;
+    if (model.is_dead(entry.process, request.last_heartbeat, sighting.space)) continue;
+    std::vector<int> usable;
+    for (const Gpu& gpu : pool.gpus) {
+      const bool is_left = !taken[at(gpu.index)];
+      if (is_left && is_truly_free(request, gpu, sighting.gpus[at(gpu.index)])) {
+        usable.push_back(gpu.index);
+      }
+    }
+    if (usable.size() >= at(request.count)) {
+      throw Violation("served too late", fmt::format("{} waits for {} GPUs, and {} are free",
+                                                     request.id, request.count, usable.size()));
+    }
+    for (const int gpu : usable) taken[at(gpu)] = true;
+  }
+  for (const int client : model.holders()) {
+    const Entry& entry = model.entry(client);
+    const Reservation& held = *entry.held;
+    if (held.kind != Kind::Run || machine.is_alive(entry.process)) continue;
+    const bool is_seen = machine.find(entry.process)->space == sighting.space;
+    if (!is_seen || machine.can_act(entry.supervisor)) continue;
+    const bool readable = std::all_of(held.gpus.begin(), held.gpus.end(),
+                                      [&](int gpu) { return sighting.gpus[at(gpu)].readable; });
+    if (readable && model.job_on_gpus(client, sighting).empty()) {
+      throw Violation("outlives its job", held.id);
+    }
+  }
+}
+
+void require_free(const Request& request, const std::vector<int>& gpus, const Sighting& sighting) {
+  for (const int gpu : gpus) {
+    Gpu any;
+    any.index = gpu;
+    if (is_truly_free(request, any, sighting.gpus[at(gpu)])) continue;
+    throw Violation("not free", fmt::format("{} trusts in GPU {}", request.id, gpu));
+  }
+}
+
+}  // namespace chg::sim

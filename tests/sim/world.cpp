@@ -1,0 +1,360 @@
+#include "sim/world.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "core/changes.h"
+#include "core/reap.h"
+#include "core/report.h"
+#include "core/schedule.h"
+#include "sim/promises.h"
+#include "sim/violation.h"
+
+namespace chg::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string id_of(int client) { return fmt::format("c{}", client); }
+
+Account account_of(std::uint32_t uid) { return {uid, fmt::format("u{}", uid)}; }
+
+}  // namespace
+
+World::World(const Setup& setup)
+    : setup_(setup), machine_(setup.gpus), model_(machine_, setup.gpus, setup.policy) {
+  settings_.policy = setup.policy;
+  pool_.provider = "fake";
+  for (int index = 0; index < setup.gpus; ++index) {
+    Gpu gpu;
+    gpu.index = index;
+    gpu.uuid = fmt::format("GPU-{}", index);
+    pool_.gpus.push_back(std::move(gpu));
+  }
+}
+
+const Client* World::client(int number) const {
+  const auto index = static_cast<std::size_t>(number);
+  return index < clients_.size() ? clients_[index].get() : nullptr;
+}
+
+Client* World::find(int number) {
+  const auto index = static_cast<std::size_t>(number);
+  return number >= 0 && index < clients_.size() ? clients_[index].get() : nullptr;
+}
+
+std::shared_ptr<const Pool> World::snapshot() {
+  if (!snapshot_) snapshot_ = std::make_shared<const Pool>(pool_);
+  return snapshot_;
+}
+
+bool World::update(int space, const Sighting* sighting, const Change& change,
+                   const Expected& expected) {
+  ++updates_;
+  snapshot_.reset();
+  const Instant now = machine_.now();
+  const LivenessOf& liveness = machine_.liveness(space);
+  const Observation* observation = sighting == nullptr ? nullptr : &sighting->observation;
+  reap(pool_, now, liveness, settings_, observation);
+  model_.reap(space, sighting);
+  if (sighting != nullptr) {
+    observe(pool_, *observation, settings_);
+    model_.observe(*sighting);
+  }
+  bool accepted = true;
+  try {
+    change(pool_);
+  } catch (const Error&) {
+    // The store would write nothing at all; here what was over stays over, which nobody asked for
+    // and nobody can complain of.
+    accepted = false;
+  }
+  if (expected(model_) != accepted) {
+    throw Violation("authority", accepted ? "a change was not refused" : "a change was refused");
+  }
+  const auto granted = schedule(pool_, now, settings_, liveness);
+  grants_ += granted.size();
+  model_.schedule(space, pool_, granted);
+  model_.compare(pool_);
+  require_order(pool_, model_, machine_, space);
+  const bool sees_now = sighting != nullptr && sighting->version == machine_.version() &&
+                        sighting->observation.taken == now;
+  if (sees_now) require_service(pool_, model_, machine_, *sighting);
+  history_.insert(history_.end(), pool_.ended.begin(), pool_.ended.end());
+  pool_.ended.clear();
+  return accepted;
+}
+
+void World::apply(const Event& event) {
+  machine_.advance(milliseconds(event.after_ms));
+  Client* client = find(event.who);
+  switch (event.what) {
+    case What::Arrive:
+      return arrive(event);
+    case What::Step:
+      if (client != nullptr) step(*client, event.choice);
+      return;
+    case What::Supervise:
+      if (client != nullptr) supervise(*client, event.choice);
+      return;
+    case What::Interrupt:
+      if (client != nullptr) interrupt(*client);
+      return;
+    case What::Spawn:
+      return spawn(event);
+    case What::Intrude:
+      return intrude(event);
+    case What::Kill:
+      return machine_.kill(event.who);
+    case What::KillJob:
+      kill_job(event.who);
+      if (event.choice == 1) machine_.kill(supervisor_key(event.who));
+      return;
+    case What::Stop:
+      return machine_.stop(event.who, true);
+    case What::Continue:
+      return machine_.stop(event.who, false);
+    case What::Break:
+      for (const int gpu : existing(event.gpus)) {
+        machine_.set_fault(gpu, static_cast<Fault>(event.choice));
+      }
+      return;
+    case What::Mend:
+      for (const int gpu : existing(event.gpus)) machine_.set_fault(gpu, Fault::None);
+      return;
+    case What::BreakProbe:
+      return machine_.set_probe_fails(true);
+    case What::MendProbe:
+      return machine_.set_probe_fails(false);
+    case What::Reboot:
+      machine_.reboot(milliseconds(event.by_ms));
+      return forget_inactive();
+    case What::StepClock:
+      return machine_.step_wall(milliseconds(event.by_ms));
+    case What::Drain:
+      return set_service(event, true);
+    case What::Undrain:
+      return set_service(event, false);
+    case What::Cancel:
+      return cancel_request(event);
+    case What::Release:
+      return release_gpus(event);
+    case What::Extend:
+      return extend_reservations(event);
+    case What::Clear:
+      return clear();
+    case What::Report:
+      return check_report(milliseconds(event.by_ms));
+    case What::Settle:
+      return settle();
+  }
+}
+
+std::vector<int> World::existing(const std::vector<int>& gpus) const {
+  std::vector<int> found;
+  for (const int gpu : gpus) {
+    if (gpu >= 0 && gpu < setup_.gpus) found.push_back(gpu);
+  }
+  return found;
+}
+
+void World::forget_inactive() {
+  std::erase_if(active_, [&](int number) {
+    return !machine_.is_alive(process_key(number)) && !machine_.is_alive(supervisor_key(number));
+  });
+}
+
+void World::arrive(const Event& event) {
+  const Sight sighting = machine_.look(event.space);
+  // Nothing was read: `run` and `reserve` fail before they join.
+  if (!sighting && !event.flags.views) return;
+  if (active_.size() % 16 == 0) forget_inactive();
+  const auto index = static_cast<std::size_t>(event.number);
+  if (index >= clients_.size()) clients_.resize(index + 1);
+  if (clients_[index]) return;
+  clients_[index] = std::make_unique<Client>();
+  Client& client = *clients_[index];
+  client.number = event.number;
+  client.space = event.space;
+  client.views = event.flags.views;
+  client.nonblock = event.flags.nonblock;
+  client.uses_gpus = event.flags.uses_gpus;
+  client.leftovers = event.leftovers;
+  client.sighting = sighting;
+  Request& request = client.request;
+  request.id = id_of(event.number);
+  request.account = account_of(event.uid);
+  if (event.flags.labelled) request.label = "x";
+  request.kind = event.kind;
+  request.count = event.count;
+  request.gpu_ids = event.gpus;
+  request.force = event.flags.force;
+  if (event.by_ms > 0) request.duration = milliseconds(event.by_ms);
+  const bool is_job = !client.views && event.kind == Kind::Run;
+  machine_.start(process_key(event.number), event.uid, event.space,
+                 is_job ? event.number : kNobody);
+  request.waiter = machine_.identity(process_key(event.number));
+  active_.push_back(event.number);
+}
+
+std::vector<int> World::members(int client) const {
+  std::vector<int> found;
+  for (const int key : machine_.living()) {
+    if (machine_.find(key)->job == client) found.push_back(key);
+  }
+  return found;
+}
+
+void World::kill_job(int client) {
+  for (const int key : members(client)) machine_.kill(key);
+}
+
+void World::spawn(const Event& event) {
+  const Client* client = find(event.who);
+  const int key = process_key(event.number);
+  if (client == nullptr || client->gpus.empty() || machine_.find(key) != nullptr) return;
+  if (members(event.who).empty()) return;
+  std::vector<int> gpus;
+  for (const int one : event.gpus) {
+    gpus.push_back(client->gpus[static_cast<std::size_t>(one) % client->gpus.size()]);
+  }
+  Process& process =
+      machine_.start(key, client->request.account.uid, client->space, client->number);
+  process.hides_environment = event.flags.hides_environment;
+  process.hides_memory = event.flags.hides_memory;
+  process.is_ignored = event.flags.is_ignored;
+  machine_.use(process, gpus, static_cast<std::uint64_t>(event.memory_mib));
+}
+
+void World::intrude(const Event& event) {
+  const int key = process_key(event.number);
+  if (machine_.find(key) != nullptr) return;
+  Process& process = machine_.start(key, event.uid, event.space, kNobody);
+  process.hides_environment = event.flags.hides_environment;
+  process.hides_memory = event.flags.hides_memory;
+  process.is_ignored = event.flags.is_ignored;
+  machine_.use(process, existing(event.gpus), static_cast<std::uint64_t>(event.memory_mib));
+}
+
+// ---- Short commands
+
+void World::release_gpus(const Event& event) {
+  ReleaseSelection selection;
+  selection.gpu_ids = event.gpus;
+  if (event.flags.labelled) selection.label = "x";
+  selection.runs = event.flags.runs;
+  const Caller caller{account_of(event.uid), event.flags.admin};
+  Released released;
+  update(
+      event.space, nullptr,
+      [&](Pool& pool) { released = release(pool, caller, selection, machine_.now()); },
+      [&](Model& model) {
+        return model.release(event.uid, event.flags.admin, event.gpus, event.flags.labelled,
+                             event.flags.runs);
+      });
+  // The processes of the runs are ended after; some may hang for a while in the driver.
+  for (const Reservation& run : released.runs) {
+    if (event.choice == 0) kill_job(std::stoi(run.id.substr(1)));
+  }
+}
+
+void World::extend_reservations(const Event& event) {
+  const Caller caller{account_of(event.uid), event.flags.admin};
+  const Duration by = milliseconds(event.by_ms);
+  update(
+      event.space, nullptr, [&](Pool& pool) { extend(pool, caller, event.gpus, by); },
+      [&](Model& model) { return model.extend(event.uid, event.flags.admin, event.gpus, by); });
+}
+
+void World::cancel_request(const Event& event) {
+  // An id that begins another one's is ambiguous: 'c1' and 'c12'.
+  const std::string id = id_of(event.who);
+  const auto matches = std::count_if(pool_.queue.begin(), pool_.queue.end(),
+                                     [&](const Request& one) { return one.id.starts_with(id); });
+  if (matches > 1) return;
+  const Caller caller{account_of(event.uid), event.flags.admin};
+  update(
+      event.space, nullptr,
+      [&](Pool& pool) {
+        drop_gone_waiters(pool, machine_.now(), machine_.liveness(event.space), settings_);
+        cancel(pool, caller, id);
+      },
+      [&](Model& model) {
+        model.drop_gone_waiters(event.space);
+        return model.cancel(event.uid, event.flags.admin, event.who);
+      });
+}
+
+void World::set_service(const Event& event, bool out_of_service) {
+  const std::vector<int> gpus = existing(event.gpus);
+  update(
+      0, nullptr,
+      [&](Pool& pool) {
+        for (const int gpu : gpus) {
+          std::optional<std::string>& note = find_gpu(pool, gpu)->out_of_service;
+          note = out_of_service ? std::optional<std::string>("fan") : std::nullopt;
+        }
+      },
+      [&](Model& model) {
+        model.drain(gpus, out_of_service);
+        return true;
+      });
+}
+
+void World::clear() {
+  update(
+      0, nullptr,
+      [&](Pool& pool) {
+        while (!pool.reservations.empty()) {
+          const std::string id = pool.reservations.front().id;
+          end_reservation(pool, id, machine_.now(), End::Cleared);
+        }
+        pool.queue.clear();
+      },
+      [](Model& model) {
+        model.clear();
+        return true;
+      });
+}
+
+void World::check_report(Duration period) const {
+  const WallTime to = machine_.now().wall;
+  const WallTime from = to - period;
+  const Report told = report(history_, pool_.reservations, from, to, ReportBy::User);
+  const std::chrono::duration<double, std::ratio<3600>> expected = model_.used_between(from, to);
+  if (std::abs(told.total_gpu_hours - expected.count()) > 1e-6 * (1 + expected.count())) {
+    throw Violation("report", fmt::format("{} GPU hours, and should be {}", told.total_gpu_hours,
+                                          expected.count()));
+  }
+}
+
+// Nothing that has ended may stay for longer than anybody can be silent.
+void World::settle() {
+  const std::vector<int> living = machine_.living();
+  for (const int key : living) machine_.kill(key);
+  for (int gpu = 0; gpu < setup_.gpus; ++gpu) machine_.set_fault(gpu, Fault::None);
+  machine_.set_probe_fails(false);
+  machine_.advance(settings_.heartbeat_timeout + milliseconds(1));
+  forget_inactive();
+  const Sight sighting = machine_.look(0);
+  update(
+      0, sighting.get(),
+      [&](Pool& pool) {
+        drop_gone_waiters(pool, machine_.now(), machine_.liveness(0), settings_);
+      },
+      [](Model& model) {
+        model.drop_gone_waiters(0);
+        return true;
+      });
+  if (!pool_.queue.empty()) throw Violation("waits for ever", pool_.queue.front().id);
+  for (const Reservation& held : pool_.reservations) {
+    const bool lives_by_expiry = held.kind == Kind::Manual && !held.holder;
+    if (!lives_by_expiry) throw Violation("stays for ever", held.id);
+  }
+  check_report(std::chrono::hours(24 * 365));
+  if (history_.size() != model_.records()) throw Violation("records", "some are lost");
+}
+
+}  // namespace chg::sim

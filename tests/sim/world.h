@@ -1,0 +1,132 @@
+// canhazgpu at work on a simulated host: clients, supervisors and a pool that they change with the
+// functions of `core`, in the order in which `app` calls them. After every update the pool is held
+// against the model and against what is true of the host.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/pool.h"
+#include "core/settings.h"
+#include "sim/event.h"
+#include "sim/machine.h"
+#include "sim/model.h"
+
+namespace chg::sim {
+
+/// A program that somebody started, and the supervisor that it started in turn.
+struct Client {
+  enum class Phase {
+    Looked,    ///< has looked, and will change the pool in the light of that
+    Waits,     ///< is in the queue, or was when it last read the pool
+    Verified,  ///< has looked at what it was granted
+    Cares,     ///< first in line: has looked at what blocks it
+    Granted,   ///< trusts its grant
+    Runs,      ///< is the command now, or has claimed its reservation
+    Left,
+  };
+  enum class Supervisor { None, Watches, Looked, Left };
+
+  int number = 0;
+  int space = 0;
+  bool views = false;
+  bool nonblock = false;
+  bool uses_gpus = false;
+  Leftovers leftovers = Leftovers::Keep;
+  Phase phase = Phase::Looked;
+  Request request;
+  Sight sighting;
+  std::shared_ptr<const Pool> pool;  ///< as it last read it
+  bool is_fresh = false;             ///< `pool` was written in the light of `sighting`
+  Instant last_heartbeat;
+  std::vector<int> gpus;  ///< what its command was told to use
+
+  Supervisor supervisor = Supervisor::None;
+  Sight supervisor_sighting;
+  Instant supervised_since;
+  Instant supervisor_heartbeat;
+  std::optional<Duration> timeout;
+  bool timed_out = false;
+};
+
+inline int process_key(int client) { return 2 * client; }
+inline int supervisor_key(int client) { return 2 * client + 1; }
+
+class World {
+ public:
+  explicit World(const Setup& setup);
+
+  /// Carries the event out; one that makes no sense here does nothing. Throws Violation.
+  void apply(const Event& event);
+
+  const Machine& machine() const { return machine_; }
+  const Model& model() const { return model_; }
+  const Client* client(int number) const;
+  /// Clients of which some process may still act.
+  const std::vector<int>& active() const { return active_; }
+  std::uint64_t updates() const { return updates_; }
+  std::uint64_t grants() const { return grants_; }
+
+ private:
+  using Change = std::function<void(Pool&)>;
+  using Expected = std::function<bool(Model&)>;
+
+  // One update_pool. Returns whether the change was accepted.
+  bool update(int space, const Sighting* sighting, const Change& change, const Expected& expected);
+  std::shared_ptr<const Pool> snapshot();
+
+  void arrive(const Event& event);
+  void step(Client& client, int choice);
+  void view(Client& client, int choice);
+  void join(Client& client);
+  void go_on(Client& client, int choice);
+  void wait(Client& client, int choice);
+  void take_care(Client& client, const Sighting* sighting, bool decides);
+  void look_at_grant(Client& client, const Reservation& held);
+  void trust_or_give_back(Client& client);
+  bool is_usable(const Client& client, const Reservation& held) const;
+  void leave_queue(Client& client);
+  void interrupt(Client& client);
+  void use_grant(Client& client, int choice);
+  void attach(Client& client);
+  void exit(Client& client);
+  void decide(const Client& client) const;
+
+  void supervise(Client& client, int choice);
+  void watch_command(Client& client, int choice);
+  void deal_with_leftovers(Client& client);
+  void note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers);
+  void give_gpus_back(Client& client);
+  void change_own(Client& client, const std::function<void(Reservation&)>& change,
+                  const std::function<void(Model&)>& expected);
+  std::vector<int> members(int client) const;
+  void kill_job(int client);
+
+  void spawn(const Event& event);
+  void intrude(const Event& event);
+  void release_gpus(const Event& event);
+  void extend_reservations(const Event& event);
+  void cancel_request(const Event& event);
+  void set_service(const Event& event, bool out_of_service);
+  void clear();
+  void check_report(Duration period) const;
+  void settle();
+  std::vector<int> existing(const std::vector<int>& gpus) const;
+  Client* find(int number);
+  void forget_inactive();
+
+  Setup setup_;
+  Settings settings_;
+  Machine machine_;
+  Model model_;
+  Pool pool_;
+  std::vector<UsageRecord> history_;
+  std::vector<std::unique_ptr<Client>> clients_;  ///< by number
+  std::vector<int> active_;
+  std::shared_ptr<const Pool> snapshot_;  ///< of pool_ as it is; missing until somebody reads it
+  std::uint64_t updates_ = 0;
+  std::uint64_t grants_ = 0;
+};
+
+}  // namespace chg::sim

@@ -1,0 +1,312 @@
+// The life of a client, as in app/acquire.cpp, app/reserve.cpp and app/run.cpp: one step is what it
+// does between two moments at which others may act.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "core/changes.h"
+#include "core/reap.h"
+#include "sim/promises.h"
+#include "sim/violation.h"
+#include "sim/world.h"
+
+namespace chg::sim {
+namespace {
+
+void erase_from_queue(Pool& pool, const std::string& id) {
+  std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
+}
+
+void erase_reservation(Pool& pool, const std::string& id) {
+  std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+}
+
+}  // namespace
+
+void World::exit(Client& client) {
+  client.phase = Client::Phase::Left;
+  client.pool.reset();
+  client.sighting.reset();
+  machine_.kill(process_key(client.number));
+}
+
+void World::step(Client& client, int choice) {
+  if (!machine_.can_act(process_key(client.number))) return;
+  switch (client.phase) {
+    case Client::Phase::Looked:
+      return client.views ? view(client, choice) : join(client);
+    case Client::Phase::Waits:
+      return go_on(client, choice);
+    case Client::Phase::Verified:
+      return trust_or_give_back(client);
+    case Client::Phase::Cares:
+      client.phase = Client::Phase::Waits;
+      return take_care(client, client.sighting.get(), choice % 8 == 0);
+    case Client::Phase::Granted:
+      return use_grant(client, choice);
+    case Client::Phase::Runs:
+    case Client::Phase::Left:
+      return;
+  }
+}
+
+void World::view(Client& client, int choice) {
+  const Sighting* sighting = choice == 1 ? nullptr : client.sighting.get();
+  update(
+      client.space, sighting,
+      [&](Pool& pool) {
+        drop_gone_waiters(pool, machine_.now(), machine_.liveness(client.space), settings_);
+      },
+      [&](Model& model) {
+        model.drop_gone_waiters(client.space);
+        return true;
+      });
+  if (!model_.queue().empty()) decide(client);
+  exit(client);
+}
+
+void World::join(Client& client) {
+  const Instant now = machine_.now();
+  std::vector<std::string> granted;
+  const bool accepted = update(
+      client.space, client.sighting.get(),
+      [&](Pool& pool) {
+        client.request.enqueued = client.request.last_heartbeat = now;
+        enqueue(pool, client.request);
+        client.request.arrival = pool.queue.back().arrival;
+        if (!client.nonblock) return;
+        granted = schedule(pool, now, settings_, machine_.liveness(client.space));
+        erase_from_queue(pool, client.request.id);
+      },
+      [&](Model& model) {
+        if (!model.accepts(client.request)) return false;
+        model.join(client.number, client.request, process_key(client.number));
+        if (!client.nonblock) return true;
+        model.schedule(client.space, pool_, granted);
+        model.leave(client.number);
+        return true;
+      });
+  if (!accepted) return exit(client);
+  client.is_fresh = true;
+  client.last_heartbeat = now;
+  client.pool = snapshot();
+  client.phase = Client::Phase::Waits;
+}
+
+void World::go_on(Client& client, int choice) {
+  if (const Reservation* held = find_reservation(*client.pool, client.request.id)) {
+    return look_at_grant(client, *held);
+  }
+  const Request* mine = find_request(*client.pool, client.request.id);
+  if (mine == nullptr) return exit(client);
+  client.request = *mine;
+  if (client.nonblock) return leave_queue(client);
+  wait(client, choice);
+}
+
+// What a waiter does depends on what it hears; any of it may come at any time.
+void World::wait(Client& client, int choice) {
+  if (choice == 0) {
+    client.pool = snapshot();
+    client.is_fresh = false;
+  } else if (choice == 1) {
+    if (const Sight seen = machine_.look(client.space)) {
+      client.sighting = seen;
+      client.phase = Client::Phase::Cares;
+    } else {
+      take_care(client, nullptr, false);
+    }
+  } else if (choice == 2) {
+    leave_queue(client);
+  } else {
+    take_care(client, nullptr, choice % 8 == 0);
+  }
+}
+
+void World::take_care(Client& client, const Sighting* sighting, bool decides) {
+  const Instant now = machine_.now();
+  const bool beats = age(client.last_heartbeat, now) >= settings_.heartbeat_interval;
+  if (beats) client.last_heartbeat = now;
+  update(
+      client.space, sighting,
+      [&](Pool& pool) {
+        drop_gone_waiters(pool, now, machine_.liveness(client.space), settings_);
+        for (Request& request : pool.queue) {
+          if (beats && request.id == client.request.id) request.last_heartbeat = now;
+        }
+      },
+      [&](Model& model) {
+        model.drop_gone_waiters(client.space);
+        if (beats && model.waiting(client.number) != nullptr) model.beat_request(client.number);
+        return true;
+      });
+  client.pool = snapshot();
+  client.is_fresh = sighting != nullptr;
+  if (decides) decide(client);
+}
+
+// The reasons that people are told must add up, and agree with whom the GPUs are held for.
+void World::decide(const Client& /*client*/) const {
+  const std::vector<Decision> decisions = explain(pool_, machine_.now());
+  const std::vector<std::vector<int>> held = model_.held();
+  if (decisions.size() != held.size()) throw Violation("decisions", "not one for each waiter");
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    const Decision& decision = decisions[i];
+    std::size_t blocked = 0;
+    for (const Blocker& blocker : decision.reason.blockers) blocked += blocker.gpus.size();
+    const auto& named = decision.reason.named;
+    const std::size_t wanted = named.empty() ? pool_.gpus.size() : named.size();
+    const bool adds_up = decision.position == static_cast<int>(i) + 1 &&
+                         blocked + held[i].size() == wanted && decision.held == held[i];
+    if (!adds_up) throw Violation("decisions", "that of " + decision.request_id + " is wrong");
+  }
+}
+
+void World::look_at_grant(Client& client, const Reservation& held) {
+  client.phase = Client::Phase::Verified;
+  const bool is_covered = client.is_fresh &&
+                          covers(client.sighting->observation, *client.pool, held.gpus);
+  if (is_covered) return trust_or_give_back(client);
+  const Sight seen = machine_.look(client.space);
+  client.sighting = seen ? seen : machine_.blinded(*client.sighting);
+}
+
+bool World::is_usable(const Client& client, const Reservation& held) const {
+  Pool without = *client.pool;
+  for (const int index : held.gpus) find_gpu(without, index)->obstacle.reset();
+  give_back(without, client.request);
+  observe(without, client.sighting->observation, settings_);
+  return std::all_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
+    return may_take(client.request, *find_gpu(without, index));
+  });
+}
+
+void World::trust_or_give_back(Client& client) {
+  const Reservation held = *find_reservation(*client.pool, client.request.id);
+  client.is_fresh = true;
+  if (is_usable(client, held)) {
+    require_free(client.request, held.gpus, *client.sighting);
+    client.gpus = held.gpus;
+    client.phase = Client::Phase::Granted;
+    return;
+  }
+  update(
+      client.space, client.sighting.get(),
+      [&](Pool& pool) {
+        const Reservation* mine = find_reservation(pool, client.request.id);
+        if (mine == nullptr) return;
+        const std::vector<int> gpus = mine->gpus;
+        for (const int index : gpus) find_gpu(pool, index)->obstacle.reset();
+        give_back(pool, client.request);
+        observe(pool, client.sighting->observation, settings_);
+      },
+      [&](Model& model) {
+        if (model.holding(client.number) != nullptr) {
+          model.give_back(client.number, client.request, *client.sighting);
+        }
+        return true;
+      });
+  client.pool = snapshot();
+  client.phase = Client::Phase::Waits;
+}
+
+void World::leave_queue(Client& client) {
+  bool left = true;
+  update(
+      client.space, nullptr,
+      [&](Pool& pool) {
+        left = find_reservation(pool, client.request.id) == nullptr;
+        erase_from_queue(pool, client.request.id);
+      },
+      [&](Model& model) {
+        model.leave(client.number);
+        return true;
+      });
+  client.pool = snapshot();
+  client.is_fresh = false;
+  if (left) exit(client);
+}
+
+void World::interrupt(Client& client) {
+  const bool waits = client.phase == Client::Phase::Waits || client.phase == Client::Phase::Cares;
+  if (!waits || !machine_.can_act(process_key(client.number))) return;
+  // One that has read of its grant no longer waits for signals.
+  if (find_request(*client.pool, client.request.id) == nullptr) return;
+  update(
+      client.space, nullptr,
+      [&](Pool& pool) {
+        erase_from_queue(pool, client.request.id);
+        erase_reservation(pool, client.request.id);
+      },
+      [&](Model& model) {
+        model.leave(client.number);
+        model.forget(client.number);
+        return true;
+      });
+  exit(client);
+}
+
+void World::use_grant(Client& client, int choice) {
+  if (client.request.kind == Kind::Run) {
+    if (choice != 1) return attach(client);
+    // No supervisor could be started, and so no command.
+    update(
+        client.space, nullptr,
+        [&](Pool& pool) { erase_reservation(pool, client.request.id); },
+        [&](Model& model) {
+          model.forget(client.number);
+          return true;
+        });
+    return exit(client);
+  }
+  bool claimed = false;
+  update(
+      client.space, nullptr,
+      [&](Pool& pool) {
+        claimed = claim(pool, client.request.id, *client.request.duration, machine_.now());
+      },
+      [&](Model& model) {
+        const bool is_there = model.holding(client.number) != nullptr;
+        if (is_there) model.claim(client.number, *client.request.duration);
+        return is_there == claimed;
+      });
+  exit(client);
+}
+
+void World::attach(Client& client) {
+  const int key = supervisor_key(client.number);
+  const Instant now = machine_.now();
+  machine_.start(key, client.request.account.uid, client.space, kNobody);
+  bool found = false;
+  update(
+      client.space, nullptr,
+      [&](Pool& pool) {
+        Reservation* held = find_reservation(pool, client.request.id);
+        found = held != nullptr;
+        if (!found) return;
+        held->supervisor = machine_.identity(key);
+        held->last_heartbeat = now;
+      },
+      [&](Model& model) {
+        const bool is_there = model.holding(client.number) != nullptr;
+        if (is_there) model.attach(client.number, key);
+        return is_there == found;
+      });
+  if (!found) {
+    machine_.kill(key);
+    return exit(client);
+  }
+  client.supervisor = Client::Supervisor::Watches;
+  client.supervised_since = client.supervisor_heartbeat = now;
+  client.timeout = client.request.duration;
+  client.phase = Client::Phase::Runs;
+  client.pool.reset();
+  client.sighting.reset();
+  if (client.uses_gpus) {
+    Process& command = machine_.process(process_key(client.number));
+    machine_.use(command, client.gpus, 2000);
+  }
+}
+
+}  // namespace chg::sim
