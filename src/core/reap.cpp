@@ -7,6 +7,14 @@
 namespace chg {
 namespace {
 
+// Whether the observation shows nothing of what happened at `moment`. Whoever looked lives in this
+// boot, so a moment of another one was earlier, even if the wall clock has been set back since.
+bool is_older_than(const Observation& observation, const Instant& moment) {
+  const std::string& boot = observation.taken.boot_id;
+  const bool of_another_boot = !boot.empty() && !moment.boot_id.empty() && moment.boot_id != boot;
+  return !of_another_boot && is_before(observation.taken, moment);
+}
+
 bool is_there(Liveness state) { return state == Liveness::Alive || state == Liveness::Stopped; }
 
 // The moment `wall` of the same boot as `now`.
@@ -58,7 +66,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const In
   if (run.holder->boot_id != now.boot_id) return Ending{run.last_heartbeat, end};
   if (!run.supervisor) return Ending{now, end};
   if (!awaits_observation(run, now, liveness, settings)) return std::nullopt;
-  if (observation == nullptr || is_before(observation->taken, run.started)) return std::nullopt;
+  if (observation == nullptr || is_older_than(*observation, run.started)) return std::nullopt;
   const auto remaining = remains(run, pool, *observation, liveness, settings);
   if (!remaining) return std::nullopt;
   run.leftovers = *remaining;
@@ -159,8 +167,8 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
       gpu.obstacle.reset();
       continue;
     }
-    if (gpu.last_released && is_before(observation.taken, *gpu.last_released)) continue;
-    if (gpu.obstacle && is_before(observation.taken, gpu.obstacle->seen)) continue;
+    if (gpu.last_released && is_older_than(observation, *gpu.last_released)) continue;
+    if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) continue;
     const auto obstacle =
         obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
     // A known obstacle keeps the time when it was first seen, so that looking again changes
@@ -212,7 +220,7 @@ bool covers(const Observation& observation, const Pool& pool, const std::vector<
   return std::all_of(gpus.begin(), gpus.end(), [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);
     if (gpu == nullptr || find_reading(observation, gpu->uuid, index) == nullptr) return false;
-    return !gpu->last_released || !is_before(observation.taken, *gpu->last_released);
+    return !gpu->last_released || !is_older_than(observation, *gpu->last_released);
   });
 }
 

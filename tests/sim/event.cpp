@@ -9,11 +9,11 @@
 namespace chg::sim {
 namespace {
 
-constexpr std::array kNames = {
-    "arrive",      "step",      "supervise", "interrupt", "spawn",  "intrude",
-    "kill",        "kill-job",  "stop",      "continue",  "break",  "mend",
-    "break-probe", "mend-probe", "reboot",   "step-clock", "drain", "undrain",
-    "cancel",      "release",   "extend",    "clear",     "report", "settle"};
+constexpr std::array kNames = {"arrive",     "step",  "supervise",   "interrupt",  "spawn",
+                               "intrude",    "kill",  "kill-job",    "stop",       "continue",
+                               "break",      "mend",  "break-probe", "mend-probe", "reboot",
+                               "step-clock", "drain", "undrain",     "cancel",     "release",
+                               "extend",     "clear", "report",      "settle"};
 
 void add_flags(std::string& text, const Flags& flags) {
   const auto add = [&](bool is_set, const char* name) {
@@ -35,8 +35,8 @@ void add_flags(std::string& text, const Flags& flags) {
 
 std::string to_text(const Event& event) {
   const Event plain;
-  std::string text = fmt::format("+{}ms {}", event.after_ms,
-                                 kNames.at(static_cast<std::size_t>(event.what)));
+  std::string text =
+      fmt::format("+{}ms {}", event.after_ms, kNames.at(static_cast<std::size_t>(event.what)));
   if (event.what == What::Arrive) {
     text += event.kind == Kind::Run ? " run" : " manual";
     text += fmt::format(" count {}", event.count);

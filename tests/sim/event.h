@@ -42,14 +42,14 @@ enum class What : std::uint8_t {
 struct Flags {
   bool force = false;
   bool nonblock = false;
-  bool views = false;        ///< Arrive: only looks at the status
-  bool labelled = false;     ///< has the label "x"
-  bool admin = false;        ///< root asks
-  bool runs = false;         ///< release --kill
-  bool uses_gpus = false;    ///< the command itself uses its GPUs
+  bool views = false;      ///< Arrive: only looks at the status
+  bool labelled = false;   ///< has the label "x"
+  bool admin = false;      ///< root asks
+  bool runs = false;       ///< release --kill
+  bool uses_gpus = false;  ///< the command itself uses its GPUs
   bool hides_environment = false;
   bool hides_memory = false;
-  bool is_ignored = false;   ///< a program under `ignore_processes`
+  bool is_ignored = false;  ///< a program under `ignore_processes`
 };
 
 struct Event {

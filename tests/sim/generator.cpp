@@ -134,8 +134,8 @@ Event Generator::step(const World& world) {
   }
   event.choice = chance(40) ? 0 : chance(40) ? 1 : chance(4) ? 2 : 3 + below(32);
   // Grants and gifts are used soon, as a rule.
-  const bool goes_on = client->phase == Client::Phase::Verified ||
-                       client->phase == Client::Phase::Granted;
+  const bool goes_on =
+      client->phase == Client::Phase::Verified || client->phase == Client::Phase::Granted;
   if (goes_on && chance(60)) follow_ = event.who;
   if (client->phase == Client::Phase::Granted) event.choice = chance(4) ? 1 : 0;
   if (client->views) event.choice = chance(20) ? 1 : 0;

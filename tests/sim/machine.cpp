@@ -17,9 +17,7 @@ std::string boot_name(int boot) { return fmt::format("boot-{}", boot); }
 
 int boot_number(const std::string& name) { return std::stoi(name.substr(5)); }
 
-std::uint64_t namespace_of(int space) {
-  return kNamespaceBase + static_cast<std::uint64_t>(space);
-}
+std::uint64_t namespace_of(int space) { return kNamespaceBase + static_cast<std::uint64_t>(space); }
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 

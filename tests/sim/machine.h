@@ -39,16 +39,16 @@ enum class Fault { None, Lost, HidesMemory, Missing };
 struct Seen {
   enum class Use { Free, Used, Broken };
   Use use = Use::Free;
-  bool readable = true;              ///< its processes can be told
-  bool users_known = true;           ///< `uids` are all that use it
-  std::vector<std::uint32_t> uids;   ///< ascending
-  std::vector<int> processes;        ///< keys of the compute processes that were listed
+  bool readable = true;             ///< its processes can be told
+  bool users_known = true;          ///< `uids` are all that use it
+  std::vector<std::uint32_t> uids;  ///< ascending
+  std::vector<int> processes;       ///< keys of the compute processes that were listed
 };
 
 struct Sighting {
   Observation observation;
-  std::vector<Seen> gpus;       ///< by index
-  std::uint64_t version = 0;    ///< of the host when it was seen
+  std::vector<Seen> gpus;     ///< by index
+  std::uint64_t version = 0;  ///< of the host when it was seen
   int space = 0;
 };
 
@@ -87,9 +87,7 @@ class Machine {
   /// As the process itself records it, and as those in `space` know it.
   ProcessIdentity identity(int key) const;
   ProcessIdentity identity_from(const Process& process, int space) const;
-  const LivenessOf& liveness(int space) const {
-    return liveness_[static_cast<std::size_t>(space)];
-  }
+  const LivenessOf& liveness(int space) const { return liveness_[static_cast<std::size_t>(space)]; }
 
   void set_fault(int gpu, Fault fault);
   void set_probe_fails(bool fails) { probe_fails_ = fails; }
@@ -109,14 +107,14 @@ class Machine {
   std::uint64_t version_ = 0;
   std::uint64_t ticks_ = 0;
   bool probe_fails_ = false;
-  std::vector<Process> processes_;        ///< by key
-  std::vector<int> living_;               ///< keys, in no order
-  std::vector<std::vector<int>> pids_;    ///< by namespace and pid: key, or kNobody
-  std::vector<int> last_pid_;             ///< by namespace
-  std::vector<std::vector<int>> users_;   ///< by GPU: keys
-  std::vector<Fault> faults_;             ///< by GPU
-  std::vector<std::string> uuids_;        ///< by GPU
-  std::vector<LivenessOf> liveness_;      ///< by namespace of who asks
+  std::vector<Process> processes_;       ///< by key
+  std::vector<int> living_;              ///< keys, in no order
+  std::vector<std::vector<int>> pids_;   ///< by namespace and pid: key, or kNobody
+  std::vector<int> last_pid_;            ///< by namespace
+  std::vector<std::vector<int>> users_;  ///< by GPU: keys
+  std::vector<Fault> faults_;            ///< by GPU
+  std::vector<std::string> uuids_;       ///< by GPU
+  std::vector<LivenessOf> liveness_;     ///< by namespace of who asks
 };
 
 }  // namespace chg::sim

@@ -68,8 +68,7 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
   // When it ended can't be known; its last sign of life is.
   if (!is_seen) return Ending{client, held.last_heartbeat, end};
   if (entry.supervisor == kNobody) return Ending{client, now, end};
-  const bool is_silent =
-      now.boot - held.last_heartbeat.boot > settings_.heartbeat_timeout;
+  const bool is_silent = now.boot - held.last_heartbeat.boot > settings_.heartbeat_timeout;
   if (machine_.can_act(entry.supervisor) && !is_silent) return std::nullopt;
   // From here on somebody has to look at what the job has left.
   if (sighting == nullptr || machine_.is_earlier(sighting->observation.taken, held.started)) {
@@ -97,9 +96,8 @@ std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int spac
   }
   // Rule 10.
   if (held.ends && *held.ends <= now.wall) {
-    return Ending{client,
-                  {*held.ends, now.boot - (now.wall - *held.ends), now.boot_id},
-                  End::Expired};
+    return Ending{
+        client, {*held.ends, now.boot - (now.wall - *held.ends), now.boot_id}, End::Expired};
   }
   return std::nullopt;
 }
@@ -136,8 +134,8 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
     one.owner = kNobody;
     one.released = ended;
     one.used_by[held.account.uid] = ended.wall;
-    expected_.push_back({held.id, gpu, held.account, held.label, held.kind, held.started.wall,
-                         ended.wall, end});
+    expected_.push_back(
+        {held.id, gpu, held.account, held.label, held.kind, held.started.wall, ended.wall, end});
   }
   if (held.gpus.empty()) free(client);
 }
@@ -202,7 +200,8 @@ void Model::require_preferred(const Request& request, const std::vector<int>& ch
   for (const int gpu : chosen) worst = worst ? std::max(*worst, rank(gpu)) : rank(gpu);
   for (const int gpu : usable) {
     if (holds(chosen, gpu) || rank(gpu) > *worst) continue;
-    throw Violation("preference", fmt::format("{} got {}, and not GPU {}", request.id, chosen, gpu));
+    throw Violation("preference",
+                    fmt::format("{} got {}, and not GPU {}", request.id, chosen, gpu));
   }
 }
 
@@ -215,8 +214,8 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   }
   for (const int gpu : made.gpus) {
     if (!holds(usable, gpu)) {
-      throw Violation("not to be had", fmt::format("{} got GPU {}; free for it were {}",
-                                                   request.id, gpu, usable));
+      throw Violation("not to be had",
+                      fmt::format("{} got GPU {}; free for it were {}", request.id, gpu, usable));
     }
   }
   require_preferred(request, made.gpus, usable);
@@ -396,9 +395,9 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
     for (const int gpu : held.gpus) {
       if (gpus.empty() || holds(gpus, gpu)) mine.push_back(gpu);
     }
-    const bool is_meant = !gpus.empty() || (held.account.uid == uid &&
-                                            (held.kind == Kind::Manual || runs) &&
-                                            (!labelled || held.label == "x"));
+    const bool is_meant =
+        !gpus.empty() || (held.account.uid == uid && (held.kind == Kind::Manual || runs) &&
+                          (!labelled || held.label == "x"));
     if (is_meant && !mine.empty()) chosen.emplace_back(client, mine);
   }
   for (const auto& [client, mine] : chosen) {
@@ -507,8 +506,8 @@ void Model::compare_records(const Pool& pool) {
   for (const UsageRecord& record : pool.ended) {
     const auto found = std::find(expected_.begin(), expected_.end(), record);
     if (found == expected_.end()) {
-      throw Violation("records", fmt::format("that of {} on GPU {} is wrong",
-                                             record.reservation_id, record.gpu));
+      throw Violation("records", fmt::format("that of {} on GPU {} is wrong", record.reservation_id,
+                                             record.gpu));
     }
     spans_.push_back({found->started, found->ended});
     expected_.erase(found);

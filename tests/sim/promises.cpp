@@ -58,8 +58,8 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
     // A supervisor, or somebody who looks, may have something to say first.
     const Process& process = *machine.find(entry.process);
     const bool is_of_old_boot = process.boot != machine.boot();
-    const bool waits_for_nobody = entry.supervisor == kNobody || is_of_old_boot ||
-                                  process.space != space;
+    const bool waits_for_nobody =
+        entry.supervisor == kNobody || is_of_old_boot || process.space != space;
     if (held.holder && waits_for_nobody &&
         model.is_dead(entry.process, held.last_heartbeat, space)) {
       throw Violation("outlives its holder", held.id);

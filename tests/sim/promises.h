@@ -7,8 +7,8 @@
 
 namespace chg::sim {
 
-/// After any update by somebody in `space`: no GPU belongs to two, no id is there twice, and whoever
-/// is over, as far as `space` can tell, is gone. Throws Violation.
+/// After any update by somebody in `space`: no GPU belongs to two, no id is there twice, and
+/// whoever is over, as far as `space` can tell, is gone. Throws Violation.
 void require_order(const Pool& pool, const Model& model, const Machine& machine, int space);
 
 /// After an update in the light of a look at the host as it is now: nobody waits who could be

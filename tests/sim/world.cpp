@@ -341,9 +341,7 @@ void World::settle() {
   const Sight sighting = machine_.look(0);
   update(
       0, sighting.get(),
-      [&](Pool& pool) {
-        drop_gone_waiters(pool, machine_.now(), machine_.liveness(0), settings_);
-      },
+      [&](Pool& pool) { drop_gone_waiters(pool, machine_.now(), machine_.liveness(0), settings_); },
       [](Model& model) {
         model.drop_gone_waiters(0);
         return true;

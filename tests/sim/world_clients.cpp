@@ -165,8 +165,8 @@ void World::decide(const Client& /*client*/) const {
 
 void World::look_at_grant(Client& client, const Reservation& held) {
   client.phase = Client::Phase::Verified;
-  const bool is_covered = client.is_fresh &&
-                          covers(client.sighting->observation, *client.pool, held.gpus);
+  const bool is_covered =
+      client.is_fresh && covers(client.sighting->observation, *client.pool, held.gpus);
   if (is_covered) return trust_or_give_back(client);
   const Sight seen = machine_.look(client.space);
   client.sighting = seen ? seen : machine_.blinded(*client.sighting);
@@ -252,8 +252,7 @@ void World::use_grant(Client& client, int choice) {
     if (choice != 1) return attach(client);
     // No supervisor could be started, and so no command.
     update(
-        client.space, nullptr,
-        [&](Pool& pool) { erase_reservation(pool, client.request.id); },
+        client.space, nullptr, [&](Pool& pool) { erase_reservation(pool, client.request.id); },
         [&](Model& model) {
           model.forget(client.number);
           return true;

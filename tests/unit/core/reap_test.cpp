@@ -599,6 +599,36 @@ TEST(Observe, OlderLookDoesNotHideWhatALaterOneSaw) {
   EXPECT_NE(scene.gpu(0).obstacle, std::nullopt);
 }
 
+// After a reboot the wall clock may be behind, by hours where the hardware clock has lost its time.
+// Found by tests/sim.
+TEST(Observe, LearnsFromALookAfterARebootThoughTheWallClockIsBehind) {
+  Scene scene(2);
+  scene.gpu(0).obstacle = use_by({kBob});
+  scene.gpu(0).obstacle->seen = scene.now();
+  scene.gpu(1).last_released = scene.now();
+  scene.clock.reboot();
+  scene.clock.step_wall(-hours(5));
+  scene.observe(scene.observation({reading(0), reading(1, {{.uid = kBob}})}));
+  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt) << "it is free now";
+  EXPECT_NE(scene.gpu(1).obstacle, std::nullopt) << "somebody uses it now";
+}
+
+TEST(Covers, TrustsALookAfterARebootThoughTheWallClockIsBehind) {
+  Scene scene(1);
+  scene.gpu(0).last_released = scene.now();
+  scene.clock.reboot();
+  scene.clock.step_wall(-hours(5));
+  EXPECT_TRUE(covers(scene.observation({reading(0)}), scene.pool, {0}));
+}
+
+TEST(Covers, GoesByTheWallClockWhereTheBootOfTheReleaseIsUnknown) {
+  Scene scene(1);
+  scene.gpu(0).last_released = scene.now();
+  scene.gpu(0).last_released->boot_id.clear();
+  scene.clock.step_wall(-hours(5));
+  EXPECT_FALSE(covers(scene.observation({reading(0)}), scene.pool, {0}));
+}
+
 TEST(Covers, TrustsALookAfterTheRelease) {
   Scene scene(1);
   scene.gpu(0).last_released = scene.now();
