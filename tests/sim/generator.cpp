@@ -11,6 +11,13 @@ Event event_of(What what) {
   return event;
 }
 
+bool has_leisure(const World& world, int number) {
+  const Client* client = world.client(number);
+  if (client == nullptr || client->phase != Client::Phase::Runs) return false;
+  const Duration silent = age(client->supervisor_heartbeat, world.machine().now());
+  return world.machine().is_alive(process_key(number)) && silent < std::chrono::minutes(1);
+}
+
 }  // namespace
 
 Generator::Generator(std::uint64_t seed) : random_(seed) { setup_ = make_setup(); }
@@ -61,9 +68,15 @@ std::vector<int> Generator::some_gpus(int limit) {
   return gpus;
 }
 
+// More often one that uses GPUs: its end is what others wait for.
 int Generator::some_process(const World& world) {
   const std::vector<int>& living = world.machine().living();
-  return living.empty() ? 0 : one_of(living);
+  if (living.empty()) return 0;
+  int key = one_of(living);
+  for (int tried = 0; tried < 4 && world.machine().find(key)->gpus.empty(); ++tried) {
+    key = one_of(living);
+  }
+  return key;
 }
 
 int Generator::some_client(const World& world) {
@@ -87,10 +100,10 @@ Event Generator::next(const World& world) {
 
 Event Generator::happen(const World& world) {
   const int kind = below(1000);
-  if (kind < 170) return arrive(world);
-  if (kind < 640) return step(world);
-  if (kind < 780) return harm(world);
-  if (kind < 880) return touch_gpus(world);
+  if (kind < 200) return arrive(world);
+  if (kind < 720) return step(world);
+  if (kind < 880) return harm(world);
+  if (kind < 950) return touch_gpus(world);
   if (kind < 990) return ask(world);
   return rare(world);
 }
@@ -124,6 +137,10 @@ Event Generator::arrive(const World& world) {
 Event Generator::step(const World& world) {
   Event event = event_of(What::Step);
   event.who = some_client(world);
+  // Those with nothing to do now are asked less often.
+  for (int tried = 0; tried < 3 && has_leisure(world, event.who); ++tried) {
+    event.who = some_client(world);
+  }
   const Client* client = world.client(event.who);
   if (client == nullptr) return event;
   if (client->supervisor == Client::Supervisor::Watches ||
@@ -148,7 +165,8 @@ Event Generator::harm(const World& world) {
   Event event = event_of(What::Kill);
   if (kind < 20) {
     event.what = What::Spawn;
-    event.who = some_client(world);
+    const std::vector<int>& holders = world.model().holders();
+    event.who = holders.empty() ? some_client(world) : one_of(holders);
     event.number = ++last_number_;
     event.gpus = {below(8), below(8)};
     event.memory_mib = chance(20) ? 60 : 500 + below(3000);
@@ -187,7 +205,7 @@ Event Generator::harm(const World& world) {
 Event Generator::touch_gpus(const World& /*world*/) {
   const int kind = below(100);
   Event event;
-  if (kind < 45) {
+  if (kind < 30) {
     event = event_of(What::Intrude);
     event.number = ++last_number_;
     event.uid = some_uid();
@@ -197,16 +215,16 @@ Event Generator::touch_gpus(const World& /*world*/) {
     event.flags.hides_environment = chance(20);
     event.flags.hides_memory = chance(5);
     event.flags.is_ignored = chance(10);
-  } else if (kind < 55) {
+  } else if (kind < 37) {
     event = event_of(What::Break);
     event.gpus = some_gpus(2);
     event.choice = 1 + below(3);
     broken_.insert(broken_.end(), event.gpus.begin(), event.gpus.end());
-  } else if (kind < 75) {
+  } else if (kind < 67) {
     event = event_of(What::Mend);
     event.gpus = std::move(broken_);
     broken_.clear();
-  } else if (kind < 85) {
+  } else if (kind < 74) {
     event = event_of(What::Drain);
     event.gpus = some_gpus(2);
     drained_.insert(drained_.end(), event.gpus.begin(), event.gpus.end());

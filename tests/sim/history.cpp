@@ -42,7 +42,7 @@ bool try_instead(Failure& failure, const std::vector<Event>& events) {
 
 }  // namespace
 
-std::optional<Failure> simulate(std::uint64_t seed, int steps, Tally& tally) {
+std::optional<Failure> simulate(std::uint64_t seed, int steps, Counts& counts) {
   Generator generator(seed);
   World world(generator.setup());
   std::vector<Event> events;
@@ -54,9 +54,9 @@ std::optional<Failure> simulate(std::uint64_t seed, int steps, Tally& tally) {
     if (i + 1 == wanted) events.back().what = What::Settle;
     failure = apply(world, events.back());
   }
-  tally.steps += events.size();
-  tally.updates += world.updates();
-  tally.grants += world.grants();
+  counts.add(world.counts());
+  counts.ended_by_heartbeat += world.model().ended_by_heartbeat();
+  counts.kept_for_leftovers += world.model().kept_for_leftovers();
   if (failure) {
     failure->setup = generator.setup();
     failure->events = std::move(events);

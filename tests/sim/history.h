@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/counts.h"
 #include "sim/event.h"
 
 namespace chg::sim {
@@ -18,14 +19,8 @@ struct Failure {
   std::string message;
 };
 
-struct Tally {
-  std::uint64_t steps = 0;
-  std::uint64_t updates = 0;
-  std::uint64_t grants = 0;
-};
-
 /// Makes up a history of `steps` events; fewer on hosts of many GPUs, whose steps take longer.
-std::optional<Failure> simulate(std::uint64_t seed, int steps, Tally& tally);
+std::optional<Failure> simulate(std::uint64_t seed, int steps, Counts& counts);
 
 /// Tells the events again. The failure, if they still end in one.
 std::optional<Failure> replay(const Setup& setup, const std::vector<Event>& events);

@@ -66,7 +66,10 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
   const Process& command = *machine_.find(entry.process);
   const bool is_seen = command.boot == machine_.boot() && command.space == space;
   // When it ended can't be known; its last sign of life is.
-  if (!is_seen) return Ending{client, held.last_heartbeat, end};
+  if (!is_seen) {
+    if (command.boot == machine_.boot()) ++ended_by_heartbeat_;
+    return Ending{client, held.last_heartbeat, end};
+  }
   if (entry.supervisor == kNobody) return Ending{client, now, end};
   const bool is_silent = now.boot - held.last_heartbeat.boot > settings_.heartbeat_timeout;
   if (machine_.can_act(entry.supervisor) && !is_silent) return std::nullopt;
@@ -82,7 +85,10 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
     if (!machine_.is_alive(key)) continue;
     held.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->space));
   }
-  if (!held.leftovers.empty()) return std::nullopt;
+  if (!held.leftovers.empty()) {
+    ++kept_for_leftovers_;
+    return std::nullopt;
+  }
   return Ending{client, now, end};
 }
 

@@ -87,6 +87,8 @@ class Model {
   /// Duration that all GPUs together were reserved between the two times.
   Duration used_between(WallTime from, WallTime to) const;
   std::size_t records() const { return spans_.size(); }
+  std::uint64_t ended_by_heartbeat() const { return ended_by_heartbeat_; }
+  std::uint64_t kept_for_leftovers() const { return kept_for_leftovers_; }
 
   /// Whether it is over, as far as those in `space` can tell.
   bool is_dead(int process, const Instant& heartbeat, int space) const;
@@ -125,7 +127,9 @@ class Model {
   std::vector<int> holders_;  ///< clients, by start
   std::uint64_t arrivals_ = 1;
   std::vector<UsageRecord> expected_;  ///< of the update that goes on
-  std::vector<Span> spans_;            ///< one for each usage record
+  std::uint64_t ended_by_heartbeat_ = 0;
+  std::uint64_t kept_for_leftovers_ = 0;
+  std::vector<Span> spans_;  ///< one for each usage record
 };
 
 }  // namespace chg::sim

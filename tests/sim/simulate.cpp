@@ -13,6 +13,9 @@
 
 namespace {
 
+// From here on everything that can happen should have happened.
+constexpr std::uint64_t kStepsOfALivelySimulation = 100'000;
+
 struct Options {
   std::uint64_t seeds = 100;
   std::uint64_t first = 1;
@@ -50,17 +53,21 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto begin = std::chrono::steady_clock::now();
-  chg::sim::Tally tally;
+  chg::sim::Counts counts;
   for (std::uint64_t i = 0; i < options.seeds; ++i) {
     const std::uint64_t seed = options.first + i;
-    const auto failure = chg::sim::simulate(seed, static_cast<int>(options.steps), tally);
+    const auto failure = chg::sim::simulate(seed, static_cast<int>(options.steps), counts);
     if (!failure) continue;
     tell(seed, *failure);
     return 1;
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  fmt::print("{} histories, {} steps, {} updates, {} grants, {:.1f} s, {:.0f} steps/s\n",
-             options.seeds, tally.steps, tally.updates, tally.grants, taken.count(),
-             static_cast<double>(tally.steps) / taken.count());
+  for (const auto& [name, count] : counts.named()) fmt::print("{:>12} {}\n", count, name);
+  fmt::print("{} histories, {:.1f} s, {:.0f} steps/s\n", options.seeds, taken.count(),
+             static_cast<double>(counts.steps) / taken.count());
+  if (counts.steps >= kStepsOfALivelySimulation && !counts.missing().empty()) {
+    fmt::print("too dull: never happened: {}\n", counts.missing());
+    return 1;
+  }
   return 0;
 }

@@ -52,7 +52,7 @@ std::shared_ptr<const Pool> World::snapshot() {
 
 bool World::update(int space, const Sighting* sighting, const Change& change,
                    const Expected& expected) {
-  ++updates_;
+  ++counts_.updates;
   snapshot_.reset();
   const Instant now = machine_.now();
   const LivenessOf& liveness = machine_.liveness(space);
@@ -70,24 +70,32 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
     // The store would write nothing at all; here what was over stays over, which nobody asked for
     // and nobody can complain of.
     accepted = false;
+    ++counts_.refused;
   }
   if (expected(model_) != accepted) {
     throw Violation("authority", accepted ? "a change was not refused" : "a change was refused");
   }
   const auto granted = schedule(pool_, now, settings_, liveness);
-  grants_ += granted.size();
+  counts_.grants += granted.size();
   model_.schedule(space, pool_, granted);
   model_.compare(pool_);
   require_order(pool_, model_, machine_, space);
   const bool sees_now = sighting != nullptr && sighting->version == machine_.version() &&
                         sighting->observation.taken == now;
-  if (sees_now) require_service(pool_, model_, machine_, *sighting);
+  if (sees_now) {
+    ++counts_.looks_of_now;
+    require_service(pool_, model_, machine_, *sighting);
+  }
+  for (const UsageRecord& record : pool_.ended) {
+    ++counts_.endings.at(static_cast<std::size_t>(record.end));
+  }
   history_.insert(history_.end(), pool_.ended.begin(), pool_.ended.end());
   pool_.ended.clear();
   return accepted;
 }
 
 void World::apply(const Event& event) {
+  ++counts_.steps;
   machine_.advance(milliseconds(event.after_ms));
   Client* client = find(event.who);
   switch (event.what) {

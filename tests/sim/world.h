@@ -3,12 +3,15 @@
 // against the model and against what is true of the host.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/pool.h"
 #include "core/settings.h"
+#include "sim/counts.h"
 #include "sim/event.h"
 #include "sim/machine.h"
 #include "sim/model.h"
@@ -65,8 +68,7 @@ class World {
   const Client* client(int number) const;
   /// Clients of which some process may still act.
   const std::vector<int>& active() const { return active_; }
-  std::uint64_t updates() const { return updates_; }
-  std::uint64_t grants() const { return grants_; }
+  const Counts& counts() const { return counts_; }
 
  private:
   using Change = std::function<void(Pool&)>;
@@ -91,7 +93,7 @@ class World {
   void use_grant(Client& client, int choice);
   void attach(Client& client);
   void exit(Client& client);
-  void decide(const Client& client) const;
+  void check_decisions() const;
 
   void supervise(Client& client, int choice);
   void watch_command(Client& client, int choice);
@@ -125,8 +127,7 @@ class World {
   std::vector<std::unique_ptr<Client>> clients_;  ///< by number
   std::vector<int> active_;
   std::shared_ptr<const Pool> snapshot_;  ///< of pool_ as it is; missing until somebody reads it
-  std::uint64_t updates_ = 0;
-  std::uint64_t grants_ = 0;
+  mutable Counts counts_;
 };
 
 }  // namespace chg::sim

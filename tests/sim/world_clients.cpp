@@ -62,7 +62,7 @@ void World::view(Client& client, int choice) {
         model.drop_gone_waiters(client.space);
         return true;
       });
-  if (!model_.queue().empty()) decide(client);
+  if (!model_.queue().empty()) check_decisions();
   exit(client);
 }
 
@@ -143,11 +143,12 @@ void World::take_care(Client& client, const Sighting* sighting, bool decides) {
       });
   client.pool = snapshot();
   client.is_fresh = sighting != nullptr;
-  if (decides) decide(client);
+  if (decides) check_decisions();
 }
 
 // The reasons that people are told must add up, and agree with whom the GPUs are held for.
-void World::decide(const Client& /*client*/) const {
+void World::check_decisions() const {
+  ++counts_.decisions;
   const std::vector<Decision> decisions = explain(pool_, machine_.now());
   const std::vector<std::vector<int>> held = model_.held();
   if (decisions.size() != held.size()) throw Violation("decisions", "not one for each waiter");
@@ -189,6 +190,7 @@ void World::trust_or_give_back(Client& client) {
     require_free(client.request, held.gpus, *client.sighting);
     client.gpus = held.gpus;
     client.phase = Client::Phase::Granted;
+    ++counts_.trusted;
     return;
   }
   update(
@@ -196,6 +198,7 @@ void World::trust_or_give_back(Client& client) {
       [&](Pool& pool) {
         const Reservation* mine = find_reservation(pool, client.request.id);
         if (mine == nullptr) return;
+        ++counts_.given_back;
         const std::vector<int> gpus = mine->gpus;
         for (const int index : gpus) find_gpu(pool, index)->obstacle.reset();
         give_back(pool, client.request);

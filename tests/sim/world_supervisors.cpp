@@ -76,6 +76,7 @@ void World::deal_with_leftovers(Client& client) {
 }
 
 void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers) {
+  ++counts_.kept_for_leftovers;
   change_own(
       client, [&](Reservation& held) { held.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });

@@ -1,0 +1,47 @@
+#include "sim/counts.h"
+
+namespace chg::sim {
+
+void Counts::add(const Counts& other) {
+  steps += other.steps;
+  updates += other.updates;
+  looks_of_now += other.looks_of_now;
+  grants += other.grants;
+  given_back += other.given_back;
+  trusted += other.trusted;
+  refused += other.refused;
+  decisions += other.decisions;
+  ended_by_heartbeat += other.ended_by_heartbeat;
+  kept_for_leftovers += other.kept_for_leftovers;
+  for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Counts::named() const {
+  return {{"steps", steps},
+          {"updates", updates},
+          {"looks of now", looks_of_now},
+          {"grants", grants},
+          {"given back", given_back},
+          {"trusted", trusted},
+          {"refused", refused},
+          {"decisions checked", decisions},
+          {"ended by heartbeat", ended_by_heartbeat},
+          {"kept for leftovers", kept_for_leftovers},
+          {"finished", endings[0]},
+          {"released", endings[1]},
+          {"expired", endings[2]},
+          {"timed out", endings[3]},
+          {"killed", endings[4]},
+          {"lost", endings[5]},
+          {"cleared", endings[6]}};
+}
+
+std::string Counts::missing() const {
+  std::string text;
+  for (const auto& [name, count] : named()) {
+    if (count == 0) text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+}  // namespace chg::sim

@@ -1,0 +1,32 @@
+// How much has happened in simulated histories: one in which nothing happens keeps every promise.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace chg::sim {
+
+struct Counts {
+  std::uint64_t steps = 0;
+  std::uint64_t updates = 0;
+  std::uint64_t looks_of_now = 0;  ///< updates in the light of a look at the host as it was then
+  std::uint64_t grants = 0;
+  std::uint64_t given_back = 0;
+  std::uint64_t trusted = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t decisions = 0;
+  std::uint64_t ended_by_heartbeat = 0;
+  std::uint64_t kept_for_leftovers = 0;
+  std::array<std::uint64_t, 7> endings{};  ///< usage records, by End
+
+  void add(const Counts& other);
+  /// Each with its name.
+  std::vector<std::pair<std::string, std::uint64_t>> named() const;
+  /// What never happened; "" when everything did.
+  std::string missing() const;
+};
+
+}  // namespace chg::sim
