@@ -76,11 +76,12 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const In
 
 std::optional<Ending> ending_of_manual(const Reservation& manual, const Instant& now,
                                        const LivenessOf& liveness, const Settings& settings) {
-  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, now, liveness, settings)) {
-    return Ending{now, End::Lost};
-  }
+  // First: nobody is charged for longer than he asked for, though he died before he took it.
   if (manual.ends && *manual.ends <= now.wall) {
     return Ending{at_wall(*manual.ends, now), End::Expired};
+  }
+  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, now, liveness, settings)) {
+    return Ending{now, End::Lost};
   }
   return std::nullopt;
 }

@@ -409,6 +409,19 @@ TEST(ReapManual, IsLostWhenItsWaiterDiesBeforeTakingIt) {
   EXPECT_EQ(scene.pool.ended[0].end, End::Lost);
 }
 
+// Found by tests/sim: it was charged until somebody noticed.
+TEST(ReapManual, EndsAtItsExpiryThoughItsWaiterDiedBeforeTakingIt) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  const WallTime expiry = scene.now().wall + hours(1);
+  scene.liveness.set(20, Liveness::Gone);
+  scene.clock.advance(hours(48));
+  scene.reap();
+  ASSERT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(scene.pool.ended[0].ended, expiry);
+  EXPECT_EQ(scene.pool.ended[0].end, End::Expired);
+}
+
 TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {
   Scene scene(1);
   scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
