@@ -182,8 +182,12 @@ void give_back(Pool& pool, const Request& request) {
 bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now) {
   Reservation* held = find_reservation(pool, id);
   if (held == nullptr) return false;
+  // Somebody may have extended it in the meantime, and was told that he had.
+  const WallTime granted_until = held->started.wall + duration;
+  const Duration extension =
+      std::max<Duration>(held->ends.value_or(granted_until) - granted_until, Duration::zero());
   held->holder.reset();
-  held->ends = now.wall + duration;
+  held->ends = now.wall + duration + extension;
   return true;
 }
 

@@ -53,7 +53,7 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id);
 void give_back(Pool& pool, const Request& request);
 
 /// The waiter has looked at the GPUs and takes the manual reservation: from now on it lives by its
-/// expiry, `duration` from `now`.
+/// expiry, `duration` from `now` and by what it was extended since it was granted.
 /// False when there is no such reservation any more.
 bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now);
 

@@ -324,6 +324,16 @@ TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
 }
 
+// Found by tests/sim: it was lost.
+TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 5});
+  extend(scene.pool, {account(kAlice), false}, {0}, hours(2));
+  scene.clock.advance(minutes(10));
+  EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
+  EXPECT_EQ(find_reservation(scene.pool, "m")->ends, scene.now().wall + hours(3));
+}
+
 TEST(Claim, FailsWhenTheReservationIsGone) {
   Scene scene(1);
   scene.hold({.id = "other", .kind = Kind::Manual, .ends_in = hours(1)});
