@@ -97,13 +97,13 @@ std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int spac
   const Reservation& held = *entry.held;
   if (held.kind == Kind::Run) return ending_of_run(client, entry, space, sighting);
   const Instant& now = machine_.now();
-  if (held.holder && is_dead(entry.process, held.last_heartbeat, space)) {
-    return Ending{client, now, End::Lost};
-  }
   // Rule 10.
   if (held.ends && *held.ends <= now.wall) {
     return Ending{
         client, {*held.ends, now.boot - (now.wall - *held.ends), now.boot_id}, End::Expired};
+  }
+  if (held.holder && is_dead(entry.process, held.last_heartbeat, space)) {
+    return Ending{client, now, End::Lost};
   }
   return std::nullopt;
 }
@@ -241,6 +241,7 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
     gpus_[at(gpu)].known.reset();
   }
   entry.held = std::move(held);
+  entry.extended = Duration::zero();
   holders_.push_back(client);
 }
 
@@ -352,7 +353,7 @@ void Model::give_back(int client, const Request& request, const Sighting& sighti
 void Model::claim(int client, Duration duration) {
   Reservation& held = *entries_.at(client).held;
   held.holder.reset();
-  held.ends = machine_.now().wall + duration;
+  held.ends = machine_.now().wall + duration + entries_.at(client).extended;
 }
 
 void Model::attach(int client, int supervisor) {
@@ -432,7 +433,10 @@ bool Model::extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, 
       if (held.account.uid == uid && held.kind == Kind::Manual) chosen.push_back(client);
     }
   }
-  for (const int client : chosen) *entries_.at(client).held->ends += by;
+  for (const int client : chosen) {
+    *entries_.at(client).held->ends += by;
+    entries_.at(client).extended += by;
+  }
   return !chosen.empty();
 }
 

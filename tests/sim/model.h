@@ -38,6 +38,7 @@ struct Entry {
   std::optional<Reservation> held;
   int process = kNobody;     ///< key of the waiter, later the command
   int supervisor = kNobody;  ///< key
+  Duration extended{};       ///< since it was granted
 };
 
 class Model {
