@@ -28,6 +28,7 @@ void add_flags(std::string& text, const Flags& flags) {
   add(flags.uses_gpus, "uses-gpus");
   add(flags.hides_environment, "hides-environment");
   add(flags.hides_memory, "hides-memory");
+  add(flags.hides_owner, "hides-owner");
   add(flags.is_ignored, "ignored");
 }
 

@@ -49,7 +49,8 @@ struct Flags {
   bool uses_gpus = false;  ///< the command itself uses its GPUs
   bool hides_environment = false;
   bool hides_memory = false;
-  bool is_ignored = false;  ///< a program under `ignore_processes`
+  bool hides_owner = false;  ///< /proc shows nothing of it
+  bool is_ignored = false;   ///< a program under `ignore_processes`
 };
 
 struct Event {

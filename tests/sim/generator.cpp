@@ -172,6 +172,7 @@ Event Generator::harm(const World& world) {
     event.memory_mib = chance(20) ? 60 : 500 + below(3000);
     event.flags.hides_environment = chance(15);
     event.flags.hides_memory = chance(5);
+    event.flags.hides_owner = chance(5);
     event.flags.is_ignored = chance(5);
     return event;
   }
@@ -214,6 +215,7 @@ Event Generator::touch_gpus(const World& /*world*/) {
     event.memory_mib = chance(15) ? 60 : 500 + below(3000);
     event.flags.hides_environment = chance(20);
     event.flags.hides_memory = chance(5);
+    event.flags.hides_owner = chance(5);
     event.flags.is_ignored = chance(10);
   } else if (kind < 37) {
     event = event_of(What::Break);

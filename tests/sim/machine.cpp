@@ -149,6 +149,21 @@ void Machine::set_fault(int gpu, Fault fault) {
   faults_[at(gpu)] = fault;
 }
 
+// What the tool, and /proc, say of a process.
+GpuProcess Machine::listing(const Process& process, int space) const {
+  GpuProcess listed;
+  listed.pid = space == process.space ? process.pid : process.host_pid;
+  if (!process.hides_memory) listed.memory_mib = process.memory_mib;
+  if (process.hides_owner) return listed;
+  listed.start_ticks = process.ticks;
+  listed.uid = process.uid;
+  listed.program = process.is_ignored ? "Xorg" : "python3";
+  if (!process.hides_environment) {
+    listed.reservation_id = process.job == kNobody ? "" : fmt::format("c{}", process.job);
+  }
+  return listed;
+}
+
 // Fills in what the tool says, and what is true of it by rule 15 of docs/semantics.md.
 void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
   const bool lost = faults_[at(gpu)] == Fault::Lost;
@@ -165,19 +180,15 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
       unlisted += process.memory_mib;
       continue;
     }
-    GpuProcess& listed = reading.processes.emplace_back();
-    listed.pid = space == process.space ? process.pid : process.host_pid;
-    listed.start_ticks = process.ticks;
-    listed.uid = process.uid;
-    listed.program = process.is_ignored ? "Xorg" : "python3";
-    if (!process.hides_memory) listed.memory_mib = process.memory_mib;
-    if (!process.hides_environment) {
-      listed.reservation_id = process.job == kNobody ? "" : fmt::format("c{}", process.job);
-    }
+    reading.processes.push_back(listing(process, space));
     listed_unknown = listed_unknown || process.hides_memory;
-    if (process.is_ignored) continue;
+    if (process.is_ignored && !process.hides_owner) continue;
     seen.processes.push_back(key);
-    seen.uids.push_back(process.uid);
+    if (process.hides_owner) {
+      seen.users_known = false;
+    } else {
+      seen.uids.push_back(process.uid);
+    }
     counted += process.memory_mib;
     counted_unknown = counted_unknown || process.hides_memory;
   }
@@ -199,7 +210,8 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
   const bool used = counted_unknown || counted > settings.process_threshold_mib ||
                     (listed_unknown ? total : unlisted) > settings.memory_threshold_mib;
   seen.use = used ? Seen::Use::Used : Seen::Use::Free;
-  seen.users_known = !seen.uids.empty() && nobodys <= settings.memory_threshold_mib;
+  const bool all_listed = !seen.processes.empty() && nobodys <= settings.memory_threshold_mib;
+  seen.users_known = seen.users_known && all_listed;
 }
 
 Sight Machine::look(int space) const {

@@ -30,6 +30,7 @@ struct Process {
   std::uint64_t memory_mib = 0;
   bool hides_environment = false;
   bool hides_memory = false;
+  bool hides_owner = false;
   bool is_ignored = false;
 };
 
@@ -100,6 +101,7 @@ class Machine {
  private:
   int new_pid(int space, int key);
   Liveness state_of(const ProcessIdentity& identity, int space) const;
+  GpuProcess listing(const Process& process, int space) const;
   void see(int gpu, int space, GpuReading& reading, Seen& seen) const;
 
   Instant now_;

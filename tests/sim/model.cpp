@@ -50,7 +50,7 @@ std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const 
       const Process& process = *machine_.find(key);
       const bool belongs =
           process.hides_environment ? process.uid == held.account.uid : process.job == client;
-      if (belongs && !holds(found, key)) found.push_back(key);
+      if (belongs && !process.hides_owner && !holds(found, key)) found.push_back(key);
     }
   }
   return found;

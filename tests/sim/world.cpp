@@ -21,6 +21,13 @@ std::string id_of(int client) { return fmt::format("c{}", client); }
 
 Account account_of(std::uint32_t uid) { return {uid, fmt::format("u{}", uid)}; }
 
+void hide(Process& process, const Flags& flags) {
+  process.hides_environment = flags.hides_environment;
+  process.hides_memory = flags.hides_memory;
+  process.hides_owner = flags.hides_owner;
+  process.is_ignored = flags.is_ignored;
+}
+
 }  // namespace
 
 World::World(const Setup& setup)
@@ -230,9 +237,7 @@ void World::spawn(const Event& event) {
   }
   Process& process =
       machine_.start(key, client->request.account.uid, client->space, client->number);
-  process.hides_environment = event.flags.hides_environment;
-  process.hides_memory = event.flags.hides_memory;
-  process.is_ignored = event.flags.is_ignored;
+  hide(process, event.flags);
   machine_.use(process, gpus, static_cast<std::uint64_t>(event.memory_mib));
 }
 
@@ -240,9 +245,7 @@ void World::intrude(const Event& event) {
   const int key = process_key(event.number);
   if (machine_.find(key) != nullptr) return;
   Process& process = machine_.start(key, event.uid, event.space, kNobody);
-  process.hides_environment = event.flags.hides_environment;
-  process.hides_memory = event.flags.hides_memory;
-  process.is_ignored = event.flags.is_ignored;
+  hide(process, event.flags);
   machine_.use(process, existing(event.gpus), static_cast<std::uint64_t>(event.memory_mib));
 }
 
