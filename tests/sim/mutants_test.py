@@ -1,7 +1,7 @@
 """Plants bugs in the scheduling core and requires that the simulation finds each of them.
 
-Each mutants/*.patch is applied to a copy of the file of src/core that it changes; that file alone is
-compiled, and linked before the archives of the build, whose own copy then stays out."""
+Each mutants/*.patch is applied to a copy of the file of src/core that it changes; that file alone
+is compiled, and linked before the archives of the build, whose own copy then stays out."""
 
 import argparse
 import pathlib

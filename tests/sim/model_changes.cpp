@@ -1,0 +1,153 @@
+// What people, waiters and supervisors change.
+#include <algorithm>
+
+#include "sim/model.h"
+#include "sim/violation.h"
+
+namespace chg::sim {
+namespace {
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+bool holds(const std::vector<int>& items, int item) {
+  return std::find(items.begin(), items.end(), item) != items.end();
+}
+
+}  // namespace
+
+bool Model::accepts(const Request& request) const {
+  const std::vector<int>& named = request.gpu_ids;
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    if (named[i] < 0 || at(named[i]) >= gpus_.size()) return false;
+    if (i > 0 && named[i - 1] == named[i]) return false;
+  }
+  const bool matches = named.empty() || named.size() == at(request.count);
+  return request.count >= 1 && at(request.count) <= gpus_.size() && matches;
+}
+
+void Model::join(int client, const Request& request, int process) {
+  if (entries_.count(client) > 0) throw Violation("id used twice", request.id);
+  Entry entry;
+  entry.request = request;
+  entry.request.arrival = arrivals_++;
+  entry.process = process;
+  entries_.emplace(client, std::move(entry));
+  queue_.push_back(client);
+}
+
+void Model::leave(int client) { std::erase(queue_, client); }
+
+void Model::forget(int client) {
+  if (holding(client) != nullptr) free(client);
+}
+
+void Model::give_back(int client, const Request& request, const Sighting& sighting) {
+  // As the waiter knows it: a sign of life that it gave when it was granted may be missing.
+  entries_.at(client).request.last_heartbeat = request.last_heartbeat;
+  for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();
+  free(client);
+  const auto place = std::find_if(queue_.begin(), queue_.end(), [&](int other) {
+    return entries_.at(other).request.arrival > entries_.at(client).request.arrival;
+  });
+  queue_.insert(place, client);
+  observe(sighting);
+}
+
+void Model::claim(int client, Duration duration) {
+  Reservation& held = *entries_.at(client).held;
+  held.holder.reset();
+  held.ends = machine_.now().wall + duration + entries_.at(client).extended;
+}
+
+void Model::attach(int client, int supervisor) {
+  Entry& entry = entries_.at(client);
+  entry.supervisor = supervisor;
+  entry.held->supervisor = machine_.identity(supervisor);
+  entry.held->last_heartbeat = machine_.now();
+}
+
+void Model::beat_request(int client) {
+  entries_.at(client).request.last_heartbeat = machine_.now();
+}
+
+void Model::beat_reservation(int client) {
+  entries_.at(client).held->last_heartbeat = machine_.now();
+}
+
+void Model::mark_ending(int client, End end) { entries_.at(client).held->ending = end; }
+
+void Model::note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers) {
+  entries_.at(client).held->leftovers = leftovers;
+}
+
+void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
+  for (const int gpu : gpus) gpus_[at(gpu)].drained = out_of_service;
+}
+
+void Model::clear() {
+  while (!holders_.empty()) end(holders_.front(), machine_.now(), End::Cleared);
+  queue_.clear();
+}
+
+// Rule 14, and what `release` says of runs.
+bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus, bool labelled,
+                    bool runs) {
+  for (const int gpu : gpus) {
+    if (at(gpu) >= gpus_.size() || gpus_[at(gpu)].owner == kNobody) return false;
+    const Reservation& held = *entries_.at(gpus_[at(gpu)].owner).held;
+    if (!admin && held.account.uid != uid) return false;
+    if (held.kind == Kind::Run && !runs) return false;
+  }
+  std::vector<std::pair<int, std::vector<int>>> chosen;
+  for (const int client : holders_) {
+    const Reservation& held = *entries_.at(client).held;
+    std::vector<int> mine;
+    for (const int gpu : held.gpus) {
+      if (gpus.empty() || holds(gpus, gpu)) mine.push_back(gpu);
+    }
+    const bool is_meant =
+        !gpus.empty() || (held.account.uid == uid && (held.kind == Kind::Manual || runs) &&
+                          (!labelled || held.label == "x"));
+    if (is_meant && !mine.empty()) chosen.emplace_back(client, mine);
+  }
+  for (const auto& [client, mine] : chosen) {
+    if (entries_.at(client).held->kind == Kind::Run) {
+      mark_ending(client, End::Killed);
+    } else {
+      end_on(client, mine, machine_.now(), End::Released);
+    }
+  }
+  return true;
+}
+
+bool Model::extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, Duration by) {
+  std::vector<int> chosen;
+  for (const int gpu : gpus) {
+    if (at(gpu) >= gpus_.size() || gpus_[at(gpu)].owner == kNobody) return false;
+    const int owner = gpus_[at(gpu)].owner;
+    const Reservation& held = *entries_.at(owner).held;
+    if (!admin && held.account.uid != uid) return false;
+    if (held.kind == Kind::Run) return false;
+    if (!holds(chosen, owner)) chosen.push_back(owner);
+  }
+  if (gpus.empty()) {
+    for (const int client : holders_) {
+      const Reservation& held = *entries_.at(client).held;
+      if (held.account.uid == uid && held.kind == Kind::Manual) chosen.push_back(client);
+    }
+  }
+  for (const int client : chosen) {
+    *entries_.at(client).held->ends += by;
+    entries_.at(client).extended += by;
+  }
+  return !chosen.empty();
+}
+
+bool Model::cancel(std::uint32_t uid, bool admin, int client) {
+  const Entry* entry = waiting(client);
+  if (entry == nullptr || (!admin && entry->request.account.uid != uid)) return false;
+  leave(client);
+  return true;
+}
+
+}  // namespace chg::sim

@@ -1,0 +1,109 @@
+// The pool held against what it should be.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "sim/model.h"
+#include "sim/violation.h"
+
+namespace chg::sim {
+namespace {
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+int client_of(const std::string& id) { return std::stoi(id.substr(1)); }
+
+}  // namespace
+
+void Model::compare(const Pool& pool) {
+  compare_queue(pool);
+  compare_reservations(pool);
+  for (const Gpu& gpu : pool.gpus) compare_gpu(gpu);
+  compare_records(pool);
+  if (pool.next_arrival != arrivals_) throw Violation("arrivals", "the count is wrong");
+}
+
+void Model::compare_queue(const Pool& pool) const {
+  for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    if (i >= queue_.size()) throw Violation("waits", pool.queue[i].id + " waits and should not");
+    const Request& expected = entries_.at(queue_[i]).request;
+    if (pool.queue[i] == expected) continue;
+    throw Violation("queue", fmt::format("place {} is {}'s and should be {}'s, as it asked", i + 1,
+                                         pool.queue[i].id, expected.id));
+  }
+  if (pool.queue.size() < queue_.size()) {
+    throw Violation("lost request", fmt::format("c{}", queue_[pool.queue.size()]));
+  }
+}
+
+void Model::compare_reservations(const Pool& pool) const {
+  for (std::size_t i = 0; i < pool.reservations.size(); ++i) {
+    const Reservation& held = pool.reservations[i];
+    if (i >= holders_.size()) throw Violation("not over", held.id + " goes on and should not");
+    const Reservation& expected = *entries_.at(holders_[i]).held;
+    if (held == expected) continue;
+    if (held.id == expected.id) {
+      throw Violation("reservation", held.id + " is not as it should be");
+    }
+    const bool is_over = client_of(held.id) < 0 || holding(client_of(held.id)) == nullptr;
+    if (is_over) throw Violation("not over", held.id + " goes on and should not");
+    throw Violation("lost reservation", expected.id);
+  }
+  if (pool.reservations.size() < holders_.size()) {
+    throw Violation("lost reservation", fmt::format("c{}", holders_[pool.reservations.size()]));
+  }
+}
+
+void Model::compare_gpu(const Gpu& gpu) {
+  ModelGpu& expected = gpus_[at(gpu.index)];
+  const auto complain = [&](const char* rule) {
+    throw Violation(rule, fmt::format("GPU {} is not as it should be", gpu.index));
+  };
+  if (gpu.out_of_service.has_value() != expected.drained) complain("drained");
+  if (gpu.last_released != expected.released) complain("released");
+  if (gpu.last_used_by_uid.size() != expected.used_by.size()) complain("used by");
+  if (gpu.obstacle.has_value() != expected.known.has_value()) complain("obstacle");
+  if (!expected.known) return;
+  Known& known = *expected.known;
+  if ((gpu.obstacle->kind == Obstacle::Kind::Error) != known.broken) complain("obstacle kind");
+  std::vector<std::uint32_t> uids = gpu.obstacle->uids;
+  std::sort(uids.begin(), uids.end());
+  if (uids != known.uids) complain("obstacle uids");
+  // One that stays keeps the time of its first sight.
+  if (machine_.is_earlier(known.seen, gpu.obstacle->seen)) complain("obstacle seen");
+  known.seen = gpu.obstacle->seen;
+}
+
+void Model::compare_records(const Pool& pool) {
+  if (pool.ended.size() != expected_.size()) {
+    throw Violation("records", fmt::format("{} were written, and should be {}", pool.ended.size(),
+                                           expected_.size()));
+  }
+  for (const UsageRecord& record : pool.ended) {
+    const auto found = std::find(expected_.begin(), expected_.end(), record);
+    if (found == expected_.end()) {
+      throw Violation("records", fmt::format("that of {} on GPU {} is wrong", record.reservation_id,
+                                             record.gpu));
+    }
+    spans_.push_back({found->started, found->ended});
+    expected_.erase(found);
+  }
+}
+
+Duration Model::used_between(WallTime from, WallTime to) const {
+  Duration sum{};
+  const auto add = [&](WallTime start, WallTime end) {
+    sum += std::max<Duration>(std::min(end, to) - std::max(start, from), Duration::zero());
+  };
+  for (const Span& span : spans_) add(span.start, span.end);
+  for (const int client : holders_) {
+    const Reservation& held = *entries_.at(client).held;
+    const bool expires = held.kind == Kind::Manual && held.ends;
+    for (std::size_t i = 0; i < held.gpus.size(); ++i) {
+      add(held.started.wall, expires ? *held.ends : to);
+    }
+  }
+  return sum;
+}
+
+}  // namespace chg::sim
