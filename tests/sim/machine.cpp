@@ -19,6 +19,9 @@ int boot_number(const std::string& name) { return std::stoi(name.substr(5)); }
 
 std::uint64_t namespace_of(int space) { return kNamespaceBase + static_cast<std::uint64_t>(space); }
 
+// A container has a name of its own.
+std::string host_name(int space) { return space == 0 ? "host" : fmt::format("box{}", space); }
+
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
@@ -40,6 +43,7 @@ void Machine::advance(Duration by) {
   if (by == Duration::zero()) return;
   now_.wall += by;
   now_.boot += by;
+  latest_wall_ = std::max(latest_wall_, now_.wall);
 }
 
 void Machine::reboot(Duration wall_gap) {
@@ -66,6 +70,8 @@ int Machine::new_pid(int space, int key) {
   table.push_back(key);
   return static_cast<int>(table.size()) - 1;
 }
+
+void Machine::correct_clock() { now_.wall = std::max(now_.wall, latest_wall_); }
 
 Process& Machine::start(int key, std::uint32_t uid, int space, int job) {
   if (at(key) >= processes_.size()) processes_.resize(at(key) + 1);
@@ -129,11 +135,13 @@ ProcessIdentity Machine::identity(int key) const {
 
 ProcessIdentity Machine::identity_from(const Process& process, int space) const {
   const int pid = space == process.space ? process.pid : process.host_pid;
-  return {"host", boot_name(process.boot), namespace_of(space), pid, process.ticks};
+  return {host_name(space), boot_name(process.boot), namespace_of(space), pid, process.ticks};
 }
 
 Liveness Machine::state_of(const ProcessIdentity& identity, int space) const {
-  if (identity.boot_id != now_.boot_id) return Liveness::Gone;
+  if (identity.boot_id != now_.boot_id) {
+    return identity.host == host_name(space) ? Liveness::Gone : Liveness::Unseen;
+  }
   if (identity.pid_namespace != namespace_of(space)) return Liveness::Unseen;
   const std::vector<int>& table = pids_[at(space)];
   if (at(identity.pid) >= table.size()) return Liveness::Gone;
@@ -222,7 +230,7 @@ Sight Machine::look(int space) const {
   sighting->gpus.resize(users_.size());
   Observation& observation = sighting->observation;
   observation.taken = now_;
-  observation.observer = {"host", now_.boot_id, namespace_of(space), 1, 1};
+  observation.observer = {host_name(space), now_.boot_id, namespace_of(space), 1, 1};
   observation.gpus.reserve(users_.size());
   for (std::size_t gpu = 0; gpu < users_.size(); ++gpu) {
     Seen& seen = sighting->gpus[gpu];

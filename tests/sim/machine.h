@@ -69,6 +69,8 @@ class Machine {
   void advance(Duration by);
   void step_wall(Duration by) { now_.wall += by; }
   void reboot(Duration wall_gap);
+  /// A wall clock that was set back is put right.
+  void correct_clock();
 
   /// Whether `a` was earlier than `b`, by the one true order of boots.
   bool is_earlier(const Instant& a, const Instant& b) const;
@@ -105,6 +107,7 @@ class Machine {
   void see(int gpu, int space, GpuReading& reading, Seen& seen) const;
 
   Instant now_;
+  WallTime latest_wall_{};
   int boot_ = 0;
   std::uint64_t version_ = 0;
   std::uint64_t ticks_ = 0;

@@ -33,8 +33,10 @@ const Entry* Model::holding(int client) const {
 // Rule 11: a heartbeat never overrules what can be seen.
 bool Model::is_dead(int process, const Instant& heartbeat, int space) const {
   const Process& one = *machine_.find(process);
-  if (one.boot != machine_.boot()) return true;
-  if (one.space == space) return !one.alive;
+  const bool is_of_this_boot = one.boot == machine_.boot();
+  if (one.space == space) return !is_of_this_boot || !one.alive;
+  // A container's name is not the host's: nobody else can tell whose boot it was.
+  if (!is_of_this_boot) return age(heartbeat, machine_.now()) > settings_.heartbeat_timeout;
   return machine_.now().boot - heartbeat.boot > settings_.heartbeat_timeout;
 }
 

@@ -347,6 +347,7 @@ void World::settle() {
   for (const int key : living) machine_.kill(key);
   for (int gpu = 0; gpu < setup_.gpus; ++gpu) machine_.set_fault(gpu, Fault::None);
   machine_.set_probe_fails(false);
+  machine_.correct_clock();
   machine_.advance(settings_.heartbeat_timeout + milliseconds(1));
   forget_inactive();
   const Sight sighting = machine_.look(0);
