@@ -45,6 +45,11 @@
 
 #define NVML extern "C" __attribute__((visibility("default"))) int
 
+#define LIST(function, list, Record)                                   \
+  NVML function(const Device* device, unsigned* count, Record* room) { \
+    return give_list(__func__, device, list, count, room);             \
+  }
+
 namespace {
 
 using nlohmann::json;
@@ -410,13 +415,8 @@ NVML nvmlDeviceGetPowerUsage(const Device* device, unsigned* milliwatts) {
   return give_number(device, "power_w", 1000, milliwatts);
 }
 
-NVML nvmlDeviceGetComputeRunningProcesses(const Device* device, unsigned* count, RecordV1* room) {
-  return give_list(__func__, device, List::Compute, count, room);
-}
-
-NVML nvmlDeviceGetGraphicsRunningProcesses(const Device* device, unsigned* count, RecordV1* room) {
-  return give_list(__func__, device, List::Graphics, count, room);
-}
+LIST(nvmlDeviceGetComputeRunningProcesses, List::Compute, RecordV1)
+LIST(nvmlDeviceGetGraphicsRunningProcesses, List::Graphics, RecordV1)
 
 #if defined(STANDIN_FULL) || defined(STANDIN_R535)
 
@@ -458,40 +458,13 @@ NVML nvmlDeviceGetMemoryInfo_v2(const Device* device, MemoryV2* memory) {
   return kSuccess;
 }
 
-NVML nvmlDeviceGetComputeRunningProcesses_v2(const Device* device, unsigned* count,
-                                             RecordV2* room) {
-  return give_list(__func__, device, List::Compute, count, room);
-}
-
-NVML nvmlDeviceGetComputeRunningProcesses_v3(const Device* device, unsigned* count,
-                                             RecordV3* room) {
-  return give_list(__func__, device, List::Compute, count, room);
-}
-
-NVML nvmlDeviceGetGraphicsRunningProcesses_v2(const Device* device, unsigned* count,
-                                              RecordV2* room) {
-  return give_list(__func__, device, List::Graphics, count, room);
-}
-
-NVML nvmlDeviceGetGraphicsRunningProcesses_v3(const Device* device, unsigned* count,
-                                              RecordV3* room) {
-  return give_list(__func__, device, List::Graphics, count, room);
-}
-
-NVML nvmlDeviceGetMPSComputeRunningProcesses(const Device* device, unsigned* count,
-                                             RecordV1* room) {
-  return give_list(__func__, device, List::Mps, count, room);
-}
-
-NVML nvmlDeviceGetMPSComputeRunningProcesses_v2(const Device* device, unsigned* count,
-                                                RecordV2* room) {
-  return give_list(__func__, device, List::Mps, count, room);
-}
-
-NVML nvmlDeviceGetMPSComputeRunningProcesses_v3(const Device* device, unsigned* count,
-                                                RecordV3* room) {
-  return give_list(__func__, device, List::Mps, count, room);
-}
+LIST(nvmlDeviceGetComputeRunningProcesses_v2, List::Compute, RecordV2)
+LIST(nvmlDeviceGetComputeRunningProcesses_v3, List::Compute, RecordV3)
+LIST(nvmlDeviceGetGraphicsRunningProcesses_v2, List::Graphics, RecordV2)
+LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, List::Graphics, RecordV3)
+LIST(nvmlDeviceGetMPSComputeRunningProcesses, List::Mps, RecordV1)
+LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, List::Mps, RecordV2)
+LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, List::Mps, RecordV3)
 
 NVML nvmlDeviceGetMigMode(const Device* device, unsigned* current, unsigned* pending) {
   if (const int code = enter_working(__func__, device)) return code;

@@ -1,22 +1,17 @@
 #include "probe/nvml_probe.h"
 
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "probe/fake_probe.h"
 #include "probe/isolated_probe.h"
-#include "probe/nvml_failure.h"
 #include "support/child.h"
-#include "support/expect_error.h"
-#include "support/temporary_folder.h"
-#include "unit/probe/fixture.h"
+#include "unit/probe/nvml_fixture.h"
 #include "unit/probe/standin.h"
 
 namespace chg {
@@ -27,60 +22,7 @@ using Type = GpuProcess::Type;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class FixedClock final : public Clock {
- public:
-  Instant now() const override {
-    return {.wall = WallTime(seconds(1'800'000'000)), .boot = seconds(5000), .boot_id = "a-boot"};
-  }
-};
-
-class Nvml : public ::testing::Test {
- protected:
-  LookResult result(const std::string& generation = "full") {
-    return NvmlProbe(clock_, standin_library(generation)).try_look();
-  }
-
-  Observation look(const std::string& generation = "full") {
-    return observation_or_throw(result(generation));
-  }
-
-  LookFailure failure(const std::string& generation = "full") {
-    const LookResult found = result(generation);
-    if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
-    ADD_FAILURE() << "no failure";
-    return {Reason::Other, Error(ErrorKind::Failed, "")};
-  }
-
-  // What is told of a scenario's only GPU.
-  GpuReading look_at(const std::string& gpu, const std::string& standin = "",
-                     const std::string& generation = "full") {
-    scenario_.put(gpu, standin);
-    const Observation observation = look(generation);
-    EXPECT_EQ(observation.gpus.size(), 1U);
-    return observation.gpus.at(0);
-  }
-
-  std::string calls() { return read_text(log_); }
-  std::string with_log() { return R"("log":")" + log_ + '"'; }
-  std::ptrdiff_t count_of_calls(const std::string& function) {
-    const std::string all = "\n" + calls();
-    std::ptrdiff_t count = 0;
-    const std::string line = "\n" + function + "\n";
-    for (auto at = all.find(line); at != std::string::npos; at = all.find(line, at + 1)) ++count;
-    return count;
-  }
-
-  FixedClock clock_;
-  StandinScenario scenario_;
-  TemporaryFolder folder_;
-  std::string log_ = folder_.path("calls");
-};
-
 constexpr const char* kProcess = R"({"pid":2000000000,"user":"bob","memory_mb":8000})";
-
-std::string gpu_with(const std::string& processes) {
-  return R"({"processes":[)" + processes + "]}";
-}
 
 TEST_F(Nvml, ReadsAWholeGpu) {
   const GpuReading gpu = look_at(
@@ -162,7 +104,8 @@ TEST_F(Nvml, LeavesMissingWhatFailsButIsNotNeeded) {
   const GpuReading gpu =
       look_at(R"({"pci_bus_id":"0000:01:00.0","temperature_c":1,"power_w":1})",
               R"("fail":{"nvmlDeviceGetPowerUsage":999,"nvmlDeviceGetTemperature":3,
-         "nvmlDeviceGetUtilizationRates":4,"nvmlDeviceGetName":999,"nvmlDeviceGetPciInfo_v3":999})");
+         "nvmlDeviceGetUtilizationRates":4,"nvmlDeviceGetName":999,
+          "nvmlDeviceGetPciInfo_v3":999})");
   EXPECT_EQ(gpu.error, "");
   EXPECT_EQ(gpu.power_w, std::nullopt);
   EXPECT_EQ(gpu.temperature_c, std::nullopt);
@@ -355,73 +298,6 @@ TEST_F(Nvml, MakesAnErrorOfAGpuThatHasNoNameOrHandle) {
             "NVML reports error 7");
 }
 
-constexpr const char* kParts =
-    R"("utilization_percent":null,"memory_used_mb":11117,"parts":[
-       {"uuid":"MIG-0","model":"Example MIG 3g.40gb","memory_used_mb":11091,
-        "memory_total_mb":40448},
-       {"uuid":"MIG-1","memory_used_mb":null}])";
-
-TEST_F(Nvml, ListsThePartsOfADividedGpu) {
-  for (const char* standin : {R"("part_gap":0)", R"("part_gap":3)"}) {
-    const GpuReading gpu = look_at(std::string("{\"model\":\"Example\",") + kParts + "}", standin);
-    EXPECT_EQ(gpu.error, "");
-    EXPECT_EQ(gpu.memory_used_mib, 11117U);
-    EXPECT_EQ(gpu.utilization_percent, std::nullopt);
-    ASSERT_EQ(gpu.parts.size(), 2U);
-    EXPECT_EQ(gpu.parts[0].uuid, "MIG-0");
-    EXPECT_EQ(gpu.parts[0].model, "Example MIG 3g.40gb");
-    EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
-    EXPECT_EQ(gpu.parts[0].memory_total_mib, 40448U);
-    EXPECT_EQ(gpu.parts[1].uuid, "MIG-1");
-    EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
-  }
-}
-
-TEST_F(Nvml, ListsNoPartsOfAGpuThatIsNotDivided) {
-  EXPECT_TRUE(look_at("{}").parts.empty());
-  EXPECT_TRUE(look_at(R"({"parts":[]})").parts.empty());
-}
-
-const std::string kDivided = std::string("{") + kParts + R"(,"processes":[
-    {"pid":2000000000,"user":"a","memory_mb":11000},{"pid":2000000001,"user":"b","memory_mb":7}]})";
-
-TEST_F(Nvml, ListsTheProcessesOfThePartsOnTheGpu) {
-  const GpuReading gpu = look_at(kDivided, R"("part_of_pids":{"2000000001":1})");
-  EXPECT_EQ(gpu.error, "");
-  ASSERT_EQ(gpu.processes.size(), 2U);
-  EXPECT_EQ(gpu.processes[0].memory_mib, 11000U);
-  EXPECT_EQ(gpu.processes[1].memory_mib, 7U);
-}
-
-TEST_F(Nvml, AsksThePartsWhereItMayNotAskTheGpu) {
-  const GpuReading gpu =
-      look_at(kDivided, R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3@0":4})");
-  EXPECT_EQ(gpu.error, "");
-  EXPECT_EQ(gpu.processes.size(), 2U);
-}
-
-TEST_F(Nvml, MakesAnErrorOfAGpuWithAPartWhoseProcessesCannotBeListed) {
-  EXPECT_EQ(look_at(kDivided, R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3@0.1":4})").error,
-            "NVML does not tell its processes");
-}
-
-TEST_F(Nvml, AsksForProcessesWhereOnlyAPartHoldsMemory) {
-  look_at(R"({"memory_used_mb":0,"parts":[{"memory_used_mb":5}]})", with_log());
-  EXPECT_NE(calls().find("RunningProcesses"), std::string::npos);
-  std::filesystem::remove(log_);
-  look_at(R"({"memory_used_mb":0,"parts":[{"memory_used_mb":0}]})", with_log());
-  EXPECT_EQ(calls().find("RunningProcesses"), std::string::npos);
-}
-
-TEST_F(Nvml, MakesAnErrorOfAGpuWhosePartsCannotBeRead) {
-  for (const char* function :
-       {"nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex",
-        "nvmlDeviceGetMemoryInfo_v2@0.1"}) {
-    EXPECT_EQ(look_at(kDivided, fmt::format(R"("fail":{{"{}":4}})", function)).error,
-              "no permission to read it");
-  }
-}
-
 TEST_F(Nvml, ReadsAGpuWithADriverThatIsOlderThanParts) {
   const GpuReading gpu = look_at(
       R"({"pci_bus_id":"0000:3B:00.0","memory_used_mb":0,"temperature_c":30,"power_w":40,
@@ -433,74 +309,6 @@ TEST_F(Nvml, ReadsAGpuWithADriverThatIsOlderThanParts) {
   EXPECT_EQ(gpu.temperature_c, 30);
   EXPECT_EQ(gpu.power_w, 40);
   EXPECT_EQ(gpu.processes.size(), 1U);
-}
-
-TEST_F(Nvml, FailsWithWhatNvmlSays) {
-  struct Case {
-    int code;
-    Reason reason;
-    ErrorKind kind;
-    const char* message;
-  };
-  for (const Case& known : std::initializer_list<Case>{
-           {4, Reason::Other, ErrorKind::NotPermitted, "NVML failed: insufficient permissions"},
-           {9, Reason::DriverNotLoaded, ErrorKind::Failed,
-            "NVML failed: the NVIDIA driver is not loaded"},
-           {12, Reason::LibraryMissing, ErrorKind::Failed,
-            "NVML failed: a library of the NVIDIA driver was not found"},
-           {13, Reason::LibraryUnusable, ErrorKind::Failed,
-            "NVML failed: the NVIDIA driver is too old"},
-           {15, Reason::Other, ErrorKind::Failed, "NVML failed: GPU is lost"},
-           {17, Reason::Other, ErrorKind::NotPermitted,
-            "NVML failed: access to the GPUs is blocked by the operating system"},
-           {18, Reason::LibraryMismatch, ErrorKind::Failed,
-            "NVML failed: driver/library version mismatch"},
-           {999, Reason::Other, ErrorKind::Failed, "NVML failed: unknown error"},
-           {77, Reason::Other, ErrorKind::Failed, "NVML failed with code 77"}}) {
-    scenario_.put("{}", fmt::format(R"("init":{})", known.code));
-    const LookFailure failed = failure();
-    EXPECT_EQ(failed.reason, known.reason);
-    EXPECT_EQ(failed.error.kind(), known.kind);
-    EXPECT_STREQ(failed.error.what(), known.message);
-    EXPECT_NE(failed.error.hint(), "");
-  }
-}
-
-TEST_F(Nvml, FailsWhereGpusCannotBeCounted) {
-  scenario_.put("{}", R"("fail":{"nvmlDeviceGetCount_v2":999})");
-  EXPECT_STREQ(failure().error.what(), "NVML failed: unknown error");
-  scenario_.put("{}", R"("gpu_count":4294967295)");
-  EXPECT_STREQ(failure().error.what(), "NVML finds '4294967295' GPUs");
-  scenario_.put("");
-  EXPECT_STREQ(failure().error.what(), "NVML finds no GPU");
-}
-
-TEST_F(Nvml, FailsWhereTheLibraryIsMissing) {
-  const std::string path = folder_.path("libnvidia-ml.so.1");
-  const auto found = NvmlProbe(clock_, path).try_look();
-  const auto& failed = std::get<LookFailure>(found);
-  EXPECT_EQ(failed.reason, Reason::LibraryMissing);
-  EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
-  EXPECT_NE(failed.error.hint(), "");
-  expect_error(ErrorKind::Failed, "was not found", [&] { NvmlProbe(clock_, path).look(); });
-}
-
-TEST_F(Nvml, FailsWhereTheLibraryCannotBeLoaded) {
-  const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
-  const auto found = NvmlProbe(clock_, path).try_look();
-  const auto& failed = std::get<LookFailure>(found);
-  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
-  EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),
-            std::string::npos);
-}
-
-TEST_F(Nvml, FailsWhereTheLibraryLacksWhatIsNeeded) {
-  scenario_.put("{}");
-  const LookFailure failed = failure("bare");
-  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
-  EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + standin_library("bare") +
-                                     "' lacks 'nvmlDeviceGetUUID'");
-  EXPECT_EQ(failed.error.hint(), "Update the NVIDIA driver: version 450 or newer is needed.");
 }
 
 TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
@@ -543,7 +351,7 @@ TEST_F(Nvml, MayHangInAProcessOfItsOwn) {
 }
 
 TEST_F(Nvml, IsTheSameInAProcessOfItsOwn) {
-  scenario_.put(kDivided + R"(,{"error":"GPU is lost"},)" +
+  scenario_.put(R"({"memory_used_mb":20,"parts":[{},{}]},{"error":"GPU is lost"},)" +
                     gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())),
                 R"("delay_ms":1)");
   const Observation expected = look();
