@@ -40,7 +40,7 @@ const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms", "standi
 const std::vector<std::string> kGpuKeys = {
     "uuid",          "model",   "memory_total_mb", "memory_used_mb", "utilization_percent",
     "temperature_c", "power_w", "pci_bus_id",      "error",          "processes",
-    "parts"};
+    "parts",         "device"};
 const std::vector<std::string> kPartKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
 const std::vector<std::string> kProcessKeys = {
     "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
@@ -239,6 +239,7 @@ GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
   reading.power_w = measured(entry, "power_w");
   reading.pci_bus_id = read_pci_bus_id(entry);
   reading.error = entry.text("error").value_or("");
+  if (const auto device = entry.text("device")) reading.devices = {*device};
   for (const Object& listed : entry.objects("processes", kProcessKeys)) {
     std::optional<GpuProcess> process = read_process(listed, proc);
     if (!process) continue;

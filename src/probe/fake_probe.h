@@ -29,6 +29,8 @@
 //             utilization_percent  0 to 100 (0); null: unreadable
 //             temperature_c        degrees Celsius; null or left out: unreadable
 //             power_w              watts; null or left out: unreadable
+//             device               any file that stands for "/dev/nvidia0": who has it open is a
+//                                  suspect where memory belongs to nobody
 //             pci_bus_id           "0000:3b:00.0"; left out: unknown
 //             error                why the GPU can't be used; "" or left out: it can
 //             processes            a list

@@ -502,3 +502,20 @@ def test_reports_agree(pool):
     assert {row["name"] for row in by["gpu"]["gpus"]} == {f"GPU {gpu}" for gpu in range(8)}
     days = [row["name"] for row in by["day"]["dates"]]
     assert days == sorted(days) and all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days)
+
+
+def test_who_may_be_behind_memory_that_belongs_to_nobody(pool):
+    device = pool.directory / "nvidia3"
+    device.touch()
+    pool.edit_gpus(lambda gpus: gpus[3].update(memory_used_mb=9000, device=str(device)))
+    line = "GPU 3: IN USE WITHOUT RESERVATION by unknown user - 9000MB used by unknown process"
+    assert pool.status()[3] == line
+    holder = pool.start(["sh", "-c", "echo up; exec sleep 600"], stdin=open(device))
+    assert pool.read_line(holder) == "up"
+    wait_for(lambda: open(f"/proc/{holder.pid}/comm").read() == "sleep\n")
+    assert pool.status()[3] == f"{line} (open in PID {holder.pid} (sleep) of root)"
+    entry = validate(pool.status_json(), "status")[3]
+    assert [suspect["pid"] for suspect in entry["suspects"]] == [holder.pid]
+    holder.kill()
+    holder.wait()
+    assert pool.status()[3] == line

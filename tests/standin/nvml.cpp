@@ -1,7 +1,7 @@
 // A stand-in for NVIDIA's management library (libnvidia-ml.so.1), for hosts without GPUs: it tells
 // what a file says, in the shapes in which several generations of drivers tell it.
 //
-// CANHAZGPU_STANDIN_SCENARIO names the file. It is one of the fake provider
+// NVML_STANDIN_SCENARIO names the file. It is one of the fake provider
 // (src/probe/fake_probe.h), read at nvmlInit. A GPU's "error" is answered as a code: "GPU is lost",
 // "GPU requires reset", and anything else as an unknown error. On a divided GPU all processes run
 // on the first of its "parts". The object "standin" beside "gpus" has what the fake provider
@@ -284,7 +284,7 @@ int give_list(const char* function, const Device* device, List list, unsigned* c
 }
 
 int begin_session(const char* function) {
-  const char* const file = std::getenv("CANHAZGPU_STANDIN_SCENARIO");
+  const char* const file = std::getenv("NVML_STANDIN_SCENARIO");
   if (file == nullptr) return kDriverNotLoaded;
   try {
     std::ifstream stream(file);

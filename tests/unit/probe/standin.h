@@ -29,7 +29,7 @@ class StandinScenario {
   }
 
  private:
-  static constexpr const char* kVariable = "CANHAZGPU_STANDIN_SCENARIO";
+  static constexpr const char* kVariable = "NVML_STANDIN_SCENARIO";
   TemporaryFolder folder_;
 };
 
