@@ -56,6 +56,8 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
+  /// It waits in a program that takes its GPUs by itself: they are held for it, and not granted.
+  bool takes_itself = false;
 
   bool operator==(const Request&) const = default;
 };

@@ -97,6 +97,9 @@ std::vector<std::vector<int>> held_gpus(const Pool& pool) {
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     if (finds_nothing(available, pool.queue[i])) continue;
     held[i] = available.usable_by(pool.queue[i]);
+    // Only one who takes them himself leaves more than he needs.
+    const auto count = static_cast<std::size_t>(std::max(pool.queue[i].count, 0));
+    if (pool.queue[i].takes_itself && held[i].size() > count) held[i].resize(count);
     available.remove(held[i]);
   }
   return held;
@@ -263,9 +266,11 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
       usable =
           in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
       usable.resize(count);
-      grant(pool, request, usable, now);
-      granted_ids.push_back(request.id);
-      leaves[i] = true;
+      if (!request.takes_itself) {
+        grant(pool, request, usable, now);
+        granted_ids.push_back(request.id);
+        leaves[i] = true;
+      }
     }
     available.remove(usable);
   }

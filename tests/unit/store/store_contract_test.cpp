@@ -8,10 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "store/memory_store.h"
+#include "store/redis_store.h"
 #include "store/sqlite_store.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
+#include "support/redis_server.h"
 #include "support/temporary_folder.h"
 
 namespace chg {
@@ -405,19 +407,36 @@ TEST_P(StoreContract, ReadIsOneStateOfThePool) {
 
 std::shared_ptr<Store> same(const std::shared_ptr<Store>& store) { return store; }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, StoreContract,
-    ::testing::Values(
-        StoreKind{"Memory", [](const TemporaryFolder&) { return std::make_shared<MemoryStore>(); },
-                  same},
-        StoreKind{"Sqlite",
-                  [](const TemporaryFolder& folder) -> std::shared_ptr<Store> {
-                    return create_sqlite_store(folder.path("pool.db"), std::nullopt);
-                  },
-                  [](const std::shared_ptr<Store>& store) -> std::shared_ptr<Store> {
-                    return open_sqlite_store(store->location());
-                  }}),
-    [](const auto& tested) { return tested.param.name; });
+// The server lives as long as the first handle.
+std::shared_ptr<Store> start_redis(const TemporaryFolder& folder) {
+  auto server = std::make_shared<RedisServer>(folder);
+  std::shared_ptr<Store> store = open_redis_store(server->url());
+  return {store.get(), [server, store](Store*) {}};
+}
+
+std::vector<StoreKind> all_kinds() {
+  std::vector<StoreKind> kinds = {
+      {"Memory", [](const TemporaryFolder&) { return std::make_shared<MemoryStore>(); }, same},
+      {"Sqlite",
+       [](const TemporaryFolder& folder) -> std::shared_ptr<Store> {
+         return create_sqlite_store(folder.path("pool.db"), std::nullopt);
+       },
+       [](const std::shared_ptr<Store>& store) -> std::shared_ptr<Store> {
+         return open_sqlite_store(store->location());
+       }}};
+  if (!redis_server_program().empty()) {
+    kinds.push_back(
+        {"Redis", start_redis, [](const std::shared_ptr<Store>& store) -> std::shared_ptr<Store> {
+           return open_redis_store(store->location());
+         }});
+  }
+  return kinds;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StoreContract, ::testing::ValuesIn(all_kinds()),
+                         [](const auto& tested) { return tested.param.name; });
+
+TEST(RedisServer, IsInstalledSoThatItsStoreIsTested) { CHG_REQUIRE_REDIS_SERVER(); }
 
 }  // namespace
 }  // namespace chg

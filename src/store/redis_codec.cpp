@@ -1,0 +1,252 @@
+#include "store/redis_codec.h"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "store/redis_json.h"
+#include "store/redis_records.h"
+
+namespace chg {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kGpuField = "gpu:";
+constexpr std::string_view kReservationField = "reservation:";
+constexpr const char* kSettingsField = "settings";
+// Members of ours beside those of the Go program.
+constexpr const char* kIdsMember = "reservation_ids";
+constexpr const char* kOwnMember = "canhazgpu";
+
+class Decoder {
+ public:
+  Decoder(const RedisImage& image, const RedisKeys& keys, const redis_go::UidOf& uid_of)
+      : image_(image), keys_(keys), uid_of_(uid_of) {}
+
+  RedisPool decode() {
+    read_host();
+    read_gpus();
+    read_reservations();
+    read_queue();
+    return std::move(result_);
+  }
+
+ private:
+  // Calls `read`, and names the key of what can't be read.
+  template <typename Read>
+  auto under(const std::string& key, Read read) const {
+    try {
+      return read();
+    } catch (const json::exception&) {
+      redis_json::refuse(key);
+    }
+  }
+
+  // A record of ours in the hash, or null.
+  json record(const std::string& field) const {
+    const auto found = image_.host.find(field);
+    return found == image_.host.end() ? json()
+                                      : redis_json::parse_object(found->second, keys_.host());
+  }
+
+  void read_host() {
+    Pool& pool = result_.pool;
+    if (const json settings = record(kSettingsField); !settings.is_null()) {
+      const auto host = under(keys_.host(), [&] { return redis_records::read_host(settings); });
+      pool.admin_group = host.admin_group;
+      pool.creator_uid = host.creator_uid;
+      pool.next_arrival = host.next_arrival;
+      indices_ = host.gpus;
+    }
+    // Whoever has set another number of GPUs since then was the Go program.
+    const int count = gpu_count();
+    if (static_cast<std::size_t>(count) != indices_.size()) {
+      indices_.clear();
+      for (int index = 0; index < count; ++index) indices_.push_back(index);
+    }
+    pool.provider = image_.provider.value_or(count > 0 ? "nvidia" : "");
+  }
+
+  int gpu_count() const {
+    if (!image_.gpu_count) return 0;
+    const std::string& text = *image_.gpu_count;
+    int count = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), count);
+    const bool is_number = status == std::errc() && end == text.data() + text.size();
+    if (!is_number || count < 0 || count > kRedisGpusMax)
+      redis_json::refuse(keys_.named("gpu_count"));
+    return count;
+  }
+
+  void read_gpus() {
+    for (const int index : indices_) {
+      const json known = record(fmt::format("{}{}", kGpuField, index));
+      Gpu gpu;
+      gpu.index = index;
+      if (!known.is_null()) {
+        gpu = under(keys_.host(), [&] { return redis_records::read_gpu(known, index); });
+      }
+      read_value(gpu);
+      result_.pool.gpus.push_back(std::move(gpu));
+    }
+  }
+
+  // What the value of the GPU, which the Go program writes too, says of it.
+  void read_value(Gpu& gpu) {
+    const auto found = image_.gpus.find(gpu.index);
+    if (found == image_.gpus.end() || !found->second) return;
+    const json value = redis_json::parse_object(*found->second, keys_.gpu(gpu.index));
+    const auto ids = value.find(kIdsMember);
+    if (ids != value.end() && ids->is_array()) {
+      under(keys_.gpu(gpu.index), [&] {
+        for (const json& id : *ids) claims_[gpu.index].insert(redis_json::read_bytes(id));
+        return 0;
+      });
+      return;
+    }
+    if (auto held = redis_go::read_held(value, gpu.index, uid_of_)) {
+      gpu.obstacle.reset();
+      add_go_reservation(std::move(*held));
+      return;
+    }
+    const auto released = redis_go::read_last_released(value);
+    if (released && (!gpu.last_released || gpu.last_released->wall != *released)) {
+      gpu.last_released = Instant{*released, {}, ""};
+    }
+  }
+
+  // All GPUs of one reservation become one.
+  void add_go_reservation(redis_go::Held held) {
+    if (!held.queue_id.empty()) ++collected_[held.queue_id];
+    const auto [place, is_new] = go_held_.try_emplace(held.reservation.id, held);
+    if (is_new) return;
+    Reservation& known = place->second.reservation;
+    known.gpus.push_back(held.reservation.gpus.front());
+    known.last_heartbeat = std::max(known.last_heartbeat, held.reservation.last_heartbeat,
+                                    [](const auto& a, const auto& b) { return a.wall < b.wall; });
+  }
+
+  void read_reservations() {
+    auto& reservations = result_.pool.reservations;
+    for (const auto& [field, text] : image_.host) {
+      if (!field.starts_with(kReservationField)) continue;
+      const std::string id = field.substr(kReservationField.size());
+      Reservation held = under(keys_.host(), [&, &value = text] {
+        return redis_records::read_reservation(redis_json::parse_object(value, keys_.host()), id);
+      });
+      const bool had_none = held.gpus.empty();
+      std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
+      if (held.gpus.empty() && !had_none) {
+        result_.lost.push_back(id);
+      } else {
+        reservations.push_back(std::move(held));
+      }
+    }
+    keep_collected();
+    for (auto& [id, held] : go_held_) {
+      result_.go_reservations.insert(id);
+      reservations.push_back(std::move(held.reservation));
+    }
+    std::sort(reservations.begin(), reservations.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
+    });
+  }
+
+  // What is collected for a waiter lives by the waiter's heartbeat.
+  void keep_collected() {
+    for (auto& [id, held] : go_held_) {
+      const auto entry = std::find_if(image_.queue.begin(), image_.queue.end(),
+                                      [&, &queue_id = held.queue_id](const auto& one) {
+                                        return one.id == queue_id && one.value;
+                                      });
+      if (held.queue_id.empty() || entry == image_.queue.end()) continue;
+      const json value = redis_json::parse_object(*entry->value, keys_.entry(entry->id));
+      const auto beat = redis_json::time_member(value, "last_heartbeat");
+      Instant& last = held.reservation.last_heartbeat;
+      if (beat && *beat > last.wall) last.wall = *beat;
+    }
+  }
+
+  // Only GPUs of the pool have values that tell.
+  bool is_taken_away(int gpu, const std::string& id) const {
+    if (std::find(indices_.begin(), indices_.end(), gpu) == indices_.end()) return false;
+    const auto found = claims_.find(gpu);
+    return found == claims_.end() || !found->second.contains(id);
+  }
+
+  void read_queue() {
+    std::vector<Request>& queue = result_.pool.queue;
+    for (const RedisImage::Entry& entry : image_.queue) {
+      if (!entry.value) continue;
+      const std::string key = keys_.entry(entry.id);
+      const json value = redis_json::parse_object(*entry.value, key);
+      result_.scores[entry.id] = entry.score;
+      if (const auto own = value.find(kOwnMember); own != value.end()) {
+        queue.push_back(under(key, [&] { return redis_records::read_request(*own, entry.id); }));
+        continue;
+      }
+      result_.go_requests.insert(entry.id);
+      queue.push_back(redis_go::read_entry(value, entry.id, entry.score, uid_of_));
+      Request& request = queue.back();
+      if (const auto found = collected_.find(entry.id); found != collected_.end()) {
+        request.count = std::max(request.count - found->second, 1);
+      }
+      if (queue.size() > 1) request.arrival = queue[queue.size() - 2].arrival;
+    }
+    // Scores are as exact as a double is: among equal ones of ours, the arrival decides.
+    std::stable_sort(queue.begin(), queue.end(), [&](const Request& a, const Request& b) {
+      const double left = result_.scores[a.id];
+      const double right = result_.scores[b.id];
+      return std::tie(left, a.arrival) < std::tie(right, b.arrival);
+    });
+  }
+
+  const RedisImage& image_;
+  const RedisKeys& keys_;
+  const redis_go::UidOf& uid_of_;
+  RedisPool result_;
+  std::vector<int> indices_;
+  std::map<int, std::set<std::string>> claims_;    ///< reservations of ours that each GPU names
+  std::map<std::string, redis_go::Held> go_held_;  ///< by id
+  std::map<std::string, int> collected_;           ///< GPUs, by queue entry
+};
+
+}  // namespace
+
+RedisPool decode_pool(const RedisImage& image, const RedisKeys& keys,
+                      const redis_go::UidOf& uid_of) {
+  return Decoder(image, keys, uid_of).decode();
+}
+
+std::vector<UsageRecord> decode_history(const std::vector<std::string>& members,
+                                        const redis_go::UidOf& uid_of) {
+  std::vector<redis_records::Usage> found;
+  for (const std::string& member : members) {
+    const json value = json::parse(member, nullptr, false);
+    if (!value.is_object()) continue;
+    try {
+      if (const auto own = value.find(kOwnMember); own != value.end()) {
+        found.push_back(redis_records::read_usage(*own));
+      } else if (auto record = redis_go::read_usage(value, uid_of)) {
+        found.push_back({std::move(*record), 0, 0});
+      }
+    } catch (const std::exception&) {
+      // One bad record is no reason to keep all others from a report.
+    }
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.record.ended, a.commit, a.place) <
+           std::tie(b.record.ended, b.commit, b.place);
+  });
+  std::vector<UsageRecord> records;
+  records.reserve(found.size());
+  for (auto& usage : found) records.push_back(std::move(usage.record));
+  return records;
+}
+
+}  // namespace chg

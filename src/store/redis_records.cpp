@@ -1,0 +1,213 @@
+#include "store/redis_records.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "store/redis_json.h"
+#include "store/text_codec.h"
+
+namespace chg::redis_records {
+namespace {
+
+using nlohmann::json;
+using redis_json::read_bytes;
+using redis_json::write_bytes;
+
+constexpr int kVersion = 1;
+
+std::string bytes(const json& record, const char* name) { return read_bytes(record.at(name)); }
+
+// Composite values are the texts of text_codec.
+template <typename Value>
+json composite(const Value& value) {
+  return write_bytes(text_codec::write(value));
+}
+
+template <typename Value>
+void put(json& record, const char* name, const std::optional<Value>& value) {
+  if (value) record[name] = composite(*value);
+}
+
+template <typename Read>
+auto get(const json& record, const char* name, Read read)
+    -> std::optional<decltype(read(std::string()))> {
+  const auto found = record.find(name);
+  if (found == record.end()) return std::nullopt;
+  return read(read_bytes(*found));
+}
+
+void put_account(json& record, const Account& account, const std::string& label) {
+  record["uid"] = account.uid;
+  record["account"] = write_bytes(account.name);
+  if (!label.empty()) record["label"] = write_bytes(label);
+}
+
+Account account_of(const json& record) {
+  return {record.at("uid").get<std::uint32_t>(), bytes(record, "account")};
+}
+
+std::string optional_bytes(const json& record, const char* name) {
+  const auto found = record.find(name);
+  return found == record.end() ? "" : read_bytes(*found);
+}
+
+std::optional<WallTime> wall_time(const json& record, const char* name) {
+  const auto found = record.find(name);
+  if (found == record.end()) return std::nullopt;
+  return text_codec::read_wall_time(found->get<std::int64_t>());
+}
+
+}  // namespace
+
+json write(const Host& host) {
+  return {{"version", kVersion},
+          {"admin_group", write_bytes(host.admin_group)},
+          {"creator_uid", host.creator_uid},
+          {"next_arrival", host.next_arrival},
+          {"gpus", host.gpus}};
+}
+
+Host read_host(const json& record) {
+  const int version = record.at("version").get<int>();
+  if (version > kVersion) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("the pool in Redis was made by a newer canhazgpu (its version is {}, "
+                            "this program knows {})",
+                            version, kVersion),
+                "update this canhazgpu");
+  }
+  return {bytes(record, "admin_group"), record.at("creator_uid").get<std::uint32_t>(),
+          record.at("next_arrival").get<std::uint64_t>(),
+          record.at("gpus").get<std::vector<int>>()};
+}
+
+json write(const Gpu& gpu) {
+  json record = {{"uuid", write_bytes(gpu.uuid)},
+                 {"model", write_bytes(gpu.model)},
+                 {"last_used_by", text_codec::write(gpu.last_used_by_uid)}};
+  if (gpu.out_of_service) record["out_of_service"] = write_bytes(*gpu.out_of_service);
+  put(record, "last_released", gpu.last_released);
+  if (gpu.obstacle) {
+    record["obstacle"] = {{"kind", text_codec::write(gpu.obstacle->kind)},
+                          {"seen", composite(gpu.obstacle->seen)},
+                          {"what", write_bytes(gpu.obstacle->what)},
+                          {"uids", gpu.obstacle->uids}};
+  }
+  return record;
+}
+
+Gpu read_gpu(const json& record, int index) {
+  Gpu gpu;
+  gpu.index = index;
+  gpu.uuid = bytes(record, "uuid");
+  gpu.model = bytes(record, "model");
+  gpu.out_of_service = get(record, "out_of_service", [](const std::string& text) { return text; });
+  gpu.last_released = get(record, "last_released", text_codec::read_instant);
+  gpu.last_used_by_uid = text_codec::read_last_used(bytes(record, "last_used_by"));
+  if (const auto found = record.find("obstacle"); found != record.end()) {
+    gpu.obstacle = Obstacle{text_codec::read_obstacle_kind(bytes(*found, "kind")),
+                            text_codec::read_instant(bytes(*found, "seen")), bytes(*found, "what"),
+                            found->at("uids").get<std::vector<std::uint32_t>>()};
+  }
+  return gpu;
+}
+
+json write(const Reservation& held) {
+  json record = {{"kind", text_codec::write(held.kind)},
+                 {"gpus", held.gpus},
+                 {"started", composite(held.started)},
+                 {"last_heartbeat", composite(held.last_heartbeat)}};
+  put_account(record, held.account, held.label);
+  if (!held.note.empty()) record["note"] = write_bytes(held.note);
+  if (held.ends) record["ends"] = text_codec::write(*held.ends);
+  put(record, "holder", held.holder);
+  put(record, "supervisor", held.supervisor);
+  if (!held.leftovers.empty()) record["leftovers"] = composite(held.leftovers);
+  put(record, "ending", held.ending);
+  return record;
+}
+
+Reservation read_reservation(const json& record, const std::string& id) {
+  Reservation held;
+  held.id = id;
+  held.account = account_of(record);
+  held.label = optional_bytes(record, "label");
+  held.note = optional_bytes(record, "note");
+  held.kind = text_codec::read_kind(bytes(record, "kind"));
+  held.gpus = record.at("gpus").get<std::vector<int>>();
+  held.started = text_codec::read_instant(bytes(record, "started"));
+  held.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
+  held.ends = wall_time(record, "ends");
+  held.holder = get(record, "holder", text_codec::read_process);
+  held.supervisor = get(record, "supervisor", text_codec::read_process);
+  held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
+  held.ending = get(record, "ending", text_codec::read_end);
+  return held;
+}
+
+json write(const Request& request) {
+  json record = {{"arrival", request.arrival},
+                 {"kind", text_codec::write(request.kind)},
+                 {"count", request.count},
+                 {"gpus", request.gpu_ids},
+                 {"force", request.force},
+                 {"enqueued", composite(request.enqueued)},
+                 {"last_heartbeat", composite(request.last_heartbeat)},
+                 {"waiter", composite(request.waiter)}};
+  put_account(record, request.account, request.label);
+  if (!request.note.empty()) record["note"] = write_bytes(request.note);
+  if (request.duration) record["duration"] = request.duration->count();
+  return record;
+}
+
+Request read_request(const json& record, const std::string& id) {
+  Request request;
+  request.id = id;
+  request.arrival = record.at("arrival").get<std::uint64_t>();
+  request.account = account_of(record);
+  request.label = optional_bytes(record, "label");
+  request.note = optional_bytes(record, "note");
+  request.kind = text_codec::read_kind(bytes(record, "kind"));
+  request.count = record.at("count").get<int>();
+  request.gpu_ids = record.at("gpus").get<std::vector<int>>();
+  request.force = record.at("force").get<bool>();
+  if (const auto found = record.find("duration"); found != record.end()) {
+    request.duration = Duration(found->get<std::int64_t>());
+  }
+  request.enqueued = text_codec::read_instant(bytes(record, "enqueued"));
+  request.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
+  request.waiter = text_codec::read_process(bytes(record, "waiter"));
+  return request;
+}
+
+json write(const Usage& usage) {
+  const UsageRecord& record = usage.record;
+  json value = {{"reservation", write_bytes(record.reservation_id)},
+                {"gpu", record.gpu},
+                {"kind", text_codec::write(record.kind)},
+                {"started", text_codec::write(record.started)},
+                {"ended", text_codec::write(record.ended)},
+                {"how", text_codec::write(record.end)},
+                {"commit", usage.commit},
+                {"place", usage.place}};
+  put_account(value, record.account, record.label);
+  return value;
+}
+
+Usage read_usage(const json& record) {
+  Usage usage;
+  usage.record.reservation_id = bytes(record, "reservation");
+  usage.record.gpu = record.at("gpu").get<int>();
+  usage.record.account = account_of(record);
+  usage.record.label = optional_bytes(record, "label");
+  usage.record.kind = text_codec::read_kind(bytes(record, "kind"));
+  usage.record.started = text_codec::read_wall_time(record.at("started").get<std::int64_t>());
+  usage.record.ended = text_codec::read_wall_time(record.at("ended").get<std::int64_t>());
+  usage.record.end = text_codec::read_end(bytes(record, "how"));
+  usage.commit = record.at("commit").get<std::int64_t>();
+  usage.place = record.at("place").get<std::int64_t>();
+  return usage;
+}
+
+}  // namespace chg::redis_records

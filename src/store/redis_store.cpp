@@ -1,0 +1,302 @@
+#include "store/redis_store.h"
+
+#include <array>
+#include <ctime>
+#include <random>
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "store/difference.h"
+#include "store/redis_codec.h"
+#include "store/redis_connection.h"
+#include "store/redis_json.h"
+#include "store/redis_scripts.h"
+#include "store/redis_subscription.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long the lock lives when its holder does not give it back: as long as the Go program's. What
+// is done while holding it takes milliseconds, and each command at most kRedisDeadline; who takes
+// longer all the same finds at the commit that the lock is no longer his.
+constexpr milliseconds kLockLife{10'000};
+// How long a writer waits for the others: long enough for the lock of a killed one to expire.
+constexpr seconds kPatience{12};
+static_assert(kRedisDeadline < kLockLife && kLockLife < kPatience);
+
+BootTime monotonic_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+std::optional<std::uint32_t> uid_of_account(const std::string& name) {
+  std::array<char, 65536> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr) return std::nullopt;
+  return found->pw_uid;
+}
+
+std::string random_hex() {
+  std::array<unsigned char, 12> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw_errno("cannot get random bytes");
+  }
+  return fmt::format("{:02x}", fmt::join(bytes, ""));
+}
+
+constexpr std::string_view kTokenBegin = "canhazgpu ";
+
+// What our lock holds: unique, and tells people whose it is.
+std::string make_token(const std::string& unique) {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return fmt::format("{}process {} on {} ({})", kTokenBegin, getpid(), printable(host.data(), 60),
+                     unique);
+}
+
+std::string holder_text(const std::string& token) {
+  if (!token.starts_with(kTokenBegin)) {
+    return fmt::format("another program holds it, such as the Go canhazgpu ('{}')",
+                       printable(token, 60));
+  }
+  return printable(token.substr(kTokenBegin.size(), token.find(" (") - kTokenBegin.size())) +
+         " holds it; is it stopped?";
+}
+
+std::optional<std::string> optional_text(const RedisReply& reply) {
+  if (reply.is_nil()) return std::nullopt;
+  return reply.text;
+}
+
+RedisImage image_of(const RedisReply& loaded) {
+  const auto& parts = loaded.elements;
+  RedisImage image;
+  image.gpu_count = optional_text(parts.at(1));
+  image.provider = optional_text(parts.at(2));
+  const auto& host = parts.at(3).elements;
+  for (std::size_t i = 0; i + 1 < host.size(); i += 2) image.host[host[i].text] = host[i + 1].text;
+  const auto& gpus = parts.at(4).elements;
+  for (std::size_t i = 0; i + 1 < gpus.size(); i += 2) {
+    const auto index = std::strtol(gpus[i].text.c_str(), nullptr, 10);
+    if (index <= INT_MAX) image.gpus[static_cast<int>(index)] = optional_text(gpus[i + 1]);
+  }
+  const auto& queue = parts.at(5).elements;
+  const auto& entries = parts.at(6).elements;
+  for (std::size_t i = 0; i + 1 < queue.size(); i += 2) {
+    image.queue.push_back({queue[i].text, std::strtod(queue[i + 1].text.c_str(), nullptr),
+                           optional_text(entries.at(i / 2))});
+  }
+  image.changes = std::strtoll(parts.at(7).text.c_str(), nullptr, 10);
+  return image;
+}
+
+class RedisStore final : public Store {
+ public:
+  explicit RedisStore(const RedisAddress& address)
+      : address_(address), keys_{address.prefix}, go_watch_(std::make_shared<GoWatch>()) {}
+
+  void update(const std::function<void(Pool&)>& change) override {
+    const BootTime until = monotonic_now() + kPatience;
+    while (!try_update(change, until)) {
+      if (monotonic_now() < until) continue;
+      throw Error(ErrorKind::Failed,
+                  fmt::format("the lock of the Redis '{}' was lost again and again", location()),
+                  "who else changes its keys? see: redis-cli monitor")
+          .passing();
+    }
+  }
+
+  Pool read() override { return decode(image_of(load(""))).pool; }
+
+  std::vector<UsageRecord> history(WallTime from) override {
+    const std::string begin =
+        from == WallTime::min() ? "-inf" : fmt::to_string(redis_json::unix_seconds(from));
+    const RedisReply reply = ask({"ZRANGEBYSCORE", keys_.history(), begin, "+inf"});
+    std::vector<std::string> members;
+    for (const RedisReply& member : reply.elements) members.push_back(member.text);
+    std::vector<UsageRecord> records = decode_history(members, uid_of_);
+    std::erase_if(records, [&](const UsageRecord& record) { return record.ended < from; });
+    return records;
+  }
+
+  std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
+    return std::make_unique<RedisSubscription>(address_, keys_.request(request_id), nullptr);
+  }
+
+  std::unique_ptr<Subscription> subscribe_to_changes() override {
+    return std::make_unique<RedisSubscription>(address_, keys_.changes(), go_watch_);
+  }
+
+  std::string location() const override { return to_url(address_, false); }
+
+ private:
+  // False when the lock was lost, or somebody changed what the change is based on without one.
+  bool try_update(const std::function<void(Pool&)>& change, BootTime until) {
+    const std::string unique = random_hex();
+    const std::string token = make_token(unique);
+    const RedisImage image = image_of(lock_and_load(token, until));
+    try {
+      const RedisPool before = decode(image);
+      Pool after = before.pool;
+      change(after);
+      const Difference what = difference(before.pool, after);
+      if (!what.is_empty) {
+        return commit(unique, token, encode_pool(image, before, after, what, keys_), what);
+      }
+    } catch (...) {
+      unlock(token);
+      throw;
+    }
+    unlock(token);
+    return true;
+  }
+
+  RedisPool decode(const RedisImage& image) {
+    RedisPool decoded = decode_pool(image, keys_, uid_of_);
+    const bool shared = !decoded.go_reservations.empty() || !decoded.go_requests.empty();
+    if (shared) go_watch_->arm();
+    return decoded;
+  }
+
+  RedisReply load(const std::string& token) {
+    return ask({"EVAL", redis_scripts::kLoad, "1", keys_.lock(), keys_.prefix, token,
+                fmt::to_string(kLockLife.count())});
+  }
+
+  RedisReply lock_and_load(const std::string& token, BootTime until) {
+    while (true) {
+      RedisReply reply = load(token);
+      if (reply.elements.at(0).text == "loaded") return reply;
+      if (monotonic_now() >= until) refuse_locked(reply.elements.at(1).text);
+      await_unlock();
+    }
+  }
+
+  [[noreturn]] void refuse_locked(const std::string& holder) const {
+    throw Error(ErrorKind::Failed,
+                fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience),
+                            printable(location())),
+                holder_text(holder))
+        .passing();
+  }
+
+  // Who unlocks leaves one word in a list, which Redis gives to whoever has waited longest: one is
+  // woken, not all. The Go program leaves none, so nobody waits for long.
+  void await_unlock() {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    const auto wait_ms = 100 + random() % 150;
+    ask({"BLPOP", keys_.named("unlocked"), fmt::format("0.{:03}", wait_ms)});
+  }
+
+  bool commit(const std::string& unique, const std::string& token, const RedisWrites& writes,
+              const Difference& what) {
+    std::vector<std::string> words = {"EVAL",
+                                      redis_scripts::kCommit,
+                                      fmt::to_string(4 + writes.keys.size()),
+                                      keys_.lock(),
+                                      keys_.changes(),
+                                      keys_.named("commit:" + unique),
+                                      keys_.named("unlocked")};
+    words.insert(words.end(), writes.keys.begin(), writes.keys.end());
+    words.push_back(token);
+    words.emplace_back(what.heartbeats_only ? "0" : "1");
+    words.push_back(fmt::to_string(writes.expected.size()));
+    for (const auto& [key, value] : writes.expected) {
+      words.push_back(key);
+      words.emplace_back(value ? "1" : "0");
+      words.push_back(value.value_or(""));
+    }
+    std::vector<std::string> channels;
+    if (!what.heartbeats_only) channels.push_back(keys_.changes());
+    for (const std::string& id : what.requests_removed) channels.push_back(keys_.request(id));
+    words.push_back(fmt::to_string(channels.size()));
+    words.insert(words.end(), channels.begin(), channels.end());
+    words.push_back(fmt::to_string(writes.commands.size()));
+    for (const auto& command : writes.commands) {
+      words.push_back(fmt::to_string(command.size()));
+      words.insert(words.end(), command.begin(), command.end());
+    }
+    return send_commit(words).text == "done";
+  }
+
+  // Sent twice at most: a commit that was done is not done again.
+  RedisReply send_commit(const std::vector<std::string>& words) {
+    try {
+      return connection().command(words);
+    } catch (const Error&) {
+      if (connection_ && connection_->is_open()) throw;  // an answer: nothing was written
+    }
+    try {
+      return connection().command(words);
+    } catch (const Error& error) {
+      if (connection_ && connection_->is_open()) throw;
+      throw Error(ErrorKind::Failed,
+                  fmt::format("{}; it is not known whether the change was made", error.what()),
+                  "see what stands: canhazgpu status")
+          .passing();
+    }
+  }
+
+  // Best effort, where the server is there: the lock expires.
+  void unlock(const std::string& token) noexcept {
+    if (!connection_ || !connection_->is_open()) return;
+    try {
+      ask({"EVAL", redis_scripts::kUnlock, "2", keys_.lock(), keys_.named("unlocked"), token});
+    } catch (const std::exception&) {
+    }
+  }
+
+  // A command that may be repeated: once, when the server has hung up since the last one.
+  RedisReply ask(const std::vector<std::string>& words) {
+    try {
+      return connection().command(words);
+    } catch (const Error&) {
+      if (!connection_ || !connection_->was_lost()) throw;
+    }
+    return connection().command(words);
+  }
+
+  RedisConnection& connection() {
+    if (!connection_ || !connection_->is_open()) {
+      connection_.reset();
+      connection_ = std::make_unique<RedisConnection>(address_);
+    }
+    return *connection_;
+  }
+
+  RedisAddress address_;
+  RedisKeys keys_;
+  std::shared_ptr<const GoWatch> go_watch_;
+  std::unique_ptr<RedisConnection> connection_;
+  std::map<std::string, std::optional<std::uint32_t>> uids_;
+  // Asked while the pool is locked, and a directory service may be slow: once for each account.
+  redis_go::UidOf uid_of_ = [this](const std::string& account) {
+    const auto [known, is_new] = uids_.try_emplace(account);
+    if (is_new) known->second = uid_of_account(account);
+    return known->second;
+  };
+};
+
+}  // namespace
+
+std::unique_ptr<Store> open_redis_store(const RedisAddress& address) {
+  return std::make_unique<RedisStore>(address);
+}
+
+std::unique_ptr<Store> open_redis_store(const std::string& url) {
+  return open_redis_store(parse_redis_url(url));
+}
+
+}  // namespace chg
