@@ -16,6 +16,7 @@
 #include "probe/shared_probe.h"
 #include "process/detached.h"
 #include "process/standard_streams.h"
+#include "store/redis_store.h"
 #include "store/sqlite_store.h"
 
 namespace {
@@ -51,6 +52,17 @@ std::optional<chg::Observation> last_reading(const chg::ProbeChoice& choice) {
   return chg::last_reading(choice.shared_file, choice.observer);
 }
 
+std::unique_ptr<chg::Store> open_store(const std::string& address) {
+  return chg::is_redis_url(address) ? chg::open_redis_store(address)
+                                    : chg::open_sqlite_store(address);
+}
+
+std::unique_ptr<chg::Store> create_store(const std::string& address,
+                                         const std::optional<chg::Sharing>& sharing) {
+  return chg::is_redis_url(address) ? chg::open_redis_store(address)
+                                    : chg::create_sqlite_store(address, sharing);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,8 +71,8 @@ int main(int argc, char** argv) {
   const chg::SystemClock clock;
   const chg::World world{
       clock,
-      chg::open_sqlite_store,
-      chg::create_sqlite_store,
+      open_store,
+      create_store,
       [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
       last_reading,
       [] { return chg::take_inventory(); },

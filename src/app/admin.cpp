@@ -1,6 +1,7 @@
 #include "app/admin.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -26,6 +27,11 @@ int group_id(const std::string& name) {
 
 // Root sets a host's store up for everybody or a group; others, for themselves.
 std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options) {
+  if (!host.store_is_file()) {
+    if (!options.group) return std::nullopt;
+    throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
+                "who may use a Redis, its own users and passwords decide");
+  }
   if (options.group) {
     if (geteuid() != 0) {
       throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
@@ -49,9 +55,10 @@ bool has_content(const std::string& path) {
   return stat(path.c_str(), &file) == 0 && file.st_size > 0;
 }
 
-void require_authority(const Pool& pool, const Caller& caller, const std::string& path) {
-  const bool is_creator =
-      pool.gpus.empty() ? owns(path, caller.account) : caller.account.uid == pool.creator_uid;
+void require_authority(const Host& host, const Pool& pool, const Caller& caller) {
+  // Whoever is let into an empty Redis may set a pool up there.
+  const bool may_create = !host.store_is_file() || owns(host.options().store_path, caller.account);
+  const bool is_creator = pool.gpus.empty() ? may_create : caller.account.uid == pool.creator_uid;
   if (caller.is_admin || is_creator) return;
   throw Error(ErrorKind::NotPermitted,
               "only root, the admin group and whoever set the pool up may change it",
@@ -68,8 +75,18 @@ std::string detect_provider(const Host& host, const AdminOptions& options, const
               "admin --provider fake --gpus 8");
 }
 
+// Beside a store that is a file, they have their directory; a Redis leaves them none.
+void make_fake_gpus(const Host& host, int count) {
+  const std::filesystem::path directory = std::filesystem::path(host.fake_file()).parent_path();
+  std::error_code failure;  // shows when the file is made
+  if (!host.store_is_file() && std::filesystem::create_directories(directory, failure)) {
+    std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
+  }
+  host.world().create_fake_gpus(host.fake_file(), count);
+}
+
 std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {
-  if (provider == "fake") host.world().create_fake_gpus(host.fake_file(), options.gpus.value_or(8));
+  if (provider == "fake") make_fake_gpus(host, options.gpus.value_or(8));
   std::vector<Gpu> gpus;
   for (const GpuReading& reading : host.look(provider).gpus) {
     Gpu gpu;
@@ -106,13 +123,18 @@ void clear(Pool& pool, const Instant& now, AdminResult& result) {
   pool.queue.clear();
 }
 
+// A pool that the Go program has set up knows its GPUs by their indices alone.
+bool is_same(const Gpu& known, const Gpu& found) {
+  return known.uuid.empty() ? known.index == found.index : known.uuid == found.uuid;
+}
+
 // Puts the GPUs that were found in the place of those that were known, with what is remembered.
 void replace_gpus(Pool& pool, std::vector<Gpu> found) {
   for (const Reservation& held : pool.reservations) {
     for (const int index : held.gpus) {
       const auto same = std::find_if(found.begin(), found.end(),
                                      [&](const Gpu& gpu) { return gpu.index == index; });
-      if (same != found.end() && same->uuid == find_gpu(pool, index)->uuid) continue;
+      if (same != found.end() && is_same(*find_gpu(pool, index), *same)) continue;
       throw Error(ErrorKind::Failed,
                   fmt::format("GPU {} is reserved, and would go or become another", index),
                   "wait until it is given back, or add --force, which takes it away");
@@ -128,7 +150,7 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
   }
   for (Gpu& gpu : found) {
     const auto known = std::find_if(pool.gpus.begin(), pool.gpus.end(),
-                                    [&](const Gpu& other) { return other.uuid == gpu.uuid; });
+                                    [&](const Gpu& other) { return is_same(other, gpu); });
     if (known == pool.gpus.end()) continue;
     const Gpu remembered = *known;
     gpu.last_released = remembered.last_released;
@@ -157,18 +179,18 @@ bool only_changes_service(const AdminOptions& options) {
 }  // namespace
 
 AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm) {
-  const std::string& path = host.options().store_path;
+  const std::string& address = host.store_address();
   const auto sharing = sharing_for(host, options);
-  const bool exists = has_content(path);
-  const Pool before = exists ? host.world().create_store(path, std::nullopt)->read() : Pool{};
-  require_authority(before, current_caller(before), path);
+  const bool exists = !host.store_is_file() || has_content(address);
+  const Pool before = exists ? host.world().create_store(address, std::nullopt)->read() : Pool{};
+  require_authority(host, before, current_caller(before));
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
       keeps_gpus ? before.provider : detect_provider(host, options, before);
   // The store is made after the look, so that one that fails leaves nothing behind. The simulated
   // GPUs alone live in its directory, which has to be there for them.
   const auto make_store = [&] {
-    if (!exists || sharing) host.world().create_store(path, sharing);
+    if (!exists || sharing) host.world().create_store(address, sharing);
   };
   if (provider == "fake") make_store();
   const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(host, options, provider);
@@ -180,7 +202,7 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   AdminResult result;
   result.created = before.gpus.empty();
   result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
-    require_authority(pool, current_caller(pool), path);
+    require_authority(host, pool, current_caller(pool));
     if (pool.gpus.empty()) pool.creator_uid = getuid();
     if (options.force) clear(pool, now, result);
     if (!keeps_gpus) replace_gpus(pool, found);

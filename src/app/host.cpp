@@ -45,7 +45,7 @@ Instant glance_begin(const Pool& pool, const Instant& now) {
 }  // namespace
 
 Store& Host::store() {
-  if (!store_) store_ = world_.open_store(options_.store_path);
+  if (!store_) store_ = world_.open_store(store_address());
   return *store_;
 }
 

@@ -12,7 +12,9 @@
 namespace chg {
 
 struct HostOptions {
-  std::string store_path;
+  std::string store_path;  ///< where the store is, for people: a file, or a URL without password
+  /// The URL of a Redis, with its password: to open it, and never shown. "": store_path is a file.
+  std::string store_url;
   bool store_is_private = false;  ///< the user's own, for want of one that the host shares
   std::string probe = "auto";     ///< "auto": what the pool's provider calls for
   Duration probe_deadline = std::chrono::seconds(10);
@@ -28,6 +30,14 @@ class Host {
   const HostOptions& options() const { return options_; }
   const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
+
+  /// Whether the store is a file of this host.
+  bool store_is_file() const { return options_.store_url.empty(); }
+
+  /// What the world opens and makes the store by. May hold a password.
+  const std::string& store_address() const {
+    return store_is_file() ? options_.store_path : options_.store_url;
+  }
 
   /// The store; opened when first asked for, and kept open.
   Store& store();

@@ -25,8 +25,9 @@ struct ProbeChoice {
 
 struct World {
   const Clock& clock;
-  std::function<std::unique_ptr<Store>(const std::string& path)> open_store;
-  std::function<std::unique_ptr<Store>(const std::string& path, const std::optional<Sharing>&)>
+  /// `address`: the path of a file, or the URL of a Redis.
+  std::function<std::unique_ptr<Store>(const std::string& address)> open_store;
+  std::function<std::unique_ptr<Store>(const std::string& address, const std::optional<Sharing>&)>
       create_store;
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
   /// The last good reading that was shared, however old; missing when there is none.

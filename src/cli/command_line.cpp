@@ -37,7 +37,10 @@ class CommandFormatter final : public CLI::Formatter {
 const std::vector<Option>& global_options() {
   static const std::vector<Option> options = {
       {"--config", "FILE", "Read this configuration file instead of yours"},
-      {"--store", "URL", "Use this store: sqlite:PATH", "store"},
+      {"--store", "URL", "Use this store: sqlite:PATH or redis://HOST:PORT/DB", "store"},
+      {"--redis-host", "HOST", "Use the Redis on this host as store", "redis.host"},
+      {"--redis-port", "PORT", "Its port, if not 6379", "redis.port"},
+      {"--redis-db", "N", "Its database, if not 0", "redis.db"},
       {"--memory-threshold", "MB", "Memory in MB beyond which a GPU is in use", "memory.threshold"},
       {"--no-color", "", "No colours"},
       {"-v,--verbose", "", "Explain decisions on stderr"}};

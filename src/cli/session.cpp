@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "store/redis_url.h"
 
 namespace chg {
 namespace {
@@ -33,11 +35,66 @@ std::string own_store() {
               "set up the host's with: sudo canhazgpu admin");
 }
 
+bool is_set(const Config& config, std::string_view key) {
+  return config.origin(key).source != Source::Default;
+}
+
+// Whoever names a Redis by a key of its own, on the command line say, means it and no other store
+// that a weaker source names.
+bool means_redis(const Config& config) {
+  Source strongest = Source::Default;
+  for (const char* key : {"redis.host", "redis.port", "redis.db", "redis.socket"}) {
+    strongest = std::max(strongest, config.origin(key).source);
+  }
+  return strongest > config.origin("store").source;
+}
+
+// What the URL leaves open, the keys of the section say.
+RedisAddress redis_address(const Config& config) {
+  RedisAddress address;
+  const auto url = config.text("store");
+  if (url && is_redis_url(*url) && !means_redis(config)) {
+    address = parse_redis_url(*url);
+  } else {
+    address.server.host = config.text("redis.host").value_or(address.server.host);
+    address.server.port = static_cast<int>(config.number("redis.port"));
+    address.database = static_cast<int>(config.number("redis.db"));
+    if (const auto socket = config.text("redis.socket"); socket && !is_set(config, "redis.host")) {
+      address.socket = std::filesystem::absolute(*socket);
+    }
+  }
+  if (address.password.empty()) {
+    address.password = config.text("redis.password").value_or("");
+    if (address.username.empty()) address.username = config.text("redis.username").value_or("");
+  }
+  const std::string prefix = config.text("redis.prefix").value_or("");
+  if (!prefix.empty() && address.prefix == RedisAddress{}.prefix) address.prefix = prefix;
+  if (!address.username.empty() && address.password.empty()) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("there is no password for the user '{}' of the Redis",
+                            printable(address.username, 60)),
+                "set redis.password, or CANHAZGPU_REDIS_PASSWORD");
+  }
+  return address;
+}
+
+void use_redis(HostOptions& options, const Config& config) {
+  const RedisAddress address = redis_address(config);
+  options.store_path = to_url(address, false);
+  options.store_url = to_url(address, true);
+  const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
+  const std::filesystem::path own = is_hosts ? std::string(kHostStore) : own_store();
+  options.fake_file = own.parent_path() / "fake-gpus.json";
+}
+
 // The store that the configuration names; else the host's, where root has set one up, or is about
 // to; else the user's own.
 HostOptions host_options(const Config& config) {
   HostOptions options;
-  if (const auto store = config.text("store")) {
+  const auto store = config.text("store");
+  if (means_redis(config) || (store && is_redis_url(*store))) {
+    use_redis(options, config);
+  } else if (store) {
     // Absolute: the supervisor of a run leaves this directory.
     options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
   } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {

@@ -82,7 +82,8 @@ std::vector<EffectiveValue> Config::effective() const {
     const auto& [value, origin] = settings_[i];
     const bool has_value = !std::holds_alternative<std::monostate>(value);
     lines.push_back({std::string(keys()[i].name),
-                     has_value ? std::optional(to_text(value)) : std::nullopt, origin.text});
+                     has_value ? std::optional(to_public_text(keys()[i], value)) : std::nullopt,
+                     origin.text});
   }
   return lines;
 }

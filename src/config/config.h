@@ -32,7 +32,8 @@ struct ConfigInputs {
   std::string system_directory = "/etc/canhazgpu";
 };
 
-/// One line of `canhazgpu config`. Texts are as given: printable() is the caller's.
+/// One line of `canhazgpu config`. Texts are as given, but without passwords: printable() is the
+/// caller's.
 struct EffectiveValue {
   std::string key;
   std::optional<std::string> value;  ///< none where nobody set it and there is no default

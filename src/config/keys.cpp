@@ -69,6 +69,21 @@ std::vector<Key> general_keys() {
   };
 }
 
+// These say that the store is a Redis, and where; as does a URL for `store`.
+std::vector<Key> redis_keys() {
+  Key password = plain("redis.password", Text, "lets the user in");
+  password.is_secret = true;
+  return {
+      plain("redis.host", Text, "the host of a Redis that is the store"),
+      number("redis.port", 6379, 1, 65535, "its port"),
+      number("redis.db", 0, 0, 1'000'000, "its database"),
+      plain("redis.socket", Path, "its Unix socket, instead of host and port"),
+      plain("redis.username", Text, "its user, if not the default one"),
+      std::move(password),
+      plain("redis.prefix", Text, "what its keys begin with, if not canhazgpu"),
+  };
+}
+
 std::vector<Key> run_keys() {
   return {
       number("run.gpus", 1, 1, kGpusMax, "how many GPUs a run gets"),
@@ -114,7 +129,7 @@ std::vector<Key> other_command_keys() {
 
 std::vector<Key> all_keys() {
   std::vector<Key> all;
-  for (auto part : {general_keys, run_keys, reserve_keys, other_command_keys}) {
+  for (auto part : {general_keys, redis_keys, run_keys, reserve_keys, other_command_keys}) {
     for (Key& key : part()) all.push_back(std::move(key));
   }
   return all;
@@ -143,8 +158,7 @@ bool is_section(std::string_view name) {
 }
 
 bool is_later_key(std::string_view name) {
-  return name == "remote_hosts" || name.starts_with("remote_hosts.") || name == "redis" ||
-         name.starts_with("redis.");
+  return name == "remote_hosts" || name.starts_with("remote_hosts.");
 }
 
 std::string environment_name(std::string_view key) {

@@ -13,7 +13,7 @@ namespace chg {
 enum class KeyType {
   Text,
   Path,      ///< a file; relative paths only where the working directory is meant (see Source)
-  Store,     ///< sqlite:PATH
+  Store,     ///< sqlite:PATH, or the URL of a Redis
   Number,    ///< a whole number from `min` to `max`
   TimeSpan,  ///< what parse_duration reads
   Bool,      ///< true, false, yes, no, on, off, 1, 0
@@ -31,6 +31,7 @@ struct Key {
   std::int64_t min = 0;
   std::int64_t max = 0;
   std::vector<std::string_view> words = {};        ///< of a choice
+  bool is_secret = false;                          ///< never shown
 };
 
 /// All keys, in the order in which people are shown them.
@@ -42,7 +43,7 @@ std::optional<std::size_t> find_key(std::string_view name);
 /// Whether keys of that section exist: "run" is one because of "run.timeout".
 bool is_section(std::string_view name);
 
-/// Whether a later version will know that key: redis.*, remote_hosts.
+/// Whether a later version will know that key: remote_hosts.
 bool is_later_key(std::string_view name);
 
 /// What the variables of the program begin with.

@@ -148,7 +148,7 @@ void ConfigLoader::add_environment(const std::map<std::string, std::string>& env
 void ConfigLoader::warn_about_variable(const std::string& name) {
   // Compared without the prefix: all share it, and it would make strangers look alike.
   const std::string word = name.substr(kEnvironmentPrefix.size());
-  if (word.starts_with("REDIS_") || word == "REMOTE_HOSTS") {
+  if (word == "REMOTE_HOSTS") {
     warnings().push_back(
         fmt::format("variable '{}' is not supported in this version yet", printable(name)));
     return;

@@ -39,7 +39,15 @@ bool is_good_path(std::string_view path, const Origin& origin) {
   return path.front() == '/' || !is_from_file(origin);
 }
 
+// The address itself is read by those who connect.
+bool is_redis(std::string_view text) {
+  const std::string_view scheme = text.substr(0, text.find("://"));
+  return scheme.size() < text.size() && (scheme == "redis" || scheme == "redis+unix" ||
+                                         scheme == "unix" || scheme == "redis-sentinel");
+}
+
 Value read_store(const std::string& text, const Origin& origin) {
+  if (is_redis(text)) return text;
   if (!text.starts_with(kSqliteScheme)) return {};
   const bool good = is_good_path(std::string_view(text).substr(kSqliteScheme.size()), origin);
   return good ? Value(text) : Value();
@@ -124,7 +132,7 @@ std::string expectation(const Key& key, const Origin& origin) {
     case KeyType::Path:
       return fmt::format("expected {}", path);
     case KeyType::Store:
-      return fmt::format("expected sqlite: and {}", path);
+      return fmt::format("expected sqlite: and {}, or redis://HOST:PORT/DB", path);
     case KeyType::Number:
       return fmt::format("expected a whole number from {} to {}", key.min, key.max);
     case KeyType::Bool:
@@ -149,8 +157,8 @@ std::string reason(const Key& key, const RawValue& raw) {
   if (std::holds_alternative<NestedList>(raw)) return "found lists or sections in a list, ";
   if (!std::holds_alternative<std::string>(raw)) return "found a list, ";
   const auto& text = std::get<std::string>(raw);
-  if (key.type == KeyType::Store && lower_case(text).starts_with("redis")) {
-    return "this version has the embedded store only, ";
+  if (key.type == KeyType::Store && lower_case(text).starts_with("rediss")) {
+    return "TLS is not available in this version, ";
   }
   return "";
 }
@@ -161,6 +169,7 @@ std::string shown(const Key& key, const RawValue& raw) {
   }
   if (!std::holds_alternative<std::string>(raw)) return "[…]";
   const auto& text = std::get<std::string>(raw);
+  if (key.is_secret) return "…";
   // What follows the scheme of another store's address may hold a password.
   const std::size_t scheme_end = text.find("://");
   if (key.type == KeyType::Store && scheme_end != std::string::npos) {
@@ -193,6 +202,17 @@ Value parse_value(const Key& key, const RawValue& raw, const Origin& origin) {
   throw Error(ErrorKind::Usage,
               fmt::format("invalid {} '{}' (from {}): {}{}", key.name, shown(key, raw),
                           printable(origin.text), reason(key, raw), expectation(key, origin)));
+}
+
+std::string to_public_text(const Key& key, const Value& value) {
+  std::string text = to_text(value);
+  if (key.is_secret && !text.empty()) return "…";
+  const std::size_t begin = text.find("://");
+  const std::size_t at = text.rfind('@');
+  const bool has_credentials = begin != std::string::npos && at != std::string::npos && at > begin;
+  if (key.type != KeyType::Store || !has_credentials) return text;
+  const std::size_t colon = text.find(':', begin + 3);
+  return colon < at ? text.replace(colon, at - colon, ":…") : text;
 }
 
 std::string to_text(const Value& value) { return std::visit(ToText{}, value); }

@@ -35,6 +35,10 @@ using Value = std::variant<std::monostate, std::string, std::int64_t, bool, Dura
 /// and what was expected. Nothing is not a value: callers leave such a key alone.
 Value parse_value(const Key& key, const RawValue& raw, const Origin& origin);
 
+/// The value as it may be shown to anybody: as to_text, but secrets are "…", and the URL of a store
+/// is shown without password. Not made printable.
+std::string to_public_text(const Key& key, const Value& value);
+
 /// The value as a text that would be read as the same value, in one form: "1h30m", "true", "0,2,3".
 /// Not made printable. Nothing becomes "".
 std::string to_text(const Value& value);

@@ -51,8 +51,10 @@ COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", 
      (["admin", "--drain", "x"], "'x'", None),
      (["--memory-threshold", "-1", "status"], "'-1'", None),
      (["--store", "nonsense", "status"], "'nonsense'", None),
-     (["--store", "redis://:secret@host/0", "status"], "this version has the embedded store only",
+     (["--store", "rediss://:secret@host/0", "status"], "TLS is not available", None),
+     (["--store", "redis://:secret@host/x", "status"], "'redis://…@host/x' is no URL of a Redis",
       None),
+     (["--redis-port", "0", "status"], "'0'", None),
      (["status", "--json=3"], "--json", None),
      (["unknown\x1b[31m\ncommand"], "unknown command 'unknown\\x1b[31m\\ncommand'", None)])
 def test_wrong_usage(pool, words, text, hint):

@@ -47,10 +47,10 @@ TEST(Keys, AreFoundByTheirExactNames) {
 }
 
 TEST(Keys, MakeSections) {
-  for (const char* name : {"run", "reserve", "memory", "probe", "status"}) {
+  for (const char* name : {"run", "reserve", "memory", "probe", "status", "redis"}) {
     EXPECT_TRUE(is_section(name)) << name;
   }
-  for (const char* name : {"ru", "store", "run.timeout", "run.", "", "redis"}) {
+  for (const char* name : {"ru", "store", "run.timeout", "run.", "", "redi"}) {
     EXPECT_FALSE(is_section(name)) << name;
   }
 }

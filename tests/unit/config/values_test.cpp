@@ -136,21 +136,40 @@ TEST(Value, NoTextHoldsANulByte) {
   EXPECT_NE(refusal("ignore_processes", Texts{std::string("\0", 1)}), "no error");
 }
 
-TEST(Value, StoreIsASqliteFile) {
-  EXPECT_EQ(read<std::string>("store", "sqlite:/var/x.db"), "sqlite:/var/x.db");
+TEST(Value, StoreIsASqliteFileOrARedis) {
+  for (const char* text : {"sqlite:/var/x.db", "redis://h:1/2", "redis+unix:///run/s", "unix:///s",
+                           "redis-sentinel://a,b/m"}) {
+    EXPECT_EQ(read<std::string>("store", text), text);
+    EXPECT_EQ(read<std::string>("store", text, kFile), text);
+  }
   for (const char* text : {"", "sqlite:", "/var/x.db", "postgres://h", "sqlite:~/x.db"}) {
     EXPECT_NE(refusal("store", text), "no error") << text;
   }
 }
 
-TEST(Value, RedisIsForALaterVersion) {
-  EXPECT_EQ(refusal("store", "redis://host:6379"),
-            "invalid store 'redis://…' (from --flag): this version has the embedded store only, "
-            "expected sqlite: and a path");
+TEST(Value, RedisWithTlsIsForALaterVersion) {
+  EXPECT_EQ(refusal("store", "rediss://host:6379"),
+            "invalid store 'rediss://…' (from --flag): TLS is not available in this version, "
+            "expected sqlite: and a path, or redis://HOST:PORT/DB");
+}
+
+TEST(Value, SecretsAreNotShown) {
+  const Key& store = keys()[find_key("store").value()];
+  const Key& password = keys()[find_key("redis.password").value()];
+  const auto shown = [](const Key& key, const char* text) {
+    return to_public_text(key, Value(std::string(text)));
+  };
+  EXPECT_EQ(shown(store, "redis://al:se@cret@h:1/2"), "redis://al:…@h:1/2");
+  EXPECT_EQ(shown(store, "redis+unix://:secret@/run/s"), "redis+unix://:…@/run/s");
+  EXPECT_EQ(shown(store, "redis://al@h"), "redis://al@h");
+  EXPECT_EQ(shown(store, "redis://[::1]:3"), "redis://[::1]:3");
+  EXPECT_EQ(shown(store, "sqlite:/a:b@c"), "sqlite:/a:b@c");
+  EXPECT_EQ(shown(password, "secret"), "…");
+  EXPECT_EQ(shown(password, ""), "");
 }
 
 TEST(Value, ThePasswordInAStoresAddressIsNotShown) {
-  for (const char* text : {"redis://:secret@h", "rediss://me:secret@h", "x://secret"}) {
+  for (const char* text : {"rediss://:secret@h", "rediss://me:secret@h", "x://secret"}) {
     EXPECT_EQ(refusal("store", text).find("secret"), std::string::npos) << text;
   }
 }
@@ -164,7 +183,7 @@ TEST(Value, PathsInFilesAreAbsolute) {
             "path");
   EXPECT_EQ(refusal("store", "sqlite:x.db", kFile),
             "invalid store 'sqlite:x.db' (from /home/x/.canhazgpu.yaml:3): expected sqlite: and "
-            "an absolute path");
+            "an absolute path, or redis://HOST:PORT/DB");
 }
 
 TEST(Value, PathsAreNotEmptyAndHaveNoTilde) {
