@@ -1,0 +1,206 @@
+"""The program on a Redis: a private server on a socket in the pool's directory, started and ended by
+each test."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import PATIENCE, Pool, assert_error, show, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
+                                reason="redis-server is not installed")
+
+
+class RedisPool(Pool):
+    def __init__(self, directory, binaries):
+        super().__init__(directory, binaries)
+        self.socket = self.directory / "redis.sock"
+        self.url = f"redis+unix://{self.socket}"
+        self.environment["CANHAZGPU_STORE"] = self.url
+        self.environment["CANHAZGPU_FAKE_FILE"] = str(self.gpus_file)
+        self.server = None
+        self.start_server()
+
+    def start_server(self):
+        """Keeps its data over a restart."""
+        self.socket.unlink(missing_ok=True)
+        self.server = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "777",
+             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir",
+             self.directory],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for line in self.server.stdout:
+            if b"eady to accept connections" in line:
+                return
+        pytest.fail("the redis-server did not start")
+
+    def stop_server(self):
+        self.server.kill()
+        self.server.wait()
+        self.server.stdout.close()
+
+    def redis(self, *words):
+        result = subprocess.run(["redis-cli", "-s", self.socket, *words], check=True,
+                                stdout=subprocess.PIPE, timeout=PATIENCE)
+        return result.stdout.decode().splitlines()
+
+    def gpu_value(self, gpu):
+        text = "".join(self.redis("GET", f"canhazgpu:gpu:{gpu}"))
+        return json.loads(text) if text else {}
+
+    def waiting(self):
+        return [line for line in self.redis("ZRANGE", "canhazgpu:queue", "0", "-1") if line]
+
+    def reserved(self):
+        count = int(self.redis("GET", "canhazgpu:gpu_count")[0])
+        return [gpu for gpu in range(count) if "user" in self.gpu_value(gpu)]
+
+    def await_free(self, timeout=PATIENCE):
+        wait_for(lambda: not self.reserved(), "all GPUs to be free", timeout, step=0.05)
+
+    def close(self):
+        super().close()
+        self.stop_server()
+
+
+@pytest.fixture
+def empty(binaries):
+    directory = tempfile.mkdtemp(prefix="canhazgpu-e2e-")
+    os.chmod(directory, 0o755)
+    pool = RedisPool(directory, binaries)
+    try:
+        yield pool
+    finally:
+        pool.close()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def pool(empty):
+    empty.admin()
+    return empty
+
+
+def test_says_that_there_is_no_pool_yet(empty):
+    assert_error(empty.run("status"), 1, "there is no pool on this host yet", "canhazgpu admin")
+
+
+def test_sets_up_shows_and_runs(pool):
+    assert len(pool.status()) == 8
+    assert pool.ok("run", "--gpus", "2", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "0,1\n"
+    pool.await_free()
+    pool.ok("reserve", "--gpus", "3", "--duration", "1h", "--note", "mine")
+    assert len(pool.reserved()) == 3
+    pool.ok("extend", "1h")
+    pool.ok("release")
+    assert pool.reserved() == []
+    assert "2 reservations" in pool.ok("report")
+
+
+def test_flags_and_keys_name_the_redis(pool):
+    tcp = ["--redis-host", "localhost", "--redis-port", "1"]
+    result = pool.run(*tcp, "status")
+    assert_error(result, 1, "cannot reach the Redis 'redis://localhost:1'", "running")
+    by_keys = {"CANHAZGPU_STORE": None, "CANHAZGPU_REDIS_SOCKET": str(pool.socket)}
+    assert len(pool.status(env=by_keys)) == 8
+    other = {**by_keys, "CANHAZGPU_REDIS_PREFIX": "other"}
+    assert_error(pool.run("status", env=other), 1, "there is no pool on this host yet")
+
+
+def test_shows_no_password(pool):
+    pool.redis("CONFIG", "SET", "requirepass", "secret")
+    assert_error(pool.run("status"), 77, "asks for a password", "redis.password")
+    wrong = pool.run("status", env={"CANHAZGPU_REDIS_PASSWORD": "wrong-secret"})
+    assert wrong.status == 77 and "secret" not in wrong.err
+    right = {"CANHAZGPU_REDIS_PASSWORD": "secret"}
+    assert len(pool.status(env=right)) == 8
+    assert "secret" not in pool.ok("config", env=right)
+    with_password = {"CANHAZGPU_STORE": f"redis+unix://:secret@{pool.socket}"}
+    assert "secret" not in pool.ok("config", env=with_password)
+    assert "secret" not in pool.ok("admin", "--drain", "1", env=with_password)
+    pool.redis("-a", "secret", "CONFIG", "SET", "requirepass", "")
+
+
+def test_waiter_is_woken_by_a_release(pool):
+    job = pool.job("--gpus", "8", command=("sh", "-c", "echo started; read line"),
+                   stdin=subprocess.PIPE)
+    waiter = pool.waiter("--gpus", "1")
+    assert pool.queue_json()["total_waiting"] == 1
+    pool.finish(job, b"\n")
+    result = pool.finish(waiter)
+    assert result.status == 0 and result.out == "started\n", result
+    pool.await_free()
+
+
+def test_killed_run_gives_its_gpus_back(pool):
+    job = pool.job("--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
+    job.kill()
+    assert pool.finish(waiter).out == "started\n"
+    pool.await_free()
+
+
+def test_job_outlives_an_outage(pool):
+    job = pool.job("--gpus", "2", command=("sh", "-c", "echo started; read line; echo ended"),
+                   stdin=subprocess.PIPE)
+    pool.stop_server()
+    assert_error(pool.run("status"), 1, "cannot reach the Redis", "running")
+    pool.finish(job, b"\n")
+    pool.start_server()
+    # Its supervisor tries until it can give the GPUs back.
+    pool.await_free()
+
+
+def test_waiter_outlives_an_outage(pool):
+    job = pool.job("--gpus", "8", command=("sh", "-c", "echo started; read line"),
+                   stdin=subprocess.PIPE)
+    waiter = pool.waiter("--gpus", "8")
+    pool.stop_server()
+    assert waiter.stderr.readline(), "it says that there is trouble"
+    assert waiter.poll() is None
+    pool.start_server()
+    pool.finish(job, b"\n")
+    result = pool.finish(waiter)
+    assert result.status == 0 and result.out == "started\n", result
+
+
+def test_stopped_server_is_waited_for_until_the_deadline(pool):
+    pool.server.send_signal(signal.SIGSTOP)
+    assert_error(pool.run("status"), 1, "did not answer within 5s")
+    pool.server.send_signal(signal.SIGCONT)
+    assert len(pool.status()) == 8
+
+
+def test_respects_and_shows_what_the_go_program_reserved(pool):
+    now = int(pool.redis("TIME")[0])
+    pool.redis("SET", "canhazgpu:gpu:0", json.dumps(
+        {"type": "run", "user": "carol", "actual_user": "carol", "start_time": now,
+         "last_heartbeat": now, "note": "by Go"}))
+    assert "carol" in pool.status()[0]
+    assert pool.ok("run", "--gpus", "7", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == \
+        "1,2,3,4,5,6,7\n"
+    wait_for(lambda: pool.reserved() == [0], "ours to be free", step=0.05)
+    waiter = pool.waiter("--gpus", "8")
+    # It tells nobody that it gives a GPU back.
+    pool.redis("SET", "canhazgpu:gpu:0", '{"last_released":"2026-11-24T13:24:28.259536358Z"}')
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_gives_no_gpu_out_twice(pool):
+    script = 'for gpu in $(echo $CUDA_VISIBLE_DEVICES | tr , " "); do ' \
+             'mkdir busy-$gpu || echo double; done; sleep 0.05; ' \
+             'for gpu in $(echo $CUDA_VISIBLE_DEVICES | tr , " "); do rmdir busy-$gpu; done'
+    runs = [pool.popen("run", "--gpus", str(1 + n % 4), "--", "sh", "-c", script)
+            for n in range(60)]
+    results = [pool.finish(run, timeout=120) for run in runs]
+    for result in results:
+        assert result.status == 0 and result.out == "", result
+    pool.await_free()
+    assert len(pool.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")) == 150
+    commits = int(pool.redis("GET", "canhazgpu:changes")[0])
+    show(f"60 runs on a Redis took {commits} commits")
