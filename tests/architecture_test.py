@@ -13,6 +13,7 @@ OWNED = {
     r"\b(fork|vfork|execv\w*|pidfd_open|pidfd_send_signal)\b\s*\(|SYS_pidfd": {"process"},
     r"\bposix_spawnp?\s*\(": {"probe"},
     r"\bsqlite3_|SQLite::": {"store"},
+    r"\bredisReader|\bredisFormat|<hiredis/": {"store"},
     r"\bdlopen\s*\(": {"probe"},
     r"\bCLI::": {"cli"},
     r"\.update\(\[": {"app"},

@@ -38,7 +38,10 @@ class Store {
   /// Reads the pool, applies `change`, writes what differs, and appends pool.ended to the history:
   /// all or nothing, one at a time over all processes of the host, in fair order. What `change`
   /// throws is thrown on, and nothing is written. Heartbeats alone wake nobody.
-  /// A change of a manual reservation is on disk (safe from a power loss) before this returns.
+  /// `change` may be called again, with the pool of then, when another came in between: it must
+  /// leave nothing behind but its last call's results.
+  /// A change of a manual reservation is on disk (safe from a power loss) before this returns, as
+  /// far as that is this program's to decide: a Redis has its own settings for it.
   /// Throws Error when the store can't be had (locked for long, unreadable, full, damaged).
   virtual void update(const std::function<void(Pool&)>& change) = 0;
 
