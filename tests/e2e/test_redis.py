@@ -3,10 +3,12 @@ each test."""
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -192,15 +194,29 @@ def test_respects_and_shows_what_the_go_program_reserved(pool):
 
 
 def test_gives_no_gpu_out_twice(pool):
-    script = 'for gpu in $(echo $CUDA_VISIBLE_DEVICES | tr , " "); do ' \
-             'mkdir busy-$gpu || echo double; done; sleep 0.05; ' \
-             'for gpu in $(echo $CUDA_VISIBLE_DEVICES | tr , " "); do rmdir busy-$gpu; done'
-    runs = [pool.popen("run", "--gpus", str(1 + n % 4), "--", "sh", "-c", script)
-            for n in range(60)]
-    results = [pool.finish(run, timeout=120) for run in runs]
-    for result in results:
-        assert result.status == 0 and result.out == "", result
+    jobs, seconds = 200, 0.1
+    ideal = jobs / 8 * seconds
+    locks = pool.directory / "locks"
+    locks.mkdir()
+    lockcheck = pathlib.Path(__file__).with_name("lockcheck.sh")
+    begin = time.monotonic()
+    runs = [pool.popen("run", "--", lockcheck, seconds, env={"LOCKS": str(locks)},
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(jobs)]
+    statuses = [run.wait(120) for run in runs]
+    took = time.monotonic() - begin
+    show(f"{jobs} runs of {seconds} s on 8 GPUs in a Redis took {took:.2f} s, "
+         f"{took / ideal:.2f} times the ideal {ideal} s")
+    assert statuses == [0] * jobs
     pool.await_free()
-    assert len(pool.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")) == 150
-    commits = int(pool.redis("GET", "canhazgpu:changes")[0])
-    show(f"60 runs on a Redis took {commits} commits")
+    assert pool.waiting() == []
+    records = [json.loads(line) for line in
+               pool.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")]
+    assert len(records) == jobs
+    # By the records too, no GPU was two people's.
+    for gpu in range(8):
+        spans = sorted((own["started"], own["ended"])
+                       for own in (record["canhazgpu"] for record in records)
+                       if own["gpu"] == gpu)
+        assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
+    assert took / ideal <= 6
