@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "probe/shared_probe.h"
 
 namespace chg {
 namespace {
@@ -75,18 +76,22 @@ std::string detect_provider(const Host& host, const AdminOptions& options, const
               "admin --provider fake --gpus 8");
 }
 
-// Beside a store that is a file, they have their directory; a Redis leaves them none.
-void make_fake_gpus(const Host& host, int count) {
-  const std::filesystem::path directory = std::filesystem::path(host.fake_file()).parent_path();
-  std::error_code failure;  // shows when the file is made
-  if (!host.store_is_file() && std::filesystem::create_directories(directory, failure)) {
+// A store that is a file brings a directory for all that the host keeps; a Redis leaves it none.
+void make_state_directory(const Host& host) {
+  if (host.store_is_file()) return;
+  const std::filesystem::path directory = std::filesystem::path(host.reading_file()).parent_path();
+  std::error_code failure;  // shows when a file is made in it
+  if (std::filesystem::create_directories(directory, failure)) {
     std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
   }
-  host.world().create_fake_gpus(host.fake_file(), count);
+  create_reading_file(host.reading_file());
 }
 
 std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {
-  if (provider == "fake") make_fake_gpus(host, options.gpus.value_or(8));
+  make_state_directory(host);
+  if (provider == "fake") {
+    host.world().create_fake_gpus(host.fake_file(), options.gpus.value_or(8));
+  }
   std::vector<Gpu> gpus;
   for (const GpuReading& reading : host.look(provider).gpus) {
     Gpu gpu;

@@ -54,11 +54,16 @@ std::string Host::fake_file() const {
   return std::filesystem::path(options_.store_path).parent_path() / "fake-gpus.json";
 }
 
+std::string Host::reading_file() const {
+  if (store_is_file()) return options_.store_path + "-reading";
+  return std::filesystem::path(fake_file()).parent_path() / "reading";
+}
+
 ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {
   return {options_.probe == "auto" ? provider : options_.probe,
           options_.probe_deadline,
           fake_file(),
-          options_.store_path + "-reading",
+          reading_file(),
           not_before,
           self_identity()};
 }

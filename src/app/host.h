@@ -61,6 +61,10 @@ class Host {
 
   std::string fake_file() const;
 
+  /// Where readings of the GPUs are shared: beside the store, or in the state directory of a host
+  /// whose store is elsewhere.
+  std::string reading_file() const;
+
  private:
   ProbeChoice choice(const std::string& provider, const Instant& not_before) const;
   Observation look(const ProbeChoice& choice) const;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -147,6 +148,12 @@ Observation SharedProbe::look() {
     write_whole(reuse_.file, sealed(observation_text(shared)));
   }
   return filled;
+}
+
+void create_reading_file(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (fd) [[maybe_unused]]
+    const int ignored = ::fchmod(fd.get(), 0666);  // whatever the umask
 }
 
 std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,

@@ -48,6 +48,10 @@ class SharedProbe final : public Probe {
   ProcReader proc_;
 };
 
+/// Makes an empty file for readings that every account of this host may share. One that is there
+/// stays, and where none can be made nothing is shared.
+void create_reading_file(const std::string& file);
+
 /// The last reading in the file that was taken since the boot of `observer`, however old, filled in
 /// as by SharedProbe, as far as its processes still live. Missing where there is none, or the file
 /// can't be read.

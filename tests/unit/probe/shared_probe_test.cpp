@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "base/file_lock.h"
 #include "support/child.h"
@@ -209,6 +210,18 @@ TEST_F(Shared, LastReadingIsThereWhateverItsAge) {
   clock_.advance(std::chrono::hours(5));
   ASSERT_TRUE(last_reading(file_, observer_));
   EXPECT_EQ(last_reading(file_, observer_)->gpus.size(), 1U);
+}
+
+TEST_F(Shared, FileIsMadeForEverybodyAndKept) {
+  file_ = folder_.path("made");
+  create_reading_file(file_);
+  struct stat facts {};
+  ASSERT_EQ(::stat(file_.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777U, 0666U);
+  look(seconds(1));
+  create_reading_file(file_);
+  EXPECT_TRUE(last_reading(file_, observer_));
+  EXPECT_NO_THROW(create_reading_file(folder_.path("none/at/all")));
 }
 
 TEST_F(Shared, DamagedFilesAreNoReadings) {
