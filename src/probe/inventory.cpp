@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
+#include <sstream>
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -16,14 +16,19 @@ namespace {
 namespace fs = std::filesystem;
 
 // "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024", or the
-// same of the open one: "… Open Kernel Module for x86_64  550.54.14  Release Build …".
+// same of the open one: "… Open Kernel Module for x86_64  550.54.14  Release Build …": the version
+// is the first word of digits and dots.
 std::optional<std::string> nvidia_driver(const std::string& root) {
   std::ifstream file(root + "/proc/driver/nvidia/version");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
-  std::smatch version;
-  static const std::regex kVersion(R"(\s(\d{3,4}\.\d+(\.\d+)*)\s)");
-  return std::regex_search(line, version, kVersion) ? version[1].str() : "of unknown version";
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos &&
+                            word.find('.') != std::string::npos;
+    if (is_version) return word;
+  }
+  return "of unknown version";
 }
 
 std::optional<std::string> nvml_failure() {
