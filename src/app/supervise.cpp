@@ -44,8 +44,9 @@ class Supervisor {
     }
     persist([&] {
       update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
-        if (const Reservation* held = find_reservation(pool, supervision_.reservation_id)) {
-          end_reservation(pool, held->id, now, held->ending.value_or(End::Finished));
+        const std::string& id = supervision_.reservation_id;
+        if (const Reservation* held = find_reservation(pool, id)) {
+          end_reservation(pool, id, now, held->ending.value_or(End::Finished));
         }
       });
     });
