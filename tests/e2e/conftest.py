@@ -24,6 +24,9 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CANHAZGPU", str(REPOSITORY / "build/dev/canhazgpu"))
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CODE = pathlib.Path(PROGRAM).read_bytes() if os.path.exists(PROGRAM) else b""
+# A sanitizer multiplies memory and time: what is measured says nothing then.
+IS_SANITIZED = b"__asan_init" in _CODE or b"__tsan_init" in _CODE
 PATIENCE = 30.0  # seconds until a test gives up on something that should take milliseconds
 USER_PREFIX = "canhazgpu-test-"
 
