@@ -1,4 +1,5 @@
 // Puts the program together: the only file that names a concrete store, probe or clock.
+#include <algorithm>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -38,18 +39,22 @@ std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
   return std::make_unique<chg::NvidiaProbe>(clock, deadline);
 }
 
+// Waiting for another's reading is a part of the time that people wait.
+chg::Reuse reuse(const chg::ProbeChoice& choice) {
+  return {choice.shared_file, choice.name, choice.not_before, choice.observer,
+          std::min<chg::Duration>(choice.deadline / 4, std::chrono::seconds(3))};
+}
+
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
     return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file);
   }
-  return std::make_unique<chg::SharedProbe>(
-      clock, chg::Reuse{choice.shared_file, choice.not_before, choice.observer},
-      make_vendor_probe(clock, choice));
+  return std::make_unique<chg::SharedProbe>(clock, reuse(choice), make_vendor_probe(clock, choice));
 }
 
 std::optional<chg::Observation> last_reading(const chg::ProbeChoice& choice) {
   if (choice.name == "fake") return std::nullopt;
-  return chg::last_reading(choice.shared_file, choice.observer);
+  return chg::last_reading(reuse(choice));
 }
 
 std::unique_ptr<chg::Store> open_store(const std::string& address) {

@@ -128,9 +128,11 @@ void clear(Pool& pool, const Instant& now, AdminResult& result) {
   pool.queue.clear();
 }
 
-// A pool that the Go program has set up knows its GPUs by their indices alone.
+// A pool that the Go program has set up knows its GPUs by their indices alone, and one that the
+// driver can't reach any more has no more than that.
 bool is_same(const Gpu& known, const Gpu& found) {
-  return known.uuid.empty() ? known.index == found.index : known.uuid == found.uuid;
+  const bool by_index = known.uuid.empty() || found.uuid.empty();
+  return by_index ? known.index == found.index : known.uuid == found.uuid;
 }
 
 // Puts the GPUs that were found in the place of those that were known, with what is remembered.
@@ -158,6 +160,8 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
                                     [&](const Gpu& other) { return is_same(other, gpu); });
     if (known == pool.gpus.end()) continue;
     const Gpu remembered = *known;
+    if (gpu.uuid.empty()) gpu.uuid = remembered.uuid;
+    if (gpu.model.empty()) gpu.model = remembered.model;
     gpu.last_released = remembered.last_released;
     gpu.last_used_by_uid = remembered.last_used_by_uid;
     gpu.out_of_service = remembered.out_of_service;

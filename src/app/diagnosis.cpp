@@ -97,7 +97,7 @@ void examine_store(const Facts& facts, Findings& findings) {
     findings.notice(
         "store",
         fmt::format("{}, a change takes {}", where, milliseconds_text(facts.writing_store.took)),
-        "put it on a faster disk, or see what else writes to this one");
+        "see what else keeps its disk or server busy");
   } else {
     findings.good("store", fmt::format("{}, a change takes {}", where,
                                        milliseconds_text(facts.writing_store.took)));

@@ -51,12 +51,15 @@ Store& Host::store() {
 
 std::string Host::fake_file() const {
   if (!options_.fake_file.empty()) return options_.fake_file;
-  return std::filesystem::path(options_.store_path).parent_path() / "fake-gpus.json";
+  const std::filesystem::path directory =
+      store_is_file() ? std::filesystem::path(options_.store_path).parent_path()
+                      : std::filesystem::path(options_.state_directory);
+  return directory / "fake-gpus.json";
 }
 
 std::string Host::reading_file() const {
   if (store_is_file()) return options_.store_path + "-reading";
-  return std::filesystem::path(fake_file()).parent_path() / "reading";
+  return options_.state_directory + "/reading";
 }
 
 ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {

@@ -18,7 +18,8 @@ struct HostOptions {
   bool store_is_private = false;  ///< the user's own, for want of one that the host shares
   std::string probe = "auto";     ///< "auto": what the pool's provider calls for
   Duration probe_deadline = std::chrono::seconds(10);
-  std::string fake_file;  ///< "": fake-gpus.json beside the store
+  std::string state_directory;  ///< of this host, where the store is none of its files
+  std::string fake_file;        ///< "": fake-gpus.json beside the store, or in that directory
   Settings settings;
 };
 
@@ -61,8 +62,7 @@ class Host {
 
   std::string fake_file() const;
 
-  /// Where readings of the GPUs are shared: beside the store, or in the state directory of a host
-  /// whose store is elsewhere.
+  /// Where readings of the GPUs are shared: beside the store, or in the state directory.
   std::string reading_file() const;
 
  private:

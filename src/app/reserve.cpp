@@ -1,6 +1,8 @@
 #include "app/reserve.h"
 
 #include "app/pool_update.h"
+#include "app/visibility.h"
+#include "base/error.h"
 #include "core/changes.h"
 
 namespace chg {
@@ -11,6 +13,16 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
   Acquired acquired = acquire(host, signals, request, options, listener);
   auto* granted = std::get_if<Granted>(&acquired);
   if (granted == nullptr) return acquired;
+  try {
+    shell_variables(*granted);
+  } catch (const Error&) {
+    // Nobody could use them: they are not taken.
+    update_pool(host, nullptr, [&](Pool& changed, const Instant&) {
+      std::erase_if(changed.reservations,
+                    [&](const Reservation& held) { return held.id == granted->reservation.id; });
+    });
+    throw;
+  }
   bool claimed = false;
   const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
     claimed = claim(changed, granted->reservation.id, *request.duration, now);

@@ -26,6 +26,15 @@ void forget(Host& host, const std::string& id) {
   });
 }
 
+Variables variables_or_forget(Host& host, const Granted& granted) {
+  try {
+    return command_variables(granted);
+  } catch (const Error&) {
+    forget(host, granted.reservation.id);
+    throw;
+  }
+}
+
 void start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
                       const RunCommand& command) {
   const Supervision supervision{
@@ -56,8 +65,7 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
   const auto& granted = std::get<Granted>(acquired);
   on_granted(granted.reservation);
-  // Before anything is started: it may fail.
-  const Variables variables = command_variables(granted);
+  const Variables variables = variables_or_forget(host, granted);
   start_supervisor(host, granted.reservation, options, command);
   signals.reset();
   become(command.file, command.arguments, variables);

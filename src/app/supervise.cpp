@@ -117,6 +117,21 @@ class Supervisor {
     }
   }
 
+  // Whether a process on the job's GPUs can't be told from a member: where /proc hides it, or in a
+  // container, for which the pids that drivers list mean nothing.
+  bool has_strangers(const Reservation& held, const Pool& pool, const Observation& observation) {
+    return std::any_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
+      const Gpu* gpu = find_gpu(pool, index);
+      const GpuReading* reading =
+          gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
+      if (reading == nullptr) return true;
+      const auto counted = counted_processes(*reading, host_.settings());
+      return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
+        return !process.start_ticks && !process.uid;
+      });
+    });
+  }
+
   // Those of the members that use the job's GPUs; all of them while that can't be seen.
   std::vector<ProcessIdentity> on_gpus(const std::vector<ProcessIdentity>& members) {
     try {
@@ -124,6 +139,7 @@ class Supervisor {
       const Pool pool = host_.store().read();
       const Reservation* held = find_reservation(pool, supervision_.reservation_id);
       if (held == nullptr) return {};
+      if (has_strangers(*held, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
       for (const GpuProcess& process : job_processes(*held, pool, observation, host_.settings())) {
         const auto member =

@@ -86,7 +86,7 @@ std::string holder_of(int fd) {
 }  // namespace
 
 FileLock::FileLock(const std::string& file, const std::string& what, Duration patience)
-    : fd_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+    : fd_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {
   if (!fd_) throw_errno(fmt::format("cannot open '{}'", file));
   if (flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
   const Alarm alarm(patience);

@@ -43,6 +43,7 @@ Command reserve_command() {
   command.help = "Reserve GPUs for a time, by hand";
   command.examples =
       "  canhazgpu reserve --gpus 1 --duration 4h --note debugging\n"
+      "  export CUDA_DEVICE_ORDER=PCI_BUS_ID\n"
       "  export CUDA_VISIBLE_DEVICES=$(canhazgpu reserve --gpus 2 --short)\n"
       "  canhazgpu reserve --gpu-ids 3 --force      a GPU that your own processes use already\n"
       "\n"

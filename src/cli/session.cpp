@@ -35,10 +35,6 @@ std::string own_store() {
               "set up the host's with: sudo canhazgpu admin");
 }
 
-bool is_set(const Config& config, std::string_view key) {
-  return config.origin(key).source != Source::Default;
-}
-
 // Whoever names a Redis by a key of its own, on the command line say, means it and no other store
 // that a weaker source names.
 bool means_redis(const Config& config) {
@@ -59,7 +55,9 @@ RedisAddress redis_address(const Config& config) {
     address.server.host = config.text("redis.host").value_or(address.server.host);
     address.server.port = static_cast<int>(config.number("redis.port"));
     address.database = static_cast<int>(config.number("redis.db"));
-    if (const auto socket = config.text("redis.socket"); socket && !is_set(config, "redis.host")) {
+    // The stronger source counts, and of two equal ones the host.
+    const auto socket = config.text("redis.socket");
+    if (socket && config.origin("redis.socket").source > config.origin("redis.host").source) {
       address.socket = std::filesystem::absolute(*socket);
     }
   }
@@ -84,7 +82,7 @@ void use_redis(HostOptions& options, const Config& config) {
   options.store_url = to_url(address, true);
   const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
   const std::filesystem::path own = is_hosts ? std::string(kHostStore) : own_store();
-  options.fake_file = own.parent_path() / "fake-gpus.json";
+  options.state_directory = own.parent_path();
 }
 
 // The store that the configuration names; else the host's, where root has set one up, or is about

@@ -5,11 +5,15 @@
 namespace chg {
 
 const GpuReading* find_reading(const Observation& observation, const std::string& uuid, int index) {
-  const auto found = std::find_if(
-      observation.gpus.begin(), observation.gpus.end(), [&](const GpuReading& reading) {
-        return uuid.empty() ? reading.index == index : reading.uuid == uuid;
-      });
-  return found == observation.gpus.end() ? nullptr : &*found;
+  const auto& gpus = observation.gpus;
+  const auto same = std::find_if(gpus.begin(), gpus.end(), [&](const GpuReading& reading) {
+    return !uuid.empty() && reading.uuid == uuid;
+  });
+  if (same != gpus.end()) return &*same;
+  const auto at_its_place = std::find_if(gpus.begin(), gpus.end(), [&](const GpuReading& reading) {
+    return reading.index == index && (uuid.empty() || reading.uuid.empty());
+  });
+  return at_its_place == gpus.end() ? nullptr : &*at_its_place;
 }
 
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Settings& settings) {

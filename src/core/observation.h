@@ -94,7 +94,8 @@ struct Observation {
   std::string source;  ///< what it was read with: "NVML 590.48.01", "nvidia-smi", "fake"
 };
 
-/// The reading of the GPU with this UUID, or nullptr. A pool without UUIDs is matched by index.
+/// The reading of the GPU with this UUID, or nullptr. A GPU or a reading without UUID (one that the
+/// driver can't reach any more) is matched by index.
 const GpuReading* find_reading(const Observation& observation, const std::string& uuid, int index);
 
 /// The processes that count as use: compute processes whose program is not under

@@ -86,7 +86,10 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
       look_at_reservation(view, observation ? observation->observer : ProcessIdentity{}, liveness,
                           settings);
     } else {
-      look_at_unreserved(view, observation.has_value(), settings);
+      // Of a reading that is not of now, only what nobody has found out since.
+      const bool outdated =
+          view.stale_for && gpu.obstacle && !is_before(gpu.obstacle->seen, observation->taken);
+      look_at_unreserved(view, observation && !outdated, settings);
     }
     for (const Decision& decision : result.waiting) {
       const auto& held = decision.held;

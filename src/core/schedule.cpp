@@ -263,8 +263,11 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
     }
     const auto count = static_cast<std::size_t>(request.count);
     if (usable.size() >= count) {
-      usable =
-          in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
+      // One who takes them himself is kept those that `explain` says are held for him.
+      if (!request.takes_itself) {
+        usable =
+            in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
+      }
       usable.resize(count);
       if (!request.takes_itself) {
         grant(pool, request, usable, now);

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-#include <pwd.h>
 
 namespace chg {
 namespace {
@@ -38,9 +37,10 @@ std::string docker_name(const std::string& id, const std::string& root) {
   return name.starts_with('/') ? name.substr(1) : name;
 }
 
-// The list that Podman keeps of its containers: [{"id": …, "names": ["trainer"]}].
-std::string podman_name_in(const std::string& storage, const std::string& id) {
-  const json list = read_json(storage + "/overlay-containers/containers.json");
+// The list that Podman keeps of root's containers: [{"id": …, "names": ["trainer"]}].
+std::string podman_name(const std::string& id, const std::string& root) {
+  const json list =
+      read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json");
   if (!list.is_array()) return "";
   for (const json& entry : list) {
     if (text_at(entry, "id") != id || !entry.contains("names")) continue;
@@ -50,18 +50,6 @@ std::string podman_name_in(const std::string& storage, const std::string& id) {
     }
   }
   return "";
-}
-
-std::string podman_name(const std::string& id, std::uint32_t uid, const std::string& root) {
-  const std::string shared = podman_name_in(root + "/var/lib/containers/storage", id);
-  if (!shared.empty()) return shared;
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16384);
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-    return "";
-  }
-  return podman_name_in(root + entry.pw_dir + "/.local/share/containers/storage", id);
 }
 
 // The annotations that containerd's side of Kubernetes writes.
@@ -77,10 +65,10 @@ std::string containerd_name(const std::string& id, const std::string& root) {
 
 }  // namespace
 
-std::string container_name(const Container& container, std::uint32_t uid, const std::string& root) {
+std::string container_name(const Container& container, const std::string& root) {
   if (!container.name.empty()) return container.name;
   if (container.runtime == "docker") return docker_name(container.id, root);
-  if (container.runtime == "podman") return podman_name(container.id, uid, root);
+  if (container.runtime == "podman") return podman_name(container.id, root);
   if (container.runtime == "containerd") return containerd_name(container.id, root);
   return "";
 }

@@ -1,7 +1,6 @@
 // What a container is called by its runtime, from the files that the runtime keeps.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "core/observation.h"
@@ -10,9 +9,8 @@ namespace chg {
 
 /// The name of the container: Docker's ("trainer"), Podman's, or that of a pod's container
 /// ("pod/container"). "" where the runtime keeps none, or its files are not for the caller: most
-/// are root's. `uid` is the account of the container's process, whose home may hold Podman's.
+/// are root's. Nobody's home is looked into: whoever is looked at must not choose what is opened.
 /// `root` is put before each path; "" for the system's.
-std::string container_name(const Container& container, std::uint32_t uid,
-                           const std::string& root = "");
+std::string container_name(const Container& container, const std::string& root = "");
 
 }  // namespace chg

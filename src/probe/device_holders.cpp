@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "probe/pci_address.h"
 
 namespace chg {
 namespace {
@@ -69,11 +70,14 @@ bool lists(const GpuReading& gpu, int pid) {
 
 std::vector<std::string> device_files(const std::string& pci_bus_id, const std::string& root) {
   std::vector<std::string> files;
-  if (pci_bus_id.empty()) return files;
-  if (const auto minor = nvidia_minor(pci_bus_id, root)) {
+  // It becomes a part of paths, and may come from a file that anybody can write.
+  const std::optional<PciAddress> address = parse_pci_address(pci_bus_id);
+  if (!address) return files;
+  const std::string name_of_gpu = to_text(*address);
+  if (const auto minor = nvidia_minor(name_of_gpu, root)) {
     files.push_back("/dev/nvidia" + std::to_string(*minor));
   }
-  for (const std::string& name : names_in(root + "/sys/bus/pci/devices/" + pci_bus_id + "/drm")) {
+  for (const std::string& name : names_in(root + "/sys/bus/pci/devices/" + name_of_gpu + "/drm")) {
     if (name.starts_with("card") || name.starts_with("renderD"))
       files.push_back("/dev/dri/" + name);
   }

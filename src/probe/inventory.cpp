@@ -84,8 +84,11 @@ Inventory take_inventory(const std::string& root) {
 }
 
 std::string provider_of(const Inventory& inventory) {
-  if (inventory.nvidia_driver || !inventory.nvml_failure || inventory.nvidia_smi) return "nvidia";
-  if (inventory.has_kfd || inventory.amd_smi || inventory.rocm_smi) return "amd";
+  // A driver says more than a library or a tool, which any package may have brought.
+  if (inventory.nvidia_driver) return "nvidia";
+  if (inventory.has_kfd) return "amd";
+  if (!inventory.nvml_failure || inventory.nvidia_smi) return "nvidia";
+  if (inventory.amd_smi || inventory.rocm_smi) return "amd";
   return "";
 }
 

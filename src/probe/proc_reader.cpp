@@ -165,7 +165,7 @@ void ProcReader::fill(GpuProcess& process) {
   if (const auto groups = read_file(folder, "cgroup", kStatusBytesMax)) {
     CgroupFacts facts = parse_cgroup(*groups);
     if (facts.container) {
-      facts.container->name = container_name(*facts.container, process.uid.value_or(0), host_root_);
+      facts.container->name = container_name(*facts.container, host_root_);
     }
     process.container = std::move(facts.container);
     process.unit = std::move(facts.unit);
@@ -185,6 +185,13 @@ void ProcReader::fill(GpuProcess& process) {
   if (!name.empty()) process.program = name;
   process.command_line = command;
   std::replace(process.command_line.begin(), process.command_line.end(), '\0', ' ');
+}
+
+std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {
+  const UniqueFd folder = open_process(root_, pid);
+  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
+  const auto stat = text ? parse_stat(*text) : std::nullopt;
+  return stat ? stat->start_ticks : std::nullopt;
 }
 
 std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class ProcReader {
 
   /// Fills in each process of each GPU.
   void fill(Observation& observation);
+
+  /// When the process started, as in ProcessIdentity; missing when there is none, or it is hidden.
+  std::optional<std::uint64_t> start_ticks(int pid) const;
 
   /// Whether the process exists and has not ended: a zombie is not running.
   bool is_running(int pid) const;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/unique_fd.h"
+#include "probe/driver_pids.h"
 #include "probe/observation_text.h"
 
 namespace chg {
@@ -69,13 +70,16 @@ void write_whole(const std::string& path, std::string_view text) {
   [[maybe_unused]] const int ignored = ::ftruncate(file.get(), static_cast<off_t>(text.size()));
 }
 
-// A reading of this boot, whose pids mean something to the observer.
-std::optional<Observation> load(const std::string& file, const ProcessIdentity& observer) {
-  const std::optional<std::string> text = read_whole(file);
+std::string heading(const Reuse& reuse) { return reuse.probe + "\n"; }
+
+// A reading of this boot by the same probe, whose pids mean something to the observer.
+std::optional<Observation> load(const Reuse& reuse) {
+  const ProcessIdentity& observer = reuse.observer;
+  const std::optional<std::string> text = read_whole(reuse.file);
   const std::optional<std::string> content = text ? unsealed(*text) : std::nullopt;
-  if (!content) return std::nullopt;
+  if (!content || !content->starts_with(heading(reuse))) return std::nullopt;
   try {
-    Observation shared = parse_observation(*content);
+    Observation shared = parse_observation(content->substr(heading(reuse).size()));
     if (shared.taken.boot_id != observer.boot_id) return std::nullopt;
     if (shared.observer.pid_namespace != observer.pid_namespace) return std::nullopt;
     shared.observer = observer;
@@ -83,6 +87,15 @@ std::optional<Observation> load(const std::string& file, const ProcessIdentity& 
   } catch (const Error&) {
     return std::nullopt;  // anybody who may use the pool may have written it
   }
+}
+
+bool sees_host_pids(const Reuse& reuse) {
+  return reuse.observer.pid_namespace == kFirstPidNamespace;
+}
+
+// What /proc shows no more may be hidden from the caller, who is not whoever read the GPUs.
+bool has_ended_since(const GpuProcess& now, std::uint64_t start_ticks) {
+  return now.start_ticks ? *now.start_ticks != start_ticks : has_ended("", now.pid);
 }
 
 // Asks /proc anew. False when a process has ended since: it may have given back what it held.
@@ -93,7 +106,7 @@ bool fill_again(Observation& shared, ProcReader& proc) {
       const auto start_ticks = std::exchange(process.start_ticks, std::nullopt);
       GpuProcess now = process;
       proc.fill(now);
-      if (start_ticks && now.start_ticks != start_ticks) {
+      if (start_ticks && has_ended_since(now, *start_ticks)) {
         all_live = false;
       } else {
         process = std::move(now);
@@ -104,15 +117,13 @@ bool fill_again(Observation& shared, ProcReader& proc) {
 }
 
 // What the GPU tool told, with the start of each process, by which others know it again.
-Observation without_facts(const Observation& told, const Observation& filled) {
-  Observation shared = told;
-  for (std::size_t i = 0; i < shared.gpus.size(); ++i) {
-    auto& processes = shared.gpus[i].processes;
-    for (std::size_t k = 0; k < processes.size(); ++k) {
-      processes[k].start_ticks = filled.gpus[i].processes[k].start_ticks;
-    }
+Observation with_starts(Observation told, const Reuse& reuse, const ProcReader& proc) {
+  told.observer = reuse.observer;
+  if (!sees_host_pids(reuse)) return told;
+  for (GpuReading& gpu : told.gpus) {
+    for (GpuProcess& process : gpu.processes) process.start_ticks = proc.start_ticks(process.pid);
   }
-  return shared;
+  return told;
 }
 
 }  // namespace
@@ -122,10 +133,10 @@ SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe>
     : clock_(clock), reuse_(std::move(reuse)), probe_(std::move(probe)), proc_(std::move(proc)) {}
 
 std::optional<Observation> SharedProbe::good_reading() {
-  std::optional<Observation> shared = load(reuse_.file, reuse_.observer);
+  std::optional<Observation> shared = load(reuse_);
   if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
   if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
-  if (sees_host_pids() && !fill_again(*shared, proc_)) return std::nullopt;
+  if (sees_host_pids(reuse_) && !fill_again(*shared, proc_)) return std::nullopt;
   return shared;
 }
 
@@ -138,16 +149,12 @@ Observation SharedProbe::look() {
   } catch (const Error&) {
     // There is no such file, or who has it is in trouble: then everybody reads for themselves.
   }
-  const Observation told = probe_->look();
-  Observation filled = told;
-  filled.observer = reuse_.observer;
-  if (sees_host_pids()) proc_.fill(filled);
-  if (lock) {
-    Observation shared = without_facts(told, filled);
-    shared.observer = reuse_.observer;
-    write_whole(reuse_.file, sealed(observation_text(shared)));
-  }
-  return filled;
+  Observation seen = with_starts(probe_->look(), reuse_, proc_);
+  if (lock) write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(seen)));
+  // Nobody else waits for what /proc tells this one.
+  lock.reset();
+  if (sees_host_pids(reuse_)) proc_.fill(seen);
+  return seen;
 }
 
 void create_reading_file(const std::string& file) {
@@ -156,10 +163,9 @@ void create_reading_file(const std::string& file) {
     const int ignored = ::fchmod(fd.get(), 0666);  // whatever the umask
 }
 
-std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
-                                        ProcReader proc) {
-  std::optional<Observation> shared = load(file, observer);
-  if (shared && observer.pid_namespace == kFirstPidNamespace) fill_again(*shared, proc);
+std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc) {
+  std::optional<Observation> shared = load(reuse);
+  if (shared && sees_host_pids(reuse)) fill_again(*shared, proc);
   return shared;
 }
 

@@ -21,9 +21,10 @@ namespace chg {
 /// Which readings of others are good enough.
 struct Reuse {
   std::string file;          ///< where readings are left; one that can't be used is no failure
+  std::string probe;         ///< who reads, "nvml": what another probe has read is another reading
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
-  Duration patience = std::chrono::seconds(3);  ///< how long to wait for another's reading
+  Duration patience{};       ///< how long to wait for another's reading
 };
 
 class SharedProbe final : public Probe {
@@ -40,7 +41,6 @@ class SharedProbe final : public Probe {
 
  private:
   std::optional<Observation> good_reading();
-  bool sees_host_pids() const { return reuse_.observer.pid_namespace == kFirstPidNamespace; }
 
   const Clock& clock_;
   Reuse reuse_;
@@ -52,10 +52,9 @@ class SharedProbe final : public Probe {
 /// stays, and where none can be made nothing is shared.
 void create_reading_file(const std::string& file);
 
-/// The last reading in the file that was taken since the boot of `observer`, however old, filled in
-/// as by SharedProbe, as far as its processes still live. Missing where there is none, or the file
-/// can't be read.
-std::optional<Observation> last_reading(const std::string& file, const ProcessIdentity& observer,
-                                        ProcReader proc = ProcReader());
+/// The last reading in the file that was taken since the boot, however old, filled in as by
+/// SharedProbe, as far as its processes still live. Missing where there is none, or the file can't
+/// be read.
+std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc = ProcReader());
 
 }  // namespace chg

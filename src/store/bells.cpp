@@ -36,9 +36,14 @@ void make_fifo(const std::string& path, unsigned mode, int gid) {
   if (mkfifo(path.c_str(), mode) != 0 && errno != EEXIST) {
     throw_errno(fmt::format("cannot make '{}'", path));
   }
+  // What was there may be somebody's link to something else.
+  struct stat made {};
+  if (lstat(path.c_str(), &made) != 0 || !S_ISFIFO(made.st_mode)) {
+    throw Error(ErrorKind::Failed, fmt::format("'{}' is no FIFO", path), "remove it");
+  }
   // Again, since the umask has cut the mode.
   if (chmod(path.c_str(), mode) != 0 ||
-      (gid >= 0 && chown(path.c_str(), -1U, static_cast<gid_t>(gid)) != 0)) {
+      (gid >= 0 && lchown(path.c_str(), -1U, static_cast<gid_t>(gid)) != 0)) {
     throw_errno(fmt::format("cannot share '{}'", path));
   }
 }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/duration_text.h"
 #include "store/redis_json.h"
 
 namespace chg::redis_go {
@@ -168,7 +169,7 @@ Request read_entry(const json& value, const std::string& id, double score, const
       static_cast<int>(request.gpu_ids.empty() ? std::clamp<std::int64_t>(count, 1, kCountMax)
                                                : static_cast<std::int64_t>(request.gpu_ids.size()));
   const auto duration = number_member(value, "expiry_duration", 0);
-  if (duration > 0) request.duration = Duration(duration);
+  if (duration > 0) request.duration = std::min<Duration>(Duration(duration), kDurationMax);
   const auto by_score = redis_json::read_time(score / 1e9).value_or(WallTime{});
   request.enqueued = at(time_member(value, "enqueue_time").value_or(by_score));
   const auto heartbeat = time_member(value, "last_heartbeat").value_or(request.enqueued.wall);

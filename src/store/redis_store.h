@@ -1,5 +1,5 @@
-// The store that several programs, and several hosts, share: a Redis. Its keys are those of the Go
-// program of the same name (redis_codec.h), so that both live on one pool.
+// A store that this program and the Go program of the same name can share: a Redis. It holds the
+// pool of one host, in the keys of that program (redis_codec.h), so that both live on one pool.
 //
 // - One writer at a time: PREFIX:allocation_lock holds a token of ours, and expires by itself.
 // - An update takes two commands: one script locks and loads, another commits. The commit is

@@ -233,8 +233,14 @@ void make_directory(const std::string& path, const Sharing& sharing) {
 
 // Makes the file where it is missing, and gives it its mode whatever the umask says.
 void make_file(const std::string& path, const Sharing& sharing) {
-  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  const UniqueFd fd(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!fd) throw_errno(fmt::format("cannot make '{}'", path));
+  // Rights to a file that has another name elsewhere are not ours to give.
+  struct stat made {};
+  if (fstat(fd.get(), &made) != 0 || !S_ISREG(made.st_mode) || made.st_nlink != 1) {
+    throw Error(ErrorKind::Failed, fmt::format("'{}' is no file of its own", path), "remove it");
+  }
   const bool owned = sharing.gid < 0 || fchown(fd.get(), -1U, static_cast<gid_t>(sharing.gid)) == 0;
   if (!owned || fchmod(fd.get(), sharing.mode) != 0) {
     throw_errno(fmt::format("cannot share '{}'", path));

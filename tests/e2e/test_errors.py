@@ -345,7 +345,7 @@ def test_an_empty_file_becomes_a_pool(bare_pool):
 def test_a_failed_first_admin_leaves_nothing(bare_pool):
     """Else whoever comes next would find a pool that is nobody's."""
     result = bare_pool.run("admin", "--provider", "nvidia", env={"PATH": "/nowhere"})
-    assert_error(result, 1, "nvidia-smi")
+    assert_error(result, 1, "NVIDIA")
     assert not bare_pool.path.exists()
 
 

@@ -28,6 +28,8 @@ for index, gpu in enumerate(gpus):
         print(gpu["model"])
     elif question == "--query-gpu=driver_version":
         print("590.48.01")
+    elif question == "--query-gpu=index,memory.used":
+        print(f"{index}, {used[index]}")
     elif question == "--query-gpu=uuid":
         print(uuid(index))
     elif question.startswith("--query-gpu="):
@@ -64,6 +66,10 @@ def card(tmp_path, binaries):
     scenario = tmp_path / "scenario.json"
     scenario.write_text(json.dumps({"gpus": [{"model": "NVIDIA Example 80GB", "memory_used_mb": 0,
                                               "processes": []} for _ in range(2)]}))
+    # Somebody is at work on the first.
+    gpus = json.loads(scenario.read_text())
+    gpus["gpus"][0]["processes"].append({"pid": os.getpid(), "memory_mb": 5000})
+    scenario.write_text(json.dumps(gpus))
     scenario.chmod(0o666)
     for name, text in (("nvidia-smi", NVIDIA_SMI), ("hog", HOG)):
         (tmp_path / name).write_text(text)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE, Pool, assert_error, show, wait_for
+from conftest import IS_SANITIZED, PATIENCE, Pool, assert_error, show, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
                                 reason="redis-server is not installed")
@@ -219,4 +219,4 @@ def test_gives_no_gpu_out_twice(pool):
                        for own in (record["canhazgpu"] for record in records)
                        if own["gpu"] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
-    assert took / ideal <= 6
+    assert took / ideal <= 6 or IS_SANITIZED

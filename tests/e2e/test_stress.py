@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import children_of, comm, show, wait_for
+from conftest import IS_SANITIZED, children_of, comm, show, wait_for
 
 LOCKCHECK = str(pathlib.Path(__file__).with_name("lockcheck.sh"))
 
@@ -57,7 +57,7 @@ def test_two_hundred_runs_at_once(pool, locks):
     for gpu in range(8):
         spans = sorted((row[4], row[5]) for row in usage if row[1] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
-    assert took / ideal <= 4
+    assert took / ideal <= 4 or IS_SANITIZED
 
 
 def test_runs_of_several_gpus(pool, locks):

@@ -110,6 +110,16 @@ TEST(FindReading, GoesByTheUuidAndNotByTheIndex) {
   EXPECT_EQ(find_reading(seen, "GPU-0", 0), nullptr);
 }
 
+TEST(FindReading, GoesByTheIndexWhereTheDriverTellsNoUuid) {
+  GpuReading lost = broken_reading(2, "GPU is lost");
+  lost.uuid = "";
+  const Observation seen{{}, {reading(1), lost}, {}, {}};
+  ASSERT_NE(find_reading(seen, "GPU-2", 2), nullptr);
+  EXPECT_EQ(find_reading(seen, "GPU-2", 2)->error, "GPU is lost");
+  EXPECT_EQ(find_reading(seen, "GPU-3", 3), nullptr);
+  EXPECT_EQ(find_reading(seen, "GPU-1", 2)->index, 1);
+}
+
 TEST(FindReading, GoesByTheIndexInAPoolWithoutUuids) {
   const Observation seen{{}, {reading(1)}, {}, {}};
   EXPECT_NE(find_reading(seen, "", 1), nullptr);

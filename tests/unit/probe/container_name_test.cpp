@@ -9,8 +9,8 @@ namespace {
 
 class ContainerName : public ::testing::Test {
  protected:
-  std::string name(const std::string& runtime, std::uint32_t uid = 0) {
-    return container_name({runtime, "c0ffee", ""}, uid, folder_.path());
+  std::string name(const std::string& runtime) {
+    return container_name({runtime, "c0ffee", ""}, folder_.path());
   }
 
   TemporaryFolder folder_;
@@ -30,13 +30,6 @@ TEST_F(ContainerName, OfPodmanIsInTheListOfContainers) {
   EXPECT_EQ(name("podman"), "trainer");
 }
 
-TEST_F(ContainerName, OfAUsersPodmanIsInTheirHome) {
-  folder_.write("root/.local/share/containers/storage/overlay-containers/containers.json",
-                R"([{"id": "c0ffee", "names": ["mine"]}])");
-  EXPECT_EQ(name("podman", 0), "mine");
-  EXPECT_EQ(name("podman", 4294000001U), "");
-}
-
 TEST_F(ContainerName, OfAPodNamesThePodToo) {
   folder_.write("run/containerd/io.containerd.runtime.v2.task/k8s.io/c0ffee/config.json",
                 R"({"annotations": {"io.kubernetes.cri.container-name": "main",
@@ -45,7 +38,7 @@ TEST_F(ContainerName, OfAPodNamesThePodToo) {
 }
 
 TEST_F(ContainerName, IsTheOneThatIsKnownAlready) {
-  EXPECT_EQ(container_name({"lxc", "lab", "lab"}, 0, folder_.path()), "lab");
+  EXPECT_EQ(container_name({"lxc", "lab", "lab"}, folder_.path()), "lab");
 }
 
 TEST_F(ContainerName, IsUnknownWhereTheFileIsNonsense) {

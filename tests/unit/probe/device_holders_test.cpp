@@ -30,6 +30,13 @@ TEST(DeviceFiles, OfOtherGpusAreThoseOfDrm) {
             (Files{"/dev/dri/card1", "/dev/dri/renderD129"}));
 }
 
+TEST(DeviceFiles, AreLookedForInNoOtherFolderWhateverTheAddressSays) {
+  const TemporaryFolder root;
+  root.write("trap/information", "Device Minor: 5\n");
+  EXPECT_EQ(device_files("../../../../trap", root.path()), Files{});
+  EXPECT_EQ(device_files("0000:3b:00.0/../../../../../trap", root.path()), Files{});
+}
+
 TEST(DeviceFiles, AreUnknownWhereTheDriverSaysNothing) {
   const TemporaryFolder root;
   for (const char* text : {"", "Device Minor:", "Device Minor: none\n", "Device Minor: 9x\n",

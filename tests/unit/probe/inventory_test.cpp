@@ -82,6 +82,8 @@ TEST(ProviderOf, IsWhoseSignsThereAre) {
   some = none;
   some.has_kfd = true;
   EXPECT_EQ(provider_of(some), "amd");
+  some.nvidia_smi = "/usr/bin/nvidia-smi";
+  EXPECT_EQ(provider_of(some), "amd");
   some = none;
   some.rocm_smi = "/opt/rocm/bin/rocm-smi";
   EXPECT_EQ(provider_of(some), "amd");

@@ -72,9 +72,13 @@ class Shared : public ::testing::Test {
     Instant begin = clock_.now();
     begin.wall -= age_max;
     begin.boot -= age_max;
-    SharedProbe probe(clock_, {file_, begin, observer, patience},
+    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience},
                       std::make_unique<CountingProbe>(looks_, [this] { return look_(); }));
     return probe.look();
+  }
+
+  std::optional<Observation> last(const ProcessIdentity& observer) const {
+    return last_reading({file_, probe_, {}, observer, {}});
   }
 
   std::string content() const {
@@ -85,6 +89,7 @@ class Shared : public ::testing::Test {
 
   TemporaryFolder folder_;
   std::string file_ = folder_.write("reading", "");
+  std::string probe_ = "nvml";
   ManualClock clock_;
   ProcessIdentity observer_ = process(1);
   std::function<Observation()> look_;
@@ -133,15 +138,24 @@ TEST_F(Shared, ReadingOfAnotherBootOrPidNamespaceIsNotUsed) {
   contained.pid_namespace = 8;
   look_as(contained, seconds(1));
   EXPECT_EQ(looks_, 2);
-  EXPECT_EQ(last_reading(file_, observer_), std::nullopt);  // the container's is there now
+  EXPECT_EQ(last(observer_), std::nullopt);  // the container's is there now
   look(seconds(1));
   EXPECT_EQ(looks_, 3);
   ProcessIdentity rebooted = observer_;
   rebooted.boot_id = "next-boot";
-  EXPECT_EQ(last_reading(file_, rebooted), std::nullopt);
+  EXPECT_EQ(last(rebooted), std::nullopt);
   clock_.reboot();
   look_as(rebooted, std::chrono::hours(9999));
   EXPECT_EQ(looks_, 4);
+}
+
+TEST_F(Shared, ReadingOfAnotherProbeIsNotUsed) {
+  look(seconds(1));
+  probe_ = "amd";
+  look(seconds(1));
+  EXPECT_EQ(looks_, 2);
+  probe_ = "nvml";
+  EXPECT_EQ(last(observer_), std::nullopt);
 }
 
 TEST_F(Shared, ProcessesAreFilledInForEverybodyAnew) {
@@ -167,7 +181,7 @@ TEST_F(Shared, ProcessesAreStrangersToWhoDoesNotSeeTheHostsPids) {
     EXPECT_EQ(kept.uid, std::nullopt);
   }
   EXPECT_EQ(looks_, 1);
-  EXPECT_EQ(last_reading(file_, observer_)->gpus.at(0).processes.at(0).uid, std::nullopt);
+  EXPECT_EQ(last(observer_)->gpus.at(0).processes.at(0).uid, std::nullopt);
 }
 
 TEST_F(Shared, FileHoldsNothingOfWhatProcTells) {
@@ -205,11 +219,11 @@ TEST_F(Shared, FailureIsThrownAndNotShared) {
 }
 
 TEST_F(Shared, LastReadingIsThereWhateverItsAge) {
-  EXPECT_EQ(last_reading(file_, observer_), std::nullopt);
+  EXPECT_EQ(last(observer_), std::nullopt);
   look(seconds(1));
   clock_.advance(std::chrono::hours(5));
-  ASSERT_TRUE(last_reading(file_, observer_));
-  EXPECT_EQ(last_reading(file_, observer_)->gpus.size(), 1U);
+  ASSERT_TRUE(last(observer_));
+  EXPECT_EQ(last(observer_)->gpus.size(), 1U);
 }
 
 TEST_F(Shared, FileIsMadeForEverybodyAndKept) {
@@ -220,7 +234,7 @@ TEST_F(Shared, FileIsMadeForEverybodyAndKept) {
   EXPECT_EQ(facts.st_mode & 0777U, 0666U);
   look(seconds(1));
   create_reading_file(file_);
-  EXPECT_TRUE(last_reading(file_, observer_));
+  EXPECT_TRUE(last(observer_));
   EXPECT_NO_THROW(create_reading_file(folder_.path("none/at/all")));
 }
 
@@ -229,7 +243,7 @@ TEST_F(Shared, DamagedFilesAreNoReadings) {
   const std::string whole = content();
   const auto is_taken = [&](const std::string& text) {
     folder_.write("reading", text);
-    return last_reading(file_, observer_).has_value();
+    return last(observer_).has_value();
   };
   EXPECT_TRUE(is_taken(whole));
   for (std::size_t i = 0; i < whole.size(); ++i) {
