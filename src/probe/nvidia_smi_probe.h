@@ -18,6 +18,9 @@ class NvidiaSmiProbe final : public Probe {
   /// Asks for the GPUs, and for processes only when some GPU has memory in use or doesn't tell.
   /// Processes that can't be listed at all are an Error too: their GPUs can't be told from free
   /// ones.
+  ///
+  /// Asks for everything (-q -x), too, where a GPU is divided: only that answer tells its parts and
+  /// all that runs on them. Where it can't be read, what the others told stays.
   Observation look() override;
 
   /// The same for a look that began at `started` by other means: the deadline counts from then.

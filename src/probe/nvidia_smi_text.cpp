@@ -1,8 +1,6 @@
 #include "probe/nvidia_smi_text.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -11,58 +9,17 @@
 #include <fmt/format.h>
 
 #include "probe/csv_rows.h"
+#include "probe/nvidia_smi_value.h"
 
 namespace chg {
 namespace {
 
-// "[N/A]", "N/A", "[Not Supported]", "ERR!" …: words in place of a value. Brackets alone are
-// enough, as drivers keep inventing reasons; the bare words are those that have been seen.
-bool is_placeholder(std::string_view field) {
-  static constexpr std::array<std::string_view, 12> kWords = {
-      "",
-      "n/a",
-      "err!",
-      "unknown",
-      "unknown error",
-      "not found",
-      "not supported",
-      "insufficient permissions",
-      "function not found",
-      "gpu is lost",
-      "gpu requires reset",
-      "requested functionality has been deprecated"};
-  if (field.size() >= 2 && field.front() == '[' && field.back() == ']') return true;
-  return std::find(kWords.begin(), kWords.end(), lower_case(field)) != kWords.end();
-}
+using namespace nvidia_smi_value;
 
-std::string_view text_value(std::string_view field) {
-  return is_placeholder(field) ? std::string_view() : field;
-}
-
-// A whole number, with `unit` behind it or without. Another unit would be another quantity.
-std::optional<std::uint64_t> number(std::string_view field, std::string_view unit = {}) {
-  std::uint64_t value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [rest, problem] = std::from_chars(field.data(), end, value);
-  if (problem != std::errc()) return std::nullopt;
-  const std::string_view tail =
-      trimmed(std::string_view(rest, static_cast<std::size_t>(end - rest)));
-  if (!tail.empty() && tail != unit) return std::nullopt;
-  return value;
-}
-
-std::optional<int> small_number(std::string_view field, int max, std::string_view unit = {}) {
-  const std::optional<std::uint64_t> value = number(field, unit);
-  if (!value || *value > static_cast<std::uint64_t>(max)) return std::nullopt;
-  return static_cast<int>(*value);
-}
-
-std::string_view uuid_field(const CsvRow& row) {
-  return text_value(row.field({"uuid", "gpu_uuid"}));
-}
+std::string_view uuid_field(const CsvRow& row) { return text_of(row.field({"uuid", "gpu_uuid"})); }
 
 std::optional<int> index_field(const CsvRow& row) {
-  return small_number(row.field({"index"}), std::numeric_limits<int>::max());
+  return small_number_of(row.field({"index"}), std::numeric_limits<int>::max());
 }
 
 // A row that has an identity must tell it: any text may have the right number of commas.
@@ -76,26 +33,20 @@ bool is_gpu_row(const CsvRow& row) {
 // Only the columns that say whether the GPU as a whole works: ERR! of a fan is no reason to lose
 // one.
 std::string error_of(const CsvRow& row) {
-  std::string error;
-  for (const std::string_view column : {"uuid", "pci.bus_id", "name", "memory.used", "memory.total",
-                                        "utilization.gpu", "mig.mode.current"}) {
-    const std::string text = lower_case(row.field({column}));
-    if (text.find("gpu is lost") != std::string::npos) return "GPU is lost";
-    if (text.find("gpu requires reset") != std::string::npos) error = "GPU requires reset";
-    if (text == "err!" && error.empty()) error = "nvidia-smi reports ERR!";
-  }
-  return error;
+  const auto field = [&](std::string_view column) { return row.field({column}); };
+  return broken_gpu({field("uuid"), field("pci.bus_id"), field("name"), field("memory.used"),
+                     field("memory.total"), field("utilization.gpu"), field("mig.mode.current")});
 }
 
 GpuReading gpu_reading(const CsvRow& row, std::size_t position) {
   GpuReading reading;
   reading.index = index_field(row).value_or(static_cast<int>(position));
   reading.uuid = uuid_field(row);
-  reading.model = text_value(row.field({"name", "gpu_name"}));
-  reading.memory_used_mib = number(row.field({"memory.used"}), "MiB");
-  reading.memory_total_mib = number(row.field({"memory.total"}), "MiB");
+  reading.model = text_of(row.field({"name", "gpu_name"}));
+  reading.memory_used_mib = number_of(row.field({"memory.used"}), "MiB");
+  reading.memory_total_mib = number_of(row.field({"memory.total"}), "MiB");
   reading.utilization_percent =
-      small_number(row.field({"utilization.gpu", "mig.mode.current"}), 100, "%");
+      small_number_of(row.field({"utilization.gpu", "mig.mode.current"}), 100, "%");
   reading.error = error_of(row);
   return reading;
 }
@@ -131,7 +82,7 @@ std::optional<Unreachable> read_unreachable(std::string_view line) {
     return std::nullopt;
   }
   Unreachable gpu;
-  gpu.index = small_number(match[1].str(), std::numeric_limits<int>::max());
+  gpu.index = small_number_of(match[1].str(), std::numeric_limits<int>::max());
   gpu.bus_id = comparable_bus_id(match[2].str());
   const std::string reason(trimmed(match[3].str()));
   const bool is_lost = lower_case(reason).find("gpu is lost") != std::string::npos;
@@ -166,13 +117,7 @@ bool is_process_row(const CsvRow& row) {
   const std::string_view pid = row.field({"pid"});
   return row.has_column("pid") && names_gpu &&
          (is_placeholder(pid) ||
-          small_number(pid, std::numeric_limits<int>::max()).value_or(0) > 0);
-}
-
-// What nvidia-smi calls a process is its program's path, or that with arguments behind it.
-std::string_view program_name(std::string_view process_name) {
-  const std::string_view path = process_name.substr(0, process_name.find(' '));
-  return path.substr(path.rfind('/') + 1);
+          small_number_of(pid, std::numeric_limits<int>::max()).value_or(0) > 0);
 }
 
 bool is_remark(std::string_view line) {
@@ -196,6 +141,17 @@ std::vector<GpuReading> parse_gpus(std::string_view text, std::string_view colum
   return gpus;
 }
 
+std::vector<int> divided_gpus(std::string_view text, std::string_view columns) {
+  std::vector<int> indices;
+  int position = 0;
+  for (const CsvRow& row : read_csv(text, columns, {"name", "gpu_name"}, is_gpu_row).rows) {
+    const int index = index_field(row).value_or(position);
+    ++position;
+    if (lower_case(row.field({"mig.mode.current"})) == "enabled") indices.push_back(index);
+  }
+  return indices;
+}
+
 ProcessTable parse_processes(std::string_view text, std::string_view columns) {
   const CsvRows answer =
       read_csv(text, columns, {"process_name", "name", "gpu_name"}, is_process_row);
@@ -204,9 +160,9 @@ ProcessTable parse_processes(std::string_view text, std::string_view columns) {
     ListedProcess listed;
     listed.gpu_uuid = uuid_field(row);
     listed.process.pid =
-        small_number(row.field({"pid"}), std::numeric_limits<int>::max()).value_or(0);
-    listed.process.program = program_name(text_value(row.field({"process_name", "name"})));
-    listed.process.memory_mib = number(row.field({"used_memory", "used_gpu_memory"}), "MiB");
+        small_number_of(row.field({"pid"}), std::numeric_limits<int>::max()).value_or(0);
+    listed.process.program = program_of(row.field({"process_name", "name"}));
+    listed.process.memory_mib = number_of(row.field({"used_memory", "used_gpu_memory"}), "MiB");
     table.processes.push_back(std::move(listed));
   }
   table.has_stray_text = !std::all_of(answer.others.begin(), answer.others.end(), is_remark);
@@ -220,7 +176,7 @@ void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table) {
       if (listed.process.pid > 0) {
         gpu.processes.push_back(listed.process);
       } else if (gpu.error.empty()) {
-        gpu.error = "nvidia-smi does not tell its processes";
+        gpu.error = kProcessesNotTold;
       }
     }
   }
