@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <optional>
 #include <type_traits>
 
 #include <expat.h>
@@ -27,7 +26,7 @@ constexpr std::string_view kPart = "nvidia_smi_log/gpu/mig_devices/mig_device";
 constexpr std::string_view kProcess = "nvidia_smi_log/gpu/processes/process_info";
 
 // Most of the document is of no use: tables of clocks, counters of errors.
-constexpr std::array<std::string_view, 21> kUsed = {
+constexpr std::array<std::string_view, 20> kUsed = {
     "product_name",
     "uuid",
     "mig_mode/current_mig",
