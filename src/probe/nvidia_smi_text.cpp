@@ -10,6 +10,7 @@
 
 #include "probe/csv_rows.h"
 #include "probe/nvidia_smi_value.h"
+#include "probe/pci_address.h"
 
 namespace chg {
 namespace {
@@ -43,10 +44,12 @@ GpuReading gpu_reading(const CsvRow& row, std::size_t position) {
   reading.index = index_field(row).value_or(static_cast<int>(position));
   reading.uuid = uuid_field(row);
   reading.model = text_of(row.field({"name", "gpu_name"}));
+  if (const auto address = parse_pci_address(row.field({"pci.bus_id", "gpu_bus_id"}))) {
+    reading.pci_bus_id = to_text(*address);
+  }
   reading.memory_used_mib = number_of(row.field({"memory.used"}), "MiB");
   reading.memory_total_mib = number_of(row.field({"memory.total"}), "MiB");
-  reading.utilization_percent =
-      small_number_of(row.field({"utilization.gpu", "mig.mode.current"}), 100, "%");
+  reading.utilization_percent = small_number_of(row.field({"utilization.gpu"}), 100, "%");
   reading.error = error_of(row);
   return reading;
 }

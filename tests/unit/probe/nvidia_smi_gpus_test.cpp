@@ -22,7 +22,7 @@ TEST(ParseGpus, ReadsTheRowsThatTheProbeAsksFor) {
   const GpuReading expected{.index = 1,
                             .uuid = uuid(1),
                             .model = "NVIDIA Example 80GB",
-                            .pci_bus_id = "",
+                            .pci_bus_id = "0000:3b:00.0",
                             .memory_used_mib = 8452,
                             .memory_total_mib = 81559,
                             .utilization_percent = 97,
