@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <stdexcept>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ namespace chg {
 namespace {
 
 using nlohmann::json;
+using redis_json::Members;
 
 constexpr std::string_view kGpuField = "gpu:";
 constexpr std::string_view kReservationField = "reservation:";
@@ -42,26 +44,27 @@ class Decoder {
   auto under(const std::string& key, Read read) const {
     try {
       return read();
-    } catch (const json::exception&) {
+    } catch (const std::invalid_argument&) {
       redis_json::refuse(key);
     }
   }
 
-  // A record of ours in the hash, or null.
-  json record(const std::string& field) const {
+  // Reads a record of ours in the hash; missing where there is none.
+  template <typename Read>
+  auto record(const std::string& field, Read read) const
+      -> std::optional<decltype(read(Members("")))> {
     const auto found = image_.host.find(field);
-    return found == image_.host.end() ? json()
-                                      : redis_json::parse_object(found->second, keys_.host());
+    if (found == image_.host.end()) return std::nullopt;
+    return under(keys_.host(), [&] { return read(Members(found->second)); });
   }
 
   void read_host() {
     Pool& pool = result_.pool;
-    if (const json settings = record(kSettingsField); !settings.is_null()) {
-      const auto host = under(keys_.host(), [&] { return redis_records::read_host(settings); });
-      pool.admin_group = host.admin_group;
-      pool.creator_uid = host.creator_uid;
-      pool.next_arrival = host.next_arrival;
-      indices_ = host.gpus;
+    if (const auto host = record(kSettingsField, redis_records::read_host)) {
+      pool.admin_group = host->admin_group;
+      pool.creator_uid = host->creator_uid;
+      pool.next_arrival = host->next_arrival;
+      indices_ = host->gpus;
     }
     // Whoever has set another number of GPUs since then was the Go program.
     const int count = gpu_count();
@@ -85,12 +88,11 @@ class Decoder {
 
   void read_gpus() {
     for (const int index : indices_) {
-      const json known = record(fmt::format("{}{}", kGpuField, index));
-      Gpu gpu;
+      const auto known = record(fmt::format("{}{}", kGpuField, index), [&](const Members& found) {
+        return redis_records::read_gpu(found, index);
+      });
+      Gpu gpu = known.value_or(Gpu{});
       gpu.index = index;
-      if (!known.is_null()) {
-        gpu = under(keys_.host(), [&] { return redis_records::read_gpu(known, index); });
-      }
       read_value(gpu);
       result_.pool.gpus.push_back(std::move(gpu));
     }
@@ -100,15 +102,10 @@ class Decoder {
   void read_value(Gpu& gpu) {
     const auto found = image_.gpus.find(gpu.index);
     if (found == image_.gpus.end() || !found->second) return;
-    const json value = redis_json::parse_object(*found->second, keys_.gpu(gpu.index));
-    const auto ids = value.find(kIdsMember);
-    if (ids != value.end() && ids->is_array()) {
-      under(keys_.gpu(gpu.index), [&] {
-        for (const json& id : *ids) claims_[gpu.index].insert(redis_json::read_bytes(id));
-        return 0;
-      });
-      return;
-    }
+    const std::string key = keys_.gpu(gpu.index);
+    const auto ids = under(key, [&] { return Members(*found->second).find(kIdsMember); });
+    if (ids) return under(key, [&] { read_claims(gpu.index, *ids); });
+    const json value = redis_json::parse_object(*found->second, key);
     if (auto held = redis_go::read_held(value, gpu.index, uid_of_)) {
       gpu.obstacle.reset();
       add_go_reservation(std::move(*held));
@@ -117,6 +114,12 @@ class Decoder {
     const auto released = redis_go::read_last_released(value);
     if (released && (!gpu.last_released || gpu.last_released->wall != *released)) {
       gpu.last_released = Instant{*released, {}, ""};
+    }
+  }
+
+  void read_claims(int gpu, std::string_view ids) {
+    for (const std::string_view id : redis_json::read_elements(ids)) {
+      claims_[gpu].insert(redis_json::read_bytes(id));
     }
   }
 
@@ -137,7 +140,7 @@ class Decoder {
       if (!field.starts_with(kReservationField)) continue;
       const std::string id = field.substr(kReservationField.size());
       Reservation held = under(keys_.host(), [&, &value = text] {
-        return redis_records::read_reservation(redis_json::parse_object(value, keys_.host()), id);
+        return redis_records::read_reservation(Members(value), id);
       });
       const bool had_none = held.gpus.empty();
       std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
@@ -179,19 +182,25 @@ class Decoder {
     return found == claims_.end() || !found->second.contains(id);
   }
 
+  static std::optional<Request> read_own_request(const RedisImage::Entry& entry) {
+    const auto own = Members(*entry.value).find(kOwnMember);
+    if (!own) return std::nullopt;
+    return redis_records::read_request(Members(*own), entry.id);
+  }
+
   void read_queue() {
     std::vector<Request>& queue = result_.pool.queue;
     for (const RedisImage::Entry& entry : image_.queue) {
       if (!entry.value) continue;
       const std::string key = keys_.entry(entry.id);
-      const json value = redis_json::parse_object(*entry.value, key);
       result_.scores[entry.id] = entry.score;
-      if (const auto own = value.find(kOwnMember); own != value.end()) {
-        queue.push_back(under(key, [&] { return redis_records::read_request(*own, entry.id); }));
+      if (auto own = under(key, [&] { return read_own_request(entry); })) {
+        queue.push_back(std::move(*own));
         continue;
       }
       result_.go_requests.insert(entry.id);
-      queue.push_back(redis_go::read_entry(value, entry.id, entry.score, uid_of_));
+      queue.push_back(redis_go::read_entry(redis_json::parse_object(*entry.value, key), entry.id,
+                                           entry.score, uid_of_));
       Request& request = queue.back();
       if (const auto found = collected_.find(entry.id); found != collected_.end()) {
         request.count = std::max(request.count - found->second, 1);
@@ -227,12 +236,10 @@ std::vector<UsageRecord> decode_history(const std::vector<std::string>& members,
                                         const redis_go::UidOf& uid_of) {
   std::vector<redis_records::Usage> found;
   for (const std::string& member : members) {
-    const json value = json::parse(member, nullptr, false);
-    if (!value.is_object()) continue;
     try {
-      if (const auto own = value.find(kOwnMember); own != value.end()) {
-        found.push_back(redis_records::read_usage(*own));
-      } else if (auto record = redis_go::read_usage(value, uid_of)) {
+      if (const auto own = Members(member).find(kOwnMember)) {
+        found.push_back(redis_records::read_usage(Members(*own)));
+      } else if (auto record = redis_go::read_usage(json::parse(member), uid_of)) {
         found.push_back({std::move(*record), 0, 0});
       }
     } catch (const std::exception&) {

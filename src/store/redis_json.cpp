@@ -123,18 +123,6 @@ json write_bytes(const std::string& bytes) {
   return {{"hex", hex}};
 }
 
-std::string read_bytes(const json& value) {
-  if (!value.is_object()) return value.get<std::string>();
-  const auto hex = value.at("hex").get<std::string>();
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    unsigned byte = 0;
-    std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
-    bytes += static_cast<char>(byte);
-  }
-  return bytes;
-}
-
 std::string to_text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }

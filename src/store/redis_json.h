@@ -13,8 +13,6 @@ namespace chg::redis_json {
 
 /// Any bytes: a string, or {"hex": "…"} where they are no UTF-8, which JSON can't hold.
 nlohmann::json write_bytes(const std::string& bytes);
-/// Throws json::exception for anything else.
-std::string read_bytes(const nlohmann::json& value);
 
 /// As text. Bytes that are no UTF-8 are replaced: only for what others read.
 std::string to_text(const nlohmann::json& value);

@@ -11,12 +11,20 @@ namespace chg::redis_records {
 namespace {
 
 using nlohmann::json;
+using redis_json::Members;
 using redis_json::read_bytes;
+using redis_json::read_number;
+using redis_json::read_numbers;
 using redis_json::write_bytes;
 
 constexpr int kVersion = 1;
 
-std::string bytes(const json& record, const char* name) { return read_bytes(record.at(name)); }
+std::string bytes(const Members& record, const char* name) { return read_bytes(record.at(name)); }
+
+template <typename Number>
+Number number(const Members& record, const char* name) {
+  return read_number<Number>(record.at(name));
+}
 
 // Composite values are the texts of text_codec.
 template <typename Value>
@@ -30,10 +38,10 @@ void put(json& record, const char* name, const std::optional<Value>& value) {
 }
 
 template <typename Read>
-auto get(const json& record, const char* name, Read read)
+auto get(const Members& record, const char* name, Read read)
     -> std::optional<decltype(read(std::string()))> {
   const auto found = record.find(name);
-  if (found == record.end()) return std::nullopt;
+  if (!found) return std::nullopt;
   return read(read_bytes(*found));
 }
 
@@ -43,19 +51,17 @@ void put_account(json& record, const Account& account, const std::string& label)
   if (!label.empty()) record["label"] = write_bytes(label);
 }
 
-Account account_of(const json& record) {
-  return {record.at("uid").get<std::uint32_t>(), bytes(record, "account")};
+Account account_of(const Members& record) {
+  return {number<std::uint32_t>(record, "uid"), bytes(record, "account")};
 }
 
-std::string optional_bytes(const json& record, const char* name) {
+std::string optional_bytes(const Members& record, const char* name) {
   const auto found = record.find(name);
-  return found == record.end() ? "" : read_bytes(*found);
+  return found ? read_bytes(*found) : "";
 }
 
-std::optional<WallTime> wall_time(const json& record, const char* name) {
-  const auto found = record.find(name);
-  if (found == record.end()) return std::nullopt;
-  return text_codec::read_wall_time(found->get<std::int64_t>());
+WallTime wall_time(std::string_view value) {
+  return text_codec::read_wall_time(read_number<std::int64_t>(value));
 }
 
 }  // namespace
@@ -68,8 +74,8 @@ json write(const Host& host) {
           {"gpus", host.gpus}};
 }
 
-Host read_host(const json& record) {
-  const int version = record.at("version").get<int>();
+Host read_host(const Members& record) {
+  const int version = number<int>(record, "version");
   if (version > kVersion) {
     throw Error(ErrorKind::Failed,
                 fmt::format("the pool in Redis was made by a newer canhazgpu (its version is {}, "
@@ -77,9 +83,8 @@ Host read_host(const json& record) {
                             version, kVersion),
                 "update this canhazgpu");
   }
-  return {bytes(record, "admin_group"), record.at("creator_uid").get<std::uint32_t>(),
-          record.at("next_arrival").get<std::uint64_t>(),
-          record.at("gpus").get<std::vector<int>>()};
+  return {bytes(record, "admin_group"), number<std::uint32_t>(record, "creator_uid"),
+          number<std::uint64_t>(record, "next_arrival"), read_numbers<int>(record.at("gpus"))};
 }
 
 json write(const Gpu& gpu) {
@@ -97,7 +102,7 @@ json write(const Gpu& gpu) {
   return record;
 }
 
-Gpu read_gpu(const json& record, int index) {
+Gpu read_gpu(const Members& record, int index) {
   Gpu gpu;
   gpu.index = index;
   gpu.uuid = bytes(record, "uuid");
@@ -105,10 +110,12 @@ Gpu read_gpu(const json& record, int index) {
   gpu.out_of_service = get(record, "out_of_service", [](const std::string& text) { return text; });
   gpu.last_released = get(record, "last_released", text_codec::read_instant);
   gpu.last_used_by_uid = text_codec::read_last_used(bytes(record, "last_used_by"));
-  if (const auto found = record.find("obstacle"); found != record.end()) {
-    gpu.obstacle = Obstacle{text_codec::read_obstacle_kind(bytes(*found, "kind")),
-                            text_codec::read_instant(bytes(*found, "seen")), bytes(*found, "what"),
-                            found->at("uids").get<std::vector<std::uint32_t>>()};
+  if (const auto found = record.find("obstacle")) {
+    const Members obstacle(*found);
+    gpu.obstacle =
+        Obstacle{text_codec::read_obstacle_kind(bytes(obstacle, "kind")),
+                 text_codec::read_instant(bytes(obstacle, "seen")), bytes(obstacle, "what"),
+                 read_numbers<std::uint32_t>(obstacle.at("uids"))};
   }
   return gpu;
 }
@@ -128,17 +135,17 @@ json write(const Reservation& held) {
   return record;
 }
 
-Reservation read_reservation(const json& record, const std::string& id) {
+Reservation read_reservation(const Members& record, const std::string& id) {
   Reservation held;
   held.id = id;
   held.account = account_of(record);
   held.label = optional_bytes(record, "label");
   held.note = optional_bytes(record, "note");
   held.kind = text_codec::read_kind(bytes(record, "kind"));
-  held.gpus = record.at("gpus").get<std::vector<int>>();
+  held.gpus = read_numbers<int>(record.at("gpus"));
   held.started = text_codec::read_instant(bytes(record, "started"));
   held.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
-  held.ends = wall_time(record, "ends");
+  if (const auto ends = record.find("ends")) held.ends = wall_time(*ends);
   held.holder = get(record, "holder", text_codec::read_process);
   held.supervisor = get(record, "supervisor", text_codec::read_process);
   held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
@@ -161,19 +168,19 @@ json write(const Request& request) {
   return record;
 }
 
-Request read_request(const json& record, const std::string& id) {
+Request read_request(const Members& record, const std::string& id) {
   Request request;
   request.id = id;
-  request.arrival = record.at("arrival").get<std::uint64_t>();
+  request.arrival = number<std::uint64_t>(record, "arrival");
   request.account = account_of(record);
   request.label = optional_bytes(record, "label");
   request.note = optional_bytes(record, "note");
   request.kind = text_codec::read_kind(bytes(record, "kind"));
-  request.count = record.at("count").get<int>();
-  request.gpu_ids = record.at("gpus").get<std::vector<int>>();
-  request.force = record.at("force").get<bool>();
-  if (const auto found = record.find("duration"); found != record.end()) {
-    request.duration = Duration(found->get<std::int64_t>());
+  request.count = number<int>(record, "count");
+  request.gpu_ids = read_numbers<int>(record.at("gpus"));
+  request.force = redis_json::read_flag(record.at("force"));
+  if (const auto found = record.find("duration")) {
+    request.duration = Duration(read_number<std::int64_t>(*found));
   }
   request.enqueued = text_codec::read_instant(bytes(record, "enqueued"));
   request.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
@@ -195,18 +202,18 @@ json write(const Usage& usage) {
   return value;
 }
 
-Usage read_usage(const json& record) {
+Usage read_usage(const Members& record) {
   Usage usage;
   usage.record.reservation_id = bytes(record, "reservation");
-  usage.record.gpu = record.at("gpu").get<int>();
+  usage.record.gpu = number<int>(record, "gpu");
   usage.record.account = account_of(record);
   usage.record.label = optional_bytes(record, "label");
   usage.record.kind = text_codec::read_kind(bytes(record, "kind"));
-  usage.record.started = text_codec::read_wall_time(record.at("started").get<std::int64_t>());
-  usage.record.ended = text_codec::read_wall_time(record.at("ended").get<std::int64_t>());
+  usage.record.started = wall_time(record.at("started"));
+  usage.record.ended = wall_time(record.at("ended"));
   usage.record.end = text_codec::read_end(bytes(record, "how"));
-  usage.commit = record.at("commit").get<std::int64_t>();
-  usage.place = record.at("place").get<std::int64_t>();
+  usage.commit = number<std::int64_t>(record, "commit");
+  usage.place = number<std::int64_t>(record, "place");
   return usage;
 }
 

@@ -1,7 +1,7 @@
 // Our own records in Redis: everything that the pool holds, exactly, as JSON. What the Go program
 // of the same name reads stands beside them (redis_go.h).
 //
-// Reading throws json::exception or Error for what no version of this program has written.
+// Reading throws std::invalid_argument or Error for what no version of this program has written.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "core/pool.h"
+#include "store/redis_members.h"
 
 namespace chg::redis_records {
 
@@ -23,16 +24,16 @@ struct Host {
 
 nlohmann::json write(const Host& host);
 /// Throws Error(Failed) for the record of a later version.
-Host read_host(const nlohmann::json& record);
+Host read_host(const redis_json::Members& record);
 
 nlohmann::json write(const Gpu& gpu);
-Gpu read_gpu(const nlohmann::json& record, int index);
+Gpu read_gpu(const redis_json::Members& record, int index);
 
 nlohmann::json write(const Reservation& held);
-Reservation read_reservation(const nlohmann::json& record, const std::string& id);
+Reservation read_reservation(const redis_json::Members& record, const std::string& id);
 
 nlohmann::json write(const Request& request);
-Request read_request(const nlohmann::json& record, const std::string& id);
+Request read_request(const redis_json::Members& record, const std::string& id);
 
 /// A usage record, and its place among those that ended at the same moment: the number of the
 /// commit, and the place within that.
@@ -43,6 +44,6 @@ struct Usage {
 };
 
 nlohmann::json write(const Usage& usage);
-Usage read_usage(const nlohmann::json& record);
+Usage read_usage(const redis_json::Members& record);
 
 }  // namespace chg::redis_records
