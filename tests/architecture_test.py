@@ -10,7 +10,7 @@ SRC = ROOT / "src"
 
 # What only one module may do. The words, and where they may stand.
 OWNED = {
-    r"\b(fork|vfork|execv\w*|pidfd_open|pidfd_send_signal)\b\s*\(|SYS_pidfd": {"process"},
+    r"\bSYS_clone|\b(fork|vfork|execv\w*|pidfd_open|pidfd_send_signal)\b\s*\(|SYS_pidfd": {"process"},
     r"\bposix_spawnp?\s*\(": {"probe"},
     r"\bsqlite3_|SQLite::": {"store"},
     r"\bredisReader|\bredisFormat|<hiredis/": {"store"},
@@ -18,9 +18,9 @@ OWNED = {
     r"\bCLI::": {"cli"},
     r"\.update\(\[": {"app"},
 }
-# tool.cpp watches the programs that it starts. isolated_probe.cpp keeps a library that may crash or
+# tool.cpp watches the programs that it starts. isolation.cpp keeps a library that may crash or
 # hang out of this process; it runs no job and nobody's command, which is what `process` is for.
-EXCEPTIONS = {("probe/tool.cpp", "pidfd"), ("probe/isolated_probe.cpp", "fork")}
+EXCEPTIONS = {("probe/tool.cpp", "pidfd"), ("probe/isolation.cpp", "SYS_clone")}
 
 LINE_MAX = 100
 FILE_MAX = 500

@@ -13,22 +13,15 @@ namespace chg {
 
 class IsolatedProbe final : public Probe {
  public:
-  /// `look` runs in another process: nothing of what it changes is seen here. What it throws is a
-  /// failure with the reason Other. `name` says in messages what looks: "NVML".
+  /// `look` is run by run_isolated, under this name. What it throws is a failure with the reason
+  /// Other.
   IsolatedProbe(std::string name, std::function<LookResult()> look,
                 Duration deadline = std::chrono::seconds(10));
 
   /// As try_look; throws the Error of a failure.
   Observation look() override;
 
-  /// What `look` gave, or why it gave nothing: Crashed when its process ended by itself, Late when
-  /// the deadline has passed, which is then killed. One that can't be killed, since it is stuck in
-  /// the kernel, is left to init. Never takes more than 0.2 s longer than the deadline.
-  ///
-  /// The process has a session of its own, the default action for every signal, no descriptor of
-  /// this process (locks included), and nothing to read from or print to. It ends by itself soon
-  /// after the deadline should nobody be left to kill it.
-  /// REQUIRES: one thread.
+  /// What `look` gave, or why it gave nothing. REQUIRES: one thread.
   LookResult try_look();
 
  private:

@@ -28,22 +28,8 @@ constexpr std::int64_t kIntMin = std::numeric_limits<int>::min();
 constexpr std::pair<GpuProcess::Type, const char*> kTypes[] = {
     {GpuProcess::Type::Compute, "compute"}, {GpuProcess::Type::Graphics, "graphics"}};
 
-using Reason = LookFailure::Reason;
-constexpr std::pair<Reason, const char*> kReasons[] = {
-    {Reason::LibraryMissing, "library_missing"},
-    {Reason::LibraryUnusable, "library_unusable"},
-    {Reason::LibraryMismatch, "library_mismatch"},
-    {Reason::DriverNotLoaded, "driver_not_loaded"},
-    {Reason::Crashed, "crashed"},
-    {Reason::Late, "late"},
-    {Reason::Other, "other"}};
-
-constexpr ErrorKind kErrorKinds[] = {
-    ErrorKind::Failed,        ErrorKind::Usage,    ErrorKind::Unavailable, ErrorKind::NotPermitted,
-    ErrorKind::NotExecutable, ErrorKind::NotFound, ErrorKind::Interrupted};
-
 [[noreturn]] void refuse(const std::string& what) {
-  throw Error(ErrorKind::Failed, "the text of a look at the GPUs is damaged: " + what);
+  throw Error(ErrorKind::Failed, "the text of a reading of the GPUs is damaged: " + what);
 }
 
 template <typename Value, std::size_t size>
@@ -260,21 +246,6 @@ Observation observation_of(const Fields& fields) {
   return observation;
 }
 
-LookFailure failure_of(const Fields& fields) {
-  const auto number = fields.number("kind", kIntMax);
-  const auto* const kind =
-      std::find_if(std::begin(kErrorKinds), std::end(kErrorKinds),
-                   [&](ErrorKind known) { return static_cast<std::uint64_t>(known) == number; });
-  if (kind == std::end(kErrorKinds)) refuse(fmt::format("there is no failure of kind {}", number));
-  return {fields.word("reason", kReasons),
-          Error(*kind, fields.text("message"), fields.text("hint"))};
-}
-
-std::string text_of(const char* key, json content) {
-  const json document = {{"format", kFormat}, {key, std::move(content)}};
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 json parse(std::string_view text) {
   json document = json::parse(text, nullptr, false);
   if (document.is_discarded()) refuse("it is no JSON");
@@ -288,30 +259,13 @@ json parse(std::string_view text) {
 }  // namespace
 
 std::string observation_text(const Observation& observation) {
-  return text_of("observation", json_of(observation));
+  const json document = {{"format", kFormat}, {"observation", json_of(observation)}};
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Observation parse_observation(std::string_view text) {
   const json document = parse(text);
   return observation_of(Fields(document, "").object("observation"));
-}
-
-std::string look_text(const LookResult& result) {
-  if (const auto* observation = std::get_if<Observation>(&result)) {
-    return observation_text(*observation);
-  }
-  const auto& failure = std::get<LookFailure>(result);
-  return text_of("failure", {{"reason", word_of(kReasons, failure.reason)},
-                             {"kind", failure.error.exit_status()},
-                             {"message", failure.error.what()},
-                             {"hint", failure.error.hint()}});
-}
-
-LookResult parse_look(std::string_view text) {
-  const json document = parse(text);
-  const Fields top(document, "");
-  if (top.has("failure")) return failure_of(top.object("failure"));
-  return observation_of(top.object("observation"));
 }
 
 }  // namespace chg

@@ -1,4 +1,4 @@
-// An observation as text, to be handed to another process or kept in a file. Pure.
+// An observation as text, to be kept in a file. Pure.
 //
 // The text is one line of JSON. A value that is missing is left out, so nothing unknown comes back
 // as zero. Bytes that are no UTF-8 (a command line may hold anything) come back as U+FFFD;
@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include "core/observation.h"
-#include "probe/look_result.h"
 
 namespace chg {
 
@@ -20,9 +19,5 @@ std::string observation_text(const Observation& observation);
 /// and differences can be calculated with. The lists of GPUs and processes must be there: a list
 /// that is lost must not read as one that is empty.
 Observation parse_observation(std::string_view text);
-
-/// The same for what a look came to: an observation, or why there is none.
-std::string look_text(const LookResult& result);
-LookResult parse_look(std::string_view text);
 
 }  // namespace chg

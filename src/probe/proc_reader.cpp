@@ -207,13 +207,19 @@ std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
   return ancestors;
 }
 
-bool ProcReader::is_running(int pid) const {
+// The letter of proc(5), or '?'.
+char ProcReader::state_of(int pid) const {
   const UniqueFd folder = open_process(root_, pid);
-  if (!folder) return false;
-  const auto text = read_file(folder, "stat", kStatusBytesMax);
+  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
   const auto stat = text ? parse_stat(*text) : std::nullopt;
-  return stat && stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
+  return stat ? stat->state : '?';
 }
+
+bool ProcReader::is_running(int pid) const {
+  return std::string_view("?ZXx").find(state_of(pid)) == std::string_view::npos;
+}
+
+bool ProcReader::is_runnable(int pid) const { return state_of(pid) == 'R'; }
 
 const std::string& ProcReader::account_name(std::uint32_t uid) {
   const auto known = account_names_.find(uid);

@@ -67,7 +67,10 @@ void write_whole(const std::string& path, std::string_view text) {
     if (count <= 0) return;
     written += static_cast<std::size_t>(count);
   }
-  [[maybe_unused]] const int ignored = ::ftruncate(file.get(), static_cast<off_t>(text.size()));
+  struct stat now {};
+  const auto size = static_cast<off_t>(text.size());
+  if (::fstat(file.get(), &now) == 0 && now.st_size == size) return;
+  [[maybe_unused]] const int ignored = ::ftruncate(file.get(), size);
 }
 
 std::string heading(const Reuse& reuse) { return reuse.probe + "\n"; }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -76,7 +78,7 @@ bool has_ended(int pid) {
   return becomes_ready(pidfd.get(), 10'000);
 }
 
-bool has_children() { return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD; }
+bool has_children() { return ::waitpid(-1, nullptr, __WALL | WNOHANG) >= 0 || errno != ECHILD; }
 
 // A look that notes its pid in a file and hangs.
 class HangingLook : public ::testing::Test {
@@ -168,14 +170,23 @@ TEST(IsolatedProbe, TellsOfAnEndWithoutAnswer) {
   EXPECT_EQ(failure_of([]() -> LookResult { ::_exit(0); }).reason, Reason::Crashed);
 }
 
-TEST(IsolatedProbe, TellsWhenItsMonitorIsKilled) {
+TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
   const LookFailure failure = failure_of([]() -> LookResult {
-    ::kill(::getppid(), SIGKILL);
-    ::_exit(0);
+    // As a library that runs wild might do: the memory of the answer is the only that is shared.
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find(" rw-s ") == std::string::npos || line.find("/dev/zero") == std::string::npos) {
+        continue;
+      }
+      std::uintptr_t begin = 0;
+      EXPECT_EQ(std::sscanf(line.c_str(), "%lx", &begin), 1);
+      std::memset(reinterpret_cast<void*>(begin), 0x55, 4096);
+      ::_exit(0);
+    }
+    ::_exit(1);
   });
   EXPECT_EQ(failure.reason, Reason::Crashed);
-  EXPECT_STREQ(failure.error.what(), "NVML ended without an answer");
-  EXPECT_FALSE(has_children());
+  EXPECT_STREQ(failure.error.what(), "NVML gave no answer: what it has written down is damaged");
 }
 
 TEST_F(HangingLook, IsKilledAtTheDeadline) {
@@ -247,7 +258,7 @@ TEST(IsolatedProbe, LooksWithoutDescriptorsOfThisProcess) {
     }
     return listed;
   });
-  EXPECT_EQ(said, "/dev/null /dev/null /dev/null pipe ");
+  EXPECT_EQ(said, "/dev/null /dev/null /dev/null ");
 }
 
 TEST(IsolatedProbe, LooksWithDefaultSignals) {
@@ -301,6 +312,17 @@ TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
   EXPECT_EQ(std::signal(SIGCHLD, handler), SIG_IGN);
 }
 
+TEST(IsolatedProbe, NoSignalTellsOfItsEnd) {
+  static volatile std::sig_atomic_t heard = 0;
+  const auto handler = std::signal(SIGCHLD, [](int) { heard = 1; });
+  EXPECT_EQ(text_of([] { return "x"; }), "x");
+  EXPECT_EQ(failure_of(hang, milliseconds(5)).reason, Reason::Late);
+  EXPECT_EQ(heard, 0);
+  EXPECT_EQ(Child([] { return 0; }).wait(), 0);
+  EXPECT_EQ(heard, 1);
+  std::signal(SIGCHLD, handler);
+}
+
 TEST(IsolatedProbe, IsNotEndedBySignalsThatHaveAHandler) {
   struct sigaction action {};
   struct sigaction before {};
@@ -339,8 +361,7 @@ TEST(IsolatedProbe, FailsWhereNoProcessCanBeStarted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become an account of its own";
   const std::string expected = "cannot start a process for NVML: Resource temporarily unavailable";
   EXPECT_EQ(look_with_few_processes(1), expected);
-  EXPECT_EQ(look_with_few_processes(2), expected);
-  EXPECT_EQ(look_with_few_processes(3), "no failure");
+  EXPECT_EQ(look_with_few_processes(2), "no failure");
 }
 
 }  // namespace

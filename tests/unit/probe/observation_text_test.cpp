@@ -12,8 +12,6 @@
 namespace chg {
 namespace {
 
-using Reason = LookFailure::Reason;
-
 GpuProcess full_process() {
   GpuProcess process;
   process.pid = 4711;
@@ -84,9 +82,9 @@ std::string with(const std::string& piece, const std::string& other) {
 }
 
 void expect_damaged(const std::string& text, const std::string& part = "") {
-  expect_error(ErrorKind::Failed, "the text of a look at the GPUs is damaged",
+  expect_error(ErrorKind::Failed, "the text of a reading of the GPUs is damaged",
                [&] { parse_observation(text); });
-  expect_error(ErrorKind::Failed, part, [&] { parse_look(text); });
+  expect_error(ErrorKind::Failed, part, [&] { parse_observation(text); });
 }
 
 TEST(ObservationText, GivesEveryFieldBack) {
@@ -201,46 +199,6 @@ TEST(ObservationText, AcceptsTheLargestNumbers) {
 
 TEST(ObservationText, PassesOverWhatALaterProgramAdds) {
   expect_same(parse_observation(with("\"gpus\"", "\"later\":[1],\"gpus\"")), full_observation());
-}
-
-TEST(LookText, GivesAnObservationBack) {
-  const LookResult found = parse_look(look_text(full_observation()));
-  expect_same(std::get<Observation>(found), full_observation());
-}
-
-TEST(LookText, GivesAFailureBack) {
-  for (const Reason reason :
-       {Reason::LibraryMissing, Reason::LibraryUnusable, Reason::LibraryMismatch,
-        Reason::DriverNotLoaded, Reason::Crashed, Reason::Late, Reason::Other}) {
-    const LookFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
-    const auto found = std::get<LookFailure>(parse_look(look_text(failure)));
-    EXPECT_EQ(found.reason, reason);
-    EXPECT_EQ(found.error.kind(), ErrorKind::NotPermitted);
-    EXPECT_STREQ(found.error.what(), "no 'x' \xEF\xBF\xBD");
-    EXPECT_EQ(found.error.hint(), "Do it.");
-  }
-}
-
-TEST(LookText, RefusesAFailureThatThereIsNot) {
-  const std::string text =
-      look_text(LookFailure{Reason::Other, Error(ErrorKind::NotPermitted, "m", "h")});
-  for (const auto& [piece, other] :
-       std::initializer_list<std::pair<std::string, std::string>>{{"77", "0"},
-                                                                  {"77", "78"},
-                                                                  {"77", "-77"},
-                                                                  {"\"other\"", "\"strange\""},
-                                                                  {"\"m\"", "1"}}) {
-    std::string damaged = text;
-    damaged.replace(damaged.find(piece), piece.size(), other);
-    EXPECT_THROW(parse_look(damaged), Error) << damaged;
-  }
-}
-
-TEST(LookResult, ThrowsTheErrorOfAFailureAndGivesAnObservation) {
-  expect_error(ErrorKind::Usage, "no look", [] {
-    observation_or_throw(LookFailure{Reason::Other, Error(ErrorKind::Usage, "no look")});
-  });
-  expect_same(observation_or_throw(full_observation()), full_observation());
 }
 
 }  // namespace

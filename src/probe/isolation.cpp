@@ -1,0 +1,216 @@
+#include "probe/isolation.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <new>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/duration_text.h"
+#include "base/error.h"
+#include "base/poll.h"
+#include "base/unique_fd.h"
+#include "probe/proc_reader.h"
+
+namespace chg {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using Reason = LookFailure::Reason;
+
+// A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
+constexpr std::chrono::milliseconds kKillWait(100);
+
+using Size = std::atomic<std::size_t>;
+static_assert(Size::is_always_lock_free);  // it is shared between processes
+constexpr std::size_t kMapBytes = sizeof(Size) + Notes::kBytesMax;
+
+Size& size_in(void* memory) { return *static_cast<Size*>(memory); }
+
+char* bytes_in(void* memory) { return static_cast<char*>(memory) + sizeof(Size); }
+
+// Leaves the terminal, the signals and the open files of the parent.
+void leave_parent() {
+  ::setsid();
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // A lock belongs to whoever has the file open, and this process may be there for long. closefrom
+  // works on kernels that have no close_range, too.
+  ::closefrom(STDIN_FILENO);
+  const int nothing = ::open("/dev/null", O_RDWR);
+  ::dup2(nothing, STDOUT_FILENO);
+  ::dup2(nothing, STDERR_FILENO);
+}
+
+[[noreturn]] void run_child(const std::function<void(Notes&)>& work, Notes& notes,
+                            Duration deadline) {
+  leave_parent();
+  // Looks are frequent, and a library that crashes does so in each of them.
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
+  ::alarm(static_cast<unsigned>(std::clamp<std::int64_t>(seconds, 0, 86400) + 1));
+  try {
+    work(notes);
+  } catch (...) {
+    ::_exit(EXIT_FAILURE);
+  }
+  ::_exit(EXIT_SUCCESS);
+}
+
+// A fork whose child has no signal for its end: no wait that doesn't ask for such children finds
+// it, and should it stay for ever, the program that this process becomes by exec knows nothing of
+// it. 0 in the child; -1 where it fails.
+pid_t fork_unheard(UniqueFd& pidfd) {
+  int fd = -1;
+  const long pid = ::syscall(SYS_clone, CLONE_PIDFD, nullptr, &fd, nullptr, nullptr);
+  if (pid > 0) pidfd.reset(fd);
+  return static_cast<pid_t>(pid);
+}
+
+// The process, seen from the parent. It is gone at the end of its life, unless it is stuck.
+class Child {
+ public:
+  Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  ~Child() { kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // Its wait status, if it ends within this time.
+  std::optional<int> await(const IsolatedTime& time, const Notes& notes);
+
+ private:
+  bool await_end(SteadyClock::time_point until);
+  int reap();
+  void kill();
+
+  pid_t pid_;  // 0: it is reaped
+  UniqueFd pidfd_;
+};
+
+bool Child::await_end(SteadyClock::time_point until) {
+  while (true) {
+    const auto left = until - SteadyClock::now();
+    if (wait_ready({pidfd_.get()}, left)[0]) return true;
+    if (left <= Duration::zero()) return false;
+  }
+}
+
+std::optional<int> Child::await(const IsolatedTime& time, const Notes& notes) {
+  const auto start = SteadyClock::now();
+  std::size_t seen = 0;
+  auto last_sign = start;
+  while (true) {
+    const auto passed = SteadyClock::now() - start;
+    if (passed >= time.deadline) return std::nullopt;
+    const auto turn = std::min(time.deadline - passed, time.patience);
+    if (await_end(SteadyClock::now() + turn)) return reap();
+    const std::size_t size = notes.size();
+    if (size != seen || ProcReader().is_runnable(pid_)) last_sign = SteadyClock::now();
+    if (SteadyClock::now() - last_sign >= time.patience) return std::nullopt;
+    seen = size;
+  }
+}
+
+int Child::reap() {
+  // What it has started and left. The number of the group is its own until it is reaped.
+  ::kill(-pid_, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
+  }
+  pid_ = 0;
+  return status;
+}
+
+void Child::kill() {
+  if (pid_ == 0) return;
+  // In this order: it may not have left the parent's group yet.
+  ::kill(pid_, SIGKILL);
+  ::kill(-pid_, SIGKILL);
+  if (await_end(SteadyClock::now() + kKillWait)) reap();
+}
+
+// Those that were stuck, and have ended since.
+void reap_former() {
+  while (::waitpid(-1, nullptr, __WCLONE | WNOHANG) > 0) {
+  }
+}
+
+std::optional<LookFailure> failure_of(int status, const std::string& name) {
+  if (WIFSIGNALED(status)) {
+    return crash(fmt::format("{} crashed (signal {})", name, WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) == EXIT_SUCCESS) return std::nullopt;
+  return crash(
+      fmt::format("{} ended without an answer (exit status {})", name, WEXITSTATUS(status)));
+}
+
+LookFailure late(const std::string& name, Duration deadline) {
+  return {Reason::Late,
+          Error(ErrorKind::Failed,
+                fmt::format("{} did not answer within {}", name, to_short_text(deadline)),
+                "A GPU or its driver may be stuck: see dmesg.")};
+}
+
+}  // namespace
+
+LookFailure crash(const std::string& message) {
+  return {Reason::Crashed, Error(ErrorKind::Failed, message,
+                                 "See dmesg; the driver and its library may not fit together.")};
+}
+
+void Notes::Unmapper::operator()(void* memory) const { ::munmap(memory, kMapBytes); }
+
+Notes::Notes() {
+  void* const memory = ::mmap(nullptr, kMapBytes, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw_errno("cannot share memory with a process");
+  memory_.reset(memory);
+  new (memory) Size(0);
+}
+
+bool Notes::add(std::string_view bytes) {
+  const std::size_t before = size();
+  if (bytes.size() > kBytesMax - before) return false;
+  std::memcpy(bytes_in(memory_.get()) + before, bytes.data(), bytes.size());
+  size_in(memory_.get()).store(before + bytes.size(), std::memory_order_release);
+  return true;
+}
+
+std::size_t Notes::size() const {
+  // A library that runs wild may have written anything here.
+  return std::min(size_in(memory_.get()).load(std::memory_order_acquire), kBytesMax);
+}
+
+std::string Notes::text() const { return {bytes_in(memory_.get()), size()}; }
+
+IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
+                         const IsolatedTime& time) {
+  reap_former();
+  Notes notes;
+  UniqueFd pidfd;
+  const pid_t pid = fork_unheard(pidfd);
+  if (pid < 0) {
+    return {{},
+            LookFailure{Reason::Other, errno_error("cannot start a process for " + name, errno)}};
+  }
+  if (pid == 0) run_child(work, notes, time.deadline);
+  const std::optional<int> status = Child(pid, std::move(pidfd)).await(time, notes);
+  std::optional<LookFailure> failure =
+      status ? failure_of(*status, name) : std::optional(late(name, time.deadline));
+  return {notes.text(), std::move(failure)};
+}
+
+}  // namespace chg

@@ -1,0 +1,59 @@
+#include "probe/packed_look.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <variant>
+
+#include "probe/packed.h"
+#include "probe/packed_observation.h"
+
+namespace chg {
+
+bool is_known(LookFailure::Reason reason) {
+  return reason >= LookFailure::Reason::LibraryMissing && reason <= LookFailure::Reason::Other;
+}
+
+bool is_known(ErrorKind kind) {
+  constexpr ErrorKind kKinds[] = {ErrorKind::Failed,        ErrorKind::Usage,
+                                  ErrorKind::Unavailable,   ErrorKind::NotPermitted,
+                                  ErrorKind::NotExecutable, ErrorKind::NotFound,
+                                  ErrorKind::Interrupted};
+  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+}
+
+std::string packed_look(const LookResult& result) {
+  Packer pack;
+  pack(result.index());
+  if (const auto* observation = std::get_if<Observation>(&result)) {
+    pack(*observation);
+  } else {
+    const auto& [reason, error] = std::get<LookFailure>(result);
+    const auto is_passing = static_cast<std::uint8_t>(error.is_passing());
+    pack(reason, error.kind(), std::string(error.what()), error.hint(), is_passing);
+  }
+  return pack.bytes();
+}
+
+LookResult unpacked_look(std::string_view bytes) {
+  Unpacker unpack(bytes);
+  std::size_t index = 0;
+  unpack(index);
+  Observation observation;
+  LookFailure::Reason reason{};
+  ErrorKind kind{};
+  std::string message;
+  std::string hint;
+  std::uint8_t is_passing = 0;
+  if (index == 0) {
+    unpack(observation);
+  } else {
+    unpack(reason, kind, message, hint, is_passing);
+  }
+  unpack.expect_end();
+  if (index == 0) return observation;
+  const Error error(kind, message, hint);
+  return LookFailure{reason, is_passing != 0 ? error.passing() : error};
+}
+
+}  // namespace chg

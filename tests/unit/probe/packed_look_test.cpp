@@ -1,0 +1,136 @@
+#include "probe/packed_look.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "probe/packed.h"
+#include "support/expect_error.h"
+
+namespace chg {
+namespace {
+
+using Reason = LookFailure::Reason;
+
+GpuProcess full_process() {
+  GpuProcess process;
+  process.pid = 4711;
+  process.start_ticks = std::numeric_limits<std::uint64_t>::max();
+  process.uid = std::numeric_limits<std::uint32_t>::max();
+  process.user = "bob";
+  process.program = "python3";
+  process.command_line = std::string("python3 \xFF\0x", 11);
+  process.memory_mib = 8000;
+  process.type = GpuProcess::Type::Graphics;
+  process.reservation_id = "";
+  process.started = Duration(5);
+  process.container = Container{"docker", "id", "name"};
+  process.unit = "a.service";
+  process.session = "12";
+  process.ancestors = {{1, 2}, {3, 4}};
+  return process;
+}
+
+// Every field has a value that is not the one it begins with.
+Observation full_observation() {
+  GpuReading gpu;
+  gpu.index = 3;
+  gpu.uuid = "GPU-3";
+  gpu.model = "Example";
+  gpu.pci_bus_id = "0000:3b:00.0";
+  gpu.memory_used_mib = 8045;
+  gpu.memory_total_mib = 81559;
+  gpu.utilization_percent = 99;
+  gpu.temperature_c = -4;
+  gpu.power_w = 700;
+  gpu.processes = {full_process(), GpuProcess()};
+  gpu.parts = {{"MIG-1", "Example MIG", 9, 9984}, GpuPart()};
+  gpu.error = "GPU is lost";
+  gpu.devices = {"/dev/nvidia3"};
+  gpu.suspects = {full_process()};
+  Observation observation;
+  observation.taken = {WallTime(Duration(1'800'000'000'123'456'789)), Duration(-1), "a-boot"};
+  observation.gpus = {gpu, GpuReading()};
+  observation.observer = {"here", "a-boot", 4026531836, 12, 34};
+  observation.source = "NVML 590.48.01";
+  return observation;
+}
+
+LookFailure failure_with(const Error& error) {
+  return std::get<LookFailure>(unpacked_look(packed_look(LookFailure{Reason::Other, error})));
+}
+
+TEST(PackedLook, GivesEveryFieldOfAnObservationBack) {
+  for (const Observation& expected : {full_observation(), Observation()}) {
+    const auto found = std::get<Observation>(unpacked_look(packed_look(expected)));
+    EXPECT_EQ(found.taken, expected.taken);
+    EXPECT_EQ(found.gpus, expected.gpus);
+    EXPECT_EQ(found.observer, expected.observer);
+    EXPECT_EQ(found.source, expected.source);
+  }
+}
+
+TEST(PackedLook, GivesAFailureBack) {
+  for (const Reason reason :
+       {Reason::LibraryMissing, Reason::LibraryUnusable, Reason::LibraryMismatch,
+        Reason::DriverNotLoaded, Reason::Crashed, Reason::Late, Reason::Other}) {
+    const LookFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
+    const auto found = std::get<LookFailure>(unpacked_look(packed_look(failure)));
+    EXPECT_EQ(found.reason, reason);
+    EXPECT_EQ(found.error.kind(), ErrorKind::NotPermitted);
+    EXPECT_STREQ(found.error.what(), "no 'x' \xFF");
+    EXPECT_EQ(found.error.hint(), "Do it.");
+    EXPECT_FALSE(found.error.is_passing());
+  }
+  EXPECT_TRUE(failure_with(Error(ErrorKind::Failed, "busy").passing()).error.is_passing());
+  for (const ErrorKind kind :
+       {ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Unavailable, ErrorKind::NotExecutable,
+        ErrorKind::NotFound, ErrorKind::Interrupted}) {
+    EXPECT_EQ(failure_with(Error(kind, "x")).error.kind(), kind);
+  }
+}
+
+TEST(PackedLook, RefusesWhatBreaksOffOrGoesOn) {
+  for (const LookResult& look :
+       {LookResult(full_observation()),
+        LookResult(LookFailure{Reason::Other, {ErrorKind::Failed, "x"}})}) {
+    const std::string whole = packed_look(look);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      EXPECT_THROW(unpacked_look(whole.substr(0, size)), Error) << size;
+    }
+    expect_error(ErrorKind::Failed, "damaged", [&] { unpacked_look(whole + '\0'); });
+  }
+}
+
+// Whatever a byte is overwritten with, it is refused or becomes some look; nothing else happens.
+TEST(PackedLook, SurvivesAnyByte) {
+  const std::string whole = packed_look(full_observation());
+  int refused = 0;
+  for (std::size_t place = 0; place < whole.size(); ++place) {
+    for (const char byte : {'\0', '\1', '\x7F', '\x80', '\xFF'}) {
+      std::string damaged = whole;
+      damaged[place] = byte;
+      try {
+        unpacked_look(damaged);
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST(PackedLook, RefusesWordsThatThereAreNot) {
+  Packer failure;
+  failure(std::size_t{1}, 99, ErrorKind::Failed, std::string("m"), std::string(), std::uint8_t{0});
+  EXPECT_THROW(unpacked_look(failure.bytes()), Error);
+  Packer kind;
+  kind(std::size_t{1}, Reason::Other, 78, std::string("m"), std::string(), std::uint8_t{0});
+  EXPECT_THROW(unpacked_look(kind.bytes()), Error);
+  Packer sound;
+  sound(std::size_t{1}, Reason::Other, 77, std::string("m"), std::string(), std::uint8_t{0});
+  EXPECT_NO_THROW(unpacked_look(sound.bytes()));
+}
+
+}  // namespace
+}  // namespace chg
