@@ -5,11 +5,13 @@
 
 #include <sys/random.h>
 
+#include "app/own_reservation.h"
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/poll.h"
 #include "core/changes.h"
 #include "core/reap.h"
+#include "core/restore.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -60,11 +62,31 @@ class Waiter {
   std::optional<Acquired> go_on() {
     if (const Reservation* held = find_reservation(pool_, request_.id)) return verify(*held);
     const Request* mine = find_request(pool_, request_.id);
-    const auto why = options_.nonblock ? NotGranted::Why::NotAvailable : NotGranted::Why::Cancelled;
-    if (mine == nullptr) return NotGranted{why, decision_, 0};
-    request_ = *mine;
-    if (!options_.nonblock) return wait();
-    if (leave()) return NotGranted{why, decision_, 0};
+    if (mine != nullptr) request_ = *mine;
+    if (!options_.nonblock) return mine != nullptr ? wait() : come_back();
+    if (mine == nullptr || leave()) {
+      return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
+    }
+    return std::nullopt;
+  }
+
+  // The request has vanished: somebody has cancelled it, or else the store has lost it.
+  std::optional<NotGranted> come_back() {
+    bool cancelled = false;
+    bool has_pool = false;
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
+      has_pool = !pool.gpus.empty();
+      cancelled = take_cancelled(pool, request_.id);
+      const bool is_there = find_request(pool, request_.id) != nullptr ||
+                            find_reservation(pool, request_.id) != nullptr;
+      if (!has_pool || cancelled || is_there) return;
+      request_.last_heartbeat = now;
+      rejoin(pool, request_);
+    });
+    if (cancelled) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
+    if (!has_pool) throw lost_pool();
+    is_fresh_ = false;
+    decide();
     return std::nullopt;
   }
 

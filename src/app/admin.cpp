@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/restore.h"
 #include "probe/shared_probe.h"
 
 namespace chg {
@@ -125,7 +126,10 @@ void clear(Pool& pool, const Instant& now, AdminResult& result) {
     const std::string id = pool.reservations.front().id;
     end_reservation(pool, id, now, End::Cleared);
   }
-  pool.queue.clear();
+  while (!pool.queue.empty()) {
+    const std::string id = pool.queue.front().id;
+    mark_cancelled(pool, id);
+  }
 }
 
 // A pool that the Go program has set up knows its GPUs by their indices alone, and one that the

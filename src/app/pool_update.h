@@ -10,9 +10,9 @@ namespace chg {
 
 using Change = std::function<void(Pool&, const Instant& now)>;
 
-/// In one transaction: ends what is over, notes what was observed (if given), applies `change`, and
-/// grants whatever can be granted now. Returns the pool as it was written. Nobody who could be
-/// served is left waiting by it, whatever the change was.
+/// In one transaction: ends what is over, notes what was observed (if given), applies `change`,
+/// gives what runs had lost back to them, and grants whatever can be granted now. Returns the pool
+/// as it was written. Nobody who could be served is left waiting by it, whatever the change was.
 Pool update_pool(Host& host, const Observation* observation, const Change& change);
 
 /// The change that changes nothing, for those who only want what is over to be ended.

@@ -1,5 +1,6 @@
 #include "app/reserve.h"
 
+#include "app/own_reservation.h"
 #include "app/pool_update.h"
 #include "app/visibility.h"
 #include "base/error.h"
@@ -23,12 +24,12 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     });
     throw;
   }
-  bool claimed = false;
-  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
-    claimed = claim(changed, granted->reservation.id, *request.duration, now);
-  });
-  if (!claimed) return NotGranted{NotGranted::Why::Cancelled, std::nullopt, 0};
-  granted->reservation = *find_reservation(pool, granted->reservation.id);
+  const OwnChange made =
+      change_own(host, granted->reservation, true, [&](Pool& changed, const Instant& now) {
+        claim(changed, granted->reservation.id, *request.duration, now);
+      });
+  if (made == OwnChange::NoPool) throw lost_pool();
+  if (made == OwnChange::Ended) return NotGranted{NotGranted::Why::Cancelled, std::nullopt, 0};
   return acquired;
 }
 

@@ -38,8 +38,7 @@ Variables variables_or_forget(Host& host, const Granted& granted) {
 void start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
                       const RunCommand& command) {
   const Supervision supervision{
-      held.id, *held.holder,
-      held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
+      held, held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
       options.grace, options.leftovers};
   const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
                                         printable(command.arguments.front(), 60), held.holder->pid);

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "app/pool_update.h"
+#include "app/own_reservation.h"
 #include "base/error.h"
 #include "base/poll.h"
 #include "core/reap.h"
@@ -14,24 +14,34 @@
 namespace chg {
 namespace {
 
+// How long a run that was granted waits for a store in trouble before it gives up.
+constexpr std::chrono::seconds kAttachPatience{30};
+// While the store is away, it is tried again after a pause that doubles up to this one.
+constexpr std::chrono::seconds kPauseMax{10};
+
 class Supervisor {
  public:
   Supervisor(Host& host, const Supervision& supervision)
-      : host_(host), supervision_(supervision), started_(host.now()), last_heartbeat_(started_) {}
+      : host_(host),
+        supervision_(supervision),
+        own_(supervision.reservation),
+        started_(host.now()),
+        last_try_(started_) {}
 
   void attach() {
     // Before anybody relies on this supervisor: one that can't watch is none.
-    command_ = watch(supervision_.command);
-    bool found = false;
-    const ProcessIdentity self = self_identity();
-    update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
-      Reservation* held = find_reservation(pool, supervision_.reservation_id);
-      found = held != nullptr;
-      if (!found) return;
-      held->supervisor = self;
-      held->last_heartbeat = now;
-    });
-    if (!found) throw Error(ErrorKind::Failed, "the reservation is gone");
+    command_ = watch(*own_.holder);
+    // The command has not begun, and loses nothing by waiting for trouble to pass.
+    for (bool is_recorded = false; !is_recorded;) {
+      try {
+        record();
+        is_recorded = true;
+      } catch (const Error& error) {
+        host_.close_store();
+        if (!error.is_passing() || age(started_, host_.now()) > kAttachPatience) throw;
+        wait_ready({command_.get()}, std::chrono::milliseconds(500));
+      }
+    }
     host_.close_store();
   }
 
@@ -43,25 +53,37 @@ class Supervisor {
       keep_for_leftovers();
     }
     persist([&] {
-      update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
-        const std::string& id = supervision_.reservation_id;
-        if (const Reservation* held = find_reservation(pool, id)) {
-          end_reservation(pool, id, now, held->ending.value_or(End::Finished));
-        }
+      change_own(host_, own_, false, [&](Pool& pool, const Instant& now) {
+        const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
+        end_reservation(pool, own_.id, now, end);
       });
     });
     host_.store().tidy_up();
   }
 
  private:
+  void record() {
+    const ProcessIdentity self = self_identity();
+    const OwnChange made = change_own(host_, own_, true, [&](Pool& pool, const Instant& now) {
+      Reservation& held = *find_reservation(pool, own_.id);
+      held.supervisor = self;
+      held.last_heartbeat = now;
+    });
+    if (made == OwnChange::NoPool) throw lost_pool();
+    if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+  }
+
   void watch_command() {
     bool timed_out = false;
+    listen();
     while (command_) {
-      Duration due = host_.settings().heartbeat_interval - age(last_heartbeat_, host_.now());
+      Duration due = beat_due();
       if (supervision_.timeout && !timed_out) {
         due = std::min(due, *supervision_.timeout - age(started_, host_.now()));
       }
-      if (wait_ready({command_.get()}, due)[0]) return;
+      const auto ready = wait_ready({command_.get(), loss_ ? loss_->fd() : -1}, due);
+      if (ready[0]) return;
+      if (ready[1]) note_loss();
       const bool is_late =
           supervision_.timeout && age(started_, host_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
@@ -74,43 +96,77 @@ class Supervisor {
   }
 
   void end_members() {
-    end_job(supervision_.reservation_id, supervision_.command, supervision_.grace, [&] { beat(); });
+    end_job(own_.id, *own_.holder, supervision_.grace, [&] { beat(); });
   }
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(End end) {
-    change_own([&](Reservation& held, const Instant&) { held.ending = end; });
+    change_mine([&](Reservation& held, const Instant&) { held.ending = end; });
+  }
+
+  Duration beat_due() const {
+    const Duration interval = host_.settings().heartbeat_interval;
+    return (pause_ > Duration::zero() ? std::min(pause_, interval) : interval) -
+           age(last_try_, host_.now());
   }
 
   void beat() {
-    if (age(last_heartbeat_, host_.now()) < host_.settings().heartbeat_interval) return;
-    last_heartbeat_ = host_.now();
-    change_own([](Reservation& held, const Instant& now) { held.last_heartbeat = now; });
+    if (beat_due() > Duration::zero()) return;
+    last_try_ = host_.now();
+    change_mine([](Reservation& held, const Instant& now) { held.last_heartbeat = now; });
   }
 
-  void change_own(const std::function<void(Reservation&, const Instant&)>& change) {
+  // From now on it is known when the store goes away.
+  void listen() {
     try {
-      update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
-        if (Reservation* held = find_reservation(pool, supervision_.reservation_id)) {
-          change(*held, now);
-        }
-      });
+      if (!loss_) loss_ = host_.store().subscribe_to_loss();
     } catch (const Error&) {
-      // The next heartbeat tries again.
+      note_loss();
     }
     host_.close_store();
+  }
+
+  // The store is asked soon whether it still knows the reservation; not by all at the same moment.
+  void note_loss() {
+    loss_.reset();
+    pause_ = std::chrono::milliseconds(100 + 25 * (::getpid() % 16));
+    last_try_ = host_.now();
+  }
+
+  void change_mine(const std::function<void(Reservation&, const Instant&)>& change) {
+    if (is_over_) {
+      pause_ = Duration::zero();
+      return;
+    }
+    try {
+      if (!loss_) loss_ = host_.store().subscribe_to_loss();
+      const OwnChange made = change_own(
+          host_, own_, is_watched_alive(),
+          [&](Pool& pool, const Instant& now) { change(*find_reservation(pool, own_.id), now); });
+      if (made == OwnChange::NoPool) throw lost_pool();
+      is_over_ = made == OwnChange::Ended;
+      pause_ = Duration::zero();
+    } catch (const Error&) {
+      loss_.reset();
+      pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
+    }
+    host_.close_store();
+  }
+
+  // Whether the command goes on, whatever others may have concluded from its silence.
+  bool is_watched_alive() const {
+    return command_ && !wait_ready({command_.get()}, Duration::zero())[0];
   }
 
   // Returns when nothing of the job is left on its GPUs. What lives but does not use them is no
   // reason to stay, and nobody looks at the GPUs while nothing of the job lives.
   void keep_for_leftovers() {
-    while (true) {
-      const std::vector<ProcessIdentity> members =
-          job_members(supervision_.reservation_id, supervision_.command);
+    while (!is_over_) {
+      const std::vector<ProcessIdentity> members = job_members(own_.id, *own_.holder);
       if (members.empty()) return;
       const std::vector<ProcessIdentity> leftovers = on_gpus(members);
       if (leftovers.empty()) return;
-      change_own([&](Reservation& held, const Instant&) { held.leftovers = leftovers; });
+      change_mine([&](Reservation& held, const Instant&) { held.leftovers = leftovers; });
       // A process may also give its memory back and live on; that is only seen by looking again.
       wait_for_an_end(leftovers, std::chrono::seconds(10));
       beat();
@@ -137,11 +193,9 @@ class Supervisor {
     try {
       const Observation observation = host_.look();
       const Pool pool = host_.store().read();
-      const Reservation* held = find_reservation(pool, supervision_.reservation_id);
-      if (held == nullptr) return {};
-      if (has_strangers(*held, pool, observation)) return members;
+      if (has_strangers(own_, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process : job_processes(*held, pool, observation, host_.settings())) {
+      for (const GpuProcess& process : job_processes(own_, pool, observation, host_.settings())) {
         const auto member =
             std::find_if(members.begin(), members.end(),
                          [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -157,22 +211,26 @@ class Supervisor {
   // rights come back. A store that is gone or damaged has no reservation to give back.
   template <typename Action>
   void persist(const Action& action) {
-    for (unsigned pause_s = 1;; pause_s = std::min(pause_s * 2, 60U)) {
+    for (std::chrono::seconds pause{1};; pause = std::min(pause * 2, kPauseMax)) {
       try {
         return action();
       } catch (const Error& error) {
         host_.close_store();
         if (!error.is_passing() && error.kind() != ErrorKind::NotPermitted) return;
-        ::sleep(pause_s);
+        wait_ready({}, pause);
       }
     }
   }
 
   Host& host_;
   const Supervision& supervision_;
+  Reservation own_;   ///< as it was last seen in the pool
   UniqueFd command_;  ///< empty: it had ended before it could be watched
   Instant started_;
-  Instant last_heartbeat_;
+  Instant last_try_;      ///< to tell of this run
+  Duration pause_{};      ///< until it is tried again; zero: the store is there
+  bool is_over_ = false;  ///< somebody has ended the reservation, while the job goes on
+  std::unique_ptr<Subscription> loss_;  ///< missing: the store is away, or can't go away
 };
 
 }  // namespace

@@ -6,13 +6,12 @@
 #include <string>
 
 #include "app/host.h"
-#include "core/process_identity.h"
+#include "core/pool.h"
 
 namespace chg {
 
 struct Supervision {
-  std::string reservation_id;
-  ProcessIdentity command;
+  Reservation reservation;          ///< of the run, with its holder: the command
   std::optional<Duration> timeout;  ///< --timeout, from now on
   Duration grace{};                 ///< between SIGINT and SIGKILL
   Leftovers leftovers = Leftovers::Keep;
@@ -20,8 +19,9 @@ struct Supervision {
 
 /// Records this process as the supervisor of the reservation, calls `ready`, and then waits for the
 /// command to end, with heartbeats and the timeout; then deals with what it left on its GPUs, and
-/// gives them back. Throws Error before `ready` when the reservation is gone or can't be written;
-/// after it, failures of the store are tried again until they pass.
+/// gives them back. A reservation that the store has lost is brought back as soon as the store is
+/// there again. Throws Error before `ready` when the reservation was ended, or can't be written for
+/// half a minute; after it, failures of the store are tried again until they pass.
 void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready);
 
 }  // namespace chg

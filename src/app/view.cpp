@@ -5,6 +5,7 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "core/reap.h"
+#include "core/restore.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -24,6 +25,7 @@ Pool current_pool(Host& host, const Observation* observation) {
   const Instant now = host.now();
   reap(pool, now, liveness, host.settings(), observation);
   drop_gone_waiters(pool, now, liveness, host.settings());
+  return_lost_gpus(pool);
   const bool is_over = pool != before;
   if (observation != nullptr) observe(pool, *observation, host.settings());
   // What was seen matters to the store only if somebody waits for it.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/restore.h"
 
 namespace chg {
 namespace {
@@ -167,7 +168,7 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
                 "only its owner, root and the admin group may cancel it");
   }
   Request cancelled = *match;
-  std::erase_if(pool.queue, [&](const Request& request) { return request.id == cancelled.id; });
+  mark_cancelled(pool, cancelled.id);
   return cancelled;
 }
 

@@ -91,6 +91,10 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
           view.stale_for && gpu.obstacle && !is_before(gpu.obstacle->seen, observation->taken);
       look_at_unreserved(view, observation && !outdated, settings);
     }
+    for (const Reservation& run : pool.reservations) {
+      const bool is_lost = std::binary_search(run.lost.begin(), run.lost.end(), gpu.index);
+      if (is_lost) view.lost_by.push_back(run);
+    }
     for (const Decision& decision : result.waiting) {
       const auto& held = decision.held;
       if (!std::binary_search(held.begin(), held.end(), gpu.index)) continue;

@@ -27,7 +27,8 @@ struct GpuOverview {
   bool command_ended = false;  ///< a run that goes on for its leftovers
   std::string held_for;        ///< display name of the waiter; "" when not held
   int held_position = 0;
-  std::string error;  ///< why it is in Error
+  std::vector<Reservation> lost_by;  ///< runs that go on here, though another has the GPU by now
+  std::string error;                 ///< why it is in Error
   /// How old the reading is, where it is the last good one from before the probe began to fail.
   std::optional<Duration> stale_for = {};
 };

@@ -79,7 +79,10 @@ struct Reservation {
   std::string label;
   std::string note;
   Kind kind = Kind::Run;
-  std::vector<int> gpus;  ///< ascending, never empty
+  std::vector<int> gpus;  ///< ascending; empty only where all are `lost`
+  /// What somebody else got while the store had lost this run, ascending: its job goes on there,
+  /// and they are its own again when they are given back.
+  std::vector<int> lost;
   Instant started;
   Instant last_heartbeat;
   std::optional<WallTime> ends;  ///< manual: expiry; run: when --timeout strikes, if given
@@ -91,6 +94,16 @@ struct Reservation {
   std::optional<End> ending;                  ///< run: somebody is ending its job, and why
 
   bool operator==(const Reservation&) const = default;
+};
+
+/// A request that somebody took out of the queue, until its waiter has noticed. One that has
+/// vanished without this was lost by the store.
+struct Cancelled {
+  std::string id;
+  ProcessIdentity waiter;
+  Instant last_heartbeat;
+
+  bool operator==(const Cancelled&) const = default;
 };
 
 /// Written once for each GPU at each end of a reservation.
@@ -115,6 +128,7 @@ struct Pool {
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival
+  std::vector<Cancelled> cancelled;       ///< in order of their cancellation
   /// Usage records that changes have produced since the pool was read; a store appends them to its
   /// history when it writes the pool, and reads a pool with none.
   std::vector<UsageRecord> ended;

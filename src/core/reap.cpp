@@ -157,9 +157,11 @@ void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Sett
 
 void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
                        const Settings& settings) {
-  std::erase_if(pool.queue, [&](const Request& request) {
-    return is_gone(request.waiter, request.last_heartbeat, now, liveness, settings);
-  });
+  const auto has_gone = [&](const auto& one) {
+    return is_gone(one.waiter, one.last_heartbeat, now, liveness, settings);
+  };
+  std::erase_if(pool.queue, has_gone);
+  std::erase_if(pool.cancelled, has_gone);
 }
 
 void observe(Pool& pool, const Observation& observation, const Settings& settings) {

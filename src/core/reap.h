@@ -19,8 +19,8 @@ void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Sett
 bool awaits_observation(const Reservation& run, const Instant& now, const LivenessOf& liveness,
                         const Settings& settings);
 
-/// Drops every waiter that is gone. `schedule` drops those that it comes by; this one is for those
-/// who want to see the queue as it is.
+/// Drops every waiter that is gone, the cancelled ones as well. `schedule` drops those that it
+/// comes by; this one is for those who want to see the queue as it is.
 void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
                        const Settings& settings);
 

@@ -118,6 +118,15 @@ std::string held_for(const GpuOverview& gpu) {
                      ordinal(gpu.held_position));
 }
 
+std::string lost_by(const GpuOverview& gpu) {
+  std::vector<std::string> runs;
+  for (const Reservation& run : gpu.lost_by) {
+    runs.push_back(fmt::format("lost by the run {} of {}, which goes on", shown_name(run.id),
+                               shown_owner(run.account, run.label)));
+  }
+  return fmt::format("{}", fmt::join(runs, "; "));
+}
+
 std::string leftovers(const GpuOverview& gpu) {
   if (gpu.leftovers.empty()) return "";
   return "leftover " + process_list({gpu.leftovers, false, {}});

@@ -33,6 +33,9 @@ std::string unreserved_use(const GpuOverview& gpu);
 /// "held for alice, 1st in queue".
 std::string held_for(const GpuOverview& gpu);
 
+/// "lost by the run abc12345 of alice, which goes on": somebody else has got the GPU since.
+std::string lost_by(const GpuOverview& gpu);
+
 /// "leftover PID 7 (python3)".
 std::string leftovers(const GpuOverview& gpu);
 

@@ -44,6 +44,7 @@ std::string status_line(const GpuOverview& gpu, const Instant& now, const Style&
   add(enclosed('[', validation(gpu), ']'));
   add(leftovers(gpu));
   add(foreign_use(gpu, style));
+  add(lost_by(gpu));
   add(held_for(gpu));
   add(draining(gpu));
   if (gpu.reservation) add(enclosed('"', shown_note(gpu.reservation->note), '"'));

@@ -109,6 +109,11 @@ void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
     object["held_for"] = gpu.held_for;
     object["held_position"] = gpu.held_position;
   }
+  for (const Reservation& run : gpu.lost_by) {
+    object["lost_by"].push_back({{"user", display_name(run.account, run.label)},
+                                 {"account", run.account.name},
+                                 {"reservation_id", run.id}});
+  }
   if (gpu.gpu.out_of_service) object["out_of_service"] = *gpu.gpu.out_of_service;
   put_text(object, "error", gpu.error.empty() && gpu.reading ? gpu.reading->error : gpu.error);
 }

@@ -37,6 +37,7 @@ std::string all_details(const GpuOverview& gpu, const Instant& now) {
     if (!part.empty()) parts.push_back(part);
   };
   if (!gpu.foreign.empty()) add("also used " + use_text(foreign_use_of(gpu)));
+  add(lost_by(gpu));
   add(leftovers(gpu));
   add(held_for(gpu));
   add(draining(gpu));

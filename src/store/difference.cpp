@@ -47,7 +47,8 @@ Difference difference(const Pool& before, const Pool& after) {
   result.host_changed =
       before.provider != after.provider || before.admin_group != after.admin_group ||
       before.creator_uid != after.creator_uid || before.next_arrival != after.next_arrival;
-  bool news = result.host_changed || !after.ended.empty();
+  result.cancelled_changed = before.cancelled != after.cancelled;
+  bool news = result.host_changed || result.cancelled_changed || !after.ended.empty();
   compare(
       before.gpus, after.gpus, [](const Gpu& gpu) { return gpu.index; },
       [&](const Gpu*, const Gpu& gpu) { result.gpus_written.push_back(&gpu); },
@@ -59,6 +60,8 @@ Difference difference(const Pool& before, const Pool& after) {
         result.reservations_written.push_back(&held);
         const bool heartbeat = old != nullptr && without_heartbeat(*old) == without_heartbeat(held);
         news = news || !heartbeat;
+        const bool has_begun = held.supervisor && (old == nullptr || !old->supervisor);
+        result.run_began = result.run_began || has_begun;
         const bool promised = held.kind == Kind::Manual && !held.holder;
         result.manual_changed = result.manual_changed || (promised && !heartbeat);
       },

@@ -13,6 +13,8 @@ struct Difference {
   bool heartbeats_only = true;  ///< nothing that anybody waits for
   bool manual_changed = false;  ///< a claimed manual reservation came, went, or changed
   bool host_changed = false;    ///< provider, admin group, creator or the next arrival
+  bool cancelled_changed = false;
+  bool run_began = false;  ///< the supervisor of a run was recorded: its command is about to start
   std::vector<const Gpu*> gpus_written;
   std::vector<int> gpus_removed;
   std::vector<const Reservation*> reservations_written;

@@ -117,7 +117,7 @@ void read_gpus(SQLite::Database& database, Pool& pool) {
 void read_reservations(SQLite::Database& database, Pool& pool) {
   SQLite::Statement select(database,
                            "SELECT id, uid, account, label, note, kind, gpus, started, "
-                           "last_heartbeat, ends, holder, supervisor, leftovers, ending "
+                           "last_heartbeat, ends, holder, supervisor, leftovers, ending, lost "
                            "FROM reservation");
   while (select.executeStep()) {
     Row row(select);
@@ -136,6 +136,7 @@ void read_reservations(SQLite::Database& database, Pool& pool) {
     held.supervisor = row.optional_text(text_codec::read_process);
     held.leftovers = text_codec::read_processes(row.text());
     held.ending = row.optional_text(text_codec::read_end);
+    held.lost = text_codec::read_numbers<int>(row.text());
     pool.reservations.push_back(std::move(held));
   }
   std::sort(pool.reservations.begin(), pool.reservations.end(), [](const auto& a, const auto& b) {
@@ -166,6 +167,32 @@ void read_queue(SQLite::Database& database, Pool& pool) {
     request.last_heartbeat = text_codec::read_instant(row.text());
     request.waiter = text_codec::read_process(row.text());
     pool.queue.push_back(std::move(request));
+  }
+}
+
+void read_cancelled(SQLite::Database& database, Pool& pool) {
+  SQLite::Statement select(database,
+                           "SELECT id, waiter, last_heartbeat FROM cancelled ORDER BY rowid");
+  while (select.executeStep()) {
+    Row row(select);
+    Cancelled one;
+    one.id = row.text();
+    one.waiter = text_codec::read_process(row.text());
+    one.last_heartbeat = text_codec::read_instant(row.text());
+    pool.cancelled.push_back(std::move(one));
+  }
+}
+
+// All of them, of which there are few, and mostly none.
+void write_cancelled(SQLite::Database& database, const std::vector<Cancelled>& cancelled) {
+  database.exec("DELETE FROM cancelled");
+  if (cancelled.empty()) return;
+  SQLite::Statement insert(database, "INSERT INTO cancelled VALUES (?,?,?)");
+  for (const Cancelled& one : cancelled) {
+    Binder(insert) << one.id << text_codec::write(one.waiter)
+                   << text_codec::write(one.last_heartbeat);
+    insert.exec();
+    insert.reset();
   }
 }
 
@@ -204,14 +231,15 @@ void write_reservations(SQLite::Database& database, const Difference& what) {
   }
   if (what.reservations_written.empty()) return;
   SQLite::Statement insert(
-      database, "INSERT OR REPLACE INTO reservation VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+      database, "INSERT OR REPLACE INTO reservation VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   for (const Reservation* held : what.reservations_written) {
     Binder(insert) << held->id << held->account.uid << held->account.name << held->label
                    << held->note << text_codec::write(held->kind)
                    << text_codec::write_numbers(held->gpus) << text_codec::write(held->started)
                    << text_codec::write(held->last_heartbeat) << written(held->ends)
                    << written(held->holder) << written(held->supervisor)
-                   << text_codec::write(held->leftovers) << written(held->ending);
+                   << text_codec::write(held->leftovers) << written(held->ending)
+                   << text_codec::write_numbers(held->lost);
     insert.exec();
     insert.reset();
   }
@@ -262,6 +290,7 @@ Pool read_pool(SQLite::Database& database) {
   read_gpus(database, pool);
   read_reservations(database, pool);
   read_queue(database, pool);
+  read_cancelled(database, pool);
   return pool;
 }
 
@@ -275,6 +304,7 @@ void write_difference(SQLite::Database& database, const Pool& after, const Diffe
   write_gpus(database, what);
   write_reservations(database, what);
   write_queue(database, what);
+  if (what.cancelled_changed) write_cancelled(database, after.cancelled);
   append_history(database, after.ended);
 }
 

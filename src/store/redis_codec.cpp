@@ -21,6 +21,7 @@ using redis_json::Members;
 constexpr std::string_view kGpuField = "gpu:";
 constexpr std::string_view kReservationField = "reservation:";
 constexpr const char* kSettingsField = "settings";
+constexpr const char* kCancelledField = "cancelled";
 // Members of ours beside those of the Go program.
 constexpr const char* kIdsMember = "reservation_ids";
 constexpr const char* kOwnMember = "canhazgpu";
@@ -65,6 +66,10 @@ class Decoder {
       pool.creator_uid = host->creator_uid;
       pool.next_arrival = host->next_arrival;
       indices_ = host->gpus;
+    }
+    if (const json cancelled = record(kCancelledField); !cancelled.is_null()) {
+      pool.cancelled =
+          under(keys_.host(), [&] { return redis_records::read_cancelled(cancelled); });
     }
     // Whoever has set another number of GPUs since then was the Go program.
     const int count = gpu_count();

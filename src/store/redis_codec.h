@@ -3,7 +3,8 @@
 //
 //   PREFIX:gpu_count, :provider, :gpu:N, :queue, :queue:entry:ID, :usage_history_sorted
 //       as the Go program has them (redis_go.h); ours beside its members
-//   PREFIX:host       hash, ours alone: "settings", "gpu:N", "reservation:ID" (redis_records.h)
+//   PREFIX:host       hash, ours alone: "settings", "cancelled", "gpu:N", "reservation:ID"
+//       (redis_records.h)
 //
 // A reservation of ours has a GPU while the value of that GPU names it ("reservation_ids"): what
 // the Go program takes away is gone. What it reserved, or lets wait, is read from its own values,

@@ -54,6 +54,11 @@ class Encoder {
       for (const Gpu& gpu : after_.gpus) host.gpus.push_back(gpu.index);
       set_field("settings", redis_records::write(host));
     }
+    if (what_.cancelled_changed && after_.cancelled.empty()) {
+      drop_field("cancelled");
+    } else if (what_.cancelled_changed) {
+      set_field("cancelled", redis_records::write(after_.cancelled));
+    }
     if (after_.provider != before_.pool.provider) {
       set_or_delete(keys_.named("provider"), after_.provider);
     }

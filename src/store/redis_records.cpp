@@ -132,6 +132,7 @@ json write(const Reservation& held) {
   put(record, "supervisor", held.supervisor);
   if (!held.leftovers.empty()) record["leftovers"] = composite(held.leftovers);
   put(record, "ending", held.ending);
+  if (!held.lost.empty()) record["lost"] = held.lost;
   return record;
 }
 
@@ -150,7 +151,29 @@ Reservation read_reservation(const Members& record, const std::string& id) {
   held.supervisor = get(record, "supervisor", text_codec::read_process);
   held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
   held.ending = get(record, "ending", text_codec::read_end);
+  if (const auto found = record.find("lost"); found != record.end()) {
+    held.lost = found->get<std::vector<int>>();
+  }
   return held;
+}
+
+json write(const std::vector<Cancelled>& cancelled) {
+  json records = json::array();
+  for (const Cancelled& one : cancelled) {
+    records.push_back({{"id", write_bytes(one.id)},
+                       {"waiter", composite(one.waiter)},
+                       {"last_heartbeat", composite(one.last_heartbeat)}});
+  }
+  return {{"requests", std::move(records)}};
+}
+
+std::vector<Cancelled> read_cancelled(const json& records) {
+  std::vector<Cancelled> cancelled;
+  for (const json& record : records.at("requests")) {
+    cancelled.push_back({bytes(record, "id"), text_codec::read_process(bytes(record, "waiter")),
+                         text_codec::read_instant(bytes(record, "last_heartbeat"))});
+  }
+  return cancelled;
 }
 
 json write(const Request& request) {

@@ -32,6 +32,10 @@ Gpu read_gpu(const redis_json::Members& record, int index);
 nlohmann::json write(const Reservation& held);
 Reservation read_reservation(const redis_json::Members& record, const std::string& id);
 
+/// In order; read as they were written.
+nlohmann::json write(const std::vector<Cancelled>& cancelled);
+std::vector<Cancelled> read_cancelled(const nlohmann::json& records);
+
 nlohmann::json write(const Request& request);
 Request read_request(const redis_json::Members& record, const std::string& id);
 

@@ -139,6 +139,11 @@ class RedisStore final : public Store {
     return std::make_unique<RedisSubscription>(address_, keys_.changes(), go_watch_);
   }
 
+  // Nobody publishes there: what comes is the end of the connection.
+  std::unique_ptr<Subscription> subscribe_to_loss() override {
+    return std::make_unique<RedisSubscription>(address_, keys_.named("loss"), nullptr);
+  }
+
   std::string location() const override { return to_url(address_, false); }
 
  private:

@@ -1,4 +1,4 @@
--- The pool and its history, version 1.
+-- The pool and its history, version 2.
 --
 -- Composite values are short texts, so that a row reads well in the sqlite3 shell:
 --   instant   "WALL BOOT BOOT_ID"   nanoseconds since 1970, nanoseconds since boot, the boot's id
@@ -41,7 +41,8 @@ CREATE TABLE reservation (
   holder         TEXT,                   -- process
   supervisor     TEXT,                   -- process
   leftovers      TEXT NOT NULL,          -- processes, a line each
-  ending         TEXT                    -- as usage.how
+  ending         TEXT,                   -- as usage.how
+  lost           TEXT NOT NULL           -- GPUs that others have, though its job goes on there
 ) WITHOUT ROWID;
 
 CREATE TABLE request (
@@ -60,6 +61,13 @@ CREATE TABLE request (
   last_heartbeat TEXT NOT NULL,          -- instant
   waiter         TEXT NOT NULL           -- process
 ) WITHOUT ROWID;
+
+-- Requests that were cancelled, until their waiters have noticed.
+CREATE TABLE cancelled (
+  id             TEXT NOT NULL,
+  waiter         TEXT NOT NULL,          -- process
+  last_heartbeat TEXT NOT NULL           -- instant
+);
 
 -- One row for each GPU of each ended reservation.
 CREATE TABLE usage (

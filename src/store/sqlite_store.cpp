@@ -23,7 +23,7 @@ namespace chg {
 namespace {
 
 // PRAGMA user_version of the schema that this program writes; a later one is of a later program.
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 // PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
 constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
@@ -113,6 +113,18 @@ class SqliteStore final : public Store {
     database_.exec(kSchema);
     database_.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                kApplicationId, kSchemaVersion));
+    transaction.commit();
+  }
+
+  // Brings a database of an earlier version to this one.
+  void migrate() {
+    const FileLock lock(path_ + "-lock", "the store", kPatience);
+    SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
+    if (version() != 1) return;  // somebody else was faster
+    database_.exec(
+        "ALTER TABLE reservation ADD COLUMN lost TEXT NOT NULL DEFAULT '';"
+        "CREATE TABLE cancelled (id TEXT NOT NULL, waiter TEXT NOT NULL, last_heartbeat TEXT NOT "
+        "NULL); PRAGMA user_version = 2");
     transaction.commit();
   }
 
@@ -291,6 +303,7 @@ void check(SqliteStore& store, const std::string& path) {
                             printable(path), version, kSchemaVersion),
                 "update this canhazgpu");
   }
+  if (version < kSchemaVersion) store.migrate();
 }
 
 // Says in words why a file can't be had, where SQLite would only say that it can't.

@@ -58,6 +58,10 @@ class Store {
   /// Signals at every change of the pool but heartbeats.
   virtual std::unique_ptr<Subscription> subscribe_to_changes() = 0;
 
+  /// Signals when the store went away, and what it was told last may be lost with it. Missing where
+  /// a store can't go away unnoticed.
+  virtual std::unique_ptr<Subscription> subscribe_to_loss() { return nullptr; }
+
   /// Does what is due some time and takes a while (an fsync). For those whom nobody waits for.
   virtual void tidy_up() {}
 

@@ -1,92 +1,12 @@
-"""The program on a Redis: a private server on a socket in the pool's directory, started and ended by
-each test."""
+"""The program on a Redis."""
 
 import json
-import os
 import pathlib
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 
-import pytest
-
-from conftest import IS_SANITIZED, PATIENCE, Pool, assert_error, show, wait_for
-
-pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
-                                reason="redis-server is not installed")
-
-
-class RedisPool(Pool):
-    def __init__(self, directory, binaries):
-        super().__init__(directory, binaries)
-        self.socket = self.directory / "redis.sock"
-        self.url = f"redis+unix://{self.socket}"
-        self.environment["CANHAZGPU_STORE"] = self.url
-        self.environment["CANHAZGPU_FAKE_FILE"] = str(self.gpus_file)
-        self.server = None
-        self.start_server()
-
-    def start_server(self):
-        """Keeps its data over a restart."""
-        self.socket.unlink(missing_ok=True)
-        self.server = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "777",
-             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir",
-             self.directory],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for line in self.server.stdout:
-            if b"eady to accept connections" in line:
-                return
-        pytest.fail("the redis-server did not start")
-
-    def stop_server(self):
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
-
-    def redis(self, *words):
-        result = subprocess.run(["redis-cli", "-s", self.socket, *words], check=True,
-                                stdout=subprocess.PIPE, timeout=PATIENCE)
-        return result.stdout.decode().splitlines()
-
-    def gpu_value(self, gpu):
-        text = "".join(self.redis("GET", f"canhazgpu:gpu:{gpu}"))
-        return json.loads(text) if text else {}
-
-    def waiting(self):
-        return [line for line in self.redis("ZRANGE", "canhazgpu:queue", "0", "-1") if line]
-
-    def reserved(self):
-        count = int(self.redis("GET", "canhazgpu:gpu_count")[0])
-        return [gpu for gpu in range(count) if "user" in self.gpu_value(gpu)]
-
-    def await_free(self, timeout=PATIENCE):
-        wait_for(lambda: not self.reserved(), "all GPUs to be free", timeout, step=0.05)
-
-    def close(self):
-        super().close()
-        self.stop_server()
-
-
-@pytest.fixture
-def empty(binaries):
-    directory = tempfile.mkdtemp(prefix="canhazgpu-e2e-")
-    os.chmod(directory, 0o755)
-    pool = RedisPool(directory, binaries)
-    try:
-        yield pool
-    finally:
-        pool.close()
-        shutil.rmtree(directory)
-
-
-@pytest.fixture
-def pool(empty):
-    empty.admin()
-    return empty
-
+from conftest import IS_SANITIZED, assert_error, show, wait_for
+from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 def test_says_that_there_is_no_pool_yet(empty):
     assert_error(empty.run("status"), 1, "there is no pool on this host yet", "canhazgpu admin")
@@ -150,10 +70,10 @@ def test_killed_run_gives_its_gpus_back(pool):
 def test_job_outlives_an_outage(pool):
     job = pool.job("--gpus", "2", command=("sh", "-c", "echo started; read line; echo ended"),
                    stdin=subprocess.PIPE)
-    pool.stop_server()
+    pool.server.kill()
     assert_error(pool.run("status"), 1, "cannot reach the Redis", "running")
     pool.finish(job, b"\n")
-    pool.start_server()
+    pool.server.start()
     # Its supervisor tries until it can give the GPUs back.
     pool.await_free()
 
@@ -162,19 +82,19 @@ def test_waiter_outlives_an_outage(pool):
     job = pool.job("--gpus", "8", command=("sh", "-c", "echo started; read line"),
                    stdin=subprocess.PIPE)
     waiter = pool.waiter("--gpus", "8")
-    pool.stop_server()
+    pool.server.kill()
     assert waiter.stderr.readline(), "it says that there is trouble"
     assert waiter.poll() is None
-    pool.start_server()
+    pool.server.start()
     pool.finish(job, b"\n")
     result = pool.finish(waiter)
     assert result.status == 0 and result.out == "started\n", result
 
 
 def test_stopped_server_is_waited_for_until_the_deadline(pool):
-    pool.server.send_signal(signal.SIGSTOP)
+    pool.server.stop()
     assert_error(pool.run("status"), 1, "did not answer within 5s")
-    pool.server.send_signal(signal.SIGCONT)
+    pool.server.go_on()
     assert len(pool.status()) == 8
 
 

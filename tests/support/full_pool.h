@@ -55,6 +55,7 @@ inline Reservation full_reservation(const std::string& id, int n) {
   held.note = long_text();
   held.kind = Kind::Manual;
   held.gpus = {0, 7, std::numeric_limits<int>::max()};
+  held.lost = {1, std::numeric_limits<int>::max() - 1};
   held.started = odd_instant(10 + n);
   held.last_heartbeat = odd_instant(20 + n);
   held.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
@@ -100,6 +101,7 @@ inline Pool full_pool() {
   pool.queue = {Request{}, full_request(odd_text("id"), 5),
                 full_request("last", std::numeric_limits<std::int64_t>::max())};
   pool.queue[0].id = "bare";
+  pool.cancelled = {{odd_text("cancelled"), odd_process(6), odd_instant(40)}, {}};
   return pool;
 }
 

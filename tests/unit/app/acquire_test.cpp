@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/restore.h"
 #include "support/app_scene.h"
 #include "support/expect_error.h"
 
@@ -95,6 +96,38 @@ TEST(Acquire, GivesAWrongGrantBackToItsOldPlaceInTheQueue) {
   ASSERT_EQ(given_back->queue.size(), 2U);
   EXPECT_EQ(given_back->queue[0].id, "earlier");
   EXPECT_GT(given_back->queue[1].arrival, given_back->queue[0].arrival);
+}
+
+// What the store does to a request while it waits, and how the waiter takes it.
+Acquired wait_while(AppScene& app, const std::function<void(Pool&)>& strike) {
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = Kind::Manual, .ends_in = hours(1)});
+  app.save();
+  int told = 0;
+  std::optional<SignalWatch> signals;
+  return acquire(app.host, signals, app.scene.request({.id = "mine"}), {},
+                 {[&](const Decision&, const Instant&) {
+                    if (++told == 1) app.store.update(strike);
+                  },
+                  [](const Error&) {}});
+}
+
+TEST(Acquire, BelievesThatItWasCancelledOnlyWhenItWas) {
+  AppScene app(1);
+  const Acquired acquired = wait_while(app, [](Pool& pool) { mark_cancelled(pool, "mine"); });
+  ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
+  EXPECT_EQ(std::get<NotGranted>(acquired).why, NotGranted::Why::Cancelled);
+  EXPECT_TRUE(app.store.read().cancelled.empty());
+}
+
+TEST(Acquire, ComesBackToTheQueueWhenTheStoreHasLostItsRequest) {
+  AppScene app(1);
+  const Acquired acquired = wait_while(app, [](Pool& pool) {
+    pool.queue.clear();
+    pool.reservations.clear();
+    pool.next_arrival = 1;
+  });
+  ASSERT_TRUE(std::holds_alternative<Granted>(acquired));
+  EXPECT_EQ(std::get<Granted>(acquired).reservation.id, "mine");
 }
 
 TEST(RequestId, IsEightLettersThatNobodyMistakes) {

@@ -196,6 +196,18 @@ TEST(Overview, ShowsForWhomAnAvailableGpuIsHeld) {
   EXPECT_EQ(view.gpus[2].held_position, 0);
 }
 
+TEST(Overview, ShowsWhoHasLostAGpuToItsReservation) {
+  Scene scene(2);
+  scene.hold({.id = "bobs", .uid = kBob, .gpus = {0}, .holder = 9});
+  scene.hold({.id = "alices", .gpus = {1}, .holder = 10});
+  scene.pool.reservations[1].lost = {0};
+  const Overview view = overview_of(scene, {reading(0), reading(1)});
+  EXPECT_EQ(view.gpus[0].reservation->id, "bobs");
+  ASSERT_EQ(view.gpus[0].lost_by.size(), 1U);
+  EXPECT_EQ(view.gpus[0].lost_by[0].id, "alices");
+  EXPECT_TRUE(view.gpus[1].lost_by.empty());
+}
+
 TEST(Overview, TellsWhoWaits) {
   Scene scene(1);
   scene.hold({.holder = 9});

@@ -124,6 +124,14 @@ TEST(StatusJson, TellsForWhomAGpuIsHeld) {
   EXPECT_FALSE(object(available(0)).contains("held_for"));
 }
 
+TEST(StatusJson, TellsWhichRunsHaveLostAGpu) {
+  GpuOverview gpu = manual(0);
+  gpu.lost_by = {*run(1).reservation};
+  EXPECT_EQ(object(gpu)["lost_by"].size(), 1U);
+  EXPECT_EQ(object(gpu)["lost_by"][0]["account"], "alice");
+  EXPECT_FALSE(object(manual(0)).contains("lost_by"));
+}
+
 TEST(StatusJson, ListsForeignAndLeftoverProcesses) {
   GpuOverview gpu = with_use(run(1), {process(7, "python3", "alice", 8452)}, 9500);
   gpu.foreign = {process(8, "python3", "bob", 1024)};

@@ -125,6 +125,15 @@ TEST(StatusLineInUse, TellsOfLeftoversWhenTheCommandHasEnded) {
             "ago) [validated: 8452MB, 1 processes] leftover PID 7 (python3)\n");
 }
 
+TEST(StatusLineInUse, TellsWhichRunsHaveLostIt) {
+  GpuOverview gpu = manual(0);
+  const std::string without = line(gpu);
+  gpu.lost_by = {*run(1).reservation};
+  gpu.lost_by[0].id = "abc12345";
+  const std::string words = " lost by the run abc12345 of alice, which goes on";
+  EXPECT_EQ(line(gpu), without.substr(0, without.size() - 1) + words + "\n");
+}
+
 TEST(StatusLineInUse, TellsOfForeignUse) {
   const GpuProcess foreign = process(12345, "python3", "bob", 1024);
   GpuOverview gpu = with_use(run(1), {process(7, "python3", "alice", 8452), foreign}, 9500);

@@ -270,6 +270,20 @@ TEST_F(SqliteStore, RefusesAVersionThatItDoesNotKnow) {
   expect_error(ErrorKind::Failed, "newer canhazgpu", [&] { create(); });
 }
 
+TEST_F(SqliteStore, BringsTheFirstVersionUpToDate) {
+  create_full();
+  SQLite::Database(path_, SQLite::OPEN_READWRITE)
+      .exec(
+          "ALTER TABLE reservation DROP COLUMN lost; DROP TABLE cancelled; "
+          "PRAGMA user_version = 1");
+  Pool expected = full_pool();
+  for (Reservation& held : expected.reservations) held.lost.clear();
+  expected.cancelled.clear();
+  EXPECT_EQ(open()->read(), expected);
+  open()->update([](Pool& pool) { pool = full_pool(); });
+  EXPECT_EQ(open()->read(), full_pool());
+}
+
 TEST_F(SqliteStore, SaysSoWhenTheDiskIsFullAndGoesOnWhenItIsNot) {
   const std::string disk = folder_.path("disk");
   ASSERT_EQ(::mkdir(disk.c_str(), 0755), 0);

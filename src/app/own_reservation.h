@@ -1,0 +1,29 @@
+// The reservation that this process answers for: changed by it, and brought back by it when the
+// store has lost it.
+#pragma once
+
+#include <functional>
+
+#include "app/host.h"
+#include "base/error.h"
+#include "core/pool.h"
+
+namespace chg {
+
+enum class OwnChange {
+  Made,
+  Ended,   ///< somebody has ended the reservation; nothing was changed
+  NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
+};
+
+/// Applies `change` to the pool, in which `own` is a reservation with the GPUs that it has. When it
+/// is not there although nobody has ended it, it is brought back before (core/restore.h).
+/// `is_alive`: whether the job that it stands for goes on, whatever others believe.
+/// `own` is what the caller knows of it, and is brought up to date.
+OwnChange change_own(Host& host, Reservation& own, bool is_alive,
+                     const std::function<void(Pool&, const Instant& now)>& change);
+
+/// For those who can't go on without the pool. Passing: an administrator may set it up again.
+Error lost_pool();
+
+}  // namespace chg

@@ -1,0 +1,104 @@
+#include "core/restore.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "core/schedule.h"
+
+namespace chg {
+namespace {
+
+std::vector<int> all_gpus(const Reservation& held) {
+  std::vector<int> all = held.gpus;
+  all.insert(all.end(), held.lost.begin(), held.lost.end());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+void insert_by_start(Pool& pool, Reservation held) {
+  const auto key = [](const Reservation& one) { return std::tie(one.started.wall, one.id); };
+  const auto place = std::find_if(pool.reservations.begin(), pool.reservations.end(),
+                                  [&](const Reservation& other) { return key(other) > key(held); });
+  pool.reservations.insert(place, std::move(held));
+}
+
+}  // namespace
+
+std::optional<Reservation> to_restore(const Reservation& remembered,
+                                      const std::vector<UsageRecord>& history, bool is_alive) {
+  Reservation restored = remembered;
+  for (const UsageRecord& record : history) {
+    if (record.reservation_id != remembered.id) continue;
+    if (record.end != End::Lost || !is_alive) return std::nullopt;
+    const Duration recorded = record.ended - restored.started.wall;
+    if (recorded <= Duration::zero()) continue;
+    restored.started.wall += recorded;
+    restored.started.boot += recorded;
+  }
+  return restored;
+}
+
+bool is_known(const Pool& pool, const Reservation& remembered) {
+  const Reservation* held = find_reservation(pool, remembered.id);
+  return held != nullptr && all_gpus(*held) == all_gpus(remembered) &&
+         held->started == remembered.started && held->supervisor == remembered.supervisor;
+}
+
+void restore(Pool& pool, const Reservation& remembered) {
+  std::erase_if(pool.queue, [&](const Request& other) { return other.id == remembered.id; });
+  std::erase_if(pool.reservations,
+                [&](const Reservation& other) { return other.id == remembered.id; });
+  Reservation held = remembered;
+  held.gpus.clear();
+  held.lost.clear();
+  for (const int index : all_gpus(remembered)) {
+    Gpu* gpu = find_gpu(pool, index);
+    if (gpu == nullptr) continue;
+    const bool is_free = reservation_of(pool, index) == nullptr;
+    if (is_free) gpu->obstacle.reset();
+    (is_free ? held.gpus : held.lost).push_back(index);
+  }
+  if (!held.gpus.empty() || !held.lost.empty()) insert_by_start(pool, std::move(held));
+}
+
+void return_lost_gpus(Pool& pool) {
+  for (Reservation& held : pool.reservations) {
+    const std::vector<int> lost = held.lost;
+    for (const int index : lost) {
+      Gpu* gpu = find_gpu(pool, index);
+      if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
+      gpu->obstacle.reset();
+      std::erase(held.lost, index);
+      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), index), index);
+    }
+  }
+}
+
+void rejoin(Pool& pool, const Request& remembered) {
+  enqueue(pool, remembered);
+  const auto own = std::prev(pool.queue.end());
+  const auto later = std::find_if(pool.queue.begin(), own, [&](const Request& other) {
+    return other.enqueued.wall > remembered.enqueued.wall;
+  });
+  if (later == own) return;
+  // Numbers of arrival are never used twice, so those behind get new ones as well.
+  for (auto one = std::rotate(later, own, pool.queue.end()) - 1; one != pool.queue.end(); ++one) {
+    one->arrival = pool.next_arrival++;
+  }
+}
+
+void mark_cancelled(Pool& pool, const std::string& id) {
+  const Request* request = find_request(pool, id);
+  if (request == nullptr) return;
+  // A program that takes its GPUs by itself looks for its place in the queue, and for nothing else.
+  if (!request->takes_itself) {
+    pool.cancelled.push_back({id, request->waiter, request->last_heartbeat});
+  }
+  std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
+}
+
+bool take_cancelled(Pool& pool, const std::string& id) {
+  return std::erase_if(pool.cancelled, [&](const Cancelled& one) { return one.id == id; }) > 0;
+}
+
+}  // namespace chg

@@ -1,0 +1,320 @@
+"""The Redis goes away, comes back without what it knew, or takes no changes: no job is harmed, nobody
+loses what was acknowledged, and commands say what to check."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import HMS, PATIENCE, assert_error, comm, is_alive, orphans, validate, wait_for
+from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
+
+BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.3s", "CANHAZGPU_HEARTBEAT_TIMEOUT": "2s"}
+READ_LINE = ("sh", "-c", "echo started; read line; echo ended")
+
+
+def job_of(pool, *arguments, **options):
+    """A run that ends when it is sent a line, with its record in the store."""
+    known = set(pool.records())
+    job = pool.job(*arguments, command=READ_LINE, stdin=subprocess.PIPE, **options)
+    (job.id,) = set(pool.records()) - known
+    return job
+
+
+def supervisors(pool):
+    known = {process.pid for process in pool.processes}
+    return [pid for pid in orphans(known) if comm(pid) == "canhazgpu-super"]
+
+
+def beat_of(pool, id):
+    return int(pool.records()[id]["last_heartbeat"].split()[0])
+
+
+def await_beat(pool, id):
+    before = beat_of(pool, id)
+    wait_for(lambda: beat_of(pool, id) > before, "a heartbeat", step=0.02)
+
+
+def finish_job(pool, job):
+    result = pool.finish(job, b"\n")
+    assert result.status == 0 and result.out == "ended\n", result
+
+
+def ends(pool, id):
+    return [record["how"] for record in pool.usage() if record["reservation"] == id]
+
+
+# --- Away, and back with everything ----------------------------------------------------------------
+
+
+def test_nothing_is_lost_while_the_server_is_away(pool):
+    job = job_of(pool, "--gpus", "8", env=BEATS)
+    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    before = pool.records()[job.id]
+    pool.server.kill()
+    begin = time.monotonic()
+    assert_error(pool.run("status"), 1, "cannot reach the Redis", "is it running")
+    assert time.monotonic() - begin < 5
+    assert "still waiting, trying again" in waiter.stderr.readline().decode()
+    pool.server.start()
+    await_beat(pool, job.id)
+    after = pool.records()[job.id]
+    for record in (before, after):
+        del record["last_heartbeat"]
+    assert before == after
+    assert pool.waiting() == [waiter.request] and waiter.poll() is None
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+    pool.await_free()
+    assert ends(pool, job.id) == ["finished"] * 8
+
+
+def test_a_stopped_server_is_waited_for_until_the_deadline(pool):
+    job = job_of(pool, "--gpus", "8", env=BEATS)
+    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    pool.server.stop()
+    begin = time.monotonic()
+    runs = [pool.popen(*words) for words in (["status"], ["queue"], ["run", "--", "true"], ["release"])]
+    for run in runs:
+        assert_error(pool.finish(run), 1, "did not answer within 5s", "overloaded or stopped")
+    assert time.monotonic() - begin < 8
+    pool.server.go_on()
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+    pool.await_free()
+    assert ends(pool, job.id) == ["finished"] * 8
+
+
+def test_an_outage_longer_than_the_heartbeat_timeout(pool):
+    """Whoever can be seen lives, however long he was not heard of; who waits for the server costs
+    next to nothing."""
+    job = job_of(pool, "--gpus", "8", env=BEATS)
+    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    (supervisor,) = supervisors(pool)
+    os.kill(supervisor, signal.SIGSTOP)  # so that it does not beat before the others look
+    pool.server.kill()
+    time.sleep(2.5)
+    pool.server.start()
+    lines = pool.status(env=BEATS)
+    assert re.match(rf"GPU 0: IN USE by root for {HMS} \(run, last heartbeat 0h 0m \ds ago\)", lines[0])
+    assert pool.run("run", "--nonblock", "--", "true", env=BEATS).status == 75
+    os.kill(supervisor, signal.SIGCONT)
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def cpu_ticks(pid):
+    fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_waiting_for_the_server_costs_nothing(pool):
+    job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "1")
+    (supervisor,) = supervisors(pool)
+    pool.server.kill()
+    assert waiter.stderr.readline()
+    before = [cpu_ticks(pid) for pid in (supervisor, waiter.pid)]
+    time.sleep(4)
+    used = [cpu_ticks(pid) - ticks for pid, ticks in zip((supervisor, waiter.pid), before)]
+    assert all(ticks <= 4 for ticks in used), used  # of a hundred in each second
+    pool.server.start()
+
+
+def test_a_job_that_cannot_be_seen_outlives_a_long_outage(pool):
+    """Others give it up for dead; its supervisor knows better."""
+    isolated = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if pool.run_command([*isolated, "true"]).status != 0:
+        pytest.skip("no pid namespace can be made")
+    job = pool.start([*isolated, pool.program, "run", "--gpus", "2", "--", *READ_LINE, ], env=BEATS,
+                     stdin=subprocess.PIPE)
+    assert pool.read_line(job) == "started"
+    ((id, record),) = pool.records().items()
+    pool.server.stop()
+    time.sleep(2.5)
+    pool.server.go_on()
+    # Whether the supervisor or this one was first, it is reserved in the end.
+    pool.status(env=BEATS)
+    wait_for(lambda: id in pool.records(), "the run to be back", step=0.05)
+    await_beat(pool, id)
+    assert pool.records()[id]["gpus"] == record["gpus"]
+    finish_job(pool, job)
+
+
+# --- Back without what it knew ---------------------------------------------------------------------
+
+
+def lose_everything(pool, set_up=True):
+    pool.server.kill()
+    pool.server.forget()
+    pool.server.start()
+    if set_up:
+        pool.admin()
+
+
+def test_a_run_comes_back_when_the_server_has_forgotten_it(pool):
+    job = job_of(pool, "--gpus", "3", "--note", "mine")
+    waiter = pool.waiter("--gpus", "8")
+    before = pool.records()[job.id]
+    lose_everything(pool)
+    wait_for(lambda: job.id in pool.records(), "the run to be back", step=0.02)
+    after = pool.records()[job.id]
+    assert [after[name] for name in ("gpus", "started", "holder", "supervisor", "note")] == \
+           [before[name] for name in ("gpus", "started", "holder", "supervisor", "note")]
+    wait_for(lambda: pool.waiting() == [waiter.request], "the waiter to be back", step=0.02)
+    assert waiter.poll() is None
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+    pool.await_free()
+    assert ends(pool, job.id) == ["finished"] * 3
+
+
+def test_runs_and_waiters_wait_for_a_pool_that_is_not_there(pool):
+    job = job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
+    lose_everything(pool, set_up=False)
+    said = ""
+    while "the store has lost the pool" not in said:
+        said = waiter.stderr.readline().decode()
+        assert said, "the waiter gave up"
+    assert_error(pool.run("status"), 1, "no pool on this host", "canhazgpu admin")
+    assert is_alive(job.pid) and waiter.poll() is None
+    pool.admin()
+    wait_for(lambda: job.id in pool.records() and pool.waiting(), "both to be back", step=0.02)
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_waiters_keep_their_places(pool):
+    job = job_of(pool, "--gpus", "8")
+    waiters = [pool.waiter("--gpus", "8") for _ in range(4)]
+    lose_everything(pool)
+    wait_for(lambda: len(pool.waiting()) == 4, "all to be back", step=0.02)
+    assert pool.waiting() == [waiter.request for waiter in waiters]
+    entries = pool.queue_json()["entries"]
+    assert [entry["id"] for entry in entries] == [waiter.request for waiter in waiters]
+    wait_for(lambda: job.id in pool.records(), "the run to be back", step=0.02)
+    finish_job(pool, job)
+    for waiter in waiters:
+        assert pool.finish(waiter).out == "started\n"
+
+
+def lose_to_another(pool, gpus="0"):
+    """A run on GPUs 0 and 1, and somebody's reservation of `gpus` that was made while the store had
+    forgotten the run."""
+    job = job_of(pool, "--gpu-ids", "0,1", "--user", "alice")
+    (supervisor,) = supervisors(pool)
+    os.kill(supervisor, signal.SIGSTOP)
+    lose_everything(pool)
+    pool.ok("reserve", "--gpu-ids", gpus, "--user", "bob")
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: job.id in pool.records(), "the run to be back", step=0.02)
+    return job
+
+
+def test_what_somebody_else_has_got_is_not_taken_back(pool):
+    job = lose_to_another(pool)
+    record = pool.records()[job.id]
+    assert (record["gpus"], record["lost"]) == ([1], [0])
+    lines = pool.status()
+    assert lines[0].startswith("GPU 0: IN USE by bob (root) for")
+    assert f" lost by the run {job.id} of alice (root), which goes on" in lines[0]
+    assert lines[1].startswith("GPU 1: IN USE by alice (root) for") and "lost by" not in lines[1]
+    shown = validate(pool.status_json(), "status")
+    assert shown[0]["lost_by"] == [{"user": "alice (root)", "account": "root",
+                                    "reservation_id": job.id}]
+    assert all("lost_by" not in gpu for gpu in shown[1:])
+    table = pool.ok("status", "--table").splitlines()
+    assert any(f"lost by the run {job.id} of alice (root)" in line for line in table)
+    assert job.poll() is None
+    finish_job(pool, job)
+    wait_for(lambda: job.id not in pool.records(), step=0.02)
+    assert ends(pool, job.id) == ["finished"]
+    assert "lost by" not in pool.status()[0]
+
+
+def test_what_was_lost_is_its_own_again_when_it_is_given_back(pool):
+    job = lose_to_another(pool, gpus="0,1")
+    assert pool.records()[job.id]["gpus"] == []
+    waiter = pool.waiter("--gpu-ids", "0")
+    pool.ok("release", "--user", "bob")
+    record = pool.records()[job.id]
+    assert record["gpus"] == [0, 1] and "lost" not in record
+    assert pool.waiting() == [waiter.request], "the run has it, and not who waited"
+    assert pool.status()[0].startswith("GPU 0: IN USE by alice (root) for")
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_an_older_state_is_put_right(pool):
+    """In it the run still waits, and somebody has what is free by now."""
+    first = job_of(pool, "--gpus", "8")
+    runner = pool.waiter("--gpus", "4", command=READ_LINE, stdin=subprocess.PIPE)
+    pool.server.kill()
+    pool.server.save(pool.directory / "older")
+    pool.server.start()
+    wait_for(lambda: first.id in pool.records(), step=0.02)
+    finish_job(pool, first)
+    assert pool.read_line(runner) == "started"
+    wait_for(lambda: list(pool.records()) == [runner.request], step=0.02)
+    gpus = pool.records()[runner.request]["gpus"]
+    pool.server.kill()
+    pool.server.restore(pool.directory / "older")
+    pool.server.start()
+
+    def is_right():
+        records = pool.records()
+        return list(records) == [runner.request] and records[runner.request]["gpus"] == gpus \
+            and "supervisor" in records[runner.request] and not pool.waiting()
+
+    def after_a_command():
+        pool.status()
+        return is_right()
+
+    wait_for(after_a_command, "the run to be back, and the ended one gone", step=0.05)
+    assert is_alive(runner.pid)
+    finish_job(pool, runner)
+    pool.await_free()
+
+
+def test_what_was_ended_on_purpose_stays_ended(pool):
+    job = job_of(pool, "--gpus", "2", env=BEATS)
+    pool.ok("admin", "--force", "--yes")
+    assert pool.records() == {}
+    time.sleep(1)  # three heartbeats
+    pool.server.kill()
+    pool.server.start()
+    time.sleep(1)
+    assert pool.records() == {} and job.poll() is None
+    assert ends(pool, job.id) == ["cleared"] * 2
+    finish_job(pool, job)
+    assert ends(pool, job.id) == ["cleared"] * 2
+
+
+def test_a_cancelled_request_stays_cancelled(pool):
+    job_of(pool, "--gpus", "8")
+    waiter = pool.waiter()
+    os.kill(waiter.pid, signal.SIGSTOP)
+    pool.ok("cancel", waiter.request)
+    pool.server.kill()
+    pool.server.start()
+    os.kill(waiter.pid, signal.SIGCONT)
+    assert pool.finish(waiter).status == 130
+    assert pool.waiting() == []
+    # Nothing of it is kept.
+    assert "cancelled" not in pool.redis("HKEYS", "canhazgpu:host")
+
+
+def test_manual_reservations_are_as_safe_as_the_server(pool):
+    """They have no supervisor, so what the server has forgotten is lost."""
+    pool.ok("reserve", "--gpus", "2")
+    pool.server.kill()
+    pool.server.start()
+    assert len(pool.reserved()) == 2
+    lose_everything(pool)
+    assert pool.reserved() == []

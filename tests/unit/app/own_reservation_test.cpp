@@ -1,0 +1,91 @@
+// A process changes the reservation that it answers for, whatever the store has forgotten.
+#include "app/own_reservation.h"
+
+#include <gtest/gtest.h>
+
+#include "app/pool_update.h"
+#include "support/app_scene.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+// Two GPUs, and a run of this process on both.
+class OwnReservation : public ::testing::Test {
+ protected:
+  OwnReservation() {
+    app_.scene.hold({.id = "run", .gpus = {0, 1}, .age = hours(1)});
+    own_ = app_.scene.pool.reservations.front();
+    own_.holder = own_.supervisor = self_identity();
+    app_.scene.pool.reservations.front() = own_;
+    app_.save();
+  }
+
+  void forget() {
+    app_.scene.pool.reservations.clear();
+    app_.save();
+  }
+
+  OwnChange note(const std::string& text, bool is_alive = true) {
+    return change_own(app_.host, own_, is_alive, [&](Pool& pool, const Instant&) {
+      find_reservation(pool, "run")->note = text;
+    });
+  }
+
+  AppScene app_{2};
+  Reservation own_;
+};
+
+TEST_F(OwnReservation, IsChangedWhereItIs) {
+  EXPECT_EQ(note("a"), OwnChange::Made);
+  EXPECT_EQ(app_.store.read().reservations.at(0).note, "a");
+  EXPECT_EQ(own_.note, "a");
+  EXPECT_EQ(app_.written.size(), 1U);
+}
+
+TEST_F(OwnReservation, IsBroughtBackWhenTheStoreHasForgottenIt) {
+  const Reservation before = own_;
+  forget();
+  EXPECT_EQ(note("a"), OwnChange::Made);
+  Reservation expected = before;
+  expected.note = "a";
+  EXPECT_EQ(app_.store.read().reservations, std::vector{expected});
+}
+
+TEST_F(OwnReservation, StaysEndedWhenSomebodyHasEndedIt) {
+  update_pool(app_.host, nullptr, [&](Pool& pool, const Instant& now) {
+    end_reservation(pool, "run", now, End::Cleared);
+  });
+  EXPECT_EQ(note("a"), OwnChange::Ended);
+  EXPECT_TRUE(app_.store.read().reservations.empty());
+}
+
+TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
+  app_.store.update([&](Pool& pool) {
+    Instant ended = app_.scene.ago(minutes(10));
+    end_reservation(pool, "run", ended, End::Lost);
+  });
+  EXPECT_EQ(note("a", false), OwnChange::Ended);
+  EXPECT_EQ(note("a", true), OwnChange::Made);
+  EXPECT_EQ(own_.started, app_.scene.ago(minutes(10)));
+}
+
+TEST_F(OwnReservation, WaitsForAPoolThatIsNotThere) {
+  app_.scene.pool = {};
+  app_.save();
+  EXPECT_EQ(note("a"), OwnChange::NoPool);
+  EXPECT_EQ(app_.store.read(), Pool{});
+}
+
+TEST_F(OwnReservation, HasNoPlaceInAPoolWithoutItsGpus) {
+  app_.scene.pool.gpus.pop_back();
+  app_.scene.pool.gpus.front().index = 7;
+  forget();
+  EXPECT_EQ(note("a"), OwnChange::NoPool);
+  EXPECT_TRUE(app_.store.read().reservations.empty());
+}
+
+}  // namespace
+}  // namespace chg

@@ -1,0 +1,221 @@
+// What a store has lost and its owners remember, and what was ended on purpose.
+#include "core/restore.h"
+
+#include <gtest/gtest.h>
+
+#include "core/changes.h"
+#include "support/expect_error.h"
+#include "support/pool_builder.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+// Three GPUs. Alice's run on 0 and 1 is remembered; the pool does not have it.
+class Restore : public ::testing::Test {
+ protected:
+  Restore() {
+    scene_.hold({.id = "run", .gpus = {0, 1}, .age = hours(1), .holder = 10, .supervisor = 11});
+    run_ = scene_.pool.reservations.front();
+    scene_.pool.reservations.clear();
+  }
+
+  UsageRecord record(const std::string& id, End end, Duration ago = minutes(10)) const {
+    return {id, 0, account(kAlice), "", Kind::Run, run_.started.wall, scene_.now().wall - ago, end};
+  }
+
+  void hold_bobs(std::vector<int> gpus) {
+    scene_.hold({.id = "bobs", .uid = kBob, .gpus = std::move(gpus)});
+  }
+
+  const Reservation* found() const { return find_reservation(scene_.pool, "run"); }
+
+  Scene scene_{3};
+  Reservation run_;
+};
+
+// What is to be restored.
+
+TEST_F(Restore, IsForWhatWasNeverEnded) {
+  EXPECT_EQ(to_restore(run_, {}, true), run_);
+  EXPECT_EQ(to_restore(run_, {}, false), run_);
+  EXPECT_EQ(to_restore(run_, {record("another", End::Cleared)}, true), run_);
+}
+
+TEST_F(Restore, IsNotForWhatWasEndedOnPurpose) {
+  for (const End end :
+       {End::Finished, End::Released, End::Expired, End::TimedOut, End::Killed, End::Cleared}) {
+    EXPECT_FALSE(to_restore(run_, {record("run", end)}, true));
+  }
+}
+
+TEST_F(Restore, IsForWhatWasGivenUpForDeadAndLives) {
+  const auto restored = to_restore(run_, {record("run", End::Lost, minutes(10))}, true);
+  ASSERT_TRUE(restored);
+  EXPECT_EQ(restored->started, scene_.ago(minutes(10))) << "what was recorded is not counted twice";
+  EXPECT_FALSE(to_restore(run_, {record("run", End::Lost)}, false));
+}
+
+TEST_F(Restore, IsNotForWhatWasEndedOnPurposeAfterItHadBeenGivenUp) {
+  EXPECT_FALSE(to_restore(
+      run_, {record("run", End::Lost, minutes(10)), record("run", End::Cleared, minutes(5))},
+      true));
+}
+
+// What the pool has.
+
+TEST_F(Restore, KnowsTheSameReservationOnly) {
+  EXPECT_FALSE(is_known(scene_.pool, run_));
+  scene_.pool.reservations = {run_};
+  EXPECT_TRUE(is_known(scene_.pool, run_));
+  Reservation& held = scene_.pool.reservations.front();
+  held.gpus = {0};
+  EXPECT_FALSE(is_known(scene_.pool, run_));
+  held.lost = {1};
+  EXPECT_TRUE(is_known(scene_.pool, run_));
+  held.supervisor.reset();
+  EXPECT_FALSE(is_known(scene_.pool, run_));
+  held = run_;
+  held.started = scene_.now();
+  EXPECT_FALSE(is_known(scene_.pool, run_));
+}
+
+// Back.
+
+TEST_F(Restore, BringsBackWhatNobodyElseHas) {
+  hold_bobs({2});
+  scene_.gpu(0).obstacle = use_by({kAlice});
+  restore(scene_.pool, run_);
+  ASSERT_NE(found(), nullptr);
+  EXPECT_EQ(*found(), run_);
+  EXPECT_EQ(scene_.pool.reservations.front(), run_) << "they are in order of their starts";
+  EXPECT_FALSE(scene_.gpu(0).obstacle);
+}
+
+TEST_F(Restore, TakesNothingFromAnother) {
+  hold_bobs({0});
+  restore(scene_.pool, run_);
+  EXPECT_EQ(scene_.gpus_of("bobs"), Gpus{0});
+  ASSERT_NE(found(), nullptr);
+  EXPECT_EQ(found()->gpus, Gpus{1});
+  EXPECT_EQ(found()->lost, Gpus{0});
+}
+
+TEST_F(Restore, StaysKnownWhenItHasLostAll) {
+  hold_bobs({0, 1});
+  restore(scene_.pool, run_);
+  ASSERT_NE(found(), nullptr);
+  EXPECT_EQ(found()->gpus, Gpus{});
+  EXPECT_EQ(found()->lost, (Gpus{0, 1}));
+  end_reservation(scene_.pool, "run", scene_.now(), End::Finished);
+  EXPECT_EQ(found(), nullptr);
+  EXPECT_TRUE(scene_.pool.ended.empty());
+}
+
+TEST_F(Restore, BringsNothingBackToAPoolWithoutItsGpus) {
+  scene_.pool.gpus = {scene_.gpu(2)};
+  restore(scene_.pool, run_);
+  EXPECT_EQ(found(), nullptr);
+}
+
+TEST_F(Restore, ReplacesWhatAnOlderStateSays) {
+  scene_.ask({.id = "run"});
+  restore(scene_.pool, run_);
+  EXPECT_TRUE(scene_.pool.queue.empty());
+  Reservation granted_anew = run_;
+  granted_anew.gpus = {2};
+  granted_anew.supervisor.reset();
+  scene_.pool.reservations = {granted_anew};
+  restore(scene_.pool, run_);
+  EXPECT_EQ(scene_.pool.reservations, std::vector{run_});
+}
+
+TEST_F(Restore, ReturnsLostGpusThatNobodyHasAnyMore) {
+  hold_bobs({0});
+  restore(scene_.pool, run_);
+  return_lost_gpus(scene_.pool);
+  EXPECT_EQ(found()->lost, Gpus{0});
+  scene_.end("bobs");
+  scene_.gpu(0).obstacle = use_by({kAlice});
+  return_lost_gpus(scene_.pool);
+  EXPECT_EQ(*found(), run_);
+  EXPECT_FALSE(scene_.gpu(0).obstacle);
+}
+
+TEST_F(Restore, ReturnsEachLostGpuToOneRunOnly) {
+  hold_bobs({0});
+  restore(scene_.pool, run_);
+  Reservation other = run_;
+  other.id = "other";
+  other.gpus = {0};
+  restore(scene_.pool, other);
+  scene_.end("bobs");
+  return_lost_gpus(scene_.pool);
+  EXPECT_EQ(scene_.gpus_of("other"), Gpus{0}) << "both began at the same moment";
+  EXPECT_EQ(found()->lost, Gpus{0});
+}
+
+// Requests.
+
+TEST_F(Restore, PutsARequestBackToItsPlace) {
+  const Request first = scene_.request({.id = "first"});
+  scene_.clock.advance(minutes(1));
+  const Request second = scene_.request({.id = "second"});
+  scene_.clock.advance(minutes(1));
+  scene_.ask({.id = "new"});
+  rejoin(scene_.pool, second);
+  rejoin(scene_.pool, first);
+  EXPECT_EQ(scene_.waiting(), (Ids{"first", "second", "new"}));
+  for (std::size_t i = 1; i < scene_.pool.queue.size(); ++i) {
+    EXPECT_LT(scene_.pool.queue[i - 1].arrival, scene_.pool.queue[i].arrival);
+  }
+  EXPECT_LT(scene_.pool.queue.back().arrival, scene_.pool.next_arrival);
+  EXPECT_EQ(scene_.pool.queue.front().enqueued, first.enqueued);
+}
+
+TEST_F(Restore, PutsTheLatestRequestToTheEnd) {
+  scene_.ask({.id = "earlier"});
+  scene_.clock.advance(minutes(1));
+  rejoin(scene_.pool, scene_.request({.id = "later"}));
+  EXPECT_EQ(scene_.waiting(), (Ids{"earlier", "later"}));
+  EXPECT_EQ(scene_.pool.queue.front().arrival, 1U) << "the others keep their numbers";
+}
+
+TEST_F(Restore, RefusesWhatAPoolThatIsSmallerNowCanNeverGrant) {
+  expect_error(ErrorKind::Usage, "",
+               [&] { rejoin(scene_.pool, scene_.request({.id = "big", .count = 4})); });
+}
+
+TEST_F(Restore, TellsAWaiterOnceThatItWasCancelled) {
+  scene_.ask({.id = "mine"});
+  cancel(scene_.pool, {account(kAlice), false}, "mine");
+  EXPECT_TRUE(scene_.pool.queue.empty());
+  EXPECT_FALSE(take_cancelled(scene_.pool, "another"));
+  EXPECT_TRUE(take_cancelled(scene_.pool, "mine"));
+  EXPECT_FALSE(take_cancelled(scene_.pool, "mine"));
+}
+
+TEST_F(Restore, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
+  scene_.ask({.id = "dead", .pid = 20});
+  scene_.ask({.id = "stopped", .pid = 21});
+  mark_cancelled(scene_.pool, "dead");
+  mark_cancelled(scene_.pool, "stopped");
+  scene_.liveness.set(20, Liveness::Gone);
+  scene_.liveness.set(21, Liveness::Stopped);
+  drop_gone_waiters(scene_.pool, scene_.now(), scene_.liveness, scene_.settings);
+  EXPECT_FALSE(take_cancelled(scene_.pool, "dead"));
+  EXPECT_TRUE(take_cancelled(scene_.pool, "stopped"));
+}
+
+TEST_F(Restore, KeepsNothingOfAWaiterThatAsksTheQueueAlone) {
+  scene_.ask({.id = "gos"});
+  scene_.pool.queue.front().takes_itself = true;
+  mark_cancelled(scene_.pool, "gos");
+  EXPECT_TRUE(scene_.pool.queue.empty());
+  EXPECT_TRUE(scene_.pool.cancelled.empty());
+}
+
+}  // namespace
+}  // namespace chg
