@@ -23,7 +23,7 @@ using std::chrono::seconds;
 // How often a waiter reads news that need not concern it. Grants have a bell of their own; this is
 // for what it tells its user, and grows with the place so that a long queue stays cheap.
 Duration refresh_interval(int position) {
-  return std::clamp<Duration>(position * milliseconds(50), milliseconds(250), seconds(1));
+  return std::clamp<Duration>(position * milliseconds(50), milliseconds(250), seconds(3));
 }
 
 // How long until the next look at GPUs that are blocked by what only a look can tell. The first in
@@ -300,6 +300,8 @@ class Waiter {
     if (ready[0]) {
       if (const auto signal = signals_->take()) return interrupted(*signal);
     }
+    if (ready[1]) granted_->renew();
+    if (ready[2]) changes_->renew();
     if (ready[1] || ready[2]) return refresh();
     const bool process_ended = std::find(ready.begin() + 3, ready.end(), true) != ready.end();
     if (process_ended || timeout == watches.timeout) {
@@ -309,8 +311,6 @@ class Waiter {
   }
 
   std::optional<NotGranted> refresh() {
-    granted_->renew();
-    changes_->renew();
     refreshed_ = host_.now();
     pool_ = host_.store().read();
     is_fresh_ = false;

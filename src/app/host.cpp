@@ -42,6 +42,11 @@ Instant glance_begin(const Pool& pool, const Instant& now) {
   return begin;
 }
 
+[[noreturn]] void refuse_without_pool() {
+  throw Error(ErrorKind::Failed, "there is no pool on this host yet",
+              "set it up with: canhazgpu admin");
+}
+
 }  // namespace
 
 Store& Host::store() {
@@ -91,9 +96,9 @@ std::optional<Observation> Host::last_seen(const Pool& pool) const {
 
 Observation Host::look() {
   if (!provider_) {
-    const Pool pool = store().read();
-    require_pool(pool);
-    provider_ = pool.provider;
+    const std::string provider = store().provider();
+    if (provider.empty()) refuse_without_pool();
+    provider_ = provider;
   }
   return look(*provider_);
 }
@@ -105,9 +110,7 @@ Caller current_caller(const Pool& pool) {
 }
 
 void require_pool(const Pool& pool) {
-  if (!pool.gpus.empty()) return;
-  throw Error(ErrorKind::Failed, "there is no pool on this host yet",
-              "set it up with: canhazgpu admin");
+  if (pool.gpus.empty()) refuse_without_pool();
 }
 
 }  // namespace chg

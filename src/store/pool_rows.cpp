@@ -294,6 +294,11 @@ Pool read_pool(SQLite::Database& database) {
   return pool;
 }
 
+std::string read_provider(SQLite::Database& database) {
+  SQLite::Statement select(database, "SELECT provider FROM host");
+  return select.executeStep() ? select.getColumn(0).getString() : "";
+}
+
 void write_difference(SQLite::Database& database, const Pool& after, const Difference& what) {
   if (what.host_changed) {
     SQLite::Statement insert(database, "INSERT OR REPLACE INTO host VALUES (1,?,?,?,?)");

@@ -1,6 +1,7 @@
 // The pool as rows of schema.sql.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/pool.h"
@@ -14,6 +15,9 @@ namespace chg {
 
 /// Reads the whole pool. REQUIRES: a transaction, so that it is one state.
 Pool read_pool(SQLite::Database& database);
+
+/// Pool::provider.
+std::string read_provider(SQLite::Database& database);
 
 /// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
 /// read.

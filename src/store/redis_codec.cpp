@@ -108,7 +108,8 @@ class Decoder {
     const auto found = image_.gpus.find(gpu.index);
     if (found == image_.gpus.end() || !found->second) return;
     const std::string key = keys_.gpu(gpu.index);
-    const auto ids = under(key, [&] { return Members(*found->second).find(kIdsMember); });
+    const auto ids =
+        under(key, [&] { return redis_json::find_member(*found->second, kIdsMember); });
     if (ids) return under(key, [&] { read_claims(gpu.index, *ids); });
     const json value = redis_json::parse_object(*found->second, key);
     if (auto held = redis_go::read_held(value, gpu.index, uid_of_)) {
@@ -188,17 +189,19 @@ class Decoder {
   }
 
   static std::optional<Request> read_own_request(const RedisImage::Entry& entry) {
-    const auto own = Members(*entry.value).find(kOwnMember);
+    const auto own = redis_json::find_member(*entry.value, kOwnMember);
     if (!own) return std::nullopt;
     return redis_records::read_request(Members(*own), entry.id);
   }
 
   void read_queue() {
     std::vector<Request>& queue = result_.pool.queue;
+    std::vector<double> scores;
+    queue.reserve(image_.queue.size());
     for (const RedisImage::Entry& entry : image_.queue) {
       if (!entry.value) continue;
+      scores.push_back(entry.score);
       const std::string key = keys_.entry(entry.id);
-      result_.scores[entry.id] = entry.score;
       if (auto own = under(key, [&] { return read_own_request(entry); })) {
         queue.push_back(std::move(*own));
         continue;
@@ -212,12 +215,19 @@ class Decoder {
       }
       if (queue.size() > 1) request.arrival = queue[queue.size() - 2].arrival;
     }
-    // Scores are as exact as a double is: among equal ones of ours, the arrival decides.
-    std::stable_sort(queue.begin(), queue.end(), [&](const Request& a, const Request& b) {
-      const double left = result_.scores[a.id];
-      const double right = result_.scores[b.id];
-      return std::tie(left, a.arrival) < std::tie(right, b.arrival);
-    });
+    sort_equal_scores(scores);
+  }
+
+  // Scores are as exact as a double is: among equal ones of ours, the arrival decides.
+  void sort_equal_scores(const std::vector<double>& scores) {
+    std::vector<Request>& queue = result_.pool.queue;
+    for (std::size_t i = 0, end = 0; i < queue.size(); i = end) {
+      end = i + 1;
+      while (end < queue.size() && scores[end] == scores[i]) ++end;
+      std::stable_sort(queue.begin() + static_cast<std::ptrdiff_t>(i),
+                       queue.begin() + static_cast<std::ptrdiff_t>(end),
+                       [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
+    }
   }
 
   const RedisImage& image_;
@@ -242,7 +252,7 @@ std::vector<UsageRecord> decode_history(const std::vector<std::string>& members,
   std::vector<redis_records::Usage> found;
   for (const std::string& member : members) {
     try {
-      if (const auto own = Members(member).find(kOwnMember)) {
+      if (const auto own = redis_json::find_member(member, kOwnMember)) {
         found.push_back(redis_records::read_usage(Members(*own)));
       } else if (auto record = redis_go::read_usage(json::parse(member), uid_of)) {
         found.push_back({std::move(*record), 0, 0});

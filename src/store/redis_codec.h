@@ -57,8 +57,7 @@ struct RedisPool {
   Pool pool;
   std::set<std::string> go_reservations;  ///< ids of what the Go program has reserved
   std::set<std::string> go_requests;
-  std::vector<std::string> lost;         ///< ids of records of ours whose GPUs were all taken away
-  std::map<std::string, double> scores;  ///< of the queue, by id
+  std::vector<std::string> lost;  ///< ids of records of ours whose GPUs were all taken away
 };
 
 /// More GPUs than this are a mistake in `gpu_count`.

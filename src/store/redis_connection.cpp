@@ -52,6 +52,7 @@ RedisReply to_value(const redisReply& reply) {
       break;
     case REDIS_REPLY_ARRAY:
       value.type = RedisReply::Type::Array;
+      value.elements.reserve(reply.elements);
       for (std::size_t i = 0; i < reply.elements; ++i) {
         value.elements.push_back(to_value(*reply.element[i]));
       }

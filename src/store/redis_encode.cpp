@@ -155,6 +155,7 @@ class Encoder {
       add({"ZREM", keys_.queue(), id});
       add({"DEL", keys_.entry(id)});
     }
+    if (what_.requests_written.empty()) return;
     const std::map<std::string, double> scores = new_scores();
     for (const Request* request : what_.requests_written) {
       if (before_.go_requests.contains(request->id)) continue;
@@ -171,18 +172,22 @@ class Encoder {
   // their neighbours, so that both programs see one order even where a clock has stepped.
   std::map<std::string, double> new_scores() const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    std::map<std::string_view, double> old;
+    for (const RedisImage::Entry& entry : image_.queue) {
+      if (entry.value) old[entry.id] = entry.score;
+    }
     std::map<std::string, double> scores;
     double previous = -kInfinity;
     for (std::size_t i = 0; i < after_.queue.size(); ++i) {
       const Request& request = after_.queue[i];
-      if (const auto known = before_.scores.find(request.id); known != before_.scores.end()) {
+      if (const auto known = old.find(request.id); known != old.end()) {
         previous = std::max(previous, known->second);
         continue;
       }
       double next = kInfinity;
       for (std::size_t j = i + 1; j < after_.queue.size() && next == kInfinity; ++j) {
-        const auto known = before_.scores.find(after_.queue[j].id);
-        if (known != before_.scores.end()) next = known->second;
+        const auto known = old.find(after_.queue[j].id);
+        if (known != old.end()) next = known->second;
       }
       auto score = static_cast<double>(request.enqueued.wall.time_since_epoch().count());
       if (score >= next) score = std::nextafter(next, -kInfinity);

@@ -72,15 +72,14 @@ class Scanner {
 
   // From behind its first quote to behind its last.
   void skip_string() {
-    for (; at_ < text_.size(); ++at_) {
-      if (text_[at_] == '\\') {
-        ++at_;
-      } else if (text_[at_] == '"') {
-        ++at_;
-        return;
-      }
+    while (true) {
+      const std::size_t quote = text_.find('"', at_);
+      if (quote == std::string_view::npos) refuse(text_);
+      std::size_t escapes = 0;
+      while (escapes < quote - at_ && text_[quote - escapes - 1] == '\\') ++escapes;
+      at_ = quote + 1;
+      if (escapes % 2 == 0) return;
     }
-    refuse(text_);
   }
 
   void skip_nested() {
@@ -97,6 +96,22 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
+// Calls `visit` with name and value of each member, until it returns false.
+template <typename Visit>
+void go_through(std::string_view object, Visit visit) {
+  Scanner scanner(object);
+  scanner.expect('{');
+  if (!scanner.skip('}')) {
+    do {
+      const std::string_view name = scanner.name();
+      scanner.expect(':');
+      if (!visit(name, scanner.value())) return;
+    } while (scanner.skip(','));
+    scanner.expect('}');
+  }
+  scanner.expect_end();
+}
+
 std::string read_string(std::string_view value) {
   if (!value.starts_with('"')) refuse(value);
   if (value.find('\\') == std::string_view::npos) {
@@ -112,17 +127,19 @@ std::string read_string(std::string_view value) {
 Members::Members(std::string_view text) {
   constexpr std::size_t kMost = 16;
   members_.reserve(kMost);
-  Scanner scanner(text);
-  scanner.expect('{');
-  if (!scanner.skip('}')) {
-    do {
-      const std::string_view name = scanner.name();
-      scanner.expect(':');
-      members_.emplace_back(name, scanner.value());
-    } while (scanner.skip(','));
-    scanner.expect('}');
-  }
-  scanner.expect_end();
+  go_through(text, [&](std::string_view name, std::string_view value) {
+    members_.emplace_back(name, value);
+    return true;
+  });
+}
+
+std::optional<std::string_view> find_member(std::string_view object, std::string_view name) {
+  std::optional<std::string_view> found;
+  go_through(object, [&](std::string_view other, std::string_view value) {
+    if (other == name) found = value;
+    return !found;
+  });
+  return found;
 }
 
 std::optional<std::string_view> Members::find(std::string_view name) const {

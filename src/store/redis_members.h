@@ -26,6 +26,9 @@ class Members {
   std::vector<std::pair<std::string_view, std::string_view>> members_;
 };
 
+/// One member of an object; missing where there is none. What stands behind it is not looked at.
+std::optional<std::string_view> find_member(std::string_view object, std::string_view name);
+
 /// What write_bytes has written: a string, or {"hex": "…"}.
 std::string read_bytes(std::string_view value);
 

@@ -75,30 +75,35 @@ std::string holder_text(const std::string& token) {
          " holds it; is it stopped?";
 }
 
-std::optional<std::string> optional_text(const RedisReply& reply) {
+std::optional<std::string> optional_text(RedisReply& reply) {
   if (reply.is_nil()) return std::nullopt;
-  return reply.text;
+  return std::move(reply.text);
 }
 
-RedisImage image_of(const RedisReply& loaded) {
-  const auto& parts = loaded.elements;
+RedisImage image_of(RedisReply loaded) {
+  auto& parts = loaded.elements;
   RedisImage image;
   image.gpu_count = optional_text(parts.at(1));
   image.provider = optional_text(parts.at(2));
-  const auto& host = parts.at(3).elements;
-  for (std::size_t i = 0; i + 1 < host.size(); i += 2) image.host[host[i].text] = host[i + 1].text;
-  const auto& gpus = parts.at(4).elements;
-  for (std::size_t i = 0; i + 1 < gpus.size(); i += 2) {
-    const auto index = std::strtol(gpus[i].text.c_str(), nullptr, 10);
-    if (index <= INT_MAX) image.gpus[static_cast<int>(index)] = optional_text(gpus[i + 1]);
+  auto& host = parts.at(3).elements;
+  for (std::size_t i = 0; i + 1 < host.size(); i += 2) {
+    image.host[std::move(host[i].text)] = std::move(host[i + 1].text);
   }
-  const auto& queue = parts.at(5).elements;
-  const auto& entries = parts.at(6).elements;
+  auto& gpus = parts.at(4).elements;
+  auto& values = parts.at(5).elements;
+  for (std::size_t i = 0; i < gpus.size(); ++i) {
+    const auto index = std::strtol(gpus[i].text.c_str(), nullptr, 10);
+    if (index <= INT_MAX) image.gpus[static_cast<int>(index)] = optional_text(values.at(i));
+  }
+  auto& queue = parts.at(6).elements;
+  auto& entries = parts.at(7).elements;
+  image.queue.reserve(entries.size());
   for (std::size_t i = 0; i + 1 < queue.size(); i += 2) {
-    image.queue.push_back({queue[i].text, std::strtod(queue[i + 1].text.c_str(), nullptr),
+    image.queue.push_back({std::move(queue[i].text),
+                           std::strtod(queue[i + 1].text.c_str(), nullptr),
                            optional_text(entries.at(i / 2))});
   }
-  image.changes = std::strtoll(parts.at(7).text.c_str(), nullptr, 10);
+  image.changes = std::strtoll(parts.at(8).text.c_str(), nullptr, 10);
   return image;
 }
 
@@ -119,6 +124,14 @@ class RedisStore final : public Store {
   }
 
   Pool read() override { return decode(image_of(load(""))).pool; }
+
+  std::string provider() override {
+    auto found = ask({"MGET", keys_.named("gpu_count"), keys_.named("provider")}).elements;
+    RedisImage image;
+    image.gpu_count = optional_text(found.at(0));
+    image.provider = optional_text(found.at(1));
+    return decode(image).pool.provider;
+  }
 
   std::vector<UsageRecord> history(WallTime from) override {
     const std::string begin =

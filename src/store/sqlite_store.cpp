@@ -159,6 +159,14 @@ class SqliteStore final : public Store {
     }
   }
 
+  std::string provider() override {
+    try {
+      return read_provider(database_);
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+  }
+
   std::vector<UsageRecord> history(WallTime from) override {
     try {
       return read_history(database_, from);

@@ -48,6 +48,10 @@ class Store {
   /// A consistent snapshot. Waits for nobody.
   virtual Pool read() = 0;
 
+  /// The provider of the pool, "" before `admin` ran: what one has to know before one looks at the
+  /// GPUs, for less than the whole pool costs.
+  virtual std::string provider() { return read().provider; }
+
   /// Usage records that ended at or after `from`, oldest end first.
   virtual std::vector<UsageRecord> history(WallTime from) = 0;
 
