@@ -67,6 +67,7 @@ RedisAddress redis_address(const Config& config) {
   }
   const std::string prefix = config.text("redis.prefix").value_or("");
   if (!prefix.empty() && address.prefix == RedisAddress{}.prefix) address.prefix = prefix;
+  if (address.replicas == 0) address.replicas = static_cast<int>(config.number("redis.replicas"));
   if (!address.username.empty() && address.password.empty()) {
     throw Error(ErrorKind::Usage,
                 fmt::format("there is no password for the user '{}' of the Redis",

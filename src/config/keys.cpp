@@ -81,6 +81,8 @@ std::vector<Key> redis_keys() {
       plain("redis.username", Text, "its user, if not the default one"),
       std::move(password),
       plain("redis.prefix", Text, "what its keys begin with, if not canhazgpu"),
+      number("redis.replicas", 0, 0, 100,
+             "how many replicas must know of a run or a reservation before it begins"),
   };
 }
 

@@ -67,9 +67,8 @@ class Decoder {
       pool.next_arrival = host->next_arrival;
       indices_ = host->gpus;
     }
-    if (const json cancelled = record(kCancelledField); !cancelled.is_null()) {
-      pool.cancelled =
-          under(keys_.host(), [&] { return redis_records::read_cancelled(cancelled); });
+    if (auto cancelled = record(kCancelledField, redis_records::read_cancelled)) {
+      pool.cancelled = std::move(*cancelled);
     }
     // Whoever has set another number of GPUs since then was the Go program.
     const int count = gpu_count();

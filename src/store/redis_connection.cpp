@@ -221,9 +221,21 @@ void RedisConnection::send(const std::vector<std::string>& words) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       await(POLLOUT, until);
     } else if (errno != EINTR) {
-      lose(words_for(errno));
+      const int why = errno;
+      hear_last_words();
+      lose(words_for(why));
     }
   }
+}
+
+// A server that has too many connections says so, and closes at once. Throws what it said.
+void RedisConnection::hear_last_words() {
+  std::array<char, 1024> buffer{};
+  const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+  if (size <= 0) return;
+  redisReaderFeed(reader_.get(), buffer.data(), static_cast<std::size_t>(size));
+  socket_.reset();
+  next_reply();
 }
 
 RedisReply RedisConnection::receive() {

@@ -79,6 +79,7 @@ class RedisConnection {
   bool ask(const RedisEndpoint& sentinel);
   void await(short events, BootTime until);
   std::optional<RedisReply> next_reply();
+  void hear_last_words();
   [[noreturn]] void lose(const std::string& why);
   [[noreturn]] void give_up();
   [[noreturn]] void fail_to_connect(const std::string& why) const;

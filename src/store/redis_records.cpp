@@ -151,8 +151,8 @@ Reservation read_reservation(const Members& record, const std::string& id) {
   held.supervisor = get(record, "supervisor", text_codec::read_process);
   held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
   held.ending = get(record, "ending", text_codec::read_end);
-  if (const auto found = record.find("lost"); found != record.end()) {
-    held.lost = found->get<std::vector<int>>();
+  if (const auto found = record.find("lost")) {
+    held.lost = read_numbers<int>(*found);
   }
   return held;
 }
@@ -167,9 +167,10 @@ json write(const std::vector<Cancelled>& cancelled) {
   return {{"requests", std::move(records)}};
 }
 
-std::vector<Cancelled> read_cancelled(const json& records) {
+std::vector<Cancelled> read_cancelled(const Members& records) {
   std::vector<Cancelled> cancelled;
-  for (const json& record : records.at("requests")) {
+  for (const std::string_view request : redis_json::read_elements(records.at("requests"))) {
+    const Members record(request);
     cancelled.push_back({bytes(record, "id"), text_codec::read_process(bytes(record, "waiter")),
                          text_codec::read_instant(bytes(record, "last_heartbeat"))});
   }

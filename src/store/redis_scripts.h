@@ -14,6 +14,9 @@ local prefix = ARGV[1] .. ':'
 if ARGV[2] ~= '' then
   local holder = redis.call('GET', KEYS[1])
   if holder and holder ~= ARGV[2] then return {'locked', holder} end
+  -- A server without memory refuses what needs some, but not after a script has begun to write: so
+  -- that those can lock who want to give something back.
+  redis.call('DEL', KEYS[1])
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 end
 -- One command for many keys: most of the time of a script goes into calling one.
@@ -49,8 +52,9 @@ return {'loaded', count, redis.call('GET', prefix .. 'provider'), host, gpus,
 
 /// Commits if the lock is ours and nothing that the change is based on has changed; and unlocks.
 /// KEYS: lock, changes, commit, unlocked, then all that is written (Redis checks the caller's
-/// rights to them before anything is done). ARGV: token, "1" to count the change, and then lists,
-/// each after its length: what is expected (key, "1" or "0", value), channels to tell, commands
+/// rights to them before anything is done). ARGV: token, "1" to count the change, "1" if it takes
+/// nothing new and is to be made even where there is no memory, and then lists, each after its
+/// length: what is expected (key, "1" or "0", value), channels to tell, commands
 /// (each a list of words). Returns "done", also when this commit was done before; "lost" when
 /// nothing was written.
 inline const std::string kCommit = R"lua(
@@ -64,7 +68,7 @@ local function unlock()
   redis.pcall('LPUSH', KEYS[4], '1')
   redis.pcall('PEXPIRE', KEYS[4], 10000)
 end
-local token, counts = take(), take()
+local token, counts, takes_nothing = take(), take(), take()
 if redis.call('EXISTS', KEYS[3]) == 1 then return 'done' end
 if redis.call('GET', KEYS[1]) ~= token then return 'lost' end
 for _ = 1, tonumber(take()) do
@@ -74,8 +78,10 @@ for _ = 1, tonumber(take()) do
     return 'lost'
   end
 end
--- These fail, for want of rights or memory, before anything is written.
+-- These fail, for want of rights or memory, before anything is written. Who takes nothing new is to
+-- succeed without memory.
 for _ = 1, tonumber(take()) do redis.call('PUBLISH', take(), '') end
+if takes_nothing == '1' then redis.call('DEL', KEYS[3]) end
 redis.call('SET', KEYS[3], '1', 'PX', 60000)
 for _ = 1, tonumber(take()) do
   local words = {}

@@ -31,6 +31,9 @@ using std::chrono::seconds;
 constexpr milliseconds kLockLife{10'000};
 // How long a writer waits for the others: long enough for the lock of a killed one to expire.
 constexpr seconds kPatience{12};
+// How long replicas may take to have a change: less than a command may take.
+constexpr seconds kReplicaPatience{3};
+static_assert(kReplicaPatience < kRedisDeadline);
 static_assert(kRedisDeadline < kLockLife && kLockLife < kPatience);
 
 BootTime monotonic_now() {
@@ -230,6 +233,8 @@ class RedisStore final : public Store {
     words.insert(words.end(), writes.keys.begin(), writes.keys.end());
     words.push_back(token);
     words.emplace_back(what.heartbeats_only ? "0" : "1");
+    // Whoever is new in the queue takes the next arrival.
+    words.emplace_back(what.host_changed ? "0" : "1");
     words.push_back(fmt::to_string(writes.expected.size()));
     for (const auto& [key, value] : writes.expected) {
       words.push_back(key);
@@ -246,7 +251,26 @@ class RedisStore final : public Store {
       words.push_back(fmt::to_string(command.size()));
       words.insert(words.end(), command.begin(), command.end());
     }
-    return send_commit(words).text == "done";
+    if (send_commit(words).text != "done") return false;
+    // Heartbeats as well: so that a run which begins is told at its second try, too.
+    if (what.run_began || what.manual_changed || what.heartbeats_only) await_replicas();
+    return true;
+  }
+
+  // Whoever begins to rely on a reservation must not lose it with this server. Replicas get changes
+  // in their order, so one that has this one has all before it.
+  void await_replicas() {
+    if (address_.replicas == 0) return;
+    const auto wait_ms = std::chrono::milliseconds(kReplicaPatience).count();
+    const RedisReply reached =
+        connection().command({"WAIT", fmt::to_string(address_.replicas), fmt::to_string(wait_ms)});
+    if (reached.integer >= address_.replicas) return;
+    throw Error(ErrorKind::Failed,
+                fmt::format("only {} of {} replicas of the Redis '{}' have the change",
+                            reached.integer, address_.replicas, printable(location())),
+                "it is made, and may be lost with this server; its administrator has to bring the "
+                "replicas back (redis.replicas)")
+        .passing();
   }
 
   // Sent twice at most: a commit that was done is not done again.

@@ -95,8 +95,11 @@ class Parser {
     } else if (name == "prefix") {
       address_.prefix = decode(value);
       if (address_.prefix.empty()) refuse("the prefix is empty");
+    } else if (name == "replicas") {
+      address_.replicas = number(value, 0, kRedisReplicasMax, "number of replicas");
     } else {
-      refuse(fmt::format("unknown parameter '{}' (known: db, prefix)", printable(name, 40)));
+      refuse(
+          fmt::format("unknown parameter '{}' (known: db, prefix, replicas)", printable(name, 40)));
     }
   }
 
@@ -243,6 +246,9 @@ std::string to_url(const RedisAddress& address, bool with_password) {
   }
   if (address.prefix != RedisAddress{}.prefix) {
     query += (query.empty() ? "prefix=" : "&prefix=") + encoded(address.prefix, "{}:");
+  }
+  if (address.replicas != 0) {
+    query += fmt::format("{}replicas={}", query.empty() ? "" : "&", address.replicas);
   }
   return query.empty() ? url : url + "?" + query;
 }

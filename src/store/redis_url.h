@@ -4,7 +4,7 @@
 //   redis+unix://[[USER][:PASSWORD]@]/PATH[?db=DB]      a Unix socket; unix:// says the same
 //   redis-sentinel://[[USER][:PASSWORD]@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DB]
 //
-// Each takes ?prefix=TEXT and ?db=DB, joined with '&'. Names, passwords and paths are
+// Each takes ?prefix=TEXT, ?db=DB and ?replicas=NUMBER, joined with '&'. Names, passwords and paths are
 // percent-decoded.
 #pragma once
 
@@ -30,6 +30,7 @@ struct RedisAddress {
   std::string password;                  ///< "": none
   int database = 0;
   std::string prefix = "canhazgpu";  ///< keys begin with it and a colon
+  int replicas = 0;                  ///< that must have a promise before it is believed
 
   bool operator==(const RedisAddress&) const = default;
 };
@@ -37,6 +38,9 @@ struct RedisAddress {
 /// 6379 for a server, 26379 for a Sentinel.
 inline constexpr int kRedisPort = 6379;
 inline constexpr int kSentinelPort = 26379;
+
+/// More replicas than this are a mistake.
+inline constexpr int kRedisReplicasMax = 100;
 
 /// Whether the text begins as a URL of a Redis does.
 bool is_redis_url(std::string_view text);

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -13,6 +14,12 @@ from conftest import PATIENCE, Pool, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
                                 reason="redis-server is not installed")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 class RedisServer:
@@ -30,7 +37,8 @@ class RedisServer:
         self.socket.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "777",
-             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir",
+             "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+             "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--dir",
              self.directory, *self.options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for line in self.process.stdout:
@@ -64,6 +72,13 @@ class RedisServer:
         result = subprocess.run(["redis-cli", "-s", self.socket, *words], check=True,
                                 stdout=subprocess.PIPE, timeout=PATIENCE)
         return result.stdout.decode().splitlines()
+
+
+    def listen(self):
+        """On a port from now on, too."""
+        port = free_port()
+        self.command("CONFIG", "SET", "port", str(port))
+        return port
 
 
 class RedisPool(Pool):

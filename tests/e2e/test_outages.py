@@ -5,12 +5,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 from conftest import HMS, PATIENCE, assert_error, comm, is_alive, orphans, validate, wait_for
-from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
+from redis_pool import RedisServer, empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.3s", "CANHAZGPU_HEARTBEAT_TIMEOUT": "2s"}
 READ_LINE = ("sh", "-c", "echo started; read line; echo ended")
@@ -318,3 +319,106 @@ def test_manual_reservations_are_as_safe_as_the_server(pool):
     assert len(pool.reserved()) == 2
     lose_everything(pool)
     assert pool.reserved() == []
+
+
+# --- There, but of no use --------------------------------------------------------------------------
+
+
+def test_a_read_only_replica_shows_and_takes_nothing(pool):
+    job = job_of(pool, "--gpus", "2", env=BEATS)
+    pool.redis("REPLICAOF", "127.0.0.1", "1")
+    assert pool.status()[0].startswith("GPU 0: IN USE by root for")
+    for words in (["run", "--", "true"], ["reserve"], ["release"]):
+        assert_error(pool.run(*words), 1, "is a read-only replica", "name its master")
+    waiter = pool.popen("run", "--gpus", "8", "--", "true")
+    assert_error(pool.finish(waiter), 1, "is a read-only replica", "redis-sentinel://")
+    pool.redis("REPLICAOF", "NO", "ONE")
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    pool.await_free()
+
+
+def test_without_memory_nothing_is_taken_and_everything_given_back(pool):
+    job = job_of(pool, "--gpus", "3", env=BEATS)
+    pool.ok("reserve", "--gpus", "2", "--duration", "1h")
+    waiter = pool.waiter("--gpus", "8")
+    pool.redis("CONFIG", "SET", "maxmemory", "1")
+    for words in (["run", "--", "true"], ["run", "--nonblock", "--", "true"], ["reserve"]):
+        assert_error(pool.run(*words), 1, "has no memory left", "nothing was changed")
+    assert pool.waiting() == [waiter.request] and len(pool.reserved()) == 5
+    assert not pool.redis("GET", "canhazgpu:allocation_lock")[0]
+    pool.ok("extend", "1h")
+    pool.ok("release")
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n", "who waited is served"
+    pool.await_free()
+    assert len(pool.usage()) == 2 + 3 + 8
+    pool.redis("CONFIG", "SET", "maxmemory", "0")
+    assert pool.ok("run", "--", "echo", "ran") == "ran\n"
+
+
+def test_a_server_that_is_loading_is_waited_for(pool):
+    job = job_of(pool, "--gpus", "8", env=BEATS)
+    waiter = pool.waiter()
+    pool.redis("DEBUG", "POPULATE", "2000", "other", "2000")
+    pool.redis("CONFIG", "SET", "loading-process-events-interval-bytes", "2048")
+    pool.redis("CONFIG", "SET", "key-load-delay", "1000")  # microseconds for each key
+    loading = pool.start(["redis-cli", "-s", pool.socket, "DEBUG", "RELOAD"])
+    wait_for(lambda: "still loading" in pool.run("status").err, "the server to load", step=0.02)
+    assert_error(pool.run("status"), 1, "is still loading its data", "try again in a moment")
+    pool.finish(loading)
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_too_many_connections(pool):
+    job = job_of(pool, "--gpus", "2", env=BEATS)
+    pool.redis("CONFIG", "SET", "maxclients", "10")
+    crowd = []
+    while len(crowd) < 20:
+        crowd.append(socket.socket(socket.AF_UNIX))
+        crowd[-1].connect(str(pool.socket))
+    wait_for(lambda: "too many connections" in pool.run("status").err, step=0.02)
+    assert_error(pool.run("status"), 1, "has too many connections", "maxclients")
+    for one in crowd:
+        one.close()
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    pool.await_free()
+
+
+def test_rights_that_are_taken_away_and_come_back(pool):
+    env = {**BEATS, "CANHAZGPU_REDIS_USERNAME": "gpu", "CANHAZGPU_REDIS_PASSWORD": "pw"}
+    pool.redis("ACL", "SETUSER", "gpu", "on", ">pw", "~canhazgpu:*", "&canhazgpu:*", "+@all")
+    job = job_of(pool, "--gpus", "2", env=env)
+    pool.redis("ACL", "SETUSER", "gpu", "resetkeys")
+    assert_error(pool.run("status", env=env), 77, "does not permit it", "ACL SETUSER")
+    pool.redis("ACL", "SETUSER", "gpu", "<pw", ">new")
+    refused = pool.run("status", env=env)
+    assert_error(refused, 77, "refuses the user name or the password", "redis.password")
+    pool.redis("ACL", "SETUSER", "gpu", "<new", ">pw", "~canhazgpu:*")
+    await_beat(pool, job.id)
+    finish_job(pool, job)
+    pool.await_free()
+
+
+def test_a_run_waits_for_the_replicas_that_must_know_of_it(pool):
+    env = {"CANHAZGPU_REDIS_REPLICAS": "1"}
+    early = pool.popen("run", "--gpus", "2", "--", "echo", "started", env=env)
+    wait_for(lambda: any("supervisor" in record for record in pool.records().values()))
+    assert early.poll() is None
+    replica = RedisServer(pool.directory / "replica")
+    try:
+        port = pool.server.listen()
+        replica.command("REPLICAOF", "127.0.0.1", str(port))
+        assert pool.finish(early).out == "started\n"
+        pool.await_free()
+        assert pool.ok("run", "--", "echo", "ran", env=env) == "ran\n"
+        pool.ok("reserve", env=env)
+        assert sorted(replica.command("HGETALL", "canhazgpu:host")) == \
+            sorted(pool.redis("HGETALL", "canhazgpu:host"))
+    finally:
+        replica.kill()
+    assert_error(pool.run("reserve", env=env), 1, "only 0 of 1 replicas", "redis.replicas")

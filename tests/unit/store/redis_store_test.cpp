@@ -392,6 +392,48 @@ TEST_F(RedisStoreTest, WritesNothingWithoutMemory) {
   EXPECT_EQ(store_->history(WallTime::min()).size(), 1U);
 }
 
+TEST_F(RedisStoreTest, GivesBackWithoutMemory) {
+  add_gpus(*store_, 2);
+  store_->update([](Pool& pool) {
+    enqueue(pool, request_for("abc", 2));
+    enqueue(pool, request_for("next", 1));
+    grant_what_fits(pool);
+  });
+  redis({"CONFIG", "SET", "maxmemory", "1"});
+  expect_error(ErrorKind::Failed, "no memory",
+               [&] { store_->update([](Pool& pool) { enqueue(pool, request_for("new", 1)); }); });
+  store_->update([](Pool& pool) { pool.reservations.front().last_heartbeat = now(); });
+  store_->update([](Pool& pool) {
+    end_reservation(pool, "abc", now(), End::Released);
+    grant_what_fits(pool);
+  });
+  const Pool pool = store_->read();
+  ASSERT_EQ(pool.reservations.size(), 1U);
+  EXPECT_EQ(pool.reservations.front().id, "next") << "who waited already takes nothing new";
+  EXPECT_TRUE(pool.queue.empty());
+  EXPECT_EQ(store_->history(WallTime::min()).size(), 2U);
+}
+
+TEST_F(RedisStoreTest, WaitsForTheReplicasWhereSomebodyBeginsToRelyOnThem) {
+  add_gpus(*store_, 1);
+  RedisAddress address = server_->address();
+  address.replicas = 1;
+  const auto careful = open_redis_store(address);
+  careful->update([](Pool& pool) {
+    enqueue(pool, request_for("abc", 1));
+    grant_what_fits(pool);
+  });
+  const auto begin = [](Pool& pool) {
+    pool.reservations.front().supervisor = ProcessIdentity{"h", "b", 1, 2, 3};
+  };
+  const Error error = error_of([&] { careful->update(begin); });
+  EXPECT_TRUE(error.is_passing());
+  EXPECT_NE(std::string(error.what()).find("only 0 of 1 replicas"), std::string::npos);
+  EXPECT_TRUE(store_->read().reservations.front().supervisor) << "it is made all the same";
+  store_->update([](Pool& pool) { pool.reservations.front().supervisor.reset(); });
+  store_->update(begin);
+}
+
 TEST_F(RedisStoreTest, WritesNothingWithoutTheRightsToAllOfIt) {
   store_->update([](Pool& pool) { pool = full_pool(); });
   redis({"ACL", "SETUSER", "half", "on", ">pw", "+@all", "&*", "%R~*", "~canhazgpu:allocation_lock",

@@ -70,13 +70,16 @@ TEST(RedisUrl, NamesSentinelsAndTheirMaster) {
 TEST(RedisUrl, HasAPrefixForItsKeys) {
   EXPECT_EQ(parse_redis_url("redis://a?prefix=%7Bgpu%7D&db=2").prefix, "{gpu}");
   EXPECT_EQ(parse_redis_url("redis://a?prefix=x&db=2").database, 2);
+  EXPECT_EQ(parse_redis_url("redis://a?replicas=2").replicas, 2);
+  EXPECT_EQ(parse_redis_url("redis://a").replicas, 0);
   EXPECT_EQ(parse_redis_url("redis://a").prefix, "canhazgpu");
 }
 
 TEST(RedisUrl, IsTheSameWrittenAndReadAgain) {
   for (const std::string url :
        {"redis://", "redis://u:p%40%20@h:1/2?prefix=q", "redis://[::1]:3", "redis://:p@h",
-        "redis+unix://u:p@/a%20b?db=3&prefix={x}", "redis-sentinel://u:p@a:1,b:2/m/4"}) {
+        "redis+unix://u:p@/a%20b?db=3&prefix={x}&replicas=1", "redis://h:1?replicas=2",
+        "redis-sentinel://u:p@a:1,b:2/m/4"}) {
     const RedisAddress address = parse_redis_url(url);
     EXPECT_EQ(parse_redis_url(to_url(address, true)), address) << url;
   }
@@ -90,14 +93,32 @@ TEST(RedisUrl, ShowsNoPassword) {
 }
 
 TEST(RedisUrl, IsRefusedWhenItIsNone) {
-  for (const char* url :
-       {"http://a",          "redis://a:0",        "redis://a:65536",     "redis://a:b",
-        "redis://a:",        "redis://a/b",        "redis://a/-1",        "redis://[::1",
-        "redis://[::1]x",    "redis://[]",         "redis://:1",          "redis://a?dbx=1",
-        "redis://a?db=",     "redis://a?prefix=",  "redis://%4",          "redis://%zz",
-        "redis://a%00b",     "redis://alice@a",    "unix://relative",     "redis+unix://",
-        "redis-sentinel://", "redis-sentinel://a", "redis-sentinel:///m", "redis-sentinel://,/m",
-        "redis://a%+1"}) {
+  for (const char* url : {"http://a",
+                          "redis://a:0",
+                          "redis://a:65536",
+                          "redis://a:b",
+                          "redis://a:",
+                          "redis://a/b",
+                          "redis://a/-1",
+                          "redis://[::1",
+                          "redis://[::1]x",
+                          "redis://[]",
+                          "redis://:1",
+                          "redis://a?dbx=1",
+                          "redis://a?db=",
+                          "redis://a?prefix=",
+                          "redis://a?replicas=x",
+                          "redis://%4",
+                          "redis://%zz",
+                          "redis://a%00b",
+                          "redis://alice@a",
+                          "unix://relative",
+                          "redis+unix://",
+                          "redis-sentinel://",
+                          "redis-sentinel://a",
+                          "redis-sentinel:///m",
+                          "redis-sentinel://,/m",
+                          "redis://a%+1"}) {
     const Error error = error_of([&] { parse_redis_url(url); });
     EXPECT_EQ(error.kind(), ErrorKind::Usage) << url;
     EXPECT_NE(error.hint(), "") << url;
