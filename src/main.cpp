@@ -1,6 +1,7 @@
 // Puts the program together: the only file that names a concrete store, probe or clock.
 #include <algorithm>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,10 @@ int main(int argc, char** argv) {
     std::cerr << "canhazgpu: error: " << error.what() << '\n';
     if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << '\n';
     return error.exit_status();
+  } catch (const std::bad_alloc&) {
+    std::cerr << "canhazgpu: error: out of memory\n"
+                 "hint: see what limits it: ulimit -v, systemctl status (MemoryMax)\n";
+    return 1;
   } catch (const std::exception& error) {
     std::cerr << "canhazgpu: error: " << error.what() << '\n';
     return 1;

@@ -17,6 +17,7 @@ Error errno_error(const std::string& what, int error_number, std::string hint) {
     case ENFILE:
     case ENOMEM:
     case ENOSPC:
+    case EROFS:  // as of a file system that met an error, until it is mounted anew
       return error.passing();
     default:
       return error;

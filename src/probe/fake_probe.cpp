@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 
@@ -301,8 +303,13 @@ void create_fake_gpus(const std::string& file, int count) {
     throw Error(ErrorKind::Usage, fmt::format("cannot simulate '{}' GPUs", count),
                 fmt::format("Choose 1 to {}.", kGpusMax));
   }
-  const std::string unfinished = fmt::format("{}.{}.new", file, ::getpid());
-  const UniqueFd fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  // One at a time, under one name: what somebody who was killed has left is overwritten and removed
+  // by the next.
+  const std::string folder = std::filesystem::path(file).parent_path() / ".";
+  const FileLock lock(folder, "the folder of the simulated GPUs", std::chrono::seconds(10));
+  const std::string unfinished = file + ".new";
+  const UniqueFd fd(
+      ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) throw_errno(fmt::format("cannot write '{}'", unfinished));
   struct Remover {
     const std::string& path;

@@ -55,6 +55,15 @@ TEST_F(CreateFakeGpus, LeavesNothingElse) {
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
 }
 
+TEST_F(CreateFakeGpus, PutsAwayWhatAKilledOneLeft) {
+  folder_.write("gpus.json.new", "{\"gpus\": [{\"uuid\": \"GPU-0000" + std::string(4096, ' '),
+                0600);
+  create_fake_gpus(file_, 1);
+  const std::filesystem::directory_iterator entries(folder_.path());
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+  EXPECT_TRUE(read_text(file_).ends_with("}\n"));
+}
+
 TEST_F(CreateFakeGpus, RefusesAnImpossibleCount) {
   for (const int count : {0, -1, 1025}) {
     try {

@@ -1,0 +1,189 @@
+"""What is stored, read without a line of the program's own code, and said alike for both stores."""
+
+import json
+import pathlib
+import re
+import socket
+import threading
+from collections import namedtuple
+
+from conftest import Pool, Process, is_alive
+from test_redis import RedisPool
+
+Held = namedtuple("Held", "id kind label gpus holder ends")
+Usage = namedtuple("Usage", "id gpu started ended how")
+
+
+class SqlitePool(Pool):
+    store = "sqlite"
+
+    def held(self):
+        rows = self.rows("SELECT id, kind, label, gpus, holder, ends FROM reservation")
+        return {row[0]: Held(row[0], row[1], row[2], [int(gpu) for gpu in row[3].split(",")],
+                             Process(row[4]) if row[4] else None, row[5]) for row in rows}
+
+    def used(self):
+        return [Usage(*row) for row in
+                self.rows("SELECT reservation, gpu, started, ended, how FROM usage")]
+
+    def drained(self):
+        return [row[0] for row in self.rows("SELECT gpu FROM gpu WHERE out_of_service IS NOT NULL")]
+
+    def assert_sound(self):
+        assert self.rows("PRAGMA integrity_check") == [("ok",)]
+
+    def fill_history(self, count):
+        """As if its first usage record had happened so often."""
+        self.edit("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+                  "INSERT INTO usage SELECT 'x' || n.i, gpu, uid, account, label, kind, started, "
+                  "ended, how FROM n, (SELECT * FROM usage LIMIT 1)", count)
+
+    def known(self):
+        """The pids that the tests themselves answer for."""
+        return {process.pid for process in self.processes}
+
+    def left_over(self):
+        """What lies beside the store and was not made by `admin`."""
+        made = {"pool.db", "pool.db-lock", "pool.db-wal", "pool.db-shm", "pool.db-reading",
+                "pool.db-bells", "fake-gpus.json", "home", "locks"}
+        bells = {"changes"} | {f"request.{slot:02}" for slot in range(64)}
+        there = {path.name for path in self.directory.iterdir()}
+        return (there - made) | {path.name for path in (self.directory / "pool.db-bells").iterdir()
+                                 if path.name not in bells}
+
+
+class Resp:
+    """The protocol of Redis, as far as it is needed here."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("rb")
+
+    def __call__(self, *words):
+        encoded = [str(word).encode() for word in words]
+        self.socket.sendall(b"*%d\r\n" % len(encoded) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline().rstrip(b"\r\n")
+        kind, rest = line[:1], line[1:]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"$":
+            if rest == b"-1":
+                return None
+            return self.file.read(int(rest) + 2)[:-2].decode()
+        return [self.reply() for _ in range(int(rest))]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Heirs(threading.Thread):
+    """The lock of one that was killed expires within 10 s. This is that time, compressed: sees that
+    it would, and lets it expire at once."""
+
+    LOCK = "canhazgpu:allocation_lock"
+
+    def __init__(self, path):
+        super().__init__()
+        self.ask, self.over, self.complaints = Resp(path), threading.Event(), []
+        self.start()
+
+    def run(self):
+        while not self.over.wait(0.01):
+            token = self.ask("GET", self.LOCK)
+            found = re.match(r"canhazgpu process (\d+) on ", token or "")
+            if found and not is_alive(int(found.group(1))):
+                left = self.ask("PTTL", self.LOCK)
+                if left == -1 or left > 10_000:
+                    self.complaints.append((token, left))
+                if self.ask("GET", self.LOCK) == token:
+                    self.ask("PEXPIRE", self.LOCK, 1)
+
+    def close(self):
+        self.over.set()
+        self.join()
+        self.ask.close()
+
+
+class ChaosRedisPool(RedisPool):
+    store = "redis"
+
+    def __init__(self, directory, binaries):
+        super().__init__(directory, binaries)
+        self.ask = Resp(self.socket)
+        self.heirs = Heirs(self.socket)
+
+    def host(self):
+        words = self.ask("HGETALL", "canhazgpu:host")
+        return {words[i]: json.loads(words[i + 1]) for i in range(0, len(words), 2)}
+
+    def held(self):
+        found = {}
+        for name, record in self.host().items():
+            if name.startswith("reservation:"):
+                id = name.removeprefix("reservation:")
+                holder = record.get("holder")
+                found[id] = Held(id, record["kind"], record.get("label", ""), record["gpus"],
+                                 Process(holder) if holder else None, record.get("ends"))
+        return found
+
+    def waiting(self):
+        return self.ask("ZRANGE", "canhazgpu:queue", 0, -1)
+
+    def reserved(self):
+        return sorted(gpu for held in self.held().values() for gpu in held.gpus)
+
+    def used(self):
+        members = self.ask("ZRANGE", "canhazgpu:usage_history_sorted", 0, -1)
+        records = [json.loads(member)["canhazgpu"] for member in members]
+        return [Usage(record["reservation"], record["gpu"], record["started"], record["ended"],
+                      record["how"]) for record in records]
+
+    def drained(self):
+        return sorted(int(name.removeprefix("gpu:")) for name, record in self.host().items()
+                      if name.startswith("gpu:") and "out_of_service" in record)
+
+    def assert_sound(self):
+        assert self.heirs.complaints == [], "the lock of the dead stays"
+        # Every key is one that stays, or expires.
+        stays = re.compile(r"canhazgpu:(gpu_count|provider|host|changes|queue|gpu:\d+|"
+                           r"usage_history_sorted|queue:entry:\w+)$")
+        for key in self.ask("KEYS", "*"):
+            assert stays.match(key) or self.ask("PTTL", key) != -1, key
+
+    def fill_history(self, count):
+        key = "canhazgpu:usage_history_sorted"
+        member, score = self.ask("ZRANGE", key, 0, 0, "WITHSCORES")
+        record = json.loads(member)
+        for begin in range(0, count, 1000):
+            words = []
+            for number in range(begin, begin + 1000):
+                record["canhazgpu"]["reservation"] = f"x{number}"
+                words += [score, json.dumps(record)]
+            self.ask("ZADD", key, *words)
+
+    def known(self):
+        return {process.pid for process in [self.server, *self.processes]}
+
+    def left_over(self):
+        entries = {key.rpartition(":")[2] for key in self.ask("KEYS", "canhazgpu:queue:entry:*")}
+        made = {"fake-gpus.json", "home", "locks", "redis.sock", "appendonlydir"}
+        there = {path.name for path in pathlib.Path(self.directory).iterdir()}
+        return (there - made) | (entries - set(self.waiting()))
+
+    def close(self):
+        self.heirs.close()
+        self.ask.close()
+        super().close()
+
+
+POOLS = {"sqlite": SqlitePool, "redis": ChaosRedisPool}
