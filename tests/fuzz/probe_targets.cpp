@@ -1,0 +1,88 @@
+// What GPU tools print and the kernel's files hold.
+#include "base/error.h"
+#include "fuzz/fuzz.h"
+#include "probe/amd_smi_text.h"
+#include "probe/cgroup_path.h"
+#include "probe/drm_clients.h"
+#include "probe/kfd_gpus.h"
+#include "probe/kfd_topology.h"
+#include "probe/nvidia_smi_failure.h"
+#include "probe/nvidia_smi_text.h"
+#include "probe/nvidia_smi_xml.h"
+#include "probe/observation_text.h"
+#include "probe/rocm_smi_text.h"
+
+namespace chg {
+namespace {
+
+// What any reading can be written as, and read from again.
+void require_readable(const std::vector<GpuReading>& gpus) {
+  Observation observation;
+  observation.gpus = gpus;
+  const std::string text = observation_text(observation);
+  CHG_FUZZ_REQUIRE(parse_observation(text).gpus == gpus);
+}
+
+// Up to the first NUL, and behind it.
+std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
+  const std::size_t middle = std::min(bytes.find('\0'), bytes.size());
+  return {bytes.substr(0, middle), bytes.substr(std::min(middle + 1, bytes.size()))};
+}
+
+}  // namespace
+
+CHG_FUZZ_TARGET(nvidia_smi_gpus) {
+  const auto [gpus_text, processes_text] = halves(bytes);
+  std::vector<GpuReading> gpus = parse_gpus(gpus_text);
+  divided_gpus(gpus_text);
+  add_processes(gpus, parse_processes(processes_text));
+  require_readable(gpus);
+}
+
+CHG_FUZZ_TARGET(nvidia_smi_failure) {
+  const auto [out, err] = halves(bytes);
+  throw nvidia_smi_error(out, err, static_cast<int>(bytes.size() % 256));
+}
+
+CHG_FUZZ_TARGET(nvidia_smi_xml) { require_readable(parse_gpus_xml(bytes)); }
+
+CHG_FUZZ_TARGET(amd_smi) {
+  const auto [first, second] = halves(bytes);
+  parse_amd_smi_processes(second);
+  parse_amd_smi_version(second);
+  auto gpus = parse_amd_smi_gpus(first);
+  if (!gpus) throw amd_tool_error("amd-smi", first, second, 1);
+  add_amd_smi_metrics(*gpus, second);
+  require_readable(*gpus);
+}
+
+CHG_FUZZ_TARGET(rocm_smi) {
+  const auto [first, second] = halves(bytes);
+  auto cards = parse_rocm_smi_gpus(first);
+  const auto [processes_text, cards_text] = halves(second);
+  const auto processes = parse_rocm_smi_processes(processes_text);
+  const auto used = parse_rocm_smi_pid_gpus(cards_text);
+  if (!cards || !processes) return;
+  add_rocm_smi_processes(*cards, *processes, used);
+  require_readable(*cards);
+}
+
+CHG_FUZZ_TARGET(observation) {
+  const std::string text = observation_text(parse_observation(bytes));
+  CHG_FUZZ_REQUIRE(observation_text(parse_observation(text)) == text);
+}
+
+CHG_FUZZ_TARGET(look) {
+  const std::string text = look_text(parse_look(bytes));
+  CHG_FUZZ_REQUIRE(look_text(parse_look(text)) == text);
+}
+
+CHG_FUZZ_TARGET(kernel_files) {
+  parse_kfd_properties(bytes);
+  parse_drm_fdinfo(bytes);
+  parse_cgroup(bytes);
+  const auto [device, table] = halves(bytes);
+  marketing_name(table, device, "C1");
+}
+
+}  // namespace chg
