@@ -34,9 +34,7 @@ int argument(const benchmark::State& state, std::size_t index) {
   return static_cast<int>(state.range(index));
 }
 
-void schedule_all(Pool& pool) {
-  benchmark::DoNotOptimize(schedule(pool, kNow, kSettings, alive));
-}
+void schedule_all(Pool& pool) { benchmark::DoNotOptimize(schedule(pool, kNow, kSettings, alive)); }
 
 // The floor of all that reads a pool: each GPU, reservation and request looked at once.
 void walk(benchmark::State& state) {
@@ -189,14 +187,26 @@ BENCHMARK(schedule_one)->Apply(sizes);
 BENCHMARK(schedule_named)->Apply(sizes);
 BENCHMARK(schedule_idle)->Apply(sizes);
 BENCHMARK(explain_last)->Apply(sizes);
-BENCHMARK(explain_all)->Args({8, 100})->Args({8, 1000})->UseManualTime()->Unit(
-    benchmark::kMicrosecond);
-BENCHMARK(reap_nothing)->Args({8, 100})->Args({1024, 10'000})->UseManualTime()->Unit(
-    benchmark::kMicrosecond);
-BENCHMARK(observe_all)->Args({8, 100})->Args({1024, 10'000})->UseManualTime()->Unit(
-    benchmark::kMicrosecond);
-BENCHMARK(difference_of_one)->Args({8, 100})->Args({1024, 10'000})->UseManualTime()->Unit(
-    benchmark::kMicrosecond);
+BENCHMARK(explain_all)
+    ->Args({8, 100})
+    ->Args({8, 1000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK(reap_nothing)
+    ->Args({8, 100})
+    ->Args({1024, 10'000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK(observe_all)
+    ->Args({8, 100})
+    ->Args({1024, 10'000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK(difference_of_one)
+    ->Args({8, 100})
+    ->Args({1024, 10'000})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK(copy_of_the_pool)->Args({8, 100})->Args({1024, 10'000})->Unit(benchmark::kMicrosecond);
 BENCHMARK(report_of_history)->Arg(100'000)->Unit(benchmark::kMicrosecond);
 BENCHMARK(process_as_text);

@@ -52,8 +52,8 @@ void fill(Store& store, int count) {
   const auto records = history(count, 1000, SystemClock().now().wall);
   for (std::size_t done = 0; done < records.size(); done += kBatch) {
     const auto begin = records.begin() + static_cast<std::ptrdiff_t>(done);
-    const auto end = records.begin() +
-                     static_cast<std::ptrdiff_t>(std::min(done + kBatch, records.size()));
+    const auto end =
+        records.begin() + static_cast<std::ptrdiff_t>(std::min(done + kBatch, records.size()));
     store.update([&](Pool& pool) { pool.ended.assign(begin, end); });
   }
   store.tidy_up();
