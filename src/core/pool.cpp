@@ -15,6 +15,14 @@ auto find_in(Items& items, Matches matches) -> decltype(&*items.begin()) {
   return found == items.end() ? nullptr : &*found;
 }
 
+// Where all GPUs are there, each is at the place of its index.
+template <typename Gpus>
+auto find_by_index(Gpus& gpus, int index) -> decltype(&*gpus.begin()) {
+  const auto place = static_cast<std::size_t>(index);
+  if (place < gpus.size() && gpus[place].index == index) return &gpus[place];
+  return find_in(gpus, [&](const Gpu& gpu) { return gpu.index == index; });
+}
+
 void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Instant& ended,
                 End end) {
   pool.ended.push_back({reservation.id, index, reservation.account, reservation.label,
@@ -27,13 +35,9 @@ void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Ins
 
 }  // namespace
 
-const Gpu* find_gpu(const Pool& pool, int index) {
-  return find_in(pool.gpus, [&](const Gpu& gpu) { return gpu.index == index; });
-}
+const Gpu* find_gpu(const Pool& pool, int index) { return find_by_index(pool.gpus, index); }
 
-Gpu* find_gpu(Pool& pool, int index) {
-  return find_in(pool.gpus, [&](const Gpu& gpu) { return gpu.index == index; });
-}
+Gpu* find_gpu(Pool& pool, int index) { return find_by_index(pool.gpus, index); }
 
 void require_gpu(const Pool& pool, int index) {
   if (find_gpu(pool, index) != nullptr) return;

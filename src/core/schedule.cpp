@@ -19,7 +19,15 @@ bool asks_for(const Request& request, int gpu) {
   return named.empty() || std::binary_search(named.begin(), named.end(), gpu);
 }
 
-// The GPUs that are still to be given while the queue is walked, by index.
+// What the last users decide of the order in which GPUs are given: never used first, then the
+// oldest release, then the index.
+auto lru_key(const Gpu& gpu) {
+  const bool used_before = gpu.last_released.has_value();
+  return std::tuple(used_before, used_before ? gpu.last_released->wall : WallTime{}, gpu.index);
+}
+
+// The GPUs that are still to be given while the queue is walked. A step of the walk costs no more
+// than what it takes: there may be thousands of requests.
 class Available {
  public:
   explicit Available(const Pool& pool) {
@@ -34,34 +42,82 @@ class Available {
     for (const Gpu& gpu : pool.gpus) {
       const auto index = static_cast<std::size_t>(gpu.index);
       const bool is_reserved = index < reserved.size() && reserved[index];
-      if (!is_reserved && !gpu.out_of_service) gpus_.push_back(&gpu);
+      if (!is_reserved && !gpu.out_of_service) add(gpu);
     }
   }
 
-  bool empty() const { return gpus_.empty(); }
+  bool empty() const { return left_ == 0; }
 
-  // What this request could have of it now.
+  // What this request could have of it now, by index.
   std::vector<int> usable_by(const Request& request) const {
     std::vector<int> usable;
-    for (const Gpu* gpu : gpus_) {
-      if (asks_for(request, gpu->index) && may_take(request, *gpu)) usable.push_back(gpu->index);
+    const auto add_if_usable = [&](const Gpu* gpu) {
+      if (gpu != nullptr && may_take(request, *gpu)) usable.push_back(gpu->index);
+    };
+    for (const int gpu : request.gpu_ids) add_if_usable(find(gpu));
+    if (request.gpu_ids.empty()) {
+      for (const Gpu* gpu : gpus_) add_if_usable(gpu);
+    }
+    return usable;
+  }
+
+  // The first of them in the order of "lru", as many as it needs; all that there are, if they are
+  // fewer. For a request that names none.
+  std::vector<int> oldest_usable_by(const Request& request) {
+    sort();
+    while (first_left_ < order_.size() && find(order_[first_left_]) == nullptr) ++first_left_;
+    const auto count = static_cast<std::size_t>(request.count);
+    std::vector<int> usable;
+    for (std::size_t i = first_left_; i < order_.size() && usable.size() < count; ++i) {
+      const Gpu* gpu = find(order_[i]);
+      if (gpu != nullptr && may_take(request, *gpu)) usable.push_back(gpu->index);
     }
     return usable;
   }
 
   void remove(const std::vector<int>& gpus) {
-    std::erase_if(gpus_, [&](const Gpu* gpu) {
-      return std::find(gpus.begin(), gpus.end(), gpu->index) != gpus.end();
-    });
+    for (const int index : gpus) {
+      const Gpu*& gpu = gpus_[static_cast<std::size_t>(index)];
+      if (gpu == nullptr) continue;
+      --left_;
+      if (!gpu->obstacle) --free_;
+      gpu = nullptr;
+    }
   }
 
   // GPUs in unreserved use keep the walk going only for those who may force their way.
-  bool has_free() const {
-    return std::any_of(gpus_.begin(), gpus_.end(), [](const Gpu* gpu) { return !gpu->obstacle; });
-  }
+  bool has_free() const { return free_ > 0; }
 
  private:
-  std::vector<const Gpu*> gpus_;
+  void add(const Gpu& gpu) {
+    const auto index = static_cast<std::size_t>(gpu.index);
+    if (index >= gpus_.size()) gpus_.resize(index + 1);
+    gpus_[index] = &gpu;
+    ++left_;
+    if (!gpu.obstacle) ++free_;
+  }
+
+  const Gpu* find(int index) const {
+    const auto place = static_cast<std::size_t>(index);
+    return place < gpus_.size() ? gpus_[place] : nullptr;
+  }
+
+  // Once, when it is first needed: nothing that the walk does changes the order.
+  void sort() {
+    if (!order_.empty()) return;
+    std::vector<decltype(lru_key(Gpu()))> keys;
+    for (const Gpu* gpu : gpus_) {
+      if (gpu != nullptr) keys.push_back(lru_key(*gpu));
+    }
+    std::sort(keys.begin(), keys.end());
+    for (const auto& key : keys) order_.push_back(std::get<int>(key));
+  }
+
+  std::vector<const Gpu*> gpus_;  ///< by index; nullptr: not to be had
+  std::size_t left_ = 0;
+  std::size_t free_ = 0;  ///< without obstacle
+  std::vector<int> order_;
+  std::size_t first_left_ = 0;  ///< in order_
 };
 
 // Whether the walk can end here: nothing is left that this request, whatever it asks, could take.
@@ -186,6 +242,7 @@ class Forecast {
 
   // The estimated start of the request, which then occupies what it gets.
   std::optional<WallTime> serve(const Request& request) {
+    if (!knows_any_) return std::nullopt;
     std::vector<Entry*> wanted;
     for (Entry& entry : gpus_) {
       if (asks_for(request, entry.gpu)) wanted.push_back(&entry);
@@ -198,6 +255,7 @@ class Forecast {
     // A request of unknown start keeps whatever becomes free, so nothing is known behind it either.
     if (!known) {
       for (Entry* entry : wanted) entry->free_at.reset();
+      if (request.gpu_ids.empty()) knows_any_ = false;
       return std::nullopt;
     }
     const WallTime start = *wanted[count - 1]->free_at;
@@ -214,6 +272,7 @@ class Forecast {
     std::optional<WallTime> free_at;
   };
   std::vector<Entry> gpus_;
+  bool knows_any_ = true;  ///< false: of no GPU any more
 };
 
 void require_sense(const Request& request) {
@@ -226,6 +285,23 @@ void require_sense(const Request& request) {
   if (std::adjacent_find(named.begin(), named.end()) != named.end()) {
     throw Error(ErrorKind::Usage, "a GPU is named twice: " + to_id_list(named));
   }
+}
+
+// Those that the request would get now: as many as it asks for, or else all that it could use.
+std::vector<int> choose(const Pool& pool, Available& available, const Request& request,
+                        Policy policy) {
+  const bool any = request.gpu_ids.empty();
+  // One who takes them himself is kept those that `explain` says are held for him.
+  const bool in_order = any && !request.takes_itself;
+  if (in_order && policy == Policy::LeastRecentlyUsed) return available.oldest_usable_by(request);
+  std::vector<int> usable = available.usable_by(request);
+  const auto count = static_cast<std::size_t>(request.count);
+  if (usable.size() <= count) return usable;
+  if (in_order) {
+    usable = in_order_of_preference(pool, std::move(usable), request.account.uid, policy);
+  }
+  usable.resize(count);
+  return usable;
 }
 
 }  // namespace
@@ -255,27 +331,19 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
     if (finds_nothing(available, request)) continue;
-    std::vector<int> usable = available.usable_by(request);
+    const std::vector<int> usable = choose(pool, available, request, settings.policy);
     if (usable.empty()) continue;
     if (is_gone(request.waiter, request.last_heartbeat, now, liveness, settings)) {
       leaves[i] = true;
       continue;
     }
-    const auto count = static_cast<std::size_t>(request.count);
-    if (usable.size() >= count) {
-      // One who takes them himself is kept those that `explain` says are held for him.
-      if (!request.takes_itself) {
-        usable =
-            in_order_of_preference(pool, std::move(usable), request.account.uid, settings.policy);
-      }
-      usable.resize(count);
-      if (!request.takes_itself) {
-        grant(pool, request, usable, now);
-        granted_ids.push_back(request.id);
-        leaves[i] = true;
-      }
-    }
+    const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
+    if (fits && !request.takes_itself) {
+      grant(pool, request, usable, now);
+      granted_ids.push_back(request.id);
+      leaves[i] = true;
+    }
   }
   std::size_t place = 0;
   std::erase_if(pool.queue, [&](const Request&) { return leaves[place++]; });
@@ -311,8 +379,7 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
 
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
                                         std::uint32_t uid, Policy policy) {
-  // Sorts by (own use, newest first, under mru-per-user), then never used, then oldest release,
-  // then index.
+  // Sorts by own use, newest first, under mru-per-user; then as lru.
   const auto key = [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);
     std::int64_t own = 0;
@@ -320,9 +387,7 @@ std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candi
       const auto used = gpu->last_used_by_uid.find(uid);
       if (used != gpu->last_used_by_uid.end()) own = -used->second.time_since_epoch().count();
     }
-    const bool used_before = gpu->last_released.has_value();
-    const WallTime released = used_before ? gpu->last_released->wall : WallTime{};
-    return std::tuple(own, used_before, released, index);
+    return std::tuple_cat(std::tuple(own), lru_key(*gpu));
   };
   std::vector<decltype(key(0))> keys;
   keys.reserve(candidates.size());
