@@ -42,8 +42,12 @@ std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
 
 // Waiting for another's reading is a part of the time that people wait.
 chg::Reuse reuse(const chg::ProbeChoice& choice) {
-  return {choice.shared_file, choice.name, choice.not_before, choice.observer,
-          std::min<chg::Duration>(choice.deadline / 4, std::chrono::seconds(3))};
+  return {choice.shared_file,
+          choice.name,
+          choice.not_before,
+          choice.observer,
+          std::min<chg::Duration>(choice.deadline / 4, std::chrono::seconds(3)),
+          choice.deadline};
 }
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {

@@ -1,7 +1,8 @@
 #include "app/host.h"
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <vector>
 
@@ -17,10 +18,12 @@ namespace chg {
 namespace {
 
 bool is_member_of(const std::string& group_name) {
-  std::array<char, 65536> buffer{};
+  std::vector<char> buffer(1024);
   group entry{};
   group* found = nullptr;
-  getgrnam_r(group_name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  while (getgrnam_r(group_name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
   if (found == nullptr) return false;
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
   const int count = getgroups(static_cast<int>(groups.size()), groups.data());
@@ -77,10 +80,12 @@ ProbeChoice Host::choice(const std::string& provider, const Instant& not_before)
 }
 
 Observation Host::look(const ProbeChoice& choice) const {
+  const auto started = std::chrono::steady_clock::now();
   Observation observation = world_.make_probe(choice)->look();
   observation.observer = choice.observer;
   ProcReader proc;
-  find_suspects(observation, settings(), proc);
+  const auto passed = std::chrono::steady_clock::now() - started;
+  find_suspects(observation, settings(), proc, choice.deadline - passed);
   return observation;
 }
 

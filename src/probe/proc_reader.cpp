@@ -141,13 +141,7 @@ std::string without_trailing_nul(std::string text) {
 ProcReader::ProcReader(std::string root, std::string host_root)
     : root_(std::move(root)), host_root_(std::move(host_root)) {}
 
-void ProcReader::fill(Observation& observation) {
-  for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) fill(process);
-  }
-}
-
-void ProcReader::fill(GpuProcess& process) {
+void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_memory) {
   const UniqueFd folder = open_process(root_, process.pid);
   if (!folder) return;
   const std::optional<std::string> stat_text = read_file(folder, "stat", kStatusBytesMax);
@@ -171,6 +165,7 @@ void ProcReader::fill(GpuProcess& process) {
     process.unit = std::move(facts.unit);
     process.session = std::move(facts.session);
   }
+  if (before_memory) before_memory();
   // Before the command line: a process that is ending has neither, and its empty environment says
   // nothing of the one that it had.
   const auto environment = read_file(folder, "environ", kEnvironmentBytesMax);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,10 +28,10 @@ class ProcReader {
   /// - reservation_id: missing when the environment may not be read (EACCES), or when the process
   ///   has written over it, as programs do that change their title
   /// - ancestors: at most 64; empty where a parent is hidden or ends meanwhile
-  void fill(GpuProcess& process);
-
-  /// Fills in each process of each GPU.
-  void fill(Observation& observation);
+  ///
+  /// Command line and environment are in the memory of the process: who reads them is stuck where
+  /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in.
+  void fill(GpuProcess& process, const std::function<void()>& before_memory = nullptr);
 
   /// When the process started, as in ProcessIdentity; missing when there is none, or it is hidden.
   std::optional<std::uint64_t> start_ticks(int pid) const;

@@ -1,9 +1,12 @@
 #include "probe/shared_probe.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,6 +18,7 @@
 #include "base/unique_fd.h"
 #include "probe/driver_pids.h"
 #include "probe/observation_text.h"
+#include "probe/process_facts.h"
 
 namespace chg {
 namespace {
@@ -96,27 +100,39 @@ bool sees_host_pids(const Reuse& reuse) {
   return reuse.observer.pid_namespace == kFirstPidNamespace;
 }
 
-// What /proc shows no more may be hidden from the caller, who is not whoever read the GPUs.
-bool has_ended_since(const GpuProcess& now, std::uint64_t start_ticks) {
-  return now.start_ticks ? *now.start_ticks != start_ticks : has_ended("", now.pid);
+bool has_ended_since(const GpuProcess& told, const ProcReader& proc) {
+  if (!told.start_ticks) return false;
+  // What /proc shows no more may be hidden from the caller, who is not whoever read the GPUs.
+  const auto now = proc.start_ticks(told.pid);
+  return now ? *now != *told.start_ticks : has_ended("", told.pid);
 }
 
-// Asks /proc anew. False when a process has ended since: it may have given back what it held.
-bool fill_again(Observation& shared, ProcReader& proc) {
-  bool all_live = true;
-  for (GpuReading& gpu : shared.gpus) {
-    for (GpuProcess& process : gpu.processes) {
-      const auto start_ticks = std::exchange(process.start_ticks, std::nullopt);
-      GpuProcess now = process;
-      proc.fill(now);
-      if (start_ticks && has_ended_since(now, *start_ticks)) {
-        all_live = false;
-      } else {
-        process = std::move(now);
-      }
-    }
+// Whether a process has ended since: it may have given back what it held.
+bool has_lost_a_process(const Observation& shared, const ProcReader& proc) {
+  return std::any_of(shared.gpus.begin(), shared.gpus.end(), [&](const GpuReading& gpu) {
+    return std::any_of(gpu.processes.begin(), gpu.processes.end(),
+                       [&](const GpuProcess& told) { return has_ended_since(told, proc); });
+  });
+}
+
+// Asks /proc about those that still live. Their starts tell whether it is still they.
+void fill(Observation& told, ProcReader& proc, Duration deadline) {
+  std::vector<GpuProcess*> living;
+  std::vector<GpuProcess> before;
+  for (GpuProcess* process : listed_processes(told)) {
+    const bool has_ended = has_ended_since(*process, proc);
+    if (!has_ended) before.push_back(*process);
+    process->start_ticks.reset();
+    if (!has_ended) living.push_back(process);
   }
-  return all_live;
+  fill_in_time(living, proc, deadline);
+  for (std::size_t i = 0; i < living.size(); ++i) {
+    const bool is_another = before[i].start_ticks && living[i]->start_ticks &&
+                            living[i]->start_ticks != before[i].start_ticks;
+    if (!is_another) continue;
+    *living[i] = std::move(before[i]);
+    living[i]->start_ticks.reset();
+  }
 }
 
 // What the GPU tool told, with the start of each process, by which others know it again.
@@ -135,15 +151,15 @@ SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe>
                          ProcReader proc)
     : clock_(clock), reuse_(std::move(reuse)), probe_(std::move(probe)), proc_(std::move(proc)) {}
 
-std::optional<Observation> SharedProbe::good_reading() {
+std::optional<Observation> SharedProbe::good_reading() const {
   std::optional<Observation> shared = load(reuse_);
   if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
   if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
-  if (sees_host_pids(reuse_) && !fill_again(*shared, proc_)) return std::nullopt;
+  if (sees_host_pids(reuse_) && has_lost_a_process(*shared, proc_)) return std::nullopt;
   return shared;
 }
 
-Observation SharedProbe::look() {
+Observation SharedProbe::told() {
   if (auto shared = good_reading()) return *shared;
   std::optional<FileLock> lock;
   try {
@@ -154,9 +170,15 @@ Observation SharedProbe::look() {
   }
   Observation seen = with_starts(probe_->look(), reuse_, proc_);
   if (lock) write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(seen)));
-  // Nobody else waits for what /proc tells this one.
-  lock.reset();
-  if (sees_host_pids(reuse_)) proc_.fill(seen);
+  return seen;
+}
+
+Observation SharedProbe::look() {
+  const auto started = std::chrono::steady_clock::now();
+  // Nobody else waits for what /proc tells this one: the file is no longer locked.
+  Observation seen = told();
+  const auto passed = std::chrono::steady_clock::now() - started;
+  if (sees_host_pids(reuse_)) fill(seen, proc_, reuse_.deadline - passed);
   return seen;
 }
 
@@ -168,7 +190,7 @@ void create_reading_file(const std::string& file) {
 
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc) {
   std::optional<Observation> shared = load(reuse);
-  if (shared && sees_host_pids(reuse)) fill_again(*shared, proc);
+  if (shared && sees_host_pids(reuse)) fill(*shared, proc, reuse.patience);
   return shared;
 }
 

@@ -25,6 +25,7 @@ struct Reuse {
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
   Duration patience{};       ///< how long to wait for another's reading
+  Duration deadline{};       ///< how long it all may take, with what /proc tells
 };
 
 class SharedProbe final : public Probe {
@@ -35,12 +36,13 @@ class SharedProbe final : public Probe {
 
   /// A reading of somebody else, if one is recent enough and every process in it still lives; else
   /// a new one, which is left for others. Its processes are filled in, for an observer who sees the
-  /// host's pids: GPU drivers list those, and to others they would mean strangers. A failure is not
-  /// shared.
+  /// host's pids: GPU drivers list those, and to others they would mean strangers. What /proc does
+  /// not tell in time is missing. A failure is not shared.
   Observation look() override;
 
  private:
-  std::optional<Observation> good_reading();
+  std::optional<Observation> good_reading() const;
+  Observation told();
 
   const Clock& clock_;
   Reuse reuse_;
@@ -53,8 +55,8 @@ class SharedProbe final : public Probe {
 void create_reading_file(const std::string& file);
 
 /// The last reading in the file that was taken since the boot, however old, filled in as by
-/// SharedProbe, as far as its processes still live. Missing where there is none, or the file can't
-/// be read.
+/// SharedProbe, as far as its processes still live; in that it takes no longer than `patience`.
+/// Missing where there is none, or the file can't be read.
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc = ProcReader());
 
 }  // namespace chg

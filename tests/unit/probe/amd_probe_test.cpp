@@ -12,6 +12,7 @@
 #include "probe/amd_tools.h"
 #include "probe/isolated_probe.h"
 #include "probe/proc_reader.h"
+#include "probe/process_facts.h"
 #include "support/expect_error.h"
 #include "unit/probe/amd_tree.h"
 #include "unit/probe/fixture.h"
@@ -35,7 +36,8 @@ class AmdProbeTest : public ::testing::Test {
   Observation look(Duration deadline = seconds(30)) {
     Observation observation = AmdProbe(clock_, deadline, tree_.root()).look();
     // As those do who use what a probe tells.
-    ProcReader(tree_.root() + "/proc").fill(observation);
+    ProcReader proc(tree_.root() + "/proc");
+    fill_in_time(listed_processes(observation), proc, seconds(30));
     return observation;
   }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "probe/fake_probe.h"
 #include "probe/isolated_probe.h"
+#include "probe/process_facts.h"
 #include "support/child.h"
 #include "unit/probe/nvml_fixture.h"
 #include "unit/probe/standin.h"
@@ -320,7 +321,8 @@ TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
                 R"("init":0)");
   const Observation expected = FakeProbe(clock_, ProcReader(), scenario_.file()).look();
   Observation found = look();
-  ProcReader().fill(found);  // as the fake provider does
+  ProcReader proc;
+  fill_in_time(listed_processes(found), proc, seconds(30));  // as the fake provider does
   EXPECT_EQ(found.gpus, expected.gpus);
 }
 

@@ -72,13 +72,13 @@ class Shared : public ::testing::Test {
     Instant begin = clock_.now();
     begin.wall -= age_max;
     begin.boot -= age_max;
-    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience},
+    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience, seconds(30)},
                       std::make_unique<CountingProbe>(looks_, [this] { return look_(); }));
     return probe.look();
   }
 
   std::optional<Observation> last(const ProcessIdentity& observer) const {
-    return last_reading({file_, probe_, {}, observer, {}});
+    return last_reading({file_, probe_, {}, observer, seconds(30), seconds(30)});
   }
 
   std::string content() const {

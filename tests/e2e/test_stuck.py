@@ -1,0 +1,64 @@
+"""A process on a GPU that is stuck in the kernel with its memory locked: whoever asks /proc about it
+waits for as long. Other programs that read /proc hang as well, so this is short, and alone."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+from conftest import assert_error, is_alive, wait_for
+from test_nvml import nvml, pool  # noqa: F401 (fixtures)
+
+SCRIPT = pathlib.Path(__file__).with_name("locked_process.py")
+
+
+@pytest.fixture
+def locked(pool):
+    if os.geteuid() != 0:
+        pytest.skip("only root can lock the memory of a process for good")
+    folder = pool.directory / "locked"
+    folder.mkdir()
+    server = pool.start([sys.executable, SCRIPT, folder])
+    pid = pool.read_line(server)
+    if not pid:
+        pytest.skip(f"this host can't lock the memory of a process: {server.communicate()[1]}")
+    yield int(pid)
+    server.kill()
+    wait_for(lambda: not is_alive(int(pid)))
+
+
+def on(pid, memory):
+    return {"pid": pid, "memory_mb": memory}
+
+
+def test_it_is_shown_without_what_can_not_be_read_and_its_gpu_is_not_granted(nvml, pool, locked):
+    nvml.put(3, on(locked, 9000))
+    name = pathlib.Path(f"/proc/{locked}/comm").read_text().strip()
+    expected = ("GPU 3: IN USE WITHOUT RESERVATION by user root - 9000MB used by "
+                f"PID {locked} ({name})")
+    assert pool.status()[3] == expected
+    # Now a reading of somebody else.
+    assert pool.status()[3] == expected
+    assert_error(pool.run("run", "-G", "3", "--nonblock", "--", "true"), 75, "GPU 3, in unreserved use")
+    assert pool.ok("run", "--", "echo", "ran") == "ran\n"
+
+
+def test_it_is_shown_as_seen_last_where_nothing_can_be_read(nvml, pool, locked):
+    nvml.put(3, on(locked, 9000))
+    pool.status()
+    nvml.standin = {"hang_in": "nvmlDeviceGetMemoryInfo_v2"}
+    reading = pathlib.Path(f"{pool.path}-reading").read_text()
+    nvml.tell()
+    pathlib.Path(f"{pool.path}-reading").write_text(reading)
+    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
+    result = pool.run("status", env=env)
+    assert result.status == 0 and "NVML did not answer within 1s" in result.err
+    assert f"PID {locked} (" in result.out.splitlines()[3]
+
+
+def test_it_hides_no_other_process(nvml, pool, locked):
+    others = [pool.start(["sleep", "600"]) for _ in range(2)]
+    nvml.put(3, on(others[0].pid, 200), on(locked, 9000), on(others[1].pid, 300))
+    told = {process["pid"]: process for process in pool.status_json()[3]["processes"]}
+    assert [told[other.pid].get("command_line") for other in others] == ["sleep 600"] * 2
+    assert not told[locked].get("command_line")
