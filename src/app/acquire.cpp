@@ -45,9 +45,10 @@ class Waiter {
         listener_(listener) {}
 
   Acquired acquire() {
-    join();
+    prepare();
     while (true) {
       try {
+        if (!has_joined_) join();
         if (auto acquired = go_on()) return std::move(*acquired);
         trouble_.clear();
       } catch (const Error& error) {
@@ -77,9 +78,7 @@ class Waiter {
     pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
       has_pool = !pool.gpus.empty();
       cancelled = take_cancelled(pool, request_.id);
-      const bool is_there = find_request(pool, request_.id) != nullptr ||
-                            find_reservation(pool, request_.id) != nullptr;
-      if (!has_pool || cancelled || is_there) return;
+      if (!has_pool || cancelled || is_in(pool)) return;
       request_.last_heartbeat = now;
       rejoin(pool, request_);
     });
@@ -90,11 +89,15 @@ class Waiter {
     return std::nullopt;
   }
 
+  bool is_in(const Pool& pool) const {
+    return find_request(pool, request_.id) != nullptr ||
+           find_reservation(pool, request_.id) != nullptr;
+  }
+
   // Waits a moment, and begins anew. Throws what can't be waited for.
   std::optional<NotGranted> sit_out(const Error& error) {
     const Instant now = host_.now();
-    const bool is_late = options_.wait && age(request_.enqueued, now) >= *options_.wait;
-    if (!error.is_passing() || options_.nonblock || is_late) throw;
+    if (!error.is_passing() || options_.nonblock || is_late(now)) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
     trouble_ = error.what();
     granted_.reset();
@@ -106,21 +109,34 @@ class Waiter {
     return std::nullopt;
   }
 
-  void join() {
-    // Looked at first: a probe never runs while the pool is locked.
-    looked_at_ = host_.now();
+  bool is_late(const Instant& now) const {
+    return options_.wait && age(began_, now) >= *options_.wait;
+  }
+
+  // Looked at first: a probe never runs while the pool is locked. Who can't even read from the
+  // store hears so at once: more often than not it is the wrong one.
+  void prepare() {
+    began_ = looked_at_ = host_.now();
     observation_ = host_.look();
     signals_.emplace();
     request_.waiter = self_identity();
-    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant& now) {
+  }
+
+  // May be tried again. Whether an attempt that failed was carried out is not always known.
+  void join() {
+    const bool looked = trouble_.empty() || look();
+    const Observation* seen = looked ? &observation_ : nullptr;
+    pool_ = update_pool(host_, seen, [&](Pool& pool, const Instant& now) {
+      if (is_in(pool)) return;
       request_.enqueued = request_.last_heartbeat = now;
       enqueue(pool, request_);
       // Its place, should it have to be given back there.
       request_.arrival = pool.queue.back().arrival;
       if (options_.nonblock) grant_or_leave(pool, now);
     });
+    has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
-    is_fresh_ = true;
+    is_fresh_ = looked;
     last_heartbeat_ = host_.now();
     if (!options_.nonblock) decide();
   }
@@ -252,7 +268,7 @@ class Waiter {
   Duration time_until_due(const Instant& now, bool needs_look) const {
     const Settings& settings = host_.settings();
     Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
-    if (options_.wait) due = std::min(due, *options_.wait - age(request_.enqueued, now));
+    if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
     // The one in front notices an ending first; the others follow if he does not.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
@@ -322,6 +338,8 @@ class Waiter {
   }
 
   std::optional<NotGranted> interrupted(int signal) {
+    // Who may be in the queue without having seen it is found to be gone by the others.
+    if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
       update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
         // Granted or not: it was never used, so it leaves no trace.
@@ -337,7 +355,7 @@ class Waiter {
 
   // Somebody or some time has ended: does for all what has to be done.
   std::optional<NotGranted> take_care(const Instant& now, bool needs_look) {
-    if (options_.wait && age(request_.enqueued, now) >= *options_.wait) {
+    if (is_late(now)) {
       if (leave()) return NotGranted{NotGranted::Why::WaitedTooLong, decision_, 0};
       return std::nullopt;
     }
@@ -366,6 +384,8 @@ class Waiter {
   const AcquireOptions& options_;
   const WaitListener& listener_;
 
+  Instant began_;
+  bool has_joined_ = false;
   Pool pool_;                ///< as last written or read
   Observation observation_;  ///< as last seen
   bool is_fresh_ = false;    ///< pool_ was written in the light of observation_

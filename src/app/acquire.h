@@ -46,7 +46,8 @@ struct WaitListener {
 /// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
 /// program. Fills in the request's times and waiter. A refused request (rule 6) is thrown as
 /// Error(Usage); a probe that fails, as its Error, before the queue is joined; a passing Error of
-/// the store also only before that, or when the time to wait is over.
+/// the store when it can't even be read, when the request does not wait, and when the time to wait
+/// is over. Any other is waited out, before the queue is joined as well as in it.
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
 

@@ -21,13 +21,6 @@
 namespace chg {
 namespace {
 
-// Time for deadlines: monotonic, and the same for all of this process.
-BootTime monotonic_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 std::string words_for(int error_number) { return std::generic_category().message(error_number); }
 
 // A server that vanished without a word (its host lost power) is noticed within half a minute, so
@@ -71,6 +64,12 @@ struct FreeAddresses {
 };
 
 }  // namespace
+
+BootTime monotonic_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 void RedisConnection::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 

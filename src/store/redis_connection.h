@@ -23,6 +23,9 @@ namespace chg {
 /// How long connecting, and then each command, may take.
 inline constexpr Duration kRedisDeadline = std::chrono::seconds(5);
 
+/// Time for deadlines: it never steps. Of use within this process only.
+BootTime monotonic_now();
+
 /// What a Redis answers. Errors are thrown, and never a value.
 struct RedisReply {
   enum class Type { Nil, Integer, Text, Array };

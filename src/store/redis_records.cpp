@@ -151,9 +151,7 @@ Reservation read_reservation(const Members& record, const std::string& id) {
   held.supervisor = get(record, "supervisor", text_codec::read_process);
   held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
   held.ending = get(record, "ending", text_codec::read_end);
-  if (const auto found = record.find("lost")) {
-    held.lost = read_numbers<int>(*found);
-  }
+  if (const auto lost = record.find("lost")) held.lost = read_numbers<int>(*lost);
   return held;
 }
 
@@ -167,12 +165,12 @@ json write(const std::vector<Cancelled>& cancelled) {
   return {{"requests", std::move(records)}};
 }
 
-std::vector<Cancelled> read_cancelled(const Members& records) {
+std::vector<Cancelled> read_cancelled(const Members& record) {
   std::vector<Cancelled> cancelled;
-  for (const std::string_view request : redis_json::read_elements(records.at("requests"))) {
-    const Members record(request);
-    cancelled.push_back({bytes(record, "id"), text_codec::read_process(bytes(record, "waiter")),
-                         text_codec::read_instant(bytes(record, "last_heartbeat"))});
+  for (const std::string_view request : redis_json::read_elements(record.at("requests"))) {
+    const Members one(request);
+    cancelled.push_back({bytes(one, "id"), text_codec::read_process(bytes(one, "waiter")),
+                         text_codec::read_instant(bytes(one, "last_heartbeat"))});
   }
   return cancelled;
 }

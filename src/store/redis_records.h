@@ -34,7 +34,7 @@ Reservation read_reservation(const redis_json::Members& record, const std::strin
 
 /// In order; read as they were written.
 nlohmann::json write(const std::vector<Cancelled>& cancelled);
-std::vector<Cancelled> read_cancelled(const redis_json::Members& records);
+std::vector<Cancelled> read_cancelled(const redis_json::Members& record);
 
 nlohmann::json write(const Request& request);
 Request read_request(const redis_json::Members& record, const std::string& id);

@@ -1,7 +1,6 @@
 #include "store/redis_store.h"
 
 #include <array>
-#include <ctime>
 #include <random>
 
 #include <fmt/format.h>
@@ -35,12 +34,6 @@ constexpr seconds kPatience{12};
 constexpr seconds kReplicaPatience{3};
 static_assert(kReplicaPatience < kRedisDeadline);
 static_assert(kRedisDeadline < kLockLife && kLockLife < kPatience);
-
-BootTime monotonic_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
 
 std::optional<std::uint32_t> uid_of_account(const std::string& name) {
   std::array<char, 65536> buffer{};

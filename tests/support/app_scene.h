@@ -14,14 +14,18 @@
 
 namespace chg {
 
-/// Hands everything to another store, and notes the pool after each update.
+/// Hands everything to another store, and notes the pool after each update. `strike` is called
+/// before each (false) and after it has been made (true), and may throw.
 class RecordingStore final : public Store {
  public:
-  RecordingStore(Store& store, std::vector<Pool>& written) : store_(store), written_(written) {}
+  RecordingStore(Store& store, std::vector<Pool>& written, const std::function<void(bool)>& strike)
+      : store_(store), written_(written), strike_(strike) {}
 
   void update(const std::function<void(Pool&)>& change) override {
+    strike_(false);
     store_.update(change);
     written_.push_back(store_.read());
+    strike_(true);
   }
   Pool read() override { return store_.read(); }
   std::vector<UsageRecord> history(WallTime from) override { return store_.history(from); }
@@ -36,6 +40,7 @@ class RecordingStore final : public Store {
  private:
   Store& store_;
   std::vector<Pool>& written_;
+  const std::function<void(bool)>& strike_;
 };
 
 class ScriptedProbe final : public Probe {
@@ -63,19 +68,22 @@ struct AppScene {
     store.update([&](Pool& pool) { pool = scene.pool; });
   }
 
+  std::unique_ptr<Store> recording_store() {
+    return std::make_unique<RecordingStore>(store, written, strike);
+  }
+
   Scene scene;
   MemoryStore store;
   std::vector<Pool> written;  ///< after each update by the code under test
+  std::function<void(bool is_made)> strike = [](bool) {};  ///< trouble with the store
   std::function<Observation()> look;
   std::optional<Observation> last_seen;
   Inventory inventory;
   std::vector<ProbeChoice> choices;  ///< for which a probe was asked
   World world{
       scene.clock,
-      [this](const std::string&) { return std::make_unique<RecordingStore>(store, written); },
-      [this](const std::string&, const std::optional<Sharing>&) {
-        return std::make_unique<RecordingStore>(store, written);
-      },
+      [this](const std::string&) { return recording_store(); },
+      [this](const std::string&, const std::optional<Sharing>&) { return recording_store(); },
       [this](const ProbeChoice& choice) {
         choices.push_back(choice);
         return std::make_unique<ScriptedProbe>([this] { return look(); });

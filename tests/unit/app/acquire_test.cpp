@@ -130,6 +130,73 @@ TEST(Acquire, ComesBackToTheQueueWhenTheStoreHasLostItsRequest) {
   EXPECT_EQ(std::get<Granted>(acquired).reservation.id, "mine");
 }
 
+// Trouble with the store, once: before the request has joined, or when its answer is lost.
+std::function<void(bool)> trouble_once(bool is_made_all_the_same) {
+  return [is_made_all_the_same, struck = false](bool is_made) mutable {
+    if (struck || is_made != is_made_all_the_same) return;
+    struck = true;
+    throw Error(ErrorKind::Failed, "the store is locked").passing();
+  };
+}
+
+struct Troubled {
+  Acquired acquired;
+  std::vector<std::string> told;
+};
+
+Troubled acquire_in_trouble(AppScene& app, const AcquireOptions& options) {
+  std::vector<std::string> told;
+  std::optional<SignalWatch> signals;
+  Acquired acquired = acquire(app.host, signals, app.scene.request({.id = "mine"}), options,
+                              {[](const Decision&, const Instant&) {},
+                               [&](const Error& error) { told.emplace_back(error.what()); }});
+  return {std::move(acquired), told};
+}
+
+TEST(Acquire, SitsOutTroubleBeforeItHasJoinedTheQueue) {
+  AppScene app(1);
+  app.strike = trouble_once(false);
+  const Troubled troubled = acquire_in_trouble(app, {});
+  EXPECT_TRUE(std::holds_alternative<Granted>(troubled.acquired));
+  EXPECT_EQ(troubled.told, std::vector<std::string>{"the store is locked"});
+  EXPECT_EQ(app.store.read().reservations.size(), 1U);
+}
+
+TEST(Acquire, JoinsOnceWhenItIsNotToldThatItHasJoined) {
+  AppScene app(1);
+  app.strike = trouble_once(true);
+  const Troubled troubled = acquire_in_trouble(app, {});
+  EXPECT_TRUE(std::holds_alternative<Granted>(troubled.acquired));
+  EXPECT_EQ(troubled.told.size(), 1U);
+  EXPECT_EQ(app.store.read().reservations.size(), 1U);
+  EXPECT_TRUE(app.store.read().queue.empty());
+}
+
+TEST(Acquire, LooksAgainAfterTroubleBeforeItJoins) {
+  AppScene app(1);
+  app.look = [&app, looks = 0]() mutable {
+    ++looks;
+    return app.scene.observation({looks == 1 ? reading(0) : reading(0, {{.uid = kBob}})});
+  };
+  app.strike = [&app, strike = trouble_once(false)](bool is_made) mutable {
+    strike(is_made);
+    if (!is_made) return;
+    EXPECT_TRUE(app.written.back().reservations.empty()) << "granted on what was seen before";
+    app.store.update([](Pool& pool) { mark_cancelled(pool, "mine"); });
+  };
+  EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_in_trouble(app, {}).acquired));
+}
+
+TEST(Acquire, SitsNothingOutWhenItDoesNotWait) {
+  for (const AcquireOptions& options :
+       {AcquireOptions{true, std::nullopt}, AcquireOptions{false, Duration::zero()}}) {
+    AppScene app(1);
+    app.strike = trouble_once(false);
+    expect_error(ErrorKind::Failed, "is locked", [&] { acquire_in_trouble(app, options); });
+    EXPECT_TRUE(app.store.read().reservations.empty());
+  }
+}
+
 TEST(RequestId, IsEightLettersThatNobodyMistakes) {
   const std::string id = make_request_id();
   EXPECT_EQ(id.size(), 8U);
