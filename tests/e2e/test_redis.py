@@ -1,12 +1,19 @@
 """The program on a Redis."""
 
+import fcntl
 import json
 import pathlib
+import re
+import signal
 import subprocess
 import time
 
-from conftest import IS_SANITIZED, assert_error, show, wait_for
+import pytest
+from conftest import IS_SANITIZED, PATIENCE, assert_error, show, wait_for
+from go_program import LOCK, Redis
 from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
+from redis_proxy import HoldingProxy
+
 
 def test_says_that_there_is_no_pool_yet(empty):
     assert_error(empty.run("status"), 1, "there is no pool on this host yet", "canhazgpu admin")
@@ -111,6 +118,97 @@ def test_respects_and_shows_what_the_go_program_reserved(pool):
     # It tells nobody that it gives a GPU back.
     pool.redis("SET", "canhazgpu:gpu:0", '{"last_released":"2026-11-24T13:24:28.259536358Z"}')
     assert pool.finish(waiter).out == "started\n"
+
+
+def sent_until(monitor, mark):
+    """The names of the commands that clients have sent until then; what scripts do is not sent."""
+    names = []
+    while mark not in (line := monitor.reply()):
+        if " lua] " not in line:
+            names.append(line.split('"')[1])
+    return names
+
+
+def test_a_grant_takes_six_commands_at_most(pool):
+    """Who the provider is; then twice: lock and load, commit. For `run` the second time is its
+    supervisor's, before the command begins; for `reserve`, its own, when it has seen the GPUs."""
+    monitor, other = Redis(pool.socket), Redis(pool.socket)
+    assert monitor("MONITOR") == "OK"
+    job = pool.job("--gpus", "2")
+    other("ECHO", "mark-run")
+    assert sent_until(monitor, "mark-run")[:5] == ["MGET", "EVAL", "EVAL", "EVAL", "EVAL"]
+    pool.ok("reserve", "--gpus", "2", "--duration", "1h")
+    other("ECHO", "mark-reserve")
+    sent = sent_until(monitor, "mark-reserve")
+    # The supervisor of the run listens, from when its command has begun.
+    assert len([name for name in sent if name in ("MGET", "EVAL")]) == 5, sent
+    assert len(sent) <= 6 + 1, sent
+    job.kill()
+    monitor.close()
+    other.close()
+
+
+def test_request_is_entered_when_the_store_can_be_had_again(pool, bare_pool):
+    """Both kinds of store, whose locks are held by somebody for longer than anybody waits."""
+    bare_pool.admin()
+    pool.redis("SET", LOCK, "locked")
+    with open(f"{bare_pool.path}-lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        patient = [one.popen("run", "--gpus", "8", "--", "echo", "started")
+                   for one in (pool, bare_pool)]
+        hasty = [one.popen("reserve", *options, "--duration", "1h") for one in (pool, bare_pool)
+                 for options in (("--nonblock",), ("--wait", "1s"))]
+        for process in patient:
+            line = process.stderr.readline().decode()
+            assert "still waiting, trying again: the store is locked for" in line, line
+            assert process.poll() is None
+        for process in hasty:
+            result = pool.finish(process)
+            assert result.status == 1 and "lock" in result.err, result
+        assert pool.waiting() == bare_pool.waiting() == []
+        pool.redis("DEL", LOCK)
+    for one, process in zip((pool, bare_pool), patient):
+        result = pool.finish(process)
+        assert result.status == 0 and result.out == "started\n", result
+        one.await_free()
+        assert one.waiting() == [] and len(one.usage()) == 8
+
+
+@pytest.mark.parametrize("held_by_another", [True, False])
+def test_holder_of_the_lock_that_stops_in_the_middle_harms_nobody(pool, held_by_another):
+    """It is stopped when it has the lock, with what it needs to decide on its way to it."""
+    proxy = HoldingProxy(pool.directory / "proxy.sock", pool.socket)
+    late = pool.popen("run", "--gpus", "8", "--", "echo", "started",
+                      env={"CANHAZGPU_STORE": f"redis+unix://{proxy.path}"})
+    assert proxy.holds.wait(PATIENCE)
+    token = pool.redis("GET", LOCK)[0]
+    assert re.fullmatch(rf"canhazgpu process {late.pid} on \S+ \([0-9a-f]{{24}}\)", token), token
+    assert 0 < int(pool.redis("PTTL", LOCK)[0]) <= 10000
+    late.send_signal(signal.SIGSTOP)
+    # Its lock expires, and another takes the GPUs that it has seen free.
+    pool.redis("DEL", LOCK)
+    pool.ok("reserve", "--gpus", "8", "--duration", "1h")
+    records = pool.records()
+    if held_by_another:
+        pool.redis("SET", LOCK, "locked")
+    proxy.let_go()
+    late.send_signal(signal.SIGCONT)
+    if held_by_another:
+        # It has been told that its commit was not made, and waits for the lock.
+        wait_for(lambda: "blocked_clients:1" in pool.redis("INFO", "clients"),
+                 "it to wait for the lock", step=0.01)
+        assert pool.redis("GET", LOCK) == ["locked"]
+        assert pool.waiting() == []
+        pool.redis("DEL", LOCK)
+    assert "waiting for 8 GPUs" in late.stderr.readline().decode()
+    assert pool.records() == records
+    assert len(pool.waiting()) == 1
+    pool.ok("release")
+    result = pool.finish(late)
+    assert result.status == 0 and result.out == "started\n", result
+    pool.await_free()
+    assert [record["kind"] for record in pool.usage()] == ["manual"] * 8 + ["run"] * 8
+    proxy.close()
 
 
 def test_gives_no_gpu_out_twice(pool):
