@@ -117,8 +117,10 @@ void add_unreachable(std::vector<GpuReading>& gpus, const std::vector<CsvRow>& r
 
 bool is_process_row(const CsvRow& row) {
   const bool names_gpu = !row.has_column("gpu_uuid") || !uuid_field(row).empty();
+  // Without it, it is no list of those that run: --query-accounted-apps tells of the ended ones.
+  const bool tells_memory = row.has_column("used_memory") || row.has_column("used_gpu_memory");
   const std::string_view pid = row.field({"pid"});
-  return row.has_column("pid") && names_gpu &&
+  return row.has_column("pid") && names_gpu && tells_memory &&
          (is_placeholder(pid) ||
           small_number_of(pid, std::numeric_limits<int>::max()).value_or(0) > 0);
 }

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "probe/nvidia_smi_failure.h"
 #include "probe/nvidia_smi_text.h"
 #include "probe/nvidia_smi_xml.h"
@@ -39,12 +40,14 @@ std::string shown(const ProcessTable& table) {
   return text + (table.has_stray_text ? " stray" : "");
 }
 
-enum class Kind { Gpus, Processes, Failure, Unasked };
+// Other: the answer to a question that the program never asks. It is no reading, and what the
+// program would say of it quotes the line by which people see what it is.
+enum class Kind { Gpus, Processes, Failure, Other };
 
 struct Expectation {
   Kind kind;
   std::string columns;   // where the file has no header
-  std::string expected;  // readings as shown() has them, or the beginning of the failure
+  std::string expected;  // readings as shown() has them, or what is said of the text
 };
 
 const std::map<std::string, Expectation>& expectations() {
@@ -53,6 +56,24 @@ const std::map<std::string, Expectation>& expectations() {
   static const std::string h200_mig = "nvidia-h200-mig__590.48.01__";
   static const std::string query_gpu = "query-gpu-csv-what-the-exporter-parses.txt";
   static const std::string query_apps = "query-compute-apps-per-process.txt";
+  // -L, topo -m, pmon, --query-accounted-apps (processes that have ended), -q
+  static const std::string list = "capabilities-list-l.txt";
+  static const std::string topology = "capabilities-topo-m.txt";
+  static const std::string monitor = "pmon-per-process-monitor.txt";
+  static const std::string accounted = "load-query-accounted-apps.txt";
+  static const std::string log = "load-query-q.txt";
+  static const std::string none = "nvidia-smi gave no readings: ";
+  static const std::string is_list_of_h100 =
+      none + "'GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-00000000-0000-0000-0000-000000000000)'";
+  static const std::string is_topology =
+      none + R"('\x1b[4mGPU0\tCPU Affinity\tNUMA Affinity\tGPU NUMA ID\x1b[0m')";
+  static const std::string is_monitor =
+      none + "'# gpu         pid   type     sm    mem    enc    dec    jpg    ofa    command'";
+  static const std::string is_accounted =
+      none +
+      "'timestamp, gpu_name, gpu_bus_id, gpu_serial, gpu_uuid, pid, gpu_utilization [%], "
+      "mem_utilization [%], max_memory_usage …'";
+  static const std::string is_log = none + "'==============NVSMI LOG=============='";
   static const std::map<std::string, Expectation> table = {
       {"h200x8__query-gpu__before.csv",
        {Kind::Gpus, "",
@@ -113,6 +134,29 @@ const std::map<std::string, Expectation>& expectations() {
        {Kind::Failure, "", "nvidia-smi failed to initialize NVML: unknown error"}},
       {"nvidia-smi__error__unknown_handle.txt",
        {Kind::Failure, "", "nvidia-smi cannot reach a GPU"}},
+
+      {h100 + list, {Kind::Other, "", is_list_of_h100}},
+      {h100_mig + list, {Kind::Other, "", is_list_of_h100}},
+      {h200_mig + list,
+       {Kind::Other, "",
+        none + "'GPU 0: NVIDIA H200 (UUID: GPU-00000000-0000-0000-0000-000000000000)'"}},
+      {h100 + topology, {Kind::Other, "", is_topology}},
+      {h100_mig + topology, {Kind::Other, "", is_topology}},
+      {h200_mig + topology, {Kind::Other, "", is_topology}},
+      {"h200x8__pmon__after.txt", {Kind::Other, "", is_monitor}},
+      {h100 + "idle-" + monitor, {Kind::Other, "", is_monitor}},
+      {h100 + "load-" + monitor, {Kind::Other, "", is_monitor}},
+      {h100_mig + "idle-" + monitor, {Kind::Other, "", is_monitor}},
+      {h100_mig + "load-" + monitor, {Kind::Other, "", is_monitor}},
+      {h200_mig + "idle-" + monitor, {Kind::Other, "", is_monitor}},
+      {h200_mig + "load-" + monitor, {Kind::Other, "", is_monitor}},
+      {h100 + accounted, {Kind::Other, "", is_accounted}},
+      {h100_mig + accounted, {Kind::Other, "", is_accounted}},
+      {h200_mig + accounted, {Kind::Other, "", is_accounted}},
+      {h100 + log, {Kind::Other, "", is_log}},
+      {h100_mig + log, {Kind::Other, "", is_log}},
+      {h200_mig + log, {Kind::Other, "", is_log}},
+      {"nvidia-smi__man__return_codes.txt", {Kind::Other, "", none + "'Return code 0 - Success'"}},
   };
   return table;
 }
@@ -131,8 +175,11 @@ void expect_as_recorded(const std::string& text, const Expectation& expectation)
       EXPECT_EQ(shown(parse_gpus(text)), "");
       EXPECT_EQ(nvidia_smi_error(text, "", 0).what(), expectation.expected);
       break;
-    case Kind::Unasked:
+    case Kind::Other:
       EXPECT_EQ(shown(parse_gpus(text)), "");
+      EXPECT_TRUE(parse_processes(text).processes.empty());
+      EXPECT_THROW(parse_gpus_xml(text), Error);
+      EXPECT_EQ(nvidia_smi_error(text, "", 0).what(), expectation.expected);
       break;
   }
 }
@@ -214,11 +261,9 @@ TEST(RecordedOutputs, AreReadAsTheyWereMeant) {
     if (!is_nvidia || (extension != ".csv" && extension != ".txt")) continue;
     SCOPED_TRACE(name);
     const auto known = expectations().find(name);
-    // Answers to other questions (-L, -q, pmon …) must not pass for readings.
-    const Expectation unasked{Kind::Unasked, "", ""};
-    expect_as_recorded(read_text(entry.path()),
-                       known == expectations().end() ? unasked : known->second);
-    if (known != expectations().end()) ++checked;
+    ASSERT_NE(known, expectations().end()) << "nobody has said what people read in it";
+    expect_as_recorded(read_text(entry.path()), known->second);
+    ++checked;
   }
   EXPECT_EQ(checked, expectations().size());
 }
