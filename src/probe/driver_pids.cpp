@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
+#include <cstdio>
 #include <limits>
 #include <map>
 #include <string_view>
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include "probe/proc_reader.h"
@@ -77,12 +78,17 @@ bool read_context(const std::string& folder, int pid, UsesByGpu& uses) {
 
 }  // namespace
 
+bool sees_host_pids(const ProcessIdentity& process) {
+  return process.pid_namespace == kFirstPidNamespace;
+}
+
 bool sees_host_pids(const std::string& root) {
   std::array<char, 64> target{};
   const ssize_t size =
-      ::readlink((root + "/proc/self/ns/pid").c_str(), target.data(), target.size());
-  return size > 0 && std::string_view(target.data(), static_cast<std::size_t>(size)) ==
-                         fmt::format("pid:[{}]", kFirstPidNamespace);
+      ::readlink((root + "/proc/self/ns/pid").c_str(), target.data(), target.size() - 1);
+  ProcessIdentity reader;
+  return size > 0 && std::sscanf(target.data(), "pid:[%" SCNu64 "]", &reader.pid_namespace) == 1 &&
+         sees_host_pids(reader);
 }
 
 bool has_ended(const std::string& root, int pid) {

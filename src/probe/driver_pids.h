@@ -24,7 +24,10 @@ struct DriverUse {
   bool operator==(const DriverUse&) const = default;
 };
 
-/// Whether pids of the host are pids of the reader: its pid namespace is the first one.
+/// Whether pids of the host are pids of this process: its pid namespace is the first one.
+bool sees_host_pids(const ProcessIdentity& process);
+
+/// The same for the reader of this /proc.
 bool sees_host_pids(const std::string& root);
 
 /// Whether a process of the host has ended, or is a zombie. Nobody but a reader that sees the

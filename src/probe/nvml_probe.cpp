@@ -183,9 +183,7 @@ LookFailure not_a_number_of_gpus(unsigned count) {
 NvmlProbe::NvmlProbe(const Clock& clock, std::string library)
     : clock_(clock), library_(std::move(library)) {}
 
-Observation NvmlProbe::look() { return observation_or_throw(try_look()); }
-
-LookResult NvmlProbe::try_look() {
+LookResult NvmlProbe::try_look() const {
   Observation observation;
   observation.taken = clock_.now();
   auto opened = NvmlLibrary::open(library_);

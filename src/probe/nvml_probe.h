@@ -3,25 +3,22 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "probe/look_result.h"
-#include "probe/probe.h"
 
 namespace chg {
 
-class NvmlProbe final : public Probe {
+class NvmlProbe {
  public:
   /// `clock` must outlive the probe. `library` is loaded afresh for each look, as dlopen finds it.
   explicit NvmlProbe(const Clock& clock, std::string library = "libnvidia-ml.so.1");
-
-  /// As try_look; throws the Error of a failure.
-  Observation look() override;
 
   /// Asks for the GPUs, and for the processes of those that have memory in use or don't tell. Where
   /// these can't be listed the GPU has an `error`: it can't be told from a free one.
   ///
   /// There is no deadline: the library may hang in the kernel, crash, or print. Let an
   /// IsolatedProbe call it.
-  LookResult try_look();
+  LookResult try_look() const;
 
  private:
   const Clock& clock_;

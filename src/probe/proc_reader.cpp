@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -12,9 +12,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "base/process_stat.h"
 #include "base/unique_fd.h"
 #include "probe/cgroup_path.h"
 #include "probe/container_name.h"
+#include "probe/sysfs.h"
 
 namespace chg {
 namespace {
@@ -62,43 +64,19 @@ std::string_view cut(std::string_view& rest, char end) {
   return piece;
 }
 
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-  Number value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-struct Stat {
-  std::string_view name;
-  char state;
-  std::optional<int> parent;
-  std::optional<std::uint64_t> start_ticks;
-};
-
-// "PID (NAME) STATE PPID …". The name may contain anything, ") " included; what follows may not.
-std::optional<Stat> parse_stat(std::string_view text) {
-  const std::size_t open = text.find('(');
-  const std::size_t close = text.rfind(')');
-  if (close == std::string_view::npos || open >= close) return std::nullopt;
-  std::string_view rest = text.substr(close + 1);
-  constexpr int kFieldParent = 4;
-  constexpr int kFieldStartTicks = 22;
-  cut(rest, ' ');
-  Stat stat{text.substr(open + 1, close - open - 1), rest.empty() ? '?' : rest.front(), {}, {}};
-  cut(rest, ' ');
-  stat.parent = number<int>(cut(rest, ' '));
-  for (int field = kFieldParent + 1; field < kFieldStartTicks; ++field) cut(rest, ' ');
-  stat.start_ticks = number<std::uint64_t>(cut(rest, ' '));
-  return stat;
+std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
+  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
+  return text ? parse_process_stat(*text) : std::nullopt;
 }
 
 // The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
 std::optional<std::uint32_t> parse_uid(std::string_view status) {
   while (!status.empty()) {
     std::string_view line = cut(status, '\n');
-    if (cut(line, '\t') == "Uid:") return number<std::uint32_t>(cut(line, '\t'));
+    if (cut(line, '\t') != "Uid:") continue;
+    const auto uid = parse_decimal(cut(line, '\t'));
+    const bool fits = uid && *uid <= std::numeric_limits<std::uint32_t>::max();
+    return fits ? std::optional(static_cast<std::uint32_t>(*uid)) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -144,13 +122,11 @@ ProcReader::ProcReader(std::string root, std::string host_root)
 void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_memory) {
   const UniqueFd folder = open_process(root_, process.pid);
   if (!folder) return;
-  const std::optional<std::string> stat_text = read_file(folder, "stat", kStatusBytesMax);
-  const std::optional<Stat> stat = stat_text ? parse_stat(*stat_text) : std::nullopt;
-  if (stat) {
+  if (const auto stat = stat_of(folder)) {
     process.start_ticks = stat->start_ticks;
-    if (stat->start_ticks) process.started = since_boot(*stat->start_ticks);
+    process.started = since_boot(stat->start_ticks);
     process.program = stat->name;
-    process.ancestors = ancestors_of(stat->parent.value_or(0));
+    process.ancestors = ancestors_of(stat->parent);
   }
   if (const auto status = read_file(folder, "status", kStatusBytesMax)) {
     process.uid = parse_uid(*status);
@@ -183,30 +159,24 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
 }
 
 std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {
-  const UniqueFd folder = open_process(root_, pid);
-  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
-  const auto stat = text ? parse_stat(*text) : std::nullopt;
-  return stat ? stat->start_ticks : std::nullopt;
+  const auto stat = stat_of(open_process(root_, pid));
+  return stat ? std::optional(stat->start_ticks) : std::nullopt;
 }
 
 std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
   std::vector<Ancestor> ancestors;
   while (parent > 0 && ancestors.size() < kAncestorsMax) {
-    const UniqueFd folder = open_process(root_, parent);
-    const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
-    const auto stat = text ? parse_stat(*text) : std::nullopt;
-    if (!stat || !stat->start_ticks) return {};
-    ancestors.push_back({parent, *stat->start_ticks});
-    parent = stat->parent.value_or(0);
+    const auto stat = stat_of(open_process(root_, parent));
+    if (!stat) return {};
+    ancestors.push_back({parent, stat->start_ticks});
+    parent = stat->parent;
   }
   return ancestors;
 }
 
 // The letter of proc(5), or '?'.
 char ProcReader::state_of(int pid) const {
-  const UniqueFd folder = open_process(root_, pid);
-  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
-  const auto stat = text ? parse_stat(*text) : std::nullopt;
+  const auto stat = stat_of(open_process(root_, pid));
   return stat ? stat->state : '?';
 }
 

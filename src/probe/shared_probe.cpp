@@ -96,10 +96,6 @@ std::optional<Observation> load(const Reuse& reuse) {
   }
 }
 
-bool sees_host_pids(const Reuse& reuse) {
-  return reuse.observer.pid_namespace == kFirstPidNamespace;
-}
-
 bool has_ended_since(const GpuProcess& told, const ProcReader& proc) {
   if (!told.start_ticks) return false;
   // What /proc shows no more may be hidden from the caller, who is not whoever read the GPUs.
@@ -138,7 +134,7 @@ void fill(Observation& told, ProcReader& proc, Duration deadline) {
 // What the GPU tool told, with the start of each process, by which others know it again.
 Observation with_starts(Observation told, const Reuse& reuse, const ProcReader& proc) {
   told.observer = reuse.observer;
-  if (!sees_host_pids(reuse)) return told;
+  if (!sees_host_pids(reuse.observer)) return told;
   for (GpuReading& gpu : told.gpus) {
     for (GpuProcess& process : gpu.processes) process.start_ticks = proc.start_ticks(process.pid);
   }
@@ -155,7 +151,7 @@ std::optional<Observation> SharedProbe::good_reading() const {
   std::optional<Observation> shared = load(reuse_);
   if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
   if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
-  if (sees_host_pids(reuse_) && has_lost_a_process(*shared, proc_)) return std::nullopt;
+  if (sees_host_pids(reuse_.observer) && has_lost_a_process(*shared, proc_)) return std::nullopt;
   return shared;
 }
 
@@ -178,7 +174,7 @@ Observation SharedProbe::look() {
   // Nobody else waits for what /proc tells this one: the file is no longer locked.
   Observation seen = told();
   const auto passed = std::chrono::steady_clock::now() - started;
-  if (sees_host_pids(reuse_)) fill(seen, proc_, reuse_.deadline - passed);
+  if (sees_host_pids(reuse_.observer)) fill(seen, proc_, reuse_.deadline - passed);
   return seen;
 }
 
@@ -190,7 +186,7 @@ void create_reading_file(const std::string& file) {
 
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc) {
   std::optional<Observation> shared = load(reuse);
-  if (shared && sees_host_pids(reuse)) fill(*shared, proc, reuse.patience);
+  if (shared && sees_host_pids(reuse.observer)) fill(*shared, proc, reuse.patience);
   return shared;
 }
 

@@ -2,9 +2,7 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
-#include <string_view>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -49,19 +47,6 @@ bool says_gone(int error_number) {
 
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
 
-// The n-th word of `text`, from 0.
-std::string_view word(std::string_view text, int n) {
-  for (; n > 0; --n) text.remove_prefix(std::min(text.find(' ') + 1, text.size()));
-  return text.substr(0, text.find(' '));
-}
-
-template <typename Number>
-Number number(std::string_view text) {
-  Number value{};
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 }  // namespace
 
 std::optional<ProcessStat> read_stat(int pid) {
@@ -70,13 +55,7 @@ std::optional<ProcessStat> read_stat(int pid) {
   std::array<char, 1024> buffer{};
   const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
   if (size <= 0) return std::nullopt;
-  std::string_view text(buffer.data(), static_cast<std::size_t>(size));
-  // The name, in parentheses, may itself hold spaces and parentheses; what follows does not.
-  const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
-  text.remove_prefix(name_end + 2);
-  return ProcessStat{pid, text.front(), number<int>(word(text, 1)), number<int>(word(text, 3)),
-                     number<std::uint64_t>(word(text, 19))};
+  return parse_process_stat({buffer.data(), static_cast<std::size_t>(size)});
 }
 
 std::optional<ProcessIdentity> identity_of(int pid) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "base/process_stat.h"
 #include "base/unique_fd.h"
 #include "core/process_identity.h"
 
@@ -25,15 +26,6 @@ UniqueFd watch(const ProcessIdentity& process);
 /// Sends a signal to that very process, or to none. False when it is gone; throws
 /// Error(NotPermitted) for other people's.
 bool send_signal(const ProcessIdentity& process, int signal_number);
-
-/// A line of /proc/PID/stat, as far as it matters here.
-struct ProcessStat {
-  int pid = 0;
-  char state = '?';
-  int parent = 0;
-  int session = 0;
-  std::uint64_t start_ticks = 0;
-};
 
 /// Reads /proc/PID/stat; missing when there is no such process, or /proc hides it.
 std::optional<ProcessStat> read_stat(int pid);

@@ -62,7 +62,8 @@ TEST_F(NvmlFailure, FailsWhereTheLibraryIsMissing) {
   EXPECT_EQ(failed.reason, Reason::LibraryMissing);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
   EXPECT_NE(failed.error.hint(), "");
-  expect_error(ErrorKind::Failed, "was not found", [&] { NvmlProbe(clock_, path).look(); });
+  expect_error(ErrorKind::Failed, "was not found",
+               [&] { observation_or_throw(NvmlProbe(clock_, path).try_look()); });
 }
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {

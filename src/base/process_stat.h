@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace chg {
+
+/// /proc/PID/stat, as far as it matters here.
+struct ProcessStat {
+  int pid = 0;
+  std::string name;  ///< the kernel's: 15 bytes at most
+  char state = '?';  ///< the letter of proc(5)
+  int parent = 0;
+  int session = 0;
+  std::uint64_t start_ticks = 0;  ///< clock ticks after boot
+};
+
+/// Reads the text of the file. Missing when it is none, or breaks off before the last of these.
+std::optional<ProcessStat> parse_process_stat(std::string_view text);
+
+}  // namespace chg
