@@ -85,7 +85,8 @@ int main(int argc, char** argv) {
       create_store,
       [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
       last_reading,
-      [] { return chg::take_inventory(); },
+      [](chg::Duration deadline) { return chg::take_inventory(deadline); },
+      chg::create_reading_file,
       chg::create_fake_gpus,
   };
   try {

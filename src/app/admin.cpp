@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/restore.h"
-#include "probe/shared_probe.h"
 
 namespace chg {
 namespace {
@@ -70,7 +69,7 @@ void require_authority(const Host& host, const Pool& pool, const Caller& caller)
 std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
   if (!options.provider.empty()) return options.provider;
   if (!pool.provider.empty()) return pool.provider;
-  const std::string found = provider_of(host.world().take_inventory());
+  const std::string found = provider_of(host.world().take_inventory(host.options().probe_deadline));
   if (!found.empty()) return found;
   throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "
@@ -85,7 +84,7 @@ void make_state_directory(const Host& host) {
   if (std::filesystem::create_directories(directory, failure)) {
     std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
   }
-  create_reading_file(host.reading_file());
+  host.world().create_reading_file(host.reading_file());
 }
 
 std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {

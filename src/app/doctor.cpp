@@ -14,6 +14,7 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "probe/cgroup_path.h"
+#include "probe/driver_pids.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -92,7 +93,7 @@ Facts gather_facts(Host& host) {
   Facts facts;
   facts.kernel = kernel();
   facts.container = parse_cgroup(content_of("/proc/self/cgroup")).container;
-  facts.in_first_pid_namespace = self_identity().pid_namespace == kFirstPidNamespace;
+  facts.in_first_pid_namespace = sees_host_pids(self_identity());
   facts.hides_processes = hides_processes();
   facts.cgroups =
       access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";
@@ -108,7 +109,7 @@ Facts gather_facts(Host& host) {
     facts.writing_store = attempt(host, [&] { update_pool(host, nullptr, change_nothing); });
   }
 
-  facts.inventory = host.world().take_inventory();
+  facts.inventory = host.world().take_inventory(host.options().probe_deadline);
   facts.provider = facts.pool.provider.empty() ? provider_of(facts.inventory) : facts.pool.provider;
   if (!facts.provider.empty()) {
     facts.looking = attempt(host, [&] { facts.observation = host.look(facts.provider); });

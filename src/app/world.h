@@ -32,8 +32,10 @@ struct World {
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
   /// The last good reading that was shared, however old; missing when there is none.
   std::function<std::optional<Observation>(const ProbeChoice&)> last_reading;
-  /// What there is to read GPUs with.
-  std::function<Inventory()> take_inventory;
+  /// What there is to read GPUs with; found out within the deadline, more or less.
+  std::function<Inventory(Duration deadline)> take_inventory;
+  /// Makes a file for readings that are shared; one that is there is kept.
+  std::function<void(const std::string& file)> create_reading_file;
   /// Makes a file of simulated GPUs; one that is there is kept.
   std::function<void(const std::string& file, int count)> create_fake_gpus;
 };

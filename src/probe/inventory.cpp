@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "probe/detect.h"
+#include "probe/isolation.h"
 
 namespace chg {
 namespace {
@@ -31,14 +32,19 @@ std::optional<std::string> nvidia_driver(const std::string& root) {
   return "of unknown version";
 }
 
-std::optional<std::string> nvml_failure() {
-  void* library = ::dlopen("libnvidia-ml.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (library != nullptr) {
-    ::dlclose(library);
-    return std::nullopt;
-  }
+constexpr const char* kLibrary = "libnvidia-ml.so.1";
+
+// Notes down why the library can't be loaded, if so.
+void try_library(Notes& notes) {
+  if (::dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL) != nullptr) return;
   const char* reason = ::dlerror();
-  return reason == nullptr ? "can't be loaded" : reason;
+  notes.add(reason == nullptr ? "it can't be loaded" : reason);
+}
+
+std::optional<std::string> nvml_failure(Duration deadline) {
+  const IsolatedEnd end = run_isolated(std::string("loading ") + kLibrary, try_library, {deadline});
+  if (end.failure) return end.failure->error.what();
+  return end.notes.empty() ? std::nullopt : std::optional(end.notes);
 }
 
 bool has_prefix_and_number(const std::string& name, const std::string& prefix) {
@@ -70,10 +76,10 @@ std::vector<DeviceFile> devices(const std::string& root) {
 
 }  // namespace
 
-Inventory take_inventory(const std::string& root) {
+Inventory take_inventory(Duration deadline, const std::string& root) {
   Inventory inventory;
   inventory.nvidia_driver = nvidia_driver(root);
-  inventory.nvml_failure = nvml_failure();
+  inventory.nvml_failure = nvml_failure(deadline);
   inventory.nvidia_smi = find_program("nvidia-smi");
   inventory.amd_smi = find_program("amd-smi");
   inventory.rocm_smi = find_program("rocm-smi");

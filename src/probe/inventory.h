@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace chg {
 
 /// A file that must be there, and whether the caller may read and write it.
@@ -25,8 +27,10 @@ struct Inventory {
   std::vector<DeviceFile> devices;           ///< of GPUs, in alphabetical order
 };
 
-/// Looks around, without asking any driver. `root` is put before each path; "" for the system's.
-Inventory take_inventory(const std::string& root = "");
+/// Looks around, without asking any driver. NVIDIA's library is loaded in a process of its own,
+/// which has `deadline` for it. `root` is put before each path; "" for the system's. REQUIRES: one
+/// thread.
+Inventory take_inventory(Duration deadline, const std::string& root = "");
 
 /// "nvidia", "amd", or "" where there are signs of neither.
 std::string provider_of(const Inventory& inventory);

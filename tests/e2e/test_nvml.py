@@ -245,6 +245,20 @@ def test_a_library_that_crashes(nvml, pool):
     assert pool.waiting() == []
 
 
+@pytest.mark.parametrize("how, text", [("crash", "crashed (signal 11)"),
+                                       ("hang", "did not answer within 1s")])
+def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, text):
+    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_DEADLINE": "1s"}
+    result = pool.run("doctor", env=env)
+    assert result.status == 1 and result.err == "", result
+    assert f"loading libnvidia-ml.so.1 {text}" in result.out
+    assert re.search(rf"^BAD +reading +NVML {re.escape(text)}", result.out, re.M)
+    assert_error(pool.run("admin", env=env), 1, f"NVML {text}")
+    # Without a pool, admin asks what there is to read GPUs with.
+    bare = {**env, "CANHAZGPU_STORE": f"sqlite:{pool.directory}/bare/pool.db", "PATH": "/nowhere"}
+    assert_error(pool.run("admin", env=bare), 1, "found no GPUs")
+
+
 SMI = """#!/bin/sh
 case $1 in
   --query-gpu=*) i=0; while [ $i -lt 8 ]; do

@@ -10,6 +10,7 @@
 #include "probe/nvidia_smi_text.h"
 #include "probe/nvidia_smi_xml.h"
 #include "probe/observation_text.h"
+#include "probe/packed_look.h"
 #include "probe/rocm_smi_text.h"
 
 namespace chg {
@@ -73,8 +74,8 @@ CHG_FUZZ_TARGET(observation) {
 }
 
 CHG_FUZZ_TARGET(look) {
-  const std::string text = look_text(parse_look(bytes));
-  CHG_FUZZ_REQUIRE(look_text(parse_look(text)) == text);
+  const std::string packed = packed_look(unpacked_look(bytes));
+  CHG_FUZZ_REQUIRE(packed_look(unpacked_look(packed)) == packed);
 }
 
 CHG_FUZZ_TARGET(kernel_files) {

@@ -22,6 +22,8 @@
 //   part_gap              so many empty places before the first part (0)
 //   count_told            the number of processes told where there is too little room for them
 //
+// NVML_STANDIN_LOAD=crash or =hang is what it does when it is loaded.
+//
 // Built as: STANDIN_FULL, a driver of today; STANDIN_R535, whose records of processes are longer;
 // STANDIN_OLD, before there were MIG and versions of the lists; STANDIN_BARE, which lacks a needed
 // function.
@@ -300,6 +302,14 @@ int begin_session(const char* function) {
   }
   return kSuccess;
 }
+
+[[maybe_unused]] const bool is_loaded = [] {
+  const char* const wanted = std::getenv("NVML_STANDIN_LOAD");
+  const std::string what = wanted != nullptr ? wanted : "";
+  if (what == "crash") std::raise(SIGSEGV);
+  while (what == "hang") ::pause();
+  return true;
+}();
 
 }  // namespace
 

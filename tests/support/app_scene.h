@@ -89,7 +89,8 @@ struct AppScene {
         return std::make_unique<ScriptedProbe>([this] { return look(); });
       },
       [this](const ProbeChoice&) { return last_seen; },
-      [this] { return inventory; },
+      [this](Duration) { return inventory; },
+      [](const std::string&) {},
       [](const std::string&, int) {}};
   Host host;
 };

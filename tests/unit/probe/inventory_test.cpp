@@ -12,7 +12,7 @@ class TakeInventory : public ::testing::Test {
  protected:
   Inventory taken() {
     const PathVariable path(folder_.path("bin"));
-    return take_inventory(folder_.path());
+    return take_inventory(std::chrono::seconds(30), folder_.path());
   }
 
   TemporaryFolder folder_;
