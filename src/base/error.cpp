@@ -13,7 +13,6 @@ Error errno_error(const std::string& what, int error_number, std::string hint) {
     case EAGAIN:
     case EDQUOT:
     case EIO:
-    case EMFILE:
     case ENFILE:
     case ENOMEM:
     case ENOSPC:

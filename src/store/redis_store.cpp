@@ -76,6 +76,16 @@ std::optional<std::string> optional_text(RedisReply& reply) {
   return std::move(reply.text);
 }
 
+// Whether it is as kLoad answers who asks with this token: what talks like a Redis may be something
+// else.
+bool is_answer_of_load(const RedisReply& reply, const std::string& token) {
+  const auto& parts = reply.elements;
+  if (parts.size() == 2) return parts[0].text == "locked" && !token.empty();
+  return parts.size() == 9 && parts[0].text == "loaded" &&
+         parts[4].elements.size() == parts[5].elements.size() &&
+         parts[6].elements.size() == parts[7].elements.size() * 2;
+}
+
 RedisImage image_of(RedisReply loaded) {
   auto& parts = loaded.elements;
   RedisImage image;
@@ -185,8 +195,12 @@ class RedisStore final : public Store {
   }
 
   RedisReply load(const std::string& token) {
-    return ask({"EVAL", redis_scripts::kLoad, "1", keys_.lock(), keys_.prefix, token,
-                fmt::to_string(kLockLife.count())});
+    RedisReply reply = ask({"EVAL", redis_scripts::kLoad, "1", keys_.lock(), keys_.prefix, token,
+                            fmt::to_string(kLockLife.count())});
+    if (is_answer_of_load(reply, token)) return reply;
+    throw Error(ErrorKind::Failed,
+                fmt::format("'{}' does not answer as a Redis does", printable(location())),
+                "is it one? see: redis-cli info server");
   }
 
   RedisReply lock_and_load(const std::string& token, BootTime until) {

@@ -227,6 +227,8 @@ def test_all_or_nothing(walk, name):
 
     def prepared():
         restore(pool)
+        # What a killed one has left, the next has put away.
+        assert pool.left_over() == set()
         prepare(pool)
         return state(pool)
 
@@ -248,7 +250,6 @@ def test_all_or_nothing(walk, name):
             assert now == before or without_ends(now) == after, (walk.point, before, now)
         else:
             assert without_ends(now) == after, (walk.point, result, now)
-        assert pool.left_over() == set(), walk.point
     restore(pool)
     walk.assert_all_free()
     walk.done(name)

@@ -8,7 +8,7 @@ import threading
 from collections import namedtuple
 
 from conftest import Pool, Process, is_alive
-from test_redis import RedisPool
+from redis_pool import RedisPool
 
 Held = namedtuple("Held", "id kind label gpus holder ends")
 Usage = namedtuple("Usage", "id gpu started ended how")
@@ -172,11 +172,11 @@ class ChaosRedisPool(RedisPool):
             self.ask("ZADD", key, *words)
 
     def known(self):
-        return {process.pid for process in [self.server, *self.processes]}
+        return {process.pid for process in [self.server.process, *self.processes]}
 
     def left_over(self):
         entries = {key.rpartition(":")[2] for key in self.ask("KEYS", "canhazgpu:queue:entry:*")}
-        made = {"fake-gpus.json", "home", "locks", "redis.sock", "appendonlydir"}
+        made = {"fake-gpus.json", "home", "locks", "redis"}
         there = {path.name for path in pathlib.Path(self.directory).iterdir()}
         return (there - made) | (entries - set(self.waiting()))
 

@@ -1,0 +1,156 @@
+// A supervisor with years of heartbeats, one behind the other: what it takes of memory and
+// descriptors after a tenth of them it takes at the end, and its job's GPU is free then.
+//
+//   heartbeats COUNT [FOLDER]     with a store in memory, or an embedded one in FOLDER
+//
+// 0: nothing has grown. Under valgrind, which has memory of its own, only its verdict counts.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/supervise.h"
+#include "process/identity.h"
+#include "store/memory_store.h"
+#include "store/sqlite_store.h"
+
+namespace {
+
+using namespace chg;
+
+// Memory of its own in KiB, and descriptors.
+struct Possessions {
+  long memory_kib = 0;
+  long descriptors = 0;
+};
+
+Possessions possessions() {
+  Possessions now;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "RssAnon:") status >> now.memory_kib;
+  }
+  const std::filesystem::directory_iterator open("/proc/self/fd");
+  now.descriptors = std::distance(begin(open), end(open));
+  return now;
+}
+
+// Hands everything on, and counts.
+class CountingStore final : public Store {
+ public:
+  CountingStore(Store& store, const std::function<void()>& count) : store_(store), count_(count) {}
+  CountingStore(std::unique_ptr<Store> own, const std::function<void()>& count)
+      : own_(std::move(own)), store_(*own_), count_(count) {}
+
+  void update(const std::function<void(Pool&)>& change) override {
+    store_.update(change);
+    count_();
+  }
+  Pool read() override { return store_.read(); }
+  std::vector<UsageRecord> history(WallTime from) override { return store_.history(from); }
+  std::unique_ptr<Subscription> subscribe_to(const std::string& id) override {
+    return store_.subscribe_to(id);
+  }
+  std::unique_ptr<Subscription> subscribe_to_changes() override {
+    return store_.subscribe_to_changes();
+  }
+  void tidy_up() override { store_.tidy_up(); }
+  std::string location() const override { return store_.location(); }
+
+ private:
+  std::unique_ptr<Store> own_;
+  Store& store_;
+  const std::function<void()>& count_;
+};
+
+class Scene {
+ public:
+  Scene(long count, const std::string& folder) : wanted_(count), command_(::fork()) {
+    if (command_ == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    if (!folder.empty()) path_ = folder + "/pool.db";
+    if (!path_.empty()) create_sqlite_store(path_, Sharing{});
+    options_.store_path = path_;
+    options_.settings.heartbeat_interval = std::chrono::microseconds(1);
+  }
+
+  // Returns the exit status.
+  int live() {
+    Host host(world_, options_);
+    Supervision supervision;
+    supervision.reservation.id = "years";
+    supervision.reservation.gpus = {0};
+    supervision.reservation.holder = identity_of(command_);
+    supervision.reservation.started = supervision.reservation.last_heartbeat = host.now();
+    host.store().update([&](Pool& pool) {
+      pool.provider = "fake";
+      pool.gpus.resize(1);
+      pool.reservations = {supervision.reservation};
+    });
+    supervise(host, supervision, [] {});
+    const Possessions end = possessions();
+    std::printf("%ld updates; memory %ld KiB, %ld KiB, %ld KiB; descriptors %ld, %ld\n", updates_,
+                early_.memory_kib, late_.memory_kib, end.memory_kib, early_.descriptors,
+                late_.descriptors);
+    const bool is_free = host.store().read().reservations.empty();
+    // A page more for what the allocator has not yet touched is no leak.
+    const bool is_flat =
+        late_.memory_kib - early_.memory_kib <= 64 && late_.descriptors == early_.descriptors;
+    return is_free && (is_flat || std::getenv("RUNNING_UNDER_VALGRIND") != nullptr) ? 0 : 1;
+  }
+
+ private:
+  void note() {
+    ++updates_;
+    if (updates_ == wanted_ / 10) early_ = possessions();
+    if (updates_ != wanted_) return;
+    late_ = possessions();
+    ::kill(command_, SIGKILL);
+    ::waitpid(command_, nullptr, 0);
+  }
+
+  std::unique_ptr<Store> open() {
+    if (path_.empty()) return std::make_unique<CountingStore>(memory_, count_);
+    return std::make_unique<CountingStore>(open_sqlite_store(path_), count_);
+  }
+
+  long wanted_;
+  pid_t command_;
+  std::string path_;
+  long updates_ = 0;
+  Possessions early_, late_;
+  std::function<void()> count_ = [this] { note(); };
+  MemoryStore memory_;
+  SystemClock clock_;
+  HostOptions options_;
+  World world_{clock_,
+               [this](const std::string&) { return open(); },
+               [this](const std::string&, const std::optional<Sharing>&) { return open(); },
+               [](const ProbeChoice&) -> std::unique_ptr<Probe> { return nullptr; },
+               [](const ProbeChoice&) -> std::optional<Observation> { return std::nullopt; },
+               [] { return Inventory{}; },
+               [](const std::string&, int) {}};
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const long count = argc > 1 ? std::atol(argv[1]) : 0;
+  if (count < 100) {
+    std::fprintf(stderr, "usage: heartbeats COUNT [FOLDER]     at least 100\n");
+    return 2;
+  }
+  try {
+    return Scene(count, argc > 2 ? argv[2] : "").live();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "heartbeats: %s\n", error.what());
+    return 1;
+  }
+}
