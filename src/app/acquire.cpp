@@ -128,10 +128,12 @@ class Waiter {
     const Observation* seen = looked ? &observation_ : nullptr;
     pool_ = update_pool(host_, seen, [&](Pool& pool, const Instant& now) {
       if (is_in(pool)) return;
-      request_.enqueued = request_.last_heartbeat = now;
-      enqueue(pool, request_);
+      const bool is_new = request_.enqueued == Instant{};
+      request_.last_heartbeat = now;
+      if (is_new) request_.enqueued = now;
+      is_new ? enqueue(pool, request_) : rejoin(pool, request_);
       // Its place, should it have to be given back there.
-      request_.arrival = pool.queue.back().arrival;
+      request_.arrival = find_request(pool, request_.id)->arrival;
       if (options_.nonblock) grant_or_leave(pool, now);
     });
     has_joined_ = true;
@@ -173,7 +175,7 @@ class Waiter {
       }
     }
     is_fresh_ = true;
-    if (is_usable(held)) return Granted{held, observation_, pool_};
+    if (is_usable(held)) return Granted{held, observation_, pool_, request_.enqueued};
     pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
       if (const Reservation* mine = find_reservation(pool, request_.id)) {
         give_back_to(pool, Reservation(*mine));

@@ -8,35 +8,39 @@
 namespace chg {
 namespace {
 
-enum class Found { Yes, No, NoPool };
-
-Found try_change(Host& host, Reservation& own, const std::optional<Reservation>& lost,
-                 const Change& change) {
-  Found found = Found::NoPool;
+// Missing: the reservation is not there, and is not brought back.
+std::optional<OwnChange> try_change(Host& host, Reservation& own, Job job,
+                                    const std::optional<Reservation>& lost, const Change& change) {
+  std::optional<OwnChange> result;
   const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
-    found = Found::NoPool;
+    result = OwnChange::NoPool;
     if (changed.gpus.empty()) return;
-    if (lost && !is_known(changed, own)) restore(changed, *lost);
-    if (find_reservation(changed, own.id) == nullptr && lost) return;
-    found = lost || is_known(changed, own) ? Found::Yes : Found::No;
-    if (found == Found::Yes) change(changed, now);
+    result.reset();
+    if (!is_known(changed, own)) {
+      if (!lost) return;
+      result = OwnChange::Taken;
+      if (job == Job::NotBegun && !is_whole(changed, *lost)) return;
+      restore(changed, *lost);
+      result = OwnChange::NoPool;
+      if (find_reservation(changed, own.id) == nullptr) return;
+    }
+    result = OwnChange::Made;
+    change(changed, now);
   });
   const Reservation* held = find_reservation(pool, own.id);
-  if (found == Found::Yes && held != nullptr) own = *held;
-  return found;
+  if (result == OwnChange::Made && held != nullptr) own = *held;
+  return result;
 }
 
 }  // namespace
 
-OwnChange change_own(Host& host, Reservation& own, bool is_alive, const Change& change) {
-  Found found = try_change(host, own, std::nullopt, change);
-  if (found == Found::No) {
-    // Read after the pool: an end takes the reservation away and writes its record at one moment.
-    const auto lost = to_restore(own, host.store().history(own.started.wall), is_alive);
-    if (!lost) return OwnChange::Ended;
-    found = try_change(host, own, lost, change);
-  }
-  return found == Found::NoPool ? OwnChange::NoPool : OwnChange::Made;
+OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change) {
+  if (const auto result = try_change(host, own, job, std::nullopt, change)) return *result;
+  // Read after the pool: an end takes the reservation away and writes its record at one moment.
+  const std::vector<UsageRecord> history = host.store().history(own.started.wall);
+  const auto lost = to_restore(own, history, job != Job::Over);
+  if (!lost) return OwnChange::Ended;
+  return try_change(host, own, job, lost, change).value_or(OwnChange::Ended);
 }
 
 Error lost_pool() {

@@ -13,14 +13,21 @@ namespace chg {
 enum class OwnChange {
   Made,
   Ended,   ///< somebody has ended the reservation; nothing was changed
+  Taken,   ///< somebody else has got GPUs of a job that has not begun; nothing was changed
   NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
+};
+
+/// The job that a reservation stands for, as the one knows who answers for it.
+enum class Job {
+  NotBegun,  ///< it may begin only when it has all its GPUs
+  GoesOn,    ///< whatever others believe
+  Over,
 };
 
 /// Applies `change` to the pool, in which `own` is a reservation with the GPUs that it has. When it
 /// is not there although nobody has ended it, it is brought back before (core/restore.h).
-/// `is_alive`: whether the job that it stands for goes on, whatever others believe.
 /// `own` is what the caller knows of it, and is brought up to date.
-OwnChange change_own(Host& host, Reservation& own, bool is_alive,
+OwnChange change_own(Host& host, Reservation& own, Job job,
                      const std::function<void(Pool&, const Instant& now)>& change);
 
 /// For those who can't go on without the pool. Passing: an administrator may set it up again.

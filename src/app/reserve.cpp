@@ -25,10 +25,15 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     throw;
   }
   const OwnChange made =
-      change_own(host, granted->reservation, true, [&](Pool& changed, const Instant& now) {
+      change_own(host, granted->reservation, Job::NotBegun, [&](Pool& changed, const Instant& now) {
         claim(changed, granted->reservation.id, *request.duration, now);
       });
   if (made == OwnChange::NoPool) throw lost_pool();
+  if (made == OwnChange::Taken) {
+    throw Error(ErrorKind::Failed,
+                "the store lost the reservation, and somebody else has got its GPUs",
+                "see who: canhazgpu status; and reserve again");
+  }
   if (made == OwnChange::Ended) return NotGranted{NotGranted::Why::Cancelled, std::nullopt, 0};
   return acquired;
 }

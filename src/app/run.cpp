@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "app/pool_update.h"
+#include "app/own_reservation.h"
 #include "app/supervise.h"
 #include "app/visibility.h"
 #include "base/error.h"
@@ -20,9 +20,9 @@ namespace chg {
 namespace {
 
 // The command never started: it leaves no trace.
-void forget(Host& host, const std::string& id) {
-  update_pool(host, nullptr, [&](Pool& pool, const Instant&) {
-    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+OwnChange forget(Host& host, Reservation own) {
+  return change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
+    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
   });
 }
 
@@ -30,12 +30,13 @@ Variables variables_or_forget(Host& host, const Granted& granted) {
   try {
     return command_variables(granted);
   } catch (const Error&) {
-    forget(host, granted.reservation.id);
+    forget(host, granted.reservation);
     throw;
   }
 }
 
-void start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
+// False when the store has lost the reservation, and somebody else has got GPUs of it.
+bool start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
                       const RunCommand& command) {
   const Supervision supervision{
       held, held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
@@ -47,9 +48,10 @@ void start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
     start_detached(
         title, [&](const std::function<void()>& ready) { supervise(host, supervision, ready); });
   } catch (const Error&) {
-    forget(host, held.id);
+    if (forget(host, held) == OwnChange::Taken) return false;
     throw;
   }
+  return true;
 }
 
 }  // namespace
@@ -57,17 +59,23 @@ void start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
 NotGranted run(Host& host, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted) {
-  // Held back until the supervisor is there; a signal that came in between then ends this process,
-  // and the supervisor gives the GPUs back.
-  std::optional<SignalWatch> signals;
-  const Acquired acquired = acquire(host, signals, request, options.acquire, listener);
-  if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
-  const auto& granted = std::get<Granted>(acquired);
-  on_granted(granted.reservation);
-  const Variables variables = variables_or_forget(host, granted);
-  start_supervisor(host, granted.reservation, options, command);
-  signals.reset();
-  become(command.file, command.arguments, variables);
+  Request wanted = request;
+  while (true) {
+    // Held back until the supervisor is there; a signal that came in between then ends this
+    // process, and the supervisor gives the GPUs back.
+    std::optional<SignalWatch> signals;
+    const Acquired acquired = acquire(host, signals, wanted, options.acquire, listener);
+    if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
+    const auto& granted = std::get<Granted>(acquired);
+    const Variables variables = variables_or_forget(host, granted);
+    if (start_supervisor(host, granted.reservation, options, command)) {
+      on_granted(granted.reservation);
+      signals.reset();
+      become(command.file, command.arguments, variables);
+    }
+    // Back to its place.
+    wanted.enqueued = granted.enqueued;
+  }
 }
 
 }  // namespace chg

@@ -53,7 +53,7 @@ class Supervisor {
       keep_for_leftovers();
     }
     persist([&] {
-      change_own(host_, own_, false, [&](Pool& pool, const Instant& now) {
+      change_own(host_, own_, Job::Over, [&](Pool& pool, const Instant& now) {
         const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
         end_reservation(pool, own_.id, now, end);
       });
@@ -64,13 +64,14 @@ class Supervisor {
  private:
   void record() {
     const ProcessIdentity self = self_identity();
-    const OwnChange made = change_own(host_, own_, true, [&](Pool& pool, const Instant& now) {
-      Reservation& held = *find_reservation(pool, own_.id);
-      held.supervisor = self;
-      held.last_heartbeat = now;
-    });
+    const OwnChange made =
+        change_own(host_, own_, Job::NotBegun, [&](Pool& pool, const Instant& now) {
+          Reservation& held = *find_reservation(pool, own_.id);
+          held.supervisor = self;
+          held.last_heartbeat = now;
+        });
     if (made == OwnChange::NoPool) throw lost_pool();
-    if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+    if (made != OwnChange::Made) throw Error(ErrorKind::Failed, "the reservation is gone");
   }
 
   void watch_command() {
@@ -140,9 +141,9 @@ class Supervisor {
     }
     try {
       if (!loss_) loss_ = host_.store().subscribe_to_loss();
-      const OwnChange made = change_own(
-          host_, own_, is_watched_alive(),
-          [&](Pool& pool, const Instant& now) { change(*find_reservation(pool, own_.id), now); });
+      const OwnChange made = change_own(host_, own_, job(), [&](Pool& pool, const Instant& now) {
+        change(*find_reservation(pool, own_.id), now);
+      });
       if (made == OwnChange::NoPool) throw lost_pool();
       is_over_ = made == OwnChange::Ended;
       pause_ = Duration::zero();
@@ -154,8 +155,9 @@ class Supervisor {
   }
 
   // Whether the command goes on, whatever others may have concluded from its silence.
-  bool is_watched_alive() const {
-    return command_ && !wait_ready({command_.get()}, Duration::zero())[0];
+  Job job() const {
+    const bool has_ended = !command_ || wait_ready({command_.get()}, Duration::zero())[0];
+    return has_ended ? Job::Over : Job::GoesOn;
   }
 
   // Returns when nothing of the job is left on its GPUs. What lives but does not use them is no

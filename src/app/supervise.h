@@ -20,8 +20,8 @@ struct Supervision {
 /// Records this process as the supervisor of the reservation, calls `ready`, and then waits for the
 /// command to end, with heartbeats and the timeout; then deals with what it left on its GPUs, and
 /// gives them back. A reservation that the store has lost is brought back as soon as the store is
-/// there again. Throws Error before `ready` when the reservation was ended, or can't be written for
-/// half a minute; after it, failures of the store are tried again until they pass.
+/// there again. Throws Error before `ready` when the reservation was ended or taken, or can't be
+/// written for half a minute; after it, failures of the store are tried again until they pass.
 void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready);
 
 }  // namespace chg

@@ -44,6 +44,14 @@ bool is_known(const Pool& pool, const Reservation& remembered) {
          held->started == remembered.started && held->supervisor == remembered.supervisor;
 }
 
+bool is_whole(const Pool& pool, const Reservation& remembered) {
+  const std::vector<int> all = all_gpus(remembered);
+  return std::all_of(all.begin(), all.end(), [&](int index) {
+    const Reservation* owner = reservation_of(pool, index);
+    return find_gpu(pool, index) != nullptr && (owner == nullptr || owner->id == remembered.id);
+  });
+}
+
 void restore(Pool& pool, const Reservation& remembered) {
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == remembered.id; });
   std::erase_if(pool.reservations,

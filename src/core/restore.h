@@ -22,6 +22,9 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
 /// lost. An older state may have one that was granted to its request anew.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
+/// Whether nobody else has any of its GPUs, and the pool has them all.
+bool is_whole(const Pool& pool, const Reservation& remembered);
+
 /// Brings a reservation back, with those of its GPUs that nobody else has by now; the others are
 /// lost. What an older state says of it (that it still waits, or has other GPUs) is forgotten.
 /// Nothing comes back that has no GPU in this pool.

@@ -1,6 +1,7 @@
 """A pool in a Redis: a private server on a socket in the pool's directory, started and ended by each
 test."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,18 +26,19 @@ def free_port():
 class RedisServer:
     """Keeps its data in its directory over a restart, whatever ends it."""
 
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, port=0):
         self.directory = directory
         self.directory.mkdir(exist_ok=True)
         self.socket = self.directory / "redis.sock"
-        self.options = options
+        self.options = ["--port", str(port), *options]
+        self.port = port
         self.process = None
         self.start()
 
     def start(self):
         self.socket.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "777",
+            ["redis-server", "--unixsocket", self.socket, "--unixsocketperm", "777",
              "--appendonly", "yes", "--appendfsync", "always", "--save", "",
              "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--dir",
              self.directory, *self.options],
@@ -81,13 +83,74 @@ class RedisServer:
         return port
 
 
+    def is_master(self):
+        return self.command("ROLE")[0] == "master"
+
+    def sees_replica(self):
+        return "state=online" in "\n".join(self.command("INFO", "replication"))
+
+
+class Sentinel:
+    """Watches two servers and makes the other one the master when one is away for a second."""
+
+    name = "gpus"
+
+    def __init__(self, directory, servers):
+        self.servers = servers
+        self.port = free_port()
+        self.file = directory / "sentinel.conf"
+        self.file.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {directory}\n"
+            f"sentinel monitor {self.name} 127.0.0.1 {servers[0].port} 1\n"
+            f"sentinel down-after-milliseconds {self.name} 1000\n"
+            f"sentinel failover-timeout {self.name} 3000\n")
+        self.process = subprocess.Popen(["redis-server", self.file, "--sentinel"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        servers[1].command("REPLICAOF", "127.0.0.1", str(servers[0].port))
+        wait_for(servers[0].sees_replica, "the replica", step=0.02)
+        wait_for(lambda: self.knows("slaves", "slave"), "the Sentinel to know both", step=0.05)
+
+    def command(self, *words):
+        result = subprocess.run(["redis-cli", "-p", str(self.port), *words],
+                                stdout=subprocess.PIPE, timeout=PATIENCE)
+        return result.stdout.decode().splitlines()
+
+    def knows(self, what, flags):
+        lines = self.command("SENTINEL", what, self.name)
+        return flags in lines
+
+    def master(self):
+        """The server that it names."""
+        address = self.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)
+        return next((one for one in self.servers if address and one.port == int(address[1])), None)
+
+    def fail_over(self):
+        """Makes the other one the master; returns at once. False when it can't now."""
+        return self.command("SENTINEL", "FAILOVER", self.name) == ["OK"]
+
+    def await_settled(self, timeout=PATIENCE):
+        """Until one is the master, and the other follows it."""
+        def is_settled():
+            master = self.master()
+            return master and master.is_master() and master.sees_replica()
+
+        wait_for(is_settled, "a master with a replica", timeout, step=0.1)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class RedisPool(Pool):
     def __init__(self, directory, binaries):
         super().__init__(directory, binaries)
+        self.environment["CANHAZGPU_FAKE_FILE"] = str(self.gpus_file)
+        self.start_servers()
+
+    def start_servers(self):
         self.server = RedisServer(self.directory / "redis")
         self.socket = self.server.socket
         self.environment["CANHAZGPU_STORE"] = f"redis+unix://{self.socket}"
-        self.environment["CANHAZGPU_FAKE_FILE"] = str(self.gpus_file)
 
     def redis(self, *words):
         return self.server.command(*words)
@@ -122,16 +185,51 @@ class RedisPool(Pool):
         self.server.kill()
 
 
-@pytest.fixture
-def empty(binaries):
+class SentinelPool(RedisPool):
+    """On whichever of two servers a Sentinel calls the master."""
+
+    def start_servers(self):
+        self.servers = [RedisServer(self.directory / name, port=free_port())
+                        for name in ("first", "second")]
+        self.sentinel = Sentinel(self.directory, self.servers)
+        self.environment["CANHAZGPU_STORE"] = \
+            f"redis-sentinel://127.0.0.1:{self.sentinel.port}/{self.sentinel.name}"
+
+    @property
+    def server(self):
+        return self.sentinel.master()
+
+    def close(self):
+        Pool.close(self)
+        self.sentinel.kill()
+        for server in self.servers:
+            server.go_on()
+            server.kill()
+
+
+@contextlib.contextmanager
+def temporary(kind, binaries):
     directory = tempfile.mkdtemp(prefix="canhazgpu-e2e-")
     os.chmod(directory, 0o755)
-    pool = RedisPool(directory, binaries)
+    pool = kind(directory, binaries)
     try:
         yield pool
     finally:
         pool.close()
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def empty(binaries):
+    with temporary(RedisPool, binaries) as pool:
+        yield pool
+
+
+@pytest.fixture
+def watched(binaries):
+    with temporary(SentinelPool, binaries) as pool:
+        pool.admin()
+        yield pool
 
 
 @pytest.fixture

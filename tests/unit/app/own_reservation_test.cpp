@@ -28,8 +28,8 @@ class OwnReservation : public ::testing::Test {
     app_.save();
   }
 
-  OwnChange note(const std::string& text, bool is_alive = true) {
-    return change_own(app_.host, own_, is_alive, [&](Pool& pool, const Instant&) {
+  OwnChange note(const std::string& text, Job job = Job::GoesOn) {
+    return change_own(app_.host, own_, job, [&](Pool& pool, const Instant&) {
       find_reservation(pool, "run")->note = text;
     });
   }
@@ -67,9 +67,27 @@ TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
     Instant ended = app_.scene.ago(minutes(10));
     end_reservation(pool, "run", ended, End::Lost);
   });
-  EXPECT_EQ(note("a", false), OwnChange::Ended);
-  EXPECT_EQ(note("a", true), OwnChange::Made);
+  EXPECT_EQ(note("a", Job::Over), OwnChange::Ended);
+  EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
   EXPECT_EQ(own_.started, app_.scene.ago(minutes(10)));
+}
+
+TEST_F(OwnReservation, DoesNotBeginOnLessThanAllItsGpus) {
+  forget();
+  app_.scene.hold({.id = "bobs", .uid = kBob, .gpus = {1}, .holder = 1});
+  app_.scene.pool.reservations.front().holder = self_identity();
+  app_.save();
+  EXPECT_EQ(note("a", Job::NotBegun), OwnChange::Taken);
+  EXPECT_EQ(app_.store.read().reservations.size(), 1U);
+  EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
+  EXPECT_EQ(own_.gpus, Gpus{0});
+  EXPECT_EQ(own_.lost, Gpus{1});
+}
+
+TEST_F(OwnReservation, BeginsWhenNobodyElseHasItsGpus) {
+  forget();
+  EXPECT_EQ(note("a", Job::NotBegun), OwnChange::Made);
+  EXPECT_EQ(own_.gpus, (Gpus{0, 1}));
 }
 
 TEST_F(OwnReservation, WaitsForAPoolThatIsNotThere) {

@@ -103,6 +103,18 @@ TEST_F(Restore, TakesNothingFromAnother) {
   EXPECT_EQ(found()->lost, Gpus{0});
 }
 
+TEST_F(Restore, IsWholeWhileNobodyElseHasAnyOfItsGpus) {
+  EXPECT_TRUE(is_whole(scene_.pool, run_));
+  restore(scene_.pool, run_);
+  EXPECT_TRUE(is_whole(scene_.pool, run_));
+  scene_.pool.reservations.clear();
+  hold_bobs({1, 2});
+  EXPECT_FALSE(is_whole(scene_.pool, run_));
+  scene_.end("bobs");
+  scene_.pool.gpus.erase(scene_.pool.gpus.begin());
+  EXPECT_FALSE(is_whole(scene_.pool, run_));
+}
+
 TEST_F(Restore, StaysKnownWhenItHasLostAll) {
   hold_bobs({0, 1});
   restore(scene_.pool, run_);
