@@ -20,8 +20,8 @@ namespace chg {
 namespace {
 
 // The command never started: it leaves no trace.
-OwnChange forget(Host& host, Reservation own) {
-  return change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
+void forget(Host& host, Reservation own) {
+  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
     std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
   });
 }
@@ -47,8 +47,9 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
   try {
     start_detached(
         title, [&](const std::function<void()>& ready) { supervise(host, supervision, ready); });
-  } catch (const Error&) {
-    if (forget(host, held) == OwnChange::Taken) return false;
+  } catch (const Error& error) {
+    forget(host, held);
+    if (error.kind() == ErrorKind::Unavailable) return false;
     throw;
   }
   return true;

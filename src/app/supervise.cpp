@@ -71,7 +71,11 @@ class Supervisor {
           held.last_heartbeat = now;
         });
     if (made == OwnChange::NoPool) throw lost_pool();
-    if (made != OwnChange::Made) throw Error(ErrorKind::Failed, "the reservation is gone");
+    if (made == OwnChange::Taken) {
+      throw Error(ErrorKind::Unavailable,
+                  "the store lost the reservation, and another has its GPUs");
+    }
+    if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
   }
 
   void watch_command() {

@@ -47,6 +47,14 @@ bool means_redis(const Config& config) {
 
 // What the URL leaves open, the keys of the section say.
 RedisAddress redis_address(const Config& config) {
+  if (config.flag("redis.tls")) {
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("invalid redis.tls 'true' (from {}): TLS is not available in this version",
+                    printable(config.origin("redis.tls").text)),
+        "leave it out, and reach the Redis by a Unix socket, a trusted network or a tunnel "
+        "(stunnel)");
+  }
   RedisAddress address;
   const auto url = config.text("store");
   if (url && is_redis_url(*url) && !means_redis(config)) {

@@ -80,6 +80,7 @@ std::vector<Key> redis_keys() {
       plain("redis.socket", Path, "its Unix socket, instead of host and port"),
       plain("redis.username", Text, "its user, if not the default one"),
       std::move(password),
+      flag("redis.tls", "refused when true: this version speaks no TLS"),
       plain("redis.prefix", Text, "what its keys begin with, if not canhazgpu"),
       number("redis.replicas", 0, 0, 100,
              "how many replicas must know of a run or a reservation before it begins"),

@@ -54,7 +54,8 @@ void leave_everything(int keep_fd) {
 
 constexpr char kReady = '\0';
 
-// The life of the detached process. Says kReady when it is, or else in words why it never will be.
+// The life of the detached process. Says kReady when it is, or else the kind of error and in words
+// why it never will be.
 [[noreturn]] void live(const std::string& title, UniqueFd report,
                        const std::function<void(const std::function<void()>&)>& body) {
   const auto say = [&](std::string_view text) {
@@ -67,10 +68,16 @@ constexpr char kReady = '\0';
     show_title(title);
     body([&] { say(std::string_view(&kReady, 1)); });
   } catch (const std::exception& error) {
-    if (report) say(error.what());
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const ErrorKind kind = known == nullptr ? ErrorKind::Failed : known->kind();
+    if (report) say(static_cast<char>(kind) + std::string(error.what()));
     _exit(1);
   }
   _exit(0);
+}
+
+[[noreturn]] void refuse_start(ErrorKind kind, std::string_view why) {
+  throw Error(kind, fmt::format("cannot start the supervisor of the run: {}", why));
 }
 
 void await_ready(const UniqueFd& report) {
@@ -80,9 +87,9 @@ void await_ready(const UniqueFd& report) {
     size = ::read(report.get(), text.data(), text.size());
   } while (size < 0 && errno == EINTR);
   if (size > 0 && text[0] == kReady) return;
-  const std::string why =
-      size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "it ended at once";
-  throw Error(ErrorKind::Failed, "cannot start the supervisor of the run: " + why);
+  if (size <= 0) refuse_start(ErrorKind::Failed, "it ended at once");
+  refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])),
+               std::string_view(text.data() + 1, static_cast<std::size_t>(size) - 1));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ void remember_arguments(int argc, char** argv);
 /// double-forked, so that this process never sees an unknown child), which runs `body` and ends. It
 /// has this process's environment, but does not show it in /proc: it is no part of any job.
 /// `body` calls `ready` when it has done what has to be done first; until then this function waits.
-/// What `body` throws before that is thrown here as Error(Failed).
+/// What `body` throws before that is thrown here, of the same kind.
 /// REQUIRES: one thread, and no open store or pidfd that both would use.
 void start_detached(const std::string& title,
                     const std::function<void(const std::function<void()>& ready)>& body);

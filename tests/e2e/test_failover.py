@@ -83,6 +83,7 @@ def test_no_gpu_is_given_twice_by_a_failover_that_loses_changes(watched, loses):
     where that is asked for."""
     pool = watched
     first, second = pool.servers
+    wait_for(lambda: second.command("GET", "canhazgpu:gpu_count") == ["8"], "the replica's copy")
     second.stop()
     env = {"CANHAZGPU_REDIS_REPLICAS": "0" if loses else "1"}
     run = pool.popen("run", "--gpus", "8", "--", *READ_LINE, stdin=subprocess.PIPE, env=env)

@@ -239,3 +239,11 @@ def test_gives_no_gpu_out_twice(pool):
                        if own["gpu"] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
     assert took / ideal <= 6 or IS_SANITIZED
+
+
+def test_refuses_tls_instead_of_speaking_in_clear(pool):
+    assert_error(pool.run("status", env={"CANHAZGPU_REDIS_TLS": "true"}), 2,
+                 "TLS is not available in this version", "stunnel")
+    assert_error(pool.run("--store", "rediss://localhost", "status"), 2,
+                 "TLS is not available in this version")
+    assert len(pool.status(env={"CANHAZGPU_REDIS_TLS": "false"})) == 8

@@ -201,7 +201,7 @@ TEST_F(Detached, FailsWithWhatIsThrownBeforeItIsReady) {
     });
     return std::string("started");
   });
-  EXPECT_TRUE(said.starts_with("error 1: ")) << said;
+  EXPECT_TRUE(said.starts_with("error 77: ")) << said;
   EXPECT_NE(said.find("the store is full"), std::string::npos) << said;
 }
 
