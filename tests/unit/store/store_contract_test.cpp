@@ -379,6 +379,13 @@ TEST_P(StoreContract, ReaderThatFollowsTheBellSeesTheLastChange) {
   EXPECT_TRUE(woken) << "a change was missed";
 }
 
+TEST_P(StoreContract, TellsTheProviderAlone) {
+  EXPECT_EQ(store_.provider(), "");
+  other_.update([](Pool& pool) { pool = full_pool(); });
+  EXPECT_EQ(store_.provider(), full_pool().provider);
+  EXPECT_NE(store_.provider(), "");
+}
+
 TEST_P(StoreContract, ReadIsOneStateOfThePool) {
   std::atomic<bool> done = false;
   std::thread writer([&] {
