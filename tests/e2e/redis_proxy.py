@@ -16,7 +16,8 @@ class HoldingProxy:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen()
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def serve(self):
         while True:
@@ -55,4 +56,7 @@ class HoldingProxy:
 
     def close(self):
         self.let_go()
+        # Wakes whoever accepts; closing alone would leave it with a number that is given away anew.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
