@@ -40,6 +40,8 @@ struct Overview {
   std::vector<Decision> waiting;
   std::optional<Instant> observed =
       {};  ///< when the readings were taken; missing when there are none
+  /// The host, where it is another than this one: its GPUs were not looked at.
+  std::string elsewhere = {};
 };
 
 /// When the probe failed, for the reason `probe_failure`, `observation` is the last good one, or
@@ -57,6 +59,7 @@ struct QueueEntry {
 struct QueueOverview {
   Instant now;
   std::vector<QueueEntry> entries;  ///< in order of arrival
+  std::string elsewhere = {};       ///< as in Overview
 };
 
 QueueOverview queue_overview(const Pool& pool, const Instant& now);

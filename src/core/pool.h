@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "core/account.h"
+#include "core/host_identity.h"
 #include "core/process_identity.h"
 
 namespace chg {
@@ -125,6 +126,7 @@ struct Pool {
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   std::uint64_t next_arrival = 1;
+  HostIdentity host;  ///< whose GPUs these are; empty in a pool that the Go program has set up
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival

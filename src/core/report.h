@@ -26,6 +26,7 @@ struct Report {
   double total_gpu_hours = 0;
   int total_reservations = 0;
   int unique_users = 0;
+  std::string elsewhere = {};  ///< the host, where it is another than this one
 };
 
 /// Sums what lies between `from` and `to`. Reservations that go on count up to `to`, or to the end

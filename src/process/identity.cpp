@@ -64,6 +64,16 @@ std::optional<ProcessIdentity> identity_of(int pid) {
   return ProcessIdentity{host_name(), boot_id(), own_pid_namespace(), pid, stat->start_ticks};
 }
 
+HostIdentity this_host() { return {host_name(), boot_id()}; }
+
+bool knows_host_name() {
+  // The inode of the namespace of names that the kernel begins with (PROC_UTS_INIT_INO in proc_ns.h
+  // of Linux).
+  constexpr std::uint64_t kFirstNamesNamespace = 0xEFFFFFFE;
+  struct stat file {};
+  return stat("/proc/self/ns/uts", &file) == 0 && file.st_ino == kFirstNamesNamespace;
+}
+
 ProcessIdentity self_identity() {
   const auto identity = identity_of(getpid());
   if (!identity) {

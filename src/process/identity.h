@@ -5,12 +5,19 @@
 
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
+#include "core/host_identity.h"
 #include "core/process_identity.h"
 
 namespace chg {
 
 /// Who this process is. After a fork, ask again.
 ProcessIdentity self_identity();
+
+/// The host that this process runs on, under the name that it is seen by from here.
+HostIdentity this_host();
+
+/// Whether that is the host's own name, and not one that a container was given.
+bool knows_host_name();
 
 /// Who the process with this pid of our own pid namespace is; missing when there is none.
 std::optional<ProcessIdentity> identity_of(int pid);

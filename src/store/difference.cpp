@@ -46,7 +46,8 @@ Difference difference(const Pool& before, const Pool& after) {
   Difference result;
   result.host_changed =
       before.provider != after.provider || before.admin_group != after.admin_group ||
-      before.creator_uid != after.creator_uid || before.next_arrival != after.next_arrival;
+      before.creator_uid != after.creator_uid || before.next_arrival != after.next_arrival ||
+      before.host != after.host;
   result.cancelled_changed = before.cancelled != after.cancelled;
   bool news = result.host_changed || result.cancelled_changed || !after.ended.empty();
   compare(

@@ -12,7 +12,7 @@ struct Difference {
   bool is_empty = true;
   bool heartbeats_only = true;  ///< nothing that anybody waits for
   bool manual_changed = false;  ///< a claimed manual reservation came, went, or changed
-  bool host_changed = false;    ///< provider, admin group, creator or the next arrival
+  bool host_changed = false;    ///< provider, admin group, creator, next arrival or host
   bool cancelled_changed = false;
   bool run_began = false;  ///< the supervisor of a run was recorded: its command is about to start
   std::vector<const Gpu*> gpus_written;

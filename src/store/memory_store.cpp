@@ -1,6 +1,7 @@
 #include "store/memory_store.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -83,12 +84,22 @@ Pool MemoryStore::read() {
   return pool_;
 }
 
-std::vector<UsageRecord> MemoryStore::history(WallTime from) {
+std::unique_ptr<HistoryReader> MemoryStore::read_history(WallTime from) {
+  class Once final : public HistoryReader {
+   public:
+    std::vector<UsageRecord> records;
+    std::vector<UsageRecord> next() override { return std::exchange(records, {}); }
+  };
+  auto reader = std::make_unique<Once>();
   const std::lock_guard lock(mutex_);
-  std::vector<UsageRecord> records;
-  std::copy_if(history_.begin(), history_.end(), std::back_inserter(records),
+  std::copy_if(history_.begin(), history_.end(), std::back_inserter(reader->records),
                [&](const UsageRecord& record) { return record.ended >= from; });
-  return records;
+  return reader;
+}
+
+void MemoryStore::forget_history() {
+  const std::lock_guard lock(mutex_);
+  history_.clear();
 }
 
 }  // namespace chg

@@ -12,7 +12,8 @@ class MemoryStore final : public Store {
  public:
   void update(const std::function<void(Pool&)>& change) override;
   Pool read() override;
-  std::vector<UsageRecord> history(WallTime from) override;
+  std::unique_ptr<HistoryReader> read_history(WallTime from) override;
+  void forget_history() override;
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override;
   std::unique_ptr<Subscription> subscribe_to_changes() override;
   std::string location() const override { return "memory"; }

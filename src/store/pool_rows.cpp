@@ -77,13 +77,16 @@ std::string as_text(std::string_view text) { return std::string(text); }
 
 void read_host(SQLite::Database& database, Pool& pool) {
   SQLite::Statement select(database,
-                           "SELECT provider, admin_group, creator_uid, next_arrival FROM host");
+                           "SELECT provider, admin_group, creator_uid, next_arrival, name, boot_id "
+                           "FROM host");
   if (!select.executeStep()) return;
   Row row(select);
   pool.provider = row.text();
   pool.admin_group = row.text();
   pool.creator_uid = static_cast<std::uint32_t>(row.number());
   pool.next_arrival = static_cast<std::uint64_t>(row.number());
+  pool.host.name = row.text();
+  pool.host.boot_id = row.text();
 }
 
 std::optional<Obstacle> read_obstacle(Row& row) {
@@ -301,9 +304,10 @@ std::string read_provider(SQLite::Database& database) {
 
 void write_difference(SQLite::Database& database, const Pool& after, const Difference& what) {
   if (what.host_changed) {
-    SQLite::Statement insert(database, "INSERT OR REPLACE INTO host VALUES (1,?,?,?,?)");
+    SQLite::Statement insert(database, "INSERT OR REPLACE INTO host VALUES (1,?,?,?,?,?,?)");
     Binder(insert) << after.provider << after.admin_group << after.creator_uid
-                   << static_cast<std::int64_t>(after.next_arrival);
+                   << static_cast<std::int64_t>(after.next_arrival) << after.host.name
+                   << after.host.boot_id;
     insert.exec();
   }
   write_gpus(database, what);
@@ -313,15 +317,20 @@ void write_difference(SQLite::Database& database, const Pool& after, const Diffe
   append_history(database, after.ended);
 }
 
-std::vector<UsageRecord> read_history(SQLite::Database& database, WallTime from) {
-  SQLite::Statement select(
-      database,
-      "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
-      "FROM usage WHERE ended >= ? ORDER BY ended, rowid");
-  Binder(select) << text_codec::write(from);
+HistoryRows::HistoryRows(SQLite::Database& database, WallTime from)
+    : select_(std::make_unique<SQLite::Statement>(
+          database,
+          "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
+          "FROM usage WHERE ended >= ? ORDER BY ended, rowid")) {
+  Binder(*select_) << text_codec::write(from);
+}
+
+HistoryRows::~HistoryRows() = default;
+
+std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
   std::vector<UsageRecord> records;
-  while (select.executeStep()) {
-    Row row(select);
+  while (records.size() < count && !select_->isDone() && select_->executeStep()) {
+    Row row(*select_);
     UsageRecord record;
     record.reservation_id = row.text();
     record.gpu = row.integer();

@@ -1,6 +1,7 @@
 // The pool as rows of schema.sql.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,8 @@
 
 namespace SQLite {
 class Database;
-}
+class Statement;
+}  // namespace SQLite
 
 namespace chg {
 
@@ -23,7 +25,17 @@ std::string read_provider(SQLite::Database& database);
 /// read.
 void write_difference(SQLite::Database& database, const Pool& after, const Difference& what);
 
-/// The usage records that ended at or after `from`, oldest end first.
-std::vector<UsageRecord> read_history(SQLite::Database& database, WallTime from);
+/// Reads usage records as Store::read_history does; throws SQLite::Exception.
+class HistoryRows {
+ public:
+  HistoryRows(SQLite::Database& database, WallTime from);
+  ~HistoryRows();
+
+  /// At most `count`; none at the end.
+  std::vector<UsageRecord> next(std::size_t count);
+
+ private:
+  std::unique_ptr<SQLite::Statement> select_;
+};
 
 }  // namespace chg

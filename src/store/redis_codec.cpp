@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "store/redis_json.h"
 #include "store/redis_records.h"
+#include "store/text_codec.h"
 
 namespace chg {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::string_view kGpuField = "gpu:";
 constexpr std::string_view kReservationField = "reservation:";
 constexpr const char* kSettingsField = "settings";
 constexpr const char* kCancelledField = "cancelled";
+constexpr const char* kIdentityField = "identity";
 // Members of ours beside those of the Go program.
 constexpr const char* kIdsMember = "reservation_ids";
 constexpr const char* kOwnMember = "canhazgpu";
@@ -69,6 +71,9 @@ class Decoder {
     }
     if (auto cancelled = record(kCancelledField, redis_records::read_cancelled)) {
       pool.cancelled = std::move(*cancelled);
+    }
+    if (const auto identity = image_.host.find(kIdentityField); identity != image_.host.end()) {
+      pool.host = text_codec::read_host(identity->second);
     }
     // Whoever has set another number of GPUs since then was the Go program.
     const int count = gpu_count();

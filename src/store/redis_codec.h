@@ -4,7 +4,8 @@
 //   PREFIX:gpu_count, :provider, :gpu:N, :queue, :queue:entry:ID, :usage_history_sorted
 //       as the Go program has them (redis_go.h); ours beside its members
 //   PREFIX:host       hash, ours alone: "settings", "cancelled", "gpu:N", "reservation:ID"
-//       (redis_records.h)
+//       (redis_records.h), and "identity" (the host's, as text_codec.h writes it)
+//   canhazgpu:hosts   hash: the name of each host, and where its pool is (registration_of)
 //
 // A reservation of ours has a GPU while the value of that GPU names it ("reservation_ids"): what
 // the Go program takes away is gone. What it reserved, or lets wait, is read from its own values,
@@ -78,6 +79,16 @@ struct RedisWrites {
 /// Go program may end, or get another expiry; everything else of it stays as it is.
 RedisWrites encode_pool(const RedisImage& image, const RedisPool& before, const Pool& after,
                         const Difference& what, const RedisKeys& keys);
+
+/// In which hash hosts are registered, whatever the prefixes of their pools.
+inline constexpr const char* kRedisHosts = "canhazgpu:hosts";
+
+/// The value under the host's name there: where its pool is, how many GPUs it has, when it was
+/// registered, and by which version.
+std::string registration_of(const Pool& pool, const RedisKeys& keys, WallTime now);
+
+/// The prefix of that host's pool; missing for what is no such value.
+std::optional<std::string> registered_prefix(const std::string& registration);
 
 /// The usage records of members of the history, oldest end first; what is no record is left out.
 std::vector<UsageRecord> decode_history(const std::vector<std::string>& members,

@@ -9,6 +9,7 @@
 #include "store/redis_codec.h"
 #include "store/redis_json.h"
 #include "store/redis_records.h"
+#include "store/text_codec.h"
 
 namespace chg {
 namespace {
@@ -58,6 +59,9 @@ class Encoder {
       drop_field("cancelled");
     } else if (what_.cancelled_changed) {
       set_field("cancelled", redis_records::write(after_.cancelled));
+    }
+    if (after_.host != before_.pool.host) {
+      add({"HSET", keys_.host(), "identity", text_codec::write(after_.host)});
     }
     if (after_.provider != before_.pool.provider) {
       set_or_delete(keys_.named("provider"), after_.provider);
@@ -224,6 +228,20 @@ class Encoder {
 RedisWrites encode_pool(const RedisImage& image, const RedisPool& before, const Pool& after,
                         const Difference& what, const RedisKeys& keys) {
   return Encoder(image, before, after, what, keys).encode();
+}
+
+std::string registration_of(const Pool& pool, const RedisKeys& keys, WallTime now) {
+  return to_text(json{{"prefix", redis_json::write_bytes(keys.prefix)},
+                      {"gpus", pool.gpus.size()},
+                      {"registered", to_rfc3339(now)},
+                      {"version", CANHAZGPU_VERSION}});
+}
+
+std::optional<std::string> registered_prefix(const std::string& registration) {
+  const json value = json::parse(registration, nullptr, false);
+  const std::string prefix = redis_json::text_member(value, "prefix");
+  if (prefix.empty()) return std::nullopt;
+  return prefix;
 }
 
 }  // namespace chg

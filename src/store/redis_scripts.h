@@ -55,7 +55,8 @@ return {'loaded', count, redis.call('GET', prefix .. 'provider'), host, gpus,
 /// rights to them before anything is done). ARGV: token, "1" to count the change, "1" if it takes
 /// nothing new and is to be made even where there is no memory, and then lists, each after its
 /// length: what is expected (key, "1" or "0", value), channels to tell, commands
-/// (each a list of words). Returns "done", also when this commit was done before; "lost" when
+/// (each a list of words); and last, without its length, a hash of all pools with a field and its
+/// value, or nothing. Returns "done", also when this commit was done before; "lost" when
 /// nothing was written.
 inline const std::string kCommit = R"lua(
 local at = 0
@@ -89,6 +90,8 @@ for _ = 1, tonumber(take()) do
   redis.call(unpack(words))
 end
 if counts == '1' then redis.call('INCR', KEYS[2]) end
+-- It lies beside the pool: whoever may not write it loses nothing else.
+if at < #ARGV then redis.pcall('HSET', ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) end
 unlock()
 return 'done'
 )lua";

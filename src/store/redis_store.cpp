@@ -113,10 +113,37 @@ RedisImage image_of(RedisReply loaded) {
   return image;
 }
 
+class RedisStore;
+
+// Pages of the history. Redis goes by whole seconds, so the last second of a page is kept until
+// the next one shows that it is complete.
+class RedisHistory final : public HistoryReader {
+ public:
+  RedisHistory(RedisStore& store, WallTime from) : store_(store), from_(from) {}
+
+  std::vector<UsageRecord> next() override;
+
+ private:
+  void read_page();
+
+  RedisStore& store_;
+  WallTime from_;
+  std::string score_;                 ///< of the last member that was read; "": none yet
+  std::vector<std::string> members_;  ///< read, and not given yet
+  std::size_t of_score_ = 0;          ///< how many of them, at the end, have that score
+  bool at_end_ = false;
+};
+
 class RedisStore final : public Store {
  public:
-  explicit RedisStore(const RedisAddress& address)
-      : address_(address), keys_{address.prefix}, go_watch_(std::make_shared<GoWatch>()) {}
+  using Link = std::shared_ptr<std::unique_ptr<RedisConnection>>;
+
+  explicit RedisStore(const RedisAddress& address,
+                      Link connection = std::make_shared<Link::element_type>())
+      : address_(address),
+        keys_{address.prefix},
+        go_watch_(std::make_shared<GoWatch>()),
+        connection_(std::move(connection)) {}
 
   void update(const std::function<void(Pool&)>& change) override {
     const BootTime until = monotonic_now() + kPatience;
@@ -139,15 +166,26 @@ class RedisStore final : public Store {
     return decode(image).pool.provider;
   }
 
-  std::vector<UsageRecord> history(WallTime from) override {
-    const std::string begin =
-        from == WallTime::min() ? "-inf" : fmt::to_string(redis_json::unix_seconds(from));
-    const RedisReply reply = ask({"ZRANGEBYSCORE", keys_.history(), begin, "+inf"});
-    std::vector<std::string> members;
-    for (const RedisReply& member : reply.elements) members.push_back(member.text);
-    std::vector<UsageRecord> records = decode_history(members, uid_of_);
-    std::erase_if(records, [&](const UsageRecord& record) { return record.ended < from; });
-    return records;
+  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
+    return std::make_unique<RedisHistory>(*this, from);
+  }
+
+  void forget_history() override { ask({"UNLINK", keys_.history()}); }
+
+  std::vector<Neighbour> neighbours() override {
+    const RedisReply reply = ask({"HGETALL", kRedisHosts});
+    std::map<std::string, std::string> prefixes;
+    for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+      const auto prefix = registered_prefix(reply.elements[i + 1].text);
+      if (prefix && *prefix != keys_.prefix) prefixes[reply.elements[i].text] = *prefix;
+    }
+    std::vector<Neighbour> found;
+    for (const auto& [host, prefix] : prefixes) {
+      RedisAddress address = address_;
+      address.prefix = prefix;
+      found.push_back({host, std::make_unique<RedisStore>(address, connection_)});
+    }
+    return found;
   }
 
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
@@ -166,6 +204,8 @@ class RedisStore final : public Store {
   std::string location() const override { return to_url(address_, false); }
 
  private:
+  friend RedisHistory;
+
   // False when the lock was lost, or somebody changed what the change is based on without one.
   bool try_update(const std::function<void(Pool&)>& change, BootTime until) {
     const std::string unique = random_hex();
@@ -177,7 +217,7 @@ class RedisStore final : public Store {
       change(after);
       const Difference what = difference(before.pool, after);
       if (!what.is_empty) {
-        return commit(unique, token, encode_pool(image, before, after, what, keys_), what);
+        return commit(unique, token, encode_pool(image, before, after, what, keys_), what, after);
       }
     } catch (...) {
       unlock(token);
@@ -229,7 +269,7 @@ class RedisStore final : public Store {
   }
 
   bool commit(const std::string& unique, const std::string& token, const RedisWrites& writes,
-              const Difference& what) {
+              const Difference& what, const Pool& after) {
     std::vector<std::string> words = {"EVAL",
                                       redis_scripts::kCommit,
                                       fmt::to_string(4 + writes.keys.size()),
@@ -258,6 +298,10 @@ class RedisStore final : public Store {
       words.push_back(fmt::to_string(command.size()));
       words.insert(words.end(), command.begin(), command.end());
     }
+    if (what.host_changed && !after.host.name.empty()) {
+      const WallTime now = std::chrono::system_clock::now();
+      words.insert(words.end(), {kRedisHosts, after.host.name, registration_of(after, keys_, now)});
+    }
     if (send_commit(words).text != "done") return false;
     // Heartbeats as well: so that a run which begins is told at its second try, too.
     if (what.run_began || what.manual_changed || what.heartbeats_only) await_replicas();
@@ -285,12 +329,12 @@ class RedisStore final : public Store {
     try {
       return connection().command(words);
     } catch (const Error&) {
-      if (connection_ && connection_->is_open()) throw;  // an answer: nothing was written
+      if (is_connected()) throw;  // an answer: nothing was written
     }
     try {
       return connection().command(words);
     } catch (const Error& error) {
-      if (connection_ && connection_->is_open()) throw;
+      if (is_connected()) throw;
       throw Error(ErrorKind::Failed,
                   fmt::format("{}; it is not known whether the change was made", error.what()),
                   "see what stands: canhazgpu status")
@@ -300,7 +344,7 @@ class RedisStore final : public Store {
 
   // Best effort, where the server is there: the lock expires.
   void unlock(const std::string& token) noexcept {
-    if (!connection_ || !connection_->is_open()) return;
+    if (!is_connected()) return;
     try {
       ask({"EVAL", redis_scripts::kUnlock, "2", keys_.lock(), keys_.named("unlocked"), token});
     } catch (const std::exception&) {
@@ -312,23 +356,25 @@ class RedisStore final : public Store {
     try {
       return connection().command(words);
     } catch (const Error&) {
-      if (!connection_ || !connection_->was_lost()) throw;
+      if (!*connection_ || !(*connection_)->was_lost()) throw;
     }
     return connection().command(words);
   }
 
   RedisConnection& connection() {
-    if (!connection_ || !connection_->is_open()) {
-      connection_.reset();
-      connection_ = std::make_unique<RedisConnection>(address_);
+    if (!is_connected()) {
+      connection_->reset();
+      *connection_ = std::make_unique<RedisConnection>(address_);
     }
-    return *connection_;
+    return **connection_;
   }
+
+  bool is_connected() const { return *connection_ && (*connection_)->is_open(); }
 
   RedisAddress address_;
   RedisKeys keys_;
   std::shared_ptr<const GoWatch> go_watch_;
-  std::unique_ptr<RedisConnection> connection_;
+  Link connection_;  ///< shared with neighbours
   std::map<std::string, std::optional<std::uint32_t>> uids_;
   // Asked while the pool is locked, and a directory service may be slow: once for each account.
   redis_go::UidOf uid_of_ = [this](const std::string& account) {
@@ -337,6 +383,42 @@ class RedisStore final : public Store {
     return known->second;
   };
 };
+
+void RedisHistory::read_page() {
+  constexpr int kMembers = 5000;
+  const std::string begin = !score_.empty() ? score_
+                            : from_ == WallTime::min()
+                                ? "-inf"
+                                : fmt::to_string(redis_json::unix_seconds(from_));
+  const RedisReply page =
+      store_.ask({"ZRANGEBYSCORE", store_.keys_.history(), begin, "+inf", "WITHSCORES", "LIMIT",
+                  fmt::to_string(of_score_), fmt::to_string(kMembers)});
+  for (std::size_t i = 0; i + 1 < page.elements.size(); i += 2) {
+    const std::string& score = page.elements[i + 1].text;
+    of_score_ = score == score_ ? of_score_ + 1 : 1;
+    score_ = score;
+    members_.push_back(page.elements[i].text);
+  }
+  at_end_ = page.elements.size() < 2 * kMembers;
+}
+
+std::vector<UsageRecord> RedisHistory::next() {
+  while (!at_end_) {
+    read_page();
+    if (!at_end_ && of_score_ >= members_.size()) continue;
+    std::vector<std::string> complete;
+    complete.swap(members_);
+    if (!at_end_) {
+      const auto kept = complete.end() - static_cast<std::ptrdiff_t>(of_score_);
+      members_.assign(std::make_move_iterator(kept), std::make_move_iterator(complete.end()));
+      complete.erase(kept, complete.end());
+    }
+    std::vector<UsageRecord> records = decode_history(complete, store_.uid_of_);
+    std::erase_if(records, [&](const UsageRecord& record) { return record.ended < from_; });
+    if (!records.empty()) return records;
+  }
+  return {};
+}
 
 }  // namespace
 

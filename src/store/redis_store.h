@@ -7,6 +7,8 @@
 //   one who was stopped in the middle harms nobody. He begins anew.
 // - A commit is remembered for a minute, so that it can be sent again when its reply is lost.
 // - Changes are published (PREFIX:changes; PREFIX:request:ID for one request).
+// - Several hosts may have their pools in one Redis, each under a prefix of its own. The hash
+//   canhazgpu:hosts tells where; a commit of a reservation renews what it says of its host.
 // - How safe a commit is from a power loss is the server's setting (appendonly).
 #pragma once
 

@@ -1,4 +1,4 @@
--- The pool and its history, version 2.
+-- The pool and its history, version 3.
 --
 -- Composite values are short texts, so that a row reads well in the sqlite3 shell:
 --   instant   "WALL BOOT BOOT_ID"   nanoseconds since 1970, nanoseconds since boot, the boot's id
@@ -11,7 +11,9 @@ CREATE TABLE host (
   provider     TEXT NOT NULL,            -- nvidia, amd, fake
   admin_group  TEXT NOT NULL,            -- '' for root alone
   creator_uid  INTEGER NOT NULL,
-  next_arrival INTEGER NOT NULL
+  next_arrival INTEGER NOT NULL,
+  name         TEXT NOT NULL,            -- of the host
+  boot_id      TEXT NOT NULL             -- of its boot when it was last seen
 );
 
 CREATE TABLE gpu (

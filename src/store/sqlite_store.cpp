@@ -23,7 +23,16 @@ namespace chg {
 namespace {
 
 // PRAGMA user_version of the schema that this program writes; a later one is of a later program.
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
+// What makes a database of each version one of the next.
+constexpr const char* kToVersion2 =
+    "ALTER TABLE reservation ADD COLUMN lost TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE cancelled (id TEXT NOT NULL, waiter TEXT NOT NULL, last_heartbeat TEXT NOT NULL);"
+    "PRAGMA user_version = 2";
+constexpr const char* kToVersion3 =
+    "ALTER TABLE host ADD COLUMN name TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE host ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';"
+    "PRAGMA user_version = 3";
 // PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
 constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
@@ -80,6 +89,26 @@ bool lacks_log(const std::string& path) {
   }
 }
 
+class SqliteHistory final : public HistoryReader {
+ public:
+  SqliteHistory(SQLite::Database& database, WallTime from, std::string path)
+      : rows_(database, from), path_(std::move(path)) {}
+
+  std::vector<UsageRecord> next() override {
+    try {
+      return rows_.next(kRecordsAtOnce);
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kRecordsAtOnce = 1000;
+
+  HistoryRows rows_;
+  std::string path_;
+};
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, int open_flags)
@@ -120,11 +149,9 @@ class SqliteStore final : public Store {
   void migrate() {
     const FileLock lock(path_ + "-lock", "the store", kPatience);
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-    if (version() != 1) return;  // somebody else was faster
-    database_.exec(
-        "ALTER TABLE reservation ADD COLUMN lost TEXT NOT NULL DEFAULT '';"
-        "CREATE TABLE cancelled (id TEXT NOT NULL, waiter TEXT NOT NULL, last_heartbeat TEXT NOT "
-        "NULL); PRAGMA user_version = 2");
+    // Somebody else may have been faster.
+    if (version() == 1) database_.exec(kToVersion2);
+    if (version() == 2) database_.exec(kToVersion3);
     transaction.commit();
   }
 
@@ -167,9 +194,18 @@ class SqliteStore final : public Store {
     }
   }
 
-  std::vector<UsageRecord> history(WallTime from) override {
+  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
     try {
-      return read_history(database_, from);
+      return std::make_unique<SqliteHistory>(database_, from, path_);
+    } catch (const SQLite::Exception& error) {
+      rethrow(error, path_);
+    }
+  }
+
+  void forget_history() override {
+    try {
+      const FileLock lock(path_ + "-lock", "the store", kPatience);
+      database_.exec("DELETE FROM usage");
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }

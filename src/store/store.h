@@ -31,6 +31,24 @@ struct Sharing {
   int gid = -1;          ///< the group; -1 leaves it
 };
 
+/// Usage records in order, some at a time: a history may be larger than memory. Not to be used
+/// after its store is gone.
+class HistoryReader {
+ public:
+  virtual ~HistoryReader() = default;
+
+  /// The next ones; none at the end.
+  virtual std::vector<UsageRecord> next() = 0;
+};
+
+class Store;
+
+/// The pool of another host, beside this one.
+struct Neighbour {
+  std::string host;
+  std::unique_ptr<Store> store;  ///< on the connection of the one that told of it
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -52,8 +70,19 @@ class Store {
   /// GPUs, for less than the whole pool costs.
   virtual std::string provider() { return read().provider; }
 
-  /// Usage records that ended at or after `from`, oldest end first.
-  virtual std::vector<UsageRecord> history(WallTime from) = 0;
+  /// Usage records that ended at or after `from`, oldest end first, and those with the same end in
+  /// the order in which they were appended.
+  virtual std::unique_ptr<HistoryReader> read_history(WallTime from) = 0;
+
+  /// All of them at once.
+  std::vector<UsageRecord> history(WallTime from);
+
+  /// Deletes every usage record.
+  virtual void forget_history() = 0;
+
+  /// The pools of other hosts that lie beside this one, by name: those whose hosts have set them up
+  /// in the same Redis, each under its own prefix.
+  virtual std::vector<Neighbour> neighbours() { return {}; }
 
   /// Signals when the request with this id may have been granted or taken out of the queue. May
   /// signal for others' sake now and then.

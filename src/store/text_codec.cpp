@@ -90,6 +90,17 @@ ProcessIdentity read_process(std::string_view text) {
   return process;
 }
 
+std::string write(const HostIdentity& host) {
+  return fmt::format("{} {}", host.boot_id, host.name);
+}
+
+HostIdentity read_host(std::string_view text) {
+  HostIdentity host;
+  host.boot_id = take(text, ' ');
+  host.name = text;
+  return host;
+}
+
 std::string write(const std::vector<ProcessIdentity>& processes) {
   std::string text;
   for (const ProcessIdentity& process : processes) text += write(process) + "\n";

@@ -18,6 +18,10 @@ Instant read_instant(std::string_view text);
 std::string write(const ProcessIdentity& process);
 ProcessIdentity read_process(std::string_view text);
 
+/// "BOOT_ID NAME"
+std::string write(const HostIdentity& host);
+HostIdentity read_host(std::string_view text);
+
 std::string write(const std::vector<ProcessIdentity>& processes);
 std::vector<ProcessIdentity> read_processes(std::string_view text);
 

@@ -28,7 +28,10 @@ class RecordingStore final : public Store {
     strike_(true);
   }
   Pool read() override { return store_.read(); }
-  std::vector<UsageRecord> history(WallTime from) override { return store_.history(from); }
+  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
+    return store_.read_history(from);
+  }
+  void forget_history() override { store_.forget_history(); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
     return store_.subscribe_to(request_id);
   }

@@ -91,6 +91,7 @@ inline Pool full_pool() {
   pool.admin_group = odd_text("group");
   pool.creator_uid = std::numeric_limits<std::uint32_t>::max();
   pool.next_arrival = std::numeric_limits<std::int64_t>::max();
+  pool.host = {odd_text("host"), "boot-7"};
   pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
   pool.gpus[1].index = 1;
   pool.gpus[2].obstacle->kind = Obstacle::Kind::Error;

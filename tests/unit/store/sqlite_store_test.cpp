@@ -275,13 +275,27 @@ TEST_F(SqliteStore, BringsTheFirstVersionUpToDate) {
   SQLite::Database(path_, SQLite::OPEN_READWRITE)
       .exec(
           "ALTER TABLE reservation DROP COLUMN lost; DROP TABLE cancelled; "
+          "ALTER TABLE host DROP COLUMN name; ALTER TABLE host DROP COLUMN boot_id; "
           "PRAGMA user_version = 1");
   Pool expected = full_pool();
+  expected.host = {};
   for (Reservation& held : expected.reservations) held.lost.clear();
   expected.cancelled.clear();
   EXPECT_EQ(open()->read(), expected);
   open()->update([](Pool& pool) { pool = full_pool(); });
   EXPECT_EQ(open()->read(), full_pool());
+}
+
+TEST_F(SqliteStore, BringsTheSecondVersionUpToDate) {
+  create_full();
+  SQLite::Database(path_, SQLite::OPEN_READWRITE)
+      .exec(
+          "ALTER TABLE host DROP COLUMN name; ALTER TABLE host DROP COLUMN boot_id; "
+          "PRAGMA user_version = 2");
+  Pool expected = full_pool();
+  expected.host = {};
+  EXPECT_EQ(open()->read(), expected);
+  EXPECT_EQ(open()->read(), expected);
 }
 
 TEST_F(SqliteStore, SaysSoWhenTheDiskIsFullAndGoesOnWhenItIsNot) {

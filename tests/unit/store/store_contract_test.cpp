@@ -91,6 +91,8 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
       [](Pool& pool) { pool.admin_group = ""; },
       [](Pool& pool) { pool.creator_uid = 0; },
       [](Pool& pool) { pool.next_arrival = 7; },
+      [](Pool& pool) { pool.host.name = "h"; },
+      [](Pool& pool) { pool.host.boot_id = ""; },
       [](Pool& pool) { pool.gpus[0].uuid = "u"; },
       [](Pool& pool) { pool.gpus[0].model = ""; },
       [](Pool& pool) { pool.gpus[0].out_of_service.reset(); },
@@ -139,6 +141,43 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
     store_.update(changes[i]);
     ASSERT_EQ(other_.read(), expected) << "change " << i;
   }
+}
+
+TEST_P(StoreContract, GivesALongHistoryInOrderAndSomeAtATime) {
+  // More than one second's worth, and more in one second than fits a page.
+  constexpr int kRecords = 12'000;
+  std::vector<UsageRecord> all;
+  for (int i = 0; i < kRecords; ++i) {
+    all.push_back(usage_record("r" + std::to_string(i), i % 8, i < 6000 ? i / 100 : 60));
+  }
+  for (int begin = 0; begin < kRecords; begin += 1000) {
+    store_.update(
+        [&](Pool& pool) { pool.ended.assign(all.begin() + begin, all.begin() + begin + 1000); });
+  }
+  EXPECT_EQ(other_.history(WallTime::min()), all);
+  const auto reader = other_.read_history(WallTime(std::chrono::seconds(60)));
+  std::size_t count = 0;
+  while (true) {
+    const std::vector<UsageRecord> some = reader->next();
+    if (some.empty()) break;
+    count += some.size();
+  }
+  EXPECT_EQ(count, 6000U);
+  EXPECT_TRUE(reader->next().empty());
+}
+
+TEST_P(StoreContract, ForgetsTheHistoryAlone) {
+  write(full_pool());
+  store_.update([](Pool& pool) { pool.ended.push_back(usage_record("r", 1, 30)); });
+  ASSERT_EQ(other_.history(WallTime::min()).size(), 1U);
+  other_.forget_history();
+  EXPECT_TRUE(store_.history(WallTime::min()).empty());
+  EXPECT_EQ(store_.read(), full_pool());
+}
+
+TEST_P(StoreContract, HasNoNeighboursOfItsOwnAccord) {
+  write(full_pool());
+  EXPECT_TRUE(store_.neighbours().empty());
 }
 
 TEST_P(StoreContract, KeepsTheOrderOfArrival) {
