@@ -128,6 +128,8 @@ class Waiter {
     const Observation* seen = looked ? &observation_ : nullptr;
     pool_ = update_pool(host_, seen, [&](Pool& pool, const Instant& now) {
       if (is_in(pool)) return;
+      require_this_host(host_, pool);
+      note_this_host(pool);
       const bool is_new = request_.enqueued == Instant{};
       request_.last_heartbeat = now;
       if (is_new) request_.enqueued = now;

@@ -1,13 +1,12 @@
 #include "app/admin.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/format.h>
 #include <grp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/new_store.h"
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -28,42 +27,24 @@ int group_id(const std::string& name) {
 
 // Root sets a host's store up for everybody or a group; others, for themselves.
 std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options) {
+  if (!options.group) return sharing_of_new(host);
   if (!host.store_is_file()) {
-    if (!options.group) return std::nullopt;
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
                 "who may use a Redis, its own users and passwords decide");
   }
-  if (options.group) {
-    if (geteuid() != 0) {
-      throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
-                  "run it with sudo");
-    }
-    return Sharing{0660, group_id(*options.group)};
+  if (geteuid() != 0) {
+    throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
+                "run it with sudo");
   }
-  const bool exists = access(host.options().store_path.c_str(), F_OK) == 0;
-  if (exists || geteuid() != 0) return std::nullopt;
-  return Sharing{0666, -1};
-}
-
-// A file without a pool is its owner's: whoever comes by must not become the creator of a host's.
-bool owns(const std::string& path, const Account& account) {
-  struct stat file {};
-  return stat(path.c_str(), &file) != 0 || file.st_uid == account.uid;
-}
-
-bool has_content(const std::string& path) {
-  struct stat file {};
-  return stat(path.c_str(), &file) == 0 && file.st_size > 0;
+  return Sharing{0660, group_id(*options.group)};
 }
 
 void require_authority(const Host& host, const Pool& pool, const Caller& caller) {
-  // Whoever is let into an empty Redis may set a pool up there.
-  const bool may_create = !host.store_is_file() || owns(host.options().store_path, caller.account);
-  const bool is_creator = pool.gpus.empty() ? may_create : caller.account.uid == pool.creator_uid;
-  if (caller.is_admin || is_creator) return;
-  throw Error(ErrorKind::NotPermitted,
-              "only root, the admin group and whoever set the pool up may change it",
-              "run it with sudo");
+  if (pool.gpus.empty()) {
+    require_may_create(host, caller);
+  } else {
+    require_owner(pool, caller);
+  }
 }
 
 std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
@@ -74,17 +55,6 @@ std::string detect_provider(const Host& host, const AdminOptions& options, const
   throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "
               "admin --provider fake --gpus 8");
-}
-
-// A store that is a file brings a directory for all that the host keeps; a Redis leaves it none.
-void make_state_directory(const Host& host) {
-  if (host.store_is_file()) return;
-  const std::filesystem::path directory = std::filesystem::path(host.reading_file()).parent_path();
-  std::error_code failure;  // shows when a file is made in it
-  if (std::filesystem::create_directories(directory, failure)) {
-    std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
-  }
-  host.world().create_reading_file(host.reading_file());
 }
 
 std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {
@@ -193,9 +163,10 @@ bool only_changes_service(const AdminOptions& options) {
 AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm) {
   const std::string& address = host.store_address();
   const auto sharing = sharing_for(host, options);
-  const bool exists = !host.store_is_file() || has_content(address);
+  const bool exists = store_exists(host);
   const Pool before = exists ? host.world().create_store(address, std::nullopt)->read() : Pool{};
   require_authority(host, before, current_caller(before));
+  if (!options.force) require_this_host(host, before);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
       keeps_gpus ? before.provider : detect_provider(host, options, before);
@@ -215,6 +186,8 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   result.created = before.gpus.empty();
   result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
     require_authority(host, pool, current_caller(pool));
+    if (!options.force) require_this_host(host, pool);
+    note_this_host(pool);
     if (pool.gpus.empty()) pool.creator_uid = getuid();
     if (options.force) clear(pool, now, result);
     if (!keeps_gpus) replace_gpus(pool, found);

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <vector>
 
+#include <fmt/format.h>
 #include <grp.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "probe/device_holders.h"
 #include "probe/proc_reader.h"
 #include "process/identity.h"
@@ -105,7 +107,13 @@ Observation Host::look() {
     if (provider.empty()) refuse_without_pool();
     provider_ = provider;
   }
-  return look(*provider_);
+  try {
+    return look(*provider_);
+  } catch (const Error&) {
+    // Where the pool is another host's, that is what is wrong here.
+    require_this_host(*this, store().read());
+    throw;
+  }
 }
 
 Caller current_caller(const Pool& pool) {
@@ -116,6 +124,37 @@ Caller current_caller(const Pool& pool) {
 
 void require_pool(const Pool& pool) {
   if (pool.gpus.empty()) refuse_without_pool();
+}
+
+bool is_of_another_host(const Pool& pool) {
+  return pool.host != HostIdentity{} && !is_same_host(pool.host, this_host());
+}
+
+void require_this_host(const Host& host, const Pool& pool) {
+  if (!is_of_another_host(pool)) return;
+  throw Error(ErrorKind::Failed,
+              fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
+                          printable(host.options().store_path), printable(pool.host.name, 60),
+                          this_host().name),
+              host.store_is_file()
+                  ? "give each host a file of its own (--store), or share a Redis; a host that was "
+                    "renamed: canhazgpu admin --force"
+                  : "give each host a prefix of its own (redis.prefix), and look at others with: "
+                    "canhazgpu status --all");
+}
+
+void note_this_host(Pool& pool) {
+  const HostIdentity here = this_host();
+  const bool is_new = pool.host == HostIdentity{};
+  if (is_new || knows_host_name()) pool.host.name = here.name;
+  pool.host.boot_id = here.boot_id;
+}
+
+void require_owner(const Pool& pool, const Caller& caller) {
+  if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+  throw Error(ErrorKind::NotPermitted,
+              "only root, the admin group and whoever set the pool up may change it",
+              "run it with sudo");
 }
 
 }  // namespace chg

@@ -82,4 +82,16 @@ Caller current_caller(const Pool& pool);
 /// Throws Error(Failed) with a hint when `admin` has not set the pool up yet.
 void require_pool(const Pool& pool);
 
+/// Whether the pool is known to be of another host: two may share a Redis, or a file by NFS.
+bool is_of_another_host(const Pool& pool);
+
+/// Throws Error(Failed) with a hint when it is: nobody gets GPUs that are not here.
+void require_this_host(const Host& host, const Pool& pool);
+
+/// Notes in the pool that it is this host's. REQUIRES: it is not of another.
+void note_this_host(Pool& pool);
+
+/// Throws Error(NotPermitted) for those who are neither root, admin group nor the pool's creator.
+void require_owner(const Pool& pool, const Caller& caller);
+
 }  // namespace chg

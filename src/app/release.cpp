@@ -57,6 +57,7 @@ Released release_gpus(Host& host, const ReleaseSelection& selection, Duration gr
   update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
     require_pool(pool);
     released = release(pool, current_caller(pool), selection, now);
+    if (!released.runs.empty()) require_this_host(host, pool);
     for (const Reservation& run : released.runs) require_power_over(run);
   });
   for (const Reservation& run : released.runs) {

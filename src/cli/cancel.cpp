@@ -21,7 +21,7 @@ Command cancel_command() {
   command.examples =
       "  canhazgpu queue             shows the ids\n"
       "  canhazgpu cancel 7k2m9xqa   the beginning of an id is enough";
-  command.operand = {"ID", "The request"};
+  command.operands = {{"ID", "The request"}};
   command.execute = execute;
   return command;
 }

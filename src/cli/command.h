@@ -19,7 +19,7 @@ struct Option {
   std::string key = {};  ///< the key of the configuration that it sets; "": only this command's
 };
 
-/// The one word, without dashes, that a command asks for.
+/// A word, without dashes, that a command asks for.
 struct Operand {
   std::string name;  ///< "ID"
   std::string help;
@@ -28,7 +28,7 @@ struct Operand {
 /// What was typed behind the name of a command.
 struct Arguments {
   std::map<std::string, std::string> values =
-      {};  ///< by long name, "gpu-ids"; the operand by its own
+      {};  ///< by long name, "gpu-ids"; an operand by its own
   std::optional<std::vector<std::string>> command = {};  ///< what stood behind "--"
 
   std::optional<std::string> value(const std::string& name) const {
@@ -43,7 +43,7 @@ struct Command {
   std::string help;
   std::string examples;  ///< the end of its --help
   std::vector<Option> options = {};
-  std::optional<Operand> operand = {};
+  std::vector<Operand> operands = {};
   bool takes_command = false;  ///< a command may stand behind "--"
   bool is_hidden = false;      ///< for scripts of ours; not shown in --help
   int (*execute)(Session& session,
@@ -63,6 +63,7 @@ Command release_command();
 Command queue_command();
 Command cancel_command();
 Command report_command();
+Command store_command();
 Command config_command();
 Command completion_command();
 Command complete_command();

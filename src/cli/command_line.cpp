@@ -84,11 +84,11 @@ void add_command(CLI::App& root, const Command& command, Invocation& invocation)
   app.footer("Examples:\n" + command.examples);
   if (command.takes_command) app.formatter(std::make_shared<CommandFormatter>());
   for (const Option& option : command.options) add_option(app, option, invocation);
-  if (command.operand) {
-    const std::string& name = command.operand->name;
+  for (const Operand& operand : command.operands) {
+    const std::string& name = operand.name;
     app.add_option_function<std::string>(
            name, [&](const std::string& value) { invocation.arguments.values[name] = value; },
-           command.operand->help)
+           operand.help)
         ->required()
         ->type_name("");
   }

@@ -4,10 +4,10 @@ namespace chg {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      status_command(),  run_command(),    reserve_command(), extend_command(),
-      release_command(), queue_command(),  cancel_command(),  report_command(),
-      admin_command(),   doctor_command(), config_command(),  completion_command(),
-      complete_command()};
+      status_command(),     run_command(),     reserve_command(), extend_command(),
+      release_command(),    queue_command(),   cancel_command(),  report_command(),
+      admin_command(),      store_command(),   doctor_command(),  config_command(),
+      completion_command(), complete_command()};
   return all;
 }
 

@@ -89,6 +89,7 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   }
   if (chosen->name == "cancel") return request_ids(session);
   if (chosen->name == "completion") return {"bash", "zsh", "fish"};
+  if (chosen->name == "store" && before == "store") return {"copy"};
   return {};
 }
 
@@ -118,7 +119,7 @@ Command completion_command() {
       "  canhazgpu completion bash > /etc/bash_completion.d/canhazgpu\n"
       "  canhazgpu completion zsh > ~/.zfunc/_canhazgpu\n"
       "  canhazgpu completion fish > ~/.config/fish/completions/canhazgpu.fish";
-  command.operand = {"SHELL", "bash, zsh or fish"};
+  command.operands = {{"SHELL", "bash, zsh or fish"}};
   command.execute = execute;
   return command;
 }

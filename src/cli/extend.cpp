@@ -30,7 +30,7 @@ Command extend_command() {
       "  canhazgpu extend 1h\n"
       "  canhazgpu extend 30m --gpu-ids 2";
   command.options = {{"-G,--gpu-ids", "IDS", "Only on these GPUs: 1,3 or 0-3"}};
-  command.operand = {"D", "By how long: 90s, 30m, 2h, 1d"};
+  command.operands = {{"D", "By how long: 90s, 30m, 2h, 1d"}};
   command.execute = execute;
   return command;
 }

@@ -46,7 +46,7 @@ bool means_redis(const Config& config) {
 }
 
 // What the URL leaves open, the keys of the section say.
-RedisAddress redis_address(const Config& config) {
+RedisAddress completed(RedisAddress address, const Config& config) {
   if (config.flag("redis.tls")) {
     throw Error(
         ErrorKind::Usage,
@@ -54,20 +54,6 @@ RedisAddress redis_address(const Config& config) {
                     printable(config.origin("redis.tls").text)),
         "leave it out, and reach the Redis by a Unix socket, a trusted network or a tunnel "
         "(stunnel)");
-  }
-  RedisAddress address;
-  const auto url = config.text("store");
-  if (url && is_redis_url(*url) && !means_redis(config)) {
-    address = parse_redis_url(*url);
-  } else {
-    address.server.host = config.text("redis.host").value_or(address.server.host);
-    address.server.port = static_cast<int>(config.number("redis.port"));
-    address.database = static_cast<int>(config.number("redis.db"));
-    // The stronger source counts, and of two equal ones the host.
-    const auto socket = config.text("redis.socket");
-    if (socket && config.origin("redis.socket").source > config.origin("redis.host").source) {
-      address.socket = std::filesystem::absolute(*socket);
-    }
   }
   if (address.password.empty()) {
     address.password = config.text("redis.password").value_or("");
@@ -85,8 +71,25 @@ RedisAddress redis_address(const Config& config) {
   return address;
 }
 
-void use_redis(HostOptions& options, const Config& config) {
-  const RedisAddress address = redis_address(config);
+RedisAddress redis_address(const Config& config) {
+  RedisAddress address;
+  const auto url = config.text("store");
+  if (url && is_redis_url(*url) && !means_redis(config)) {
+    address = parse_redis_url(*url);
+  } else {
+    address.server.host = config.text("redis.host").value_or(address.server.host);
+    address.server.port = static_cast<int>(config.number("redis.port"));
+    address.database = static_cast<int>(config.number("redis.db"));
+    // The stronger source counts, and of two equal ones the host.
+    const auto socket = config.text("redis.socket");
+    if (socket && config.origin("redis.socket").source > config.origin("redis.host").source) {
+      address.socket = std::filesystem::absolute(*socket);
+    }
+  }
+  return completed(address, config);
+}
+
+void use_redis(HostOptions& options, const RedisAddress& address) {
   options.store_path = to_url(address, false);
   options.store_url = to_url(address, true);
   const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
@@ -94,22 +97,9 @@ void use_redis(HostOptions& options, const Config& config) {
   options.state_directory = own.parent_path();
 }
 
-// The store that the configuration names; else the host's, where root has set one up, or is about
-// to; else the user's own.
-HostOptions host_options(const Config& config) {
+// What does not depend on the store.
+HostOptions common_options(const Config& config) {
   HostOptions options;
-  const auto store = config.text("store");
-  if (means_redis(config) || (store && is_redis_url(*store))) {
-    use_redis(options, config);
-  } else if (store) {
-    // Absolute: the supervisor of a run leaves this directory.
-    options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
-  } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
-    options.store_path = kHostStore;
-  } else {
-    options.store_path = own_store();
-    options.store_is_private = true;
-  }
   options.probe = config.text("probe").value_or("auto");
   options.probe_deadline = config.duration("probe.deadline").value_or(options.probe_deadline);
   if (const auto file = config.text("fake.file")) {
@@ -119,14 +109,47 @@ HostOptions host_options(const Config& config) {
   return options;
 }
 
+// The store that the configuration names; else the host's, where root has set one up, or is about
+// to; else the user's own.
+HostOptions host_options(const Config& config) {
+  HostOptions options = common_options(config);
+  const auto store = config.text("store");
+  if (means_redis(config) || (store && is_redis_url(*store))) {
+    use_redis(options, redis_address(config));
+  } else if (store) {
+    // Absolute: the supervisor of a run leaves this directory.
+    options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
+  } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
+    options.store_path = kHostStore;
+  } else {
+    options.store_path = own_store();
+    options.store_is_private = true;
+  }
+  return options;
+}
+
 }  // namespace
 
 Session::Session(const World& world, Config config, bool is_verbose, bool no_color)
-    : config_(std::move(config)),
+    : world_(world),
+      config_(std::move(config)),
       host_(world, host_options(config_)),
       is_verbose_(is_verbose),
       no_color_(no_color) {
   for (const std::string& warning : config_.warnings()) say("warning: " + warning);
+}
+
+Host Session::host_with_store(const std::string& url) const {
+  HostOptions options = common_options(config_);
+  if (is_redis_url(url)) {
+    use_redis(options, completed(parse_redis_url(url), config_));
+  } else if (url.starts_with(kSqliteScheme) && url.size() > kSqliteScheme.size()) {
+    options.store_path = std::filesystem::absolute(url.substr(kSqliteScheme.size()));
+  } else {
+    throw Error(ErrorKind::Usage, fmt::format("'{}' is no store", printable(url, 100)),
+                "write sqlite:PATH or redis://HOST:PORT/DB");
+  }
+  return Host(world_, std::move(options));
 }
 
 Style Session::style() const {

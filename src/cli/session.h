@@ -18,6 +18,9 @@ class Session {
   const Config& config() const { return config_; }
   Host& host() { return host_; }
 
+  /// This host with another store, named as for --store. Throws Error(Usage) for what is none.
+  Host host_with_store(const std::string& url) const;
+
   /// How stdout is to look: colour and width, if it is a terminal.
   Style style() const;
 
@@ -31,6 +34,7 @@ class Session {
   void warn_if_private() const;
 
  private:
+  const World& world_;
   Config config_;
   Host host_;
   bool is_verbose_;

@@ -1,0 +1,214 @@
+#include "app/store_copy.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "app/new_store.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
+#include "process/identity.h"
+
+namespace chg {
+namespace {
+
+// Small enough for one command of a Redis, whose Lua passes on 8000 words at most.
+constexpr std::size_t kRecordsAtOnce = 1000;
+// How often a copy follows a pool that changes meanwhile.
+constexpr int kAttempts = 5;
+
+std::string shown(const Host& host) { return printable(host.options().store_path); }
+
+// One record after another.
+class Records {
+ public:
+  explicit Records(Store& store) : reader_(store.read_history(WallTime::min())) {}
+
+  // Valid until the next call; nullptr at the end.
+  const UsageRecord* next() {
+    if (place_ == batch_.size()) {
+      batch_ = reader_->next();
+      place_ = 0;
+    }
+    return batch_.empty() ? nullptr : &batch_[place_++];
+  }
+
+ private:
+  std::unique_ptr<HistoryReader> reader_;
+  std::vector<UsageRecord> batch_;
+  std::size_t place_ = 0;
+};
+
+enum class Same { Yes, Shorter, No };
+
+// Whether `part` holds the records of `whole`, or those that it begins with. Leaves `whole` at the
+// first that `part` lacks.
+Same compare(Records& whole, const UsageRecord** lacks, Store& part, std::size_t& count) {
+  Records copied(part);
+  for (count = 0;; ++count) {
+    const UsageRecord* mine = copied.next();
+    *lacks = whole.next();
+    if (mine == nullptr) return *lacks == nullptr ? Same::Yes : Same::Shorter;
+    if (*lacks == nullptr || !(*mine == **lacks)) return Same::No;
+  }
+}
+
+void append(Store& store, std::vector<UsageRecord>& records) {
+  store.update([&](Pool& pool) { pool.ended = records; });
+  records.clear();
+}
+
+class Copier {
+ public:
+  Copier(Host& from, Host& to) : from_(from), to_(to) {}
+
+  StoreCopy copy() {
+    pool_ = source();
+    prepare_target();
+    // What was interrupted goes on; what somebody else has left there is not ours to remove.
+    if (!append_missing()) {
+      throw Error(ErrorKind::Failed, fmt::format("'{}' has a history of its own", shown(to_)),
+                  "name an empty store");
+    }
+    try {
+      follow();
+      write_pool();
+    } catch (const Error&) {
+      empty_target();
+      throw;
+    }
+    to_.store().tidy_up();
+    return result_;
+  }
+
+ private:
+  // The pool to copy, if it may be.
+  Pool source() {
+    if (!store_exists(from_)) {
+      throw Error(ErrorKind::Failed, fmt::format("there is no store '{}' to copy", shown(from_)),
+                  "see which is in use: canhazgpu config");
+    }
+    Pool pool = from_.store().read();
+    if (pool.gpus.empty()) {
+      throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' to copy", shown(from_)),
+                  "see which store is in use: canhazgpu config");
+    }
+    require_owner(pool, current_caller(pool));
+    result_.live_runs = 0;
+    for (const Reservation& held : pool.reservations) require_movable(held);
+    result_.waiting = static_cast<int>(pool.queue.size());
+    pool.queue.clear();
+    return pool;
+  }
+
+  void require_movable(const Reservation& held) {
+    if (held.kind == Kind::Manual && !held.holder) return;
+    const Liveness state = held.holder ? liveness(*held.holder) : Liveness::Unseen;
+    if (state == Liveness::Gone) return;
+    const std::string gpus = to_gpu_names(held.gpus);
+    const std::string name = printable(held.account.name, 60);
+    if (held.kind == Kind::Manual) {
+      throw Error(ErrorKind::Failed, fmt::format("'{}' is about to reserve {}", name, gpus),
+                  "try it again");
+    }
+    if (state == Liveness::Unseen) {
+      throw Error(ErrorKind::Failed,
+                  fmt::format("the run of '{}' on {} can't be seen from here: it lives by "
+                              "heartbeats, and they would go to '{}' alone",
+                              name, gpus, shown(from_)),
+                  "wait until it is over, or end it first");
+    }
+    ++result_.live_runs;
+  }
+
+  void prepare_target() {
+    const auto create = [&](const std::optional<Sharing>& sharing) {
+      return to_.world().create_store(to_.store_address(), sharing);
+    };
+    const Pool present = store_exists(to_) ? create(std::nullopt)->read() : Pool{};
+    if (!present.gpus.empty() || !present.queue.empty() || !present.reservations.empty()) {
+      throw Error(ErrorKind::Failed, fmt::format("there is a pool in '{}' already", shown(to_)),
+                  "name an empty store: nothing is ever copied over a pool");
+    }
+    // What the pool's admin group may do ends where another file begins.
+    require_may_create(to_, current_caller(Pool{}));
+    if (!store_exists(to_)) create(sharing_of_new(to_));
+    make_state_directory(to_);
+    if (pool_.provider == "fake") {
+      to_.world().create_fake_gpus(to_.fake_file(), static_cast<int>(pool_.gpus.size()));
+    }
+  }
+
+  // False when what is there is not what the history begins with.
+  bool append_missing() {
+    Records records(from_.store());
+    const UsageRecord* record = nullptr;
+    const Same same = compare(records, &record, to_.store(), result_.records);
+    if (same == Same::No) return false;
+    std::vector<UsageRecord> batch;
+    for (; record != nullptr; record = records.next()) {
+      batch.push_back(*record);
+      ++result_.records;
+      if (batch.size() == kRecordsAtOnce) append(to_.store(), batch);
+    }
+    if (!batch.empty()) append(to_.store(), batch);
+    return true;
+  }
+
+  // Until the copied history is that of the pool which was read before it was compared.
+  void follow() {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      pool_ = source();
+      Records records(from_.store());
+      const UsageRecord* lacks = nullptr;
+      std::size_t count = 0;
+      const Same same = compare(records, &lacks, to_.store(), count);
+      if (same == Same::Yes) return;
+      if (same == Same::No || !append_missing()) {
+        throw Error(ErrorKind::Failed,
+                    fmt::format("record {} of the history differs in '{}'", count + 1, shown(to_)),
+                    "the copy was taken away again; is one of the disks full or damaged?");
+      }
+    }
+    throw Error(ErrorKind::Failed, fmt::format("'{}' changes all the time", shown(from_)),
+                "let nobody use it for a moment, and copy it again");
+  }
+
+  void write_pool() {
+    to_.store().update([&](Pool& pool) {
+      if (!pool.gpus.empty()) {
+        throw Error(ErrorKind::Failed,
+                    fmt::format("somebody has set a pool up in '{}'", shown(to_)),
+                    "nothing was copied over it");
+      }
+      pool = pool_;
+      is_written_ = true;
+    });
+    result_.pool = to_.store().read();
+    if (result_.pool == pool_) return;
+    throw Error(ErrorKind::Failed, fmt::format("the pool differs in '{}'", shown(to_)),
+                "the copy was taken away again; does somebody use it already?");
+  }
+
+  // Best effort: the first error is the one to tell.
+  void empty_target() noexcept {
+    try {
+      if (is_written_) to_.store().update([](Pool& pool) { pool = Pool{}; });
+      to_.store().forget_history();
+    } catch (const std::exception&) {
+    }
+  }
+
+  Host& from_;
+  Host& to_;
+  Pool pool_;
+  StoreCopy result_;
+  bool is_written_ = false;
+};
+
+}  // namespace
+
+StoreCopy copy_store(Host& from, Host& to) { return Copier(from, to).copy(); }
+
+}  // namespace chg
