@@ -145,8 +145,8 @@ void require_this_host(const Host& host, const Pool& pool) {
 
 void note_this_host(Pool& pool) {
   const HostIdentity here = this_host();
-  const bool is_new = pool.host == HostIdentity{};
-  if (is_new || knows_host_name()) pool.host.name = here.name;
+  // The name that a container was given is not the host's.
+  if (!is_same_host(pool.host, here) || knows_host_name()) pool.host.name = here.name;
   pool.host.boot_id = here.boot_id;
 }
 

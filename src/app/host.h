@@ -88,7 +88,7 @@ bool is_of_another_host(const Pool& pool);
 /// Throws Error(Failed) with a hint when it is: nobody gets GPUs that are not here.
 void require_this_host(const Host& host, const Pool& pool);
 
-/// Notes in the pool that it is this host's. REQUIRES: it is not of another.
+/// Notes in the pool that it is this host's from now on.
 void note_this_host(Pool& pool);
 
 /// Throws Error(NotPermitted) for those who are neither root, admin group nor the pool's creator.

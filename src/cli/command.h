@@ -17,6 +17,7 @@ struct Option {
   std::string type;   ///< what --help shows for the value: "N"; "" for a flag
   std::string help;
   std::string key = {};  ///< the key of the configuration that it sets; "": only this command's
+  bool is_list = false;  ///< may be said again: the values, joined by commas
 };
 
 /// A word, without dashes, that a command asks for.

@@ -71,11 +71,13 @@ void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
         option.names, [&] { take(invocation, option, "true"); }, option.help);
     return;
   }
-  app.add_option_function<std::string>(
-         option.names, [&](const std::string& value) { take(invocation, option, value); },
-         option.help)
-      ->type_name(option.type)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  CLI::Option* added = app.add_option_function<std::string>(
+      option.names, [&](const std::string& value) { take(invocation, option, value); },
+      option.help);
+  added->type_name(option.type);
+  added->multi_option_policy(option.is_list ? CLI::MultiOptionPolicy::Join
+                                            : CLI::MultiOptionPolicy::TakeLast);
+  if (option.is_list) added->delimiter(',');
 }
 
 void add_command(CLI::App& root, const Command& command, Invocation& invocation) {

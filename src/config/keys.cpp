@@ -49,6 +49,8 @@ Key duration(std::string_view name, std::string_view value, std::string_view mea
 std::vector<Key> general_keys() {
   Key ignore = plain("ignore_processes", List, "processes that never count as use of a GPU");
   ignore.default_text = fmt::to_string(fmt::join(Settings{}.ignore_processes, ","));
+  Key hosts = plain("remote_hosts", List, "hosts that --all asks by ssh");
+  hosts.default_text = "";
   return {
       plain("store", Store, "where the state of the pool is kept"),
       choice("probe", "auto", {"auto", "nvml", "nvidia-smi", "amd", "fake"},
@@ -65,6 +67,8 @@ std::vector<Key> general_keys() {
       duration("heartbeat.interval", "60s", "how often a run says that it is alive"),
       duration("heartbeat.timeout", "5m",
                "silence after which a run that cannot be seen from here is over"),
+      std::move(hosts),
+      duration("remote.deadline", "15s", "how long a host that is asked by ssh may take"),
       choice("color", "auto", {"auto", "always", "never"}, "whether output has colours"),
   };
 }
@@ -123,10 +127,13 @@ std::vector<Key> other_command_keys() {
       flag("status.json", "print JSON"),
       flag("status.table", "print a table"),
       flag("status.summary", "print a summary"),
+      flag("status.all", "show every host"),
       flag("queue.json", "print JSON"),
+      flag("queue.all", "show every host"),
       number("report.days", 30, 1, 3650, "how many days back a report goes"),
       choice("report.by", "user", {"user", "gpu", "day"}, "what a report adds up"),
       flag("report.json", "print JSON"),
+      flag("report.all", "show every host"),
   };
 }
 
@@ -158,10 +165,6 @@ bool is_section(std::string_view name) {
     return key.name.size() > name.size() && key.name.starts_with(name) &&
            key.name[name.size()] == '.';
   });
-}
-
-bool is_later_key(std::string_view name) {
-  return name == "remote_hosts" || name.starts_with("remote_hosts.");
 }
 
 std::string environment_name(std::string_view key) {

@@ -43,9 +43,6 @@ std::optional<std::size_t> find_key(std::string_view name);
 /// Whether keys of that section exist: "run" is one because of "run.timeout".
 bool is_section(std::string_view name);
 
-/// Whether a later version will know that key: remote_hosts.
-bool is_later_key(std::string_view name);
-
 /// What the variables of the program begin with.
 inline constexpr std::string_view kEnvironmentPrefix = "CANHAZGPU_";
 

@@ -121,11 +121,8 @@ void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origi
                 fmt::format("invalid {} (from {}): expected a value, found a section with '{}'",
                             above->name, from, key));
   }
-  warnings().push_back(
-      is_later_key(entry.key)
-          ? fmt::format("key '{}' (from {}) is not supported in this version yet", key, from)
-          : fmt::format("unknown key '{}' (from {}){}", key, from,
-                        suggestion(entry.key, key_names(), "")));
+  warnings().push_back(fmt::format("unknown key '{}' (from {}){}", key, from,
+                                   suggestion(entry.key, key_names(), "")));
 }
 
 void ConfigLoader::add_environment(const std::map<std::string, std::string>& environment) {
@@ -148,11 +145,6 @@ void ConfigLoader::add_environment(const std::map<std::string, std::string>& env
 void ConfigLoader::warn_about_variable(const std::string& name) {
   // Compared without the prefix: all share it, and it would make strangers look alike.
   const std::string word = name.substr(kEnvironmentPrefix.size());
-  if (word == "REMOTE_HOSTS") {
-    warnings().push_back(
-        fmt::format("variable '{}' is not supported in this version yet", printable(name)));
-    return;
-  }
   std::vector<std::string> words;
   for (const Key& key : keys()) {
     words.push_back(environment_name(key.name).substr(kEnvironmentPrefix.size()));

@@ -57,6 +57,30 @@ std::string status_word(GpuStatus status) {
   return "";
 }
 
+const char* status_key(GpuStatus status) {
+  switch (status) {
+    case GpuStatus::Available:
+      return "AVAILABLE";
+    case GpuStatus::InUse:
+      return "IN_USE";
+    case GpuStatus::Unreserved:
+      return "UNRESERVED";
+    case GpuStatus::Error:
+      return "ERROR";
+    case GpuStatus::OutOfService:
+      return "OUT_OF_SERVICE";
+  }
+  return "";
+}
+
+std::optional<GpuStatus> read_status_key(const std::string& key) {
+  using enum GpuStatus;
+  for (const GpuStatus status : {Available, InUse, Unreserved, Error, OutOfService}) {
+    if (key == status_key(status)) return status;
+  }
+  return std::nullopt;
+}
+
 Color status_color(GpuStatus status) {
   switch (status) {
     case GpuStatus::Available:
@@ -118,11 +142,14 @@ std::string held_for(const GpuOverview& gpu) {
                      ordinal(gpu.held_position));
 }
 
+std::string lost_by_run(const std::string& id, const std::string& owner) {
+  return fmt::format("lost by the run {} of {}, which goes on", shown_name(id), owner);
+}
+
 std::string lost_by(const GpuOverview& gpu) {
   std::vector<std::string> runs;
   for (const Reservation& run : gpu.lost_by) {
-    runs.push_back(fmt::format("lost by the run {} of {}, which goes on", shown_name(run.id),
-                               shown_owner(run.account, run.label)));
+    runs.push_back(lost_by_run(run.id, shown_owner(run.account, run.label)));
   }
   return fmt::format("{}", fmt::join(runs, "; "));
 }

@@ -3,6 +3,7 @@
 // none.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace chg {
 
 /// "AVAILABLE", "IN USE", "IN USE WITHOUT RESERVATION", "ERROR", "OUT OF SERVICE".
 std::string status_word(GpuStatus status);
+
+/// "IN_USE": as a value of its own, and back.
+const char* status_key(GpuStatus status);
+std::optional<GpuStatus> read_status_key(const std::string& key);
 
 Color status_color(GpuStatus status);
 
@@ -35,6 +40,8 @@ std::string held_for(const GpuOverview& gpu);
 
 /// "lost by the run abc12345 of alice, which goes on": somebody else has got the GPU since.
 std::string lost_by(const GpuOverview& gpu);
+/// Of one run; `owner` is printable.
+std::string lost_by_run(const std::string& id, const std::string& owner);
 
 /// "leftover PID 7 (python3)".
 std::string leftovers(const GpuOverview& gpu);

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "render/outside_text.h"
-#include "render/table.h"
+#include "render/tables.h"
 
 namespace chg {
 namespace {
@@ -27,25 +27,33 @@ std::string counted(int number, const char* noun) {
   return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
 }
 
-Row row_of(const ReportRow& row) {
+std::string table_of(const Report& report, const Style& style) {
+  std::vector<Row> rows;
+  for (const ReportRow& row : report.rows) rows.push_back(report_row(row));
+  return table_text(report_columns(report.by), std::move(rows), style);
+}
+
+}  // namespace
+
+std::vector<Column> report_columns(ReportBy by) {
+  return {{.title = title_of(by), .gives_way = 1},
+          {.title = "GPU HOURS", .is_number = true},
+          {.title = "SHARE", .gives_way = 2, .is_whole = true, .is_number = true},
+          {.title = "RUNS", .gives_way = 3, .is_whole = true, .is_number = true},
+          {.title = "MANUAL", .gives_way = 4, .is_whole = true, .is_number = true}};
+}
+
+Row report_row(const ReportRow& row) {
   return {shown_display_name(row.name), fmt::format("{:.2f}", row.gpu_hours),
           fmt::format("{:.1f}%", row.percentage), fmt::format("{}", row.run_count),
           fmt::format("{}", row.manual_count)};
 }
 
-std::string table_of(const Report& report, const Style& style) {
-  const std::vector<Column> columns = {
-      {.title = title_of(report.by), .gives_way = 1},
-      {.title = "GPU HOURS", .is_number = true},
-      {.title = "SHARE", .gives_way = 2, .is_whole = true, .is_number = true},
-      {.title = "RUNS", .gives_way = 3, .is_whole = true, .is_number = true},
-      {.title = "MANUAL", .gives_way = 4, .is_whole = true, .is_number = true}};
-  std::vector<Row> rows;
-  for (const ReportRow& row : report.rows) rows.push_back(row_of(row));
-  return table_text(columns, std::move(rows), style);
+std::string report_total(const Report& report) {
+  return fmt::format("total: {:.2f} GPU hours, {}, {}\n", report.total_gpu_hours,
+                     counted(report.total_reservations, "reservation"),
+                     counted(report.unique_users, "user"));
 }
-
-}  // namespace
 
 int days_of(const Report& report) {
   const std::chrono::duration<double, std::ratio<86400>> days = report.to - report.from;
@@ -58,10 +66,7 @@ std::string report_text(const Report& report, const Style& style) {
       fmt::format("GPU hours from {} to {} ({})\n", to_local_text(report.from, report.to),
                   to_local_text(report.to, report.from), counted(days_of(report), "day"));
   if (report.rows.empty()) return period + "nobody used a GPU\n";
-  return period + table_of(report, style) +
-         fmt::format("total: {:.2f} GPU hours, {}, {}\n", report.total_gpu_hours,
-                     counted(report.total_reservations, "reservation"),
-                     counted(report.unique_users, "user"));
+  return period + table_of(report, style) + report_total(report);
 }
 
 }  // namespace chg

@@ -1,4 +1,4 @@
-// Who has which GPU: one view, four forms.
+// Who has which GPU: one view, five forms.
 #pragma once
 
 #include <string>
@@ -14,11 +14,11 @@ std::string status_lines(const Overview& overview, const Style& style);
 /// One row for each GPU, within style.columns.
 std::string status_table(const Overview& overview, const Style& style);
 
-/// One line for the host: "8 GPUs (8x NVIDIA H100 80GB HBM3): 5 available, 2 in use, 1 in use
-/// without reservation, 0 in error; 3 waiting". "(1 held)", "(1 also used without reservation)" and
-/// "1 out of service" are said only where they apply, "[not validated]" where there are no
-/// readings.
+/// One line for the host, as summary_line in render/summary.h says it.
 std::string status_summary(const Overview& overview);
+
+/// The same as the object that docs/schema/summary.schema.json describes.
+std::string summary_json(const Overview& overview);
 
 /// The array that docs/schema/status.schema.json describes.
 std::string status_json(const Overview& overview);

@@ -25,22 +25,6 @@ std::int64_t whole_seconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
 }
 
-const char* status_key(GpuStatus status) {
-  switch (status) {
-    case GpuStatus::Available:
-      return "AVAILABLE";
-    case GpuStatus::InUse:
-      return "IN_USE";
-    case GpuStatus::Unreserved:
-      return "UNRESERVED";
-    case GpuStatus::Error:
-      return "ERROR";
-    case GpuStatus::OutOfService:
-      return "OUT_OF_SERVICE";
-  }
-  return "";
-}
-
 Json container_object(const Container& container) {
   Json object;
   object["runtime"] = container.runtime;
@@ -132,7 +116,11 @@ void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {
   if (!gpu.reading) return;
   const bool unreserved = gpu.status == GpuStatus::Unreserved;
   if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
-  if (unreserved || !gpu.users.empty()) object["process_info"] = process_list(use_of(gpu));
+  if (unreserved || !gpu.users.empty()) {
+    const Use use = use_of(gpu);
+    object["process_info"] = process_list(use);
+    put_known(object, "process_memory_mb", use.memory_mib);
+  }
   if (const auto model = best_model(command_lines(gpu))) {
     put_text(object["model"], "provider", model->provider);
     object["model"]["model"] = model->model;

@@ -7,16 +7,11 @@
 #include "render/outside_text.h"
 #include "render/processes.h"
 #include "render/status.h"
-#include "render/table.h"
+#include "render/tables.h"
 #include "render/words.h"
 
 namespace chg {
 namespace {
-
-// A cell has less room than a line: the column's title says what the line's words say.
-std::string short_status(GpuStatus status) {
-  return status == GpuStatus::Unreserved ? "UNRESERVED" : status_word(status);
-}
 
 std::string user(const GpuOverview& gpu) {
   if (gpu.reservation) return shown_owner(gpu.reservation->account, gpu.reservation->label);
@@ -48,20 +43,10 @@ std::string all_details(const GpuOverview& gpu, const Instant& now) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-// With what else the GPU tool tells, last, since a narrow table cuts the end.
-std::string short_validation(const GpuOverview& gpu) {
-  const std::string prefix = "validated: ";
-  std::string text = validation(gpu);
-  if (text.starts_with(prefix)) text.erase(0, prefix.size());
-  if (!gpu.reading) return text;
-  const auto add = [&](const std::optional<int>& value, const char* unit) {
-    if (value) text += fmt::format("{}{}{}", text.empty() ? "" : ", ", *value, unit);
-  };
-  add(gpu.reading->utilization_percent, "%");
-  add(gpu.reading->temperature_c, "C");
-  add(gpu.reading->power_w, "W");
-  if (!gpu.reading->parts.empty()) add(static_cast<int>(gpu.reading->parts.size()), " parts");
-  return text;
+Readings readings_of(const GpuOverview& gpu) {
+  if (!gpu.reading) return {};
+  return {gpu.reading->utilization_percent, gpu.reading->temperature_c, gpu.reading->power_w,
+          static_cast<int>(gpu.reading->parts.size())};
 }
 
 std::string served_model(const GpuOverview& gpu) {
@@ -76,26 +61,49 @@ Row row_of(const GpuOverview& gpu, const Instant& now) {
           duration(gpu, now),
           gpu.reservation ? kind_label(gpu.reservation->kind) : "",
           Cell(all_details(gpu, now), gpu.foreign.empty() ? Color::None : Color::Red),
-          short_validation(gpu),
+          short_validation(validation(gpu), readings_of(gpu)),
           served_model(gpu),
           gpu.reservation ? shown_note(gpu.reservation->note) : ""};
 }
 
 }  // namespace
 
+// A cell has less room than a line: the column's title says what the line's words say.
+std::string short_status(GpuStatus status) {
+  return status == GpuStatus::Unreserved ? "UNRESERVED" : status_word(status);
+}
+
+// Readings come last, since a narrow table cuts the end.
+std::string short_validation(const std::string& validation, const Readings& readings) {
+  const std::string prefix = "validated: ";
+  std::string text = validation;
+  if (text.starts_with(prefix)) text.erase(0, prefix.size());
+  const auto add = [&](const std::optional<int>& value, const char* unit) {
+    if (value) text += fmt::format("{}{}{}", text.empty() ? "" : ", ", *value, unit);
+  };
+  add(readings.utilization_percent, "%");
+  add(readings.temperature_c, "C");
+  add(readings.power_w, "W");
+  if (readings.parts > 0) add(readings.parts, " parts");
+  return text;
+}
+
+std::vector<Column> status_columns() {
+  return {{.title = "GPU", .is_number = true},
+          {.title = "STATUS"},
+          {.title = "USER", .gives_way = 7},
+          {.title = "DURATION", .gives_way = 6, .is_whole = true},
+          {.title = "TYPE", .gives_way = 5, .is_whole = true},
+          {.title = "DETAILS", .gives_way = 4},
+          {.title = "VALIDATION", .gives_way = 3},
+          {.title = "MODEL", .gives_way = 2},
+          {.title = "NOTE", .gives_way = 1}};
+}
+
 std::string status_table(const Overview& overview, const Style& style) {
-  const std::vector<Column> columns = {{.title = "GPU", .is_number = true},
-                                       {.title = "STATUS"},
-                                       {.title = "USER", .gives_way = 7},
-                                       {.title = "DURATION", .gives_way = 6, .is_whole = true},
-                                       {.title = "TYPE", .gives_way = 5, .is_whole = true},
-                                       {.title = "DETAILS", .gives_way = 4},
-                                       {.title = "VALIDATION", .gives_way = 3},
-                                       {.title = "MODEL", .gives_way = 2},
-                                       {.title = "NOTE", .gives_way = 1}};
   std::vector<Row> rows;
   for (const GpuOverview& gpu : overview.gpus) rows.push_back(row_of(gpu, overview.now));
-  return table_text(columns, std::move(rows), style);
+  return table_text(status_columns(), std::move(rows), style);
 }
 
 }  // namespace chg

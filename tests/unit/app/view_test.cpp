@@ -93,5 +93,46 @@ TEST(Look, ThatFailsIsNotReplacedByAnOldOneWhereSomebodyReserves) {
   });
 }
 
+// The pool of another host.
+
+TEST(ViewElsewhere, ShowsWhatTheStoreKnowsAndLooksAtNothing) {
+  AppScene app(2);
+  app.scene.hold({.id = "run", .gpus = {1}, .silent = seconds(30), .holder = 5, .supervisor = 6});
+  app.scene.pool.host = {"alpha", "another boot"};
+  app.save();
+  const Pool before = app.store.read();
+  const Overview seen = view_status(app.host);
+  EXPECT_EQ(seen.elsewhere, "alpha");
+  EXPECT_EQ(seen.gpus.at(1).status, GpuStatus::InUse);
+  EXPECT_EQ(seen.observed, std::nullopt);
+  EXPECT_TRUE(app.choices.empty());
+  EXPECT_EQ(view_queue(app.host).elsewhere, "alpha");
+  EXPECT_EQ(view_report(app.host, 1, ReportBy::User).elsewhere, "alpha");
+  EXPECT_EQ(app.store.read(), before);
+}
+
+TEST(ViewElsewhere, LeavesOutWhatIsOverAndEndsNothing) {
+  AppScene app(2);
+  app.scene.hold({.id = "mine", .kind = Kind::Manual, .gpus = {1}, .ends_in = -seconds(5)});
+  app.scene.pool.host = {"alpha", "another boot"};
+  app.save();
+  EXPECT_EQ(view_status(app.host).gpus.at(1).status, GpuStatus::Available);
+  EXPECT_EQ(app.store.read().reservations.size(), 1U);
+  app.scene.pool.host = this_host();
+  app.save();
+  EXPECT_EQ(view_status(app.host).elsewhere, "");
+  EXPECT_TRUE(app.store.read().reservations.empty());
+}
+
+TEST(ViewElsewhere, NobodyReservesThere) {
+  AppScene app(2);
+  app.scene.pool.host = {"alpha", "another boot"};
+  app.save();
+  std::optional<SignalWatch> signals;
+  expect_error(ErrorKind::Failed, "is of host 'alpha'",
+               [&] { acquire(app.host, signals, app.scene.request({}), {}, {}); });
+  EXPECT_TRUE(app.store.read().queue.empty());
+}
+
 }  // namespace
 }  // namespace chg

@@ -27,14 +27,6 @@ TEST_F(Unknown, KeyWithoutValueIsAWarningToo) {
   EXPECT_EQ(load().warnings().size(), 1U);
 }
 
-TEST_F(Unknown, KeysOfALaterVersionAreSaidToBeSo) {
-  const std::string path = write_user("redis:\n  host: h\nremote-hosts:\n  - {name: a}\n");
-  EXPECT_EQ(load().warnings(),
-            (std::vector<std::string>{"key 'remote_hosts' (from " + path +
-                                      ":3) is not supported in this version yet"}));
-  EXPECT_EQ(load().text("redis.host"), "h");
-}
-
 TEST_F(Unknown, KeyIsKnownByItsExactCase) {
   write_user("Run.Timeout: 2h\n");
   EXPECT_EQ(load().warnings().size(), 1U);
@@ -83,12 +75,6 @@ TEST_F(Unknown, VariableIsAWarningThatSuggestsTheNearest) {
       (std::vector<std::string>{
           "unknown variable 'CANHAZGPU_FROBNICATE'",
           "unknown variable 'CANHAZGPU_RUN_TIEMOUT'; did you mean 'CANHAZGPU_RUN_TIMEOUT'?"}));
-}
-
-TEST_F(Unknown, VariablesOfALaterVersionAreSaidToBeSo) {
-  inputs.environment = {{"CANHAZGPU_REMOTE_HOSTS", "h"}, {"CANHAZGPU_REDIS_HOST", "h"}};
-  EXPECT_EQ(load().warnings(), std::vector<std::string>{"variable 'CANHAZGPU_REMOTE_HOSTS' is not "
-                                                        "supported in this version yet"});
 }
 
 TEST_F(Unknown, VariablesOfOthersAndTheReservationsAreNone) {

@@ -6,10 +6,12 @@
 #include <mutex>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/changes.h"
 #include "core/schedule.h"
+#include "store/redis_codec.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
 #include "support/redis_proxy.h"
@@ -615,6 +617,61 @@ TEST_F(RedisStoreTest, NeverGivesAGpuOutTwiceBesideTheGoProgram) {
   EXPECT_GT(theirs, 0);
   EXPECT_TRUE(store_->read().reservations.empty());
   EXPECT_EQ(store_->history(WallTime::min()).size(), static_cast<std::size_t>(ours));
+}
+
+// Several hosts in one Redis.
+
+TEST_F(RedisStoreTest, RegistersTheHostOfAPoolWithEachReservation) {
+  store_->update([](Pool& pool) { pool.gpus.resize(1); });
+  EXPECT_TRUE(redis({"HGETALL", kRedisHosts}).elements.empty());
+  store_->update([](Pool& pool) { pool.host = {"alpha", "boot"}; });
+  EXPECT_EQ(registered_prefix(redis({"HGET", kRedisHosts, "alpha"}).text), "canhazgpu");
+  redis({"DEL", kRedisHosts});
+  store_->update([](Pool& pool) { ++pool.next_arrival; });
+  EXPECT_EQ(redis({"HEXISTS", kRedisHosts, "alpha"}).integer, 1);
+}
+
+TEST_F(RedisStoreTest, ReservesAllTheSameWhereHostsCanNotBeRegistered) {
+  redis({"SET", kRedisHosts, "no hash"});
+  store_->update([](Pool& pool) { pool.host = {"alpha", "boot"}; });
+  EXPECT_EQ(store_->read().host.name, "alpha");
+}
+
+TEST_F(RedisStoreTest, FindsThePoolsOfOtherHostsWithACommandEach) {
+  for (const char* host : {"beta", "alpha", "here"}) {
+    RedisAddress address = server_->address();
+    if (host != std::string("here")) address.prefix = std::string("of-") + host;
+    open_redis_store(address)->update([&](Pool& pool) {
+      pool.host = {host, "boot"};
+      pool.provider = host;
+    });
+  }
+  redis({"HSET", kRedisHosts, "junk", "{}"});
+  store_->read();
+  std::string seen;
+  const auto sent = sent_by([&] {
+    for (const Neighbour& one : store_->neighbours()) {
+      seen += one.host + "=" + one.store->read().provider + " ";
+    }
+  });
+  EXPECT_EQ(seen, "alpha=alpha beta=beta ");
+  EXPECT_EQ(sent.size(), 3U) << fmt::format("{}", fmt::join(sent, "\n"));
+}
+
+TEST_F(RedisStoreTest, NeighboursAreReadAgainAfterAnOutage) {
+  RedisAddress address = server_->address();
+  address.prefix = "of-alpha";
+  const auto fill = [&] {
+    open_redis_store(address)->update([](Pool& pool) { pool.host = {"alpha", "boot"}; });
+  };
+  fill();
+  const std::vector<Neighbour> found = store_->neighbours();
+  ASSERT_EQ(found.size(), 1U);
+  server_->kill();
+  server_->start();
+  fill();
+  EXPECT_EQ(found[0].store->read().host.name, "alpha");
+  EXPECT_EQ(store_->read(), Pool{});
 }
 
 }  // namespace
