@@ -87,6 +87,7 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   for (const char* name : {"--gpu-ids", "-G", "--drain", "--undrain"}) {
     if (before == name) return gpu_ids(session);
   }
+  if (before == "--remote" || before == "-r") return session.config().list("remote_hosts");
   if (chosen->name == "cancel") return request_ids(session);
   if (chosen->name == "completion") return {"bash", "zsh", "fish"};
   if (chosen->name == "store" && before == "store") return {"copy"};

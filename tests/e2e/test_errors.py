@@ -12,7 +12,7 @@ import pytest
 from conftest import assert_error, is_alive, wait_for
 
 COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
-            "doctor", "config", "completion"]
+            "store", "doctor", "config", "completion"]
 
 
 # --- The command line ------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_bad_variables(pool):
 # --- Completion ------------------------------------------------------------------------------------
 
 
-def complete(pool, *words):
+def complete(pool, *words, env=None):
     """What bash offers for the last of the words."""
     quoted = " ".join(f"'{word}'" for word in words)
     script = f"""
@@ -254,7 +254,7 @@ _canhazgpu
 printf '%s\\n' "${{COMPREPLY[@]}}"
 complete -p canhazgpu chg >/dev/null
 """
-    result = pool.run_command(["bash", "-c", script])
+    result = pool.run_command(["bash", "-c", script], env=env)
     assert result.status == 0 and result.err == "", result
     return result.out.split()
 
@@ -267,6 +267,9 @@ def test_completion_in_bash(pool):
     assert complete(pool, "canhazgpu", "run", "--gpu-ids", "") == list("01234567")
     assert complete(pool, "chg", "admin", "--drain", "3") == ["3"]
     assert complete(pool, "canhazgpu", "completion", "b") == ["bash"]
+    assert complete(pool, "canhazgpu", "store", "") == ["copy"]
+    assert complete(pool, "canhazgpu", "status", "--remote", "gpu",
+                    env={"CANHAZGPU_REMOTE_HOSTS": "gpu1,gpu2,other"}) == ["gpu1", "gpu2"]
     assert complete(pool, "canhazgpu", "run", "--", "") == []
     pool.ok("reserve", "-g", "8")
     waiter = pool.waiter()
