@@ -76,7 +76,7 @@ class Waiter {
     bool cancelled = false;
     bool has_pool = false;
     pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
-      has_pool = !pool.gpus.empty();
+      has_pool = !pool.gpus.empty() && !is_of_another_host(pool);
       cancelled = take_cancelled(pool, request_.id);
       if (!has_pool || cancelled || is_in(pool)) return;
       request_.last_heartbeat = now;

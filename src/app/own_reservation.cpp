@@ -14,7 +14,7 @@ std::optional<OwnChange> try_change(Host& host, Reservation& own, Job job,
   std::optional<OwnChange> result;
   const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
     result = OwnChange::NoPool;
-    if (changed.gpus.empty()) return;
+    if (changed.gpus.empty() || is_of_another_host(changed)) return;
     result.reset();
     if (!is_known(changed, own)) {
       if (!lost) return;

@@ -66,16 +66,15 @@ class Copier {
   StoreCopy copy() {
     pool_ = source();
     prepare_target();
-    // What was interrupted goes on; what somebody else has left there is not ours to remove.
-    if (!append_missing()) {
-      throw Error(ErrorKind::Failed, fmt::format("'{}' has a history of its own", shown(to_)),
-                  "name an empty store");
-    }
     try {
+      if (!append_missing()) {
+        throw Error(ErrorKind::Failed, fmt::format("'{}' has a history of its own", shown(to_)),
+                    "name an empty store");
+      }
       follow();
       write_pool();
     } catch (const Error&) {
-      empty_target();
+      if (target_is_ours_) empty_target();
       throw;
     }
     to_.store().tidy_up();
@@ -99,6 +98,7 @@ class Copier {
     for (const Reservation& held : pool.reservations) require_movable(held);
     result_.waiting = static_cast<int>(pool.queue.size());
     pool.queue.clear();
+    pool.cancelled.clear();
     return pool;
   }
 
@@ -146,6 +146,8 @@ class Copier {
     const UsageRecord* record = nullptr;
     const Same same = compare(records, &record, to_.store(), result_.records);
     if (same == Same::No) return false;
+    // Empty, or what an interrupted copy has left; other people's is not ours to remove.
+    target_is_ours_ = true;
     std::vector<UsageRecord> batch;
     for (; record != nullptr; record = records.next()) {
       batch.push_back(*record);
@@ -204,6 +206,7 @@ class Copier {
   Host& to_;
   Pool pool_;
   StoreCopy result_;
+  bool target_is_ours_ = false;
   bool is_written_ = false;
 };
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from conftest import PATIENCE, SYSTEM_PATH, assert_error, validate, wait_for
-from test_redis import RedisPool
+from redis_pool import RedisPool
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None,
                                  reason="redis-server is not installed")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import assert_error, show, wait_for
-from test_redis import RedisPool
+from redis_pool import RedisPool
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None,
                                  reason="redis-server is not installed")
@@ -43,6 +43,7 @@ def redis(pool, binaries):
     directory = pool.directory / "redis"
     directory.mkdir()
     server = RedisPool(directory, binaries)
+    server.url = server.environment["CANHAZGPU_STORE"]
     try:
         yield server
     finally:

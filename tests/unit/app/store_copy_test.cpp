@@ -176,6 +176,15 @@ TEST_F(StoreCopyTest, TakesAwayACopyThatCanNotBeFinished) {
   EXPECT_TRUE(target_is_empty());
 }
 
+TEST_F(StoreCopyTest, TakesAwayAHistoryThatCanNotBeFinished) {
+  remember(app_.store, 0, 1500);
+  flaw_ = [](Pool& pool) {
+    if (pool.ended.size() < 1000) throw Error(ErrorKind::Failed, "no space left");
+  };
+  expect_error(ErrorKind::Failed, "no space left", [&] { copy(); });
+  EXPECT_TRUE(target_is_empty());
+}
+
 TEST_F(StoreCopyTest, FollowsAPoolThatChangesMeanwhile) {
   remember(app_.store, 0, 10);
   int reads = 0;
