@@ -84,7 +84,9 @@ void add_local(std::vector<HostPart>& parts, const std::vector<HostView<View>>& 
                const HostForm<View>& form, bool others) {
   for (const HostView<View>& one : seen) {
     const bool is_spectator = one.has_no_pool && (others || seen.size() > 1);
-    if (!is_spectator) parts.push_back(part_of(one, form));
+    if (is_spectator) continue;
+    parts.push_back(part_of(one, form));
+    if (&one != &seen.front()) parts.back().source = HostPart::Source::Store;
   }
 }
 
