@@ -304,7 +304,6 @@ class Waiter {
   std::optional<NotGranted> wait() {
     if (!granted_) {
       granted_ = host_.store().subscribe_to(request_.id);
-      changes_ = host_.store().subscribe_to_changes();
       return refresh();
     }
     const Instant now = host_.now();
@@ -313,6 +312,11 @@ class Waiter {
     if (watches.any_gone) return take_care(now, watches.needs_look);
     const Duration quiet = refresh_interval(decision_->position) - age(refreshed_, now);
     const bool hears_news = quiet <= Duration::zero();
+    // Not sooner: in a crowd most are served before, and every listener costs who tells the news.
+    if (hears_news && !changes_) {
+      changes_ = host_.store().subscribe_to_changes();
+      return refresh();
+    }
     std::vector<int> fds = {signals_->fd(), granted_->fd(), hears_news ? changes_->fd() : -1};
     for (const UniqueFd& process : watches.processes) fds.push_back(process.get());
     const Duration timeout = hears_news ? watches.timeout : std::min(watches.timeout, quiet);
