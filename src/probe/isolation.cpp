@@ -119,8 +119,11 @@ std::optional<int> Child::await(const IsolatedTime& time, const Notes& notes) {
     if (await_end(SteadyClock::now() + turn)) return reap();
     const std::size_t size = notes.size();
     if (size != seen || ProcReader().is_runnable(pid_)) last_sign = SteadyClock::now();
-    if (SteadyClock::now() - last_sign >= time.patience) return std::nullopt;
     seen = size;
+    if (SteadyClock::now() - last_sign < time.patience) continue;
+    // It may have ended since, and so not run.
+    if (!await_end(SteadyClock::now())) return std::nullopt;
+    return reap();
   }
 }
 
