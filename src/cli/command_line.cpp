@@ -97,7 +97,16 @@ void add_command(CLI::App& root, const Command& command, Invocation& invocation)
   app.callback([&] { invocation.command = &command; });
 }
 
-void build(CLI::App& root, Invocation& invocation) {
+// Whether the words may choose this command. Building the options of all of them takes as long as
+// all else that reading the command line does.
+bool may_be_meant(const Command& command, const std::vector<std::string>& words) {
+  const auto names = [&](const Command& one) {
+    return std::find(words.begin(), words.end(), one.name) != words.end();
+  };
+  return names(command) || std::none_of(commands().begin(), commands().end(), names);
+}
+
+void build(CLI::App& root, const std::vector<std::string>& words, Invocation& invocation) {
   root.name("canhazgpu");
   root.description("Reserve the GPUs of a shared host");
   root.footer(kExamples);
@@ -107,7 +116,12 @@ void build(CLI::App& root, Invocation& invocation) {
   // Global options may stand behind the command too, where people write them.
   root.fallthrough();
   for (const Option& option : global_options()) add_option(root, option, invocation);
-  for (const Command& command : commands()) add_command(root, command, invocation);
+  const bool wants_help = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word.starts_with("-h") || word == "--help";
+  });
+  for (const Command& command : commands()) {
+    if (wants_help || may_be_meant(command, words)) add_command(root, command, invocation);
+  }
 }
 
 std::vector<std::string> names_of_options(const std::vector<Option>& options) {
@@ -207,13 +221,13 @@ void move_global_values(Invocation& invocation) {
 std::optional<Invocation> read_command_line(const std::vector<std::string>& arguments) {
   CLI::App root;
   Invocation invocation;
-  build(root, invocation);
   const auto separator = std::find(arguments.begin(), arguments.end(), "--");
   if (separator != arguments.end()) {
     invocation.arguments.command = std::vector(separator + 1, arguments.end());
   }
   // CLI11 takes them from the back.
   std::vector<std::string> words(arguments.begin(), separator);
+  build(root, words, invocation);
   std::reverse(words.begin(), words.end());
   try {
     root.parse(std::vector<std::string>(words));
