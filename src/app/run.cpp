@@ -1,6 +1,7 @@
 #include "app/run.h"
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "core/gpu_ids.h"
 #include "process/detached.h"
+#include "process/identity.h"
 #include "process/job.h"
 #include "process/launcher.h"
 
@@ -43,11 +45,19 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
       options.grace, options.leftovers};
   const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
                                         printable(command.arguments.front(), 60), held.holder->pid);
-  host.close_store();
+  std::optional<ProcessIdentity> supervisor;
+  // The store is open here, and not there: so it is this process that records the other.
+  const auto record = [&](int pid) {
+    supervisor = identity_of(pid);
+    if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
+    record_supervisor(host, held, *supervisor);
+  };
   try {
-    start_detached(
-        title, [&](const std::function<void()>& ready) { supervise(host, supervision, ready); });
+    start_detached(title,
+                   [&](const std::function<void()>& ready) { supervise(host, supervision, ready); },
+                   {[&] { host.close_store(); }, record});
   } catch (const Error& error) {
+    if (supervisor) send_signal(*supervisor, SIGKILL);
     forget(host, held);
     if (error.kind() == ErrorKind::Unavailable) return false;
     throw;

@@ -10,12 +10,13 @@
 #include "core/reap.h"
 #include "process/identity.h"
 #include "process/job.h"
+#include "process/memory.h"
 
 namespace chg {
 namespace {
 
 // How long a run that was granted waits for a store in trouble before it gives up.
-constexpr std::chrono::seconds kAttachPatience{30};
+constexpr std::chrono::seconds kRecordPatience{30};
 // While the store is away, it is tried again after a pause that doubles up to this one.
 constexpr std::chrono::seconds kPauseMax{10};
 
@@ -28,21 +29,10 @@ class Supervisor {
         started_(host.now()),
         last_try_(started_) {}
 
+  // Before anybody relies on this supervisor: one that can't watch is none.
   void attach() {
-    // Before anybody relies on this supervisor: one that can't watch is none.
     command_ = watch(*own_.holder);
-    // The command has not begun, and loses nothing by waiting for trouble to pass.
-    for (bool is_recorded = false; !is_recorded;) {
-      try {
-        record();
-        is_recorded = true;
-      } catch (const Error& error) {
-        host_.close_store();
-        if (!error.is_passing() || age(started_, host_.now()) > kAttachPatience) throw;
-        wait_ready({command_.get()}, std::chrono::milliseconds(500));
-      }
-    }
-    host_.close_store();
+    own_.supervisor = self_identity();
   }
 
   void work() {
@@ -62,22 +52,6 @@ class Supervisor {
   }
 
  private:
-  void record() {
-    const ProcessIdentity self = self_identity();
-    const OwnChange made =
-        change_own(host_, own_, Job::NotBegun, [&](Pool& pool, const Instant& now) {
-          Reservation& held = *find_reservation(pool, own_.id);
-          held.supervisor = self;
-          held.last_heartbeat = now;
-        });
-    if (made == OwnChange::NoPool) throw lost_pool();
-    if (made == OwnChange::Taken) {
-      throw Error(ErrorKind::Unavailable,
-                  "the store lost the reservation, and another has its GPUs");
-    }
-    if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
-  }
-
   void watch_command() {
     bool timed_out = false;
     listen();
@@ -86,7 +60,8 @@ class Supervisor {
       if (supervision_.timeout && !timed_out) {
         due = std::min(due, *supervision_.timeout - age(started_, host_.now()));
       }
-      const auto ready = wait_ready({command_.get(), loss_ ? loss_->fd() : -1}, due);
+      const auto ready =
+          wait_ready({command_.get(), loss_ ? loss_->fd() : -1}, due, give_memory_back);
       if (ready[0]) return;
       if (ready[1]) note_loss();
       const bool is_late =
@@ -121,8 +96,9 @@ class Supervisor {
     change_mine([](Reservation& held, const Instant& now) { held.last_heartbeat = now; });
   }
 
-  // From now on it is known when the store goes away.
+  // From now on it is known when the store goes away. A file does not.
   void listen() {
+    if (host_.store_is_file()) return;
     try {
       if (!loss_) loss_ = host_.store().subscribe_to_loss();
     } catch (const Error&) {
@@ -239,7 +215,35 @@ class Supervisor {
   std::unique_ptr<Subscription> loss_;  ///< missing: the store is away, or can't go away
 };
 
+void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
+  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant& now) {
+    Reservation& held = *find_reservation(pool, own.id);
+    held.supervisor = supervisor;
+    held.last_heartbeat = now;
+  });
+  if (made == OwnChange::NoPool) throw lost_pool();
+  if (made == OwnChange::Taken) {
+    throw Error(ErrorKind::Unavailable, "the store lost the reservation, and another has its GPUs");
+  }
+  if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+}
+
 }  // namespace
+
+void record_supervisor(Host& host, const Reservation& reservation,
+                       const ProcessIdentity& supervisor) {
+  const Instant started = host.now();
+  // The command has not begun, and loses nothing by waiting for trouble to pass.
+  while (true) {
+    try {
+      return record(host, reservation, supervisor);
+    } catch (const Error& error) {
+      host.close_store();
+      if (!error.is_passing() || age(started, host.now()) > kRecordPatience) throw;
+      wait_ready({}, std::chrono::milliseconds(500));
+    }
+  }
+}
 
 void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready) {
   Supervisor supervisor(host, supervision);

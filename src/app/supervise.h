@@ -17,11 +17,17 @@ struct Supervision {
   Leftovers leftovers = Leftovers::Keep;
 };
 
-/// Records this process as the supervisor of the reservation, calls `ready`, and then waits for the
-/// command to end, with heartbeats and the timeout; then deals with what it left on its GPUs, and
-/// gives them back. A reservation that the store has lost is brought back as soon as the store is
-/// there again. Throws Error before `ready` when the reservation was ended or taken, or can't be
-/// written for half a minute; after it, failures of the store are tried again until they pass.
+/// Records the process as the supervisor of the reservation, whose run waits for it. A store in
+/// trouble is given half a minute. Throws Error when the reservation was ended or taken,
+/// or can't be written.
+void record_supervisor(Host& host, const Reservation& reservation,
+                       const ProcessIdentity& supervisor);
+
+/// The life of this process as the supervisor: calls `ready` when it watches the command, and then
+/// waits for that to end, with heartbeats and the timeout; then deals with what it left on its
+/// GPUs, and gives them back. A reservation that the store has lost is brought back as soon as the
+/// store is there again. Throws Error before `ready` when the command can't be watched; after it,
+/// failures of the store are tried again until they pass.
 void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready);
 
 }  // namespace chg

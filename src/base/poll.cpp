@@ -9,7 +9,8 @@
 
 namespace chg {
 
-std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration> timeout) {
+std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration> timeout,
+                             const std::function<void()>& before_sleep) {
   std::vector<pollfd> polled;
   polled.reserve(fds.size());
   for (const int fd : fds) polled.push_back({fd, POLLIN, 0});
@@ -20,6 +21,7 @@ std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration
     limit.tv_sec = seconds.count();
     limit.tv_nsec = (left - seconds).count();
   }
+  if (before_sleep) before_sleep();
   const int count = ppoll(polled.data(), polled.size(), timeout ? &limit : nullptr, nullptr);
   if (count < 0 && errno != EINTR) throw_errno("cannot wait");
   std::vector<bool> ready(fds.size(), false);

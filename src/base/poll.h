@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -9,7 +10,9 @@ namespace chg {
 
 /// Waits until one of these descriptors is ready (readable, hung up, or in error) or `timeout` has
 /// passed; missing: for ever. Returns for each whether it is ready. A signal handler that ran ends
-/// the wait early, with none ready. Negative descriptors are never ready.
-std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration> timeout);
+/// the wait early, with none ready. Negative descriptors are never ready. `before_sleep` is called
+/// when all is prepared: nothing but the system call comes after it.
+std::vector<bool> wait_ready(const std::vector<int>& fds, std::optional<Duration> timeout,
+                             const std::function<void()>& before_sleep = {});
 
 }  // namespace chg

@@ -54,19 +54,25 @@ void leave_everything(int keep_fd) {
 
 constexpr char kReady = '\0';
 
-// The life of the detached process. Says kReady when it is, or else the kind of error and in words
-// why it never will be.
+// The life of the detached process. Says its pid, then kReady when it is, or else the kind of error
+// and in words why it never will be.
 [[noreturn]] void live(const std::string& title, UniqueFd report,
-                       const std::function<void(const std::function<void()>&)>& body) {
+                       const std::function<void(const std::function<void()>&)>& body,
+                       const DetachedHooks& hooks) {
   const auto say = [&](std::string_view text) {
     const ssize_t written = ::write(report.get(), text.data(), text.size());
     static_cast<void>(written);  // nobody listens any more: the run has been killed
-    report.reset();
   };
   try {
+    const pid_t self = getpid();
+    say({reinterpret_cast<const char*>(&self), sizeof self});
+    hooks.disown();
     leave_everything(report.get());
     show_title(title);
-    body([&] { say(std::string_view(&kReady, 1)); });
+    body([&] {
+      say(std::string_view(&kReady, 1));
+      report.reset();
+    });
   } catch (const std::exception& error) {
     const auto* known = dynamic_cast<const Error*>(&error);
     const ErrorKind kind = known == nullptr ? ErrorKind::Failed : known->kind();
@@ -80,16 +86,31 @@ constexpr char kReady = '\0';
   throw Error(kind, fmt::format("cannot start the supervisor of the run: {}", why));
 }
 
-void await_ready(const UniqueFd& report) {
-  std::array<char, 512> text{};
+// What the detached process says next; "" when it has ended.
+std::string hear(const UniqueFd& report, std::size_t size_max) {
+  std::string text(size_max, '\0');
   ssize_t size = 0;
   do {
     size = ::read(report.get(), text.data(), text.size());
   } while (size < 0 && errno == EINTR);
-  if (size > 0 && text[0] == kReady) return;
-  if (size <= 0) refuse_start(ErrorKind::Failed, "it ended at once");
-  refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])),
-               std::string_view(text.data() + 1, static_cast<std::size_t>(size) - 1));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return text;
+}
+
+pid_t await_pid(const UniqueFd& report) {
+  pid_t pid = 0;
+  // Written at once, and less than a pipe ever divides.
+  const std::string bytes = hear(report, sizeof pid);
+  if (bytes.size() != sizeof pid) refuse_start(ErrorKind::Failed, "it ended at once");
+  std::memcpy(&pid, bytes.data(), sizeof pid);
+  return pid;
+}
+
+void await_ready(const UniqueFd& report) {
+  const std::string text = hear(report, 512);
+  if (text.empty()) refuse_start(ErrorKind::Failed, "it ended at once");
+  if (text[0] == kReady) return;
+  refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])), text.substr(1));
 }
 
 }  // namespace
@@ -105,7 +126,8 @@ void remember_arguments(int argc, char** argv) {
 }
 
 void start_detached(const std::string& title,
-                    const std::function<void(const std::function<void()>& ready)>& body) {
+                    const std::function<void(const std::function<void()>& ready)>& body,
+                    const DetachedHooks& hooks) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
   const UniqueFd report(ends[0]);
@@ -119,12 +141,13 @@ void start_detached(const std::string& title,
     setsid();
     const pid_t last = fork();
     if (last != 0) _exit(last < 0 ? 1 : 0);
-    live(title, std::move(reporter), body);
+    live(title, std::move(reporter), body, hooks);
   }
   reporter.reset();
   int status = 0;
   while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {
   }
+  hooks.meanwhile(await_pid(report));
   await_ready(report);
 }
 
