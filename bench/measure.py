@@ -25,11 +25,11 @@ class Bench:
         self.stamp = self.tools / "bench_stamp"
         quick = self.is_quick = options.quick
         self.stores = [options.store] if options.store else ["sqlite", "redis"]
-        self.runs = 10 if quick else 200       # samples of a figure
-        self.crowd = 10 if quick else 100      # waiters
-        self.jobs = 16 if quick else 200       # short jobs at once
-        self.repeats = 1 if quick else 5
-        self.quiet = 1 if quick else 10        # seconds
+        self.runs = options.runs or (10 if quick else 200)  # samples of a figure
+        self.crowd = 10 if quick else 100  # waiters
+        self.jobs = 16 if quick else 200   # short jobs at once
+        self.repeats = 1 if quick else 3
+        self.quiet = 1 if quick else 10    # seconds
         self.records = 2_000 if quick else 1_000_000
         self.growth_gpus = [8, 80] if quick else [8, 80, 800]
         self.growth_waiters = [1] if quick else [1, 10, 100]
@@ -91,6 +91,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build/bench",
                         help="directory for results.json and the plots")
     parser.add_argument("--quick", action="store_true", help="a minute, to see that it works")
+    parser.add_argument("--runs", type=int, help="samples of a figure (200)")
     parser.add_argument("--store", choices=["sqlite", "redis"], help="only this one")
     parser.add_argument("--only", metavar="NAME", help="only figures of this function")
     options = parser.parse_args()
