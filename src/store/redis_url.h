@@ -4,8 +4,8 @@
 //   redis+unix://[[USER][:PASSWORD]@]/PATH[?db=DB]      a Unix socket; unix:// says the same
 //   redis-sentinel://[[USER][:PASSWORD]@]HOST[:PORT][,HOST[:PORT]...]/MASTER[/DB]
 //
-// Each takes ?prefix=TEXT, ?db=DB and ?replicas=COUNT, joined with '&'. Names, passwords and paths are
-// percent-decoded.
+// Each takes ?prefix=TEXT, ?db=DB and ?replicas=COUNT, joined with '&'. Names, passwords and paths
+// are percent-decoded.
 #pragma once
 
 #include <string>
