@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import sqlite3
@@ -455,6 +456,11 @@ def users():
 # --- What tests compare with -----------------------------------------------------------------------
 
 HMS = r"\d+h \d{1,2}m \d{1,2}s"
+
+
+def timeless(text):
+    """Without the times that go on while a test does."""
+    return re.sub(HMS, "TIME", text)
 
 
 def schema(name):
