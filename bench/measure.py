@@ -30,10 +30,11 @@ class Bench:
         self.jobs = 16 if quick else 200   # short jobs at once
         self.repeats = 1 if quick else 3
         self.quiet = 1 if quick else 10    # seconds
-        self.records = 2_000 if quick else 1_000_000
+        self.records = options.records or (2_000 if quick else 1_000_000)
         self.growth_gpus = [8, 80] if quick else [8, 80, 800]
         self.growth_waiters = [1] if quick else [1, 10, 100]
-        self.growth_records = [100] if quick else [1_000, 10_000, 100_000, 1_000_000]
+        self.growth_records = [100] if quick else [
+            size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= self.records]
         self.growth = {}
         self.directory = tempfile.mkdtemp(prefix="canhazgpu-bench-")
         self.redis = host.Redis(self.directory) if "redis" in self.stores else None
@@ -92,8 +93,9 @@ def main():
                         help="directory for results.json and the plots")
     parser.add_argument("--quick", action="store_true", help="a minute, to see that it works")
     parser.add_argument("--runs", type=int, help="samples of a figure (200)")
+    parser.add_argument("--records", type=int, help="usage records of the history (1,000,000)")
     parser.add_argument("--store", choices=["sqlite", "redis"], help="only this one")
-    parser.add_argument("--only", metavar="NAME", help="only figures of this function")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="only figures of these functions")
     options = parser.parse_args()
     # Supervisors become children of this process, so that it can wait for them.
     PR_SET_CHILD_SUBREAPER = 36

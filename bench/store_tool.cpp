@@ -48,7 +48,7 @@ std::unique_ptr<Store> open(const std::string& address) {
 }
 
 void fill(Store& store, int count) {
-  constexpr std::size_t kBatch = 20'000;
+  constexpr std::size_t kBatch = 2'000;
   const auto records = history(count, 1000, SystemClock().now().wall);
   for (std::size_t done = 0; done < records.size(); done += kBatch) {
     const auto begin = records.begin() + static_cast<std::ptrdiff_t>(done);
