@@ -105,7 +105,7 @@ Observation observation(const Pool& pool) {
 }
 
 std::vector<UsageRecord> history(int count, int per_day, WallTime until) {
-  const Duration apart = std::chrono::hours(24) / per_day;
+  const Duration apart = Duration(std::chrono::hours(24)) / per_day;
   std::vector<UsageRecord> records;
   records.reserve(static_cast<std::size_t>(count));
   for (int number = 0; number < count; ++number) {
