@@ -25,6 +25,16 @@ def job_of(pool, *arguments, **options):
     return job
 
 
+def use_gpus(pool, job, count):
+    """The job is seen on its GPUs, so that nobody gets them while the store has forgotten it."""
+    process = {"pid": job.pid, "memory_mb": 5000, "type": "compute"}
+    pool.edit_gpus(lambda gpus: [gpu.update(processes=[process]) for gpu in gpus[:count]])
+
+
+def stop_using(pool):
+    pool.edit_gpus(lambda gpus: [gpu.update(processes=[]) for gpu in gpus])
+
+
 def supervisors(pool):
     known = {process.pid for process in pool.processes}
     return [pid for pid in orphans(known) if comm(pid) == "canhazgpu-super"]
@@ -81,7 +91,7 @@ def test_a_stopped_server_is_waited_for_until_the_deadline(pool):
     runs = [pool.popen(*words) for words in (["status"], ["queue"], ["run", "--", "true"], ["release"])]
     for run in runs:
         assert_error(pool.finish(run), 1, "did not answer within 5s", "overloaded or stopped")
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 12
     pool.server.go_on()
     await_beat(pool, job.id)
     finish_job(pool, job)
@@ -161,6 +171,7 @@ def lose_everything(pool, set_up=True):
 def test_a_run_comes_back_when_the_server_has_forgotten_it(pool):
     job = job_of(pool, "--gpus", "3", "--note", "mine")
     waiter = pool.waiter("--gpus", "8")
+    use_gpus(pool, job, 3)
     before = pool.records()[job.id]
     lose_everything(pool)
     wait_for(lambda: job.id in pool.records(), "the run to be back", step=0.02)
@@ -169,6 +180,7 @@ def test_a_run_comes_back_when_the_server_has_forgotten_it(pool):
            [before[name] for name in ("gpus", "started", "holder", "supervisor", "note")]
     wait_for(lambda: pool.waiting() == [waiter.request], "the waiter to be back", step=0.02)
     assert waiter.poll() is None
+    stop_using(pool)
     finish_job(pool, job)
     assert pool.finish(waiter).out == "started\n"
     pool.await_free()
@@ -178,6 +190,7 @@ def test_a_run_comes_back_when_the_server_has_forgotten_it(pool):
 def test_runs_and_waiters_wait_for_a_pool_that_is_not_there(pool):
     job = job_of(pool, "--gpus", "8")
     waiter = pool.waiter("--gpus", "8")
+    use_gpus(pool, job, 8)
     lose_everything(pool, set_up=False)
     said = ""
     while "the store has lost the pool" not in said:
@@ -187,6 +200,7 @@ def test_runs_and_waiters_wait_for_a_pool_that_is_not_there(pool):
     assert is_alive(job.pid) and waiter.poll() is None
     pool.admin()
     wait_for(lambda: job.id in pool.records() and pool.waiting(), "both to be back", step=0.02)
+    stop_using(pool)
     finish_job(pool, job)
     assert pool.finish(waiter).out == "started\n"
 
@@ -194,12 +208,14 @@ def test_runs_and_waiters_wait_for_a_pool_that_is_not_there(pool):
 def test_waiters_keep_their_places(pool):
     job = job_of(pool, "--gpus", "8")
     waiters = [pool.waiter("--gpus", "8") for _ in range(4)]
+    use_gpus(pool, job, 8)
     lose_everything(pool)
     wait_for(lambda: len(pool.waiting()) == 4, "all to be back", step=0.02)
     assert pool.waiting() == [waiter.request for waiter in waiters]
     entries = pool.queue_json()["entries"]
     assert [entry["id"] for entry in entries] == [waiter.request for waiter in waiters]
     wait_for(lambda: job.id in pool.records(), "the run to be back", step=0.02)
+    stop_using(pool)
     finish_job(pool, job)
     for waiter in waiters:
         assert pool.finish(waiter).out == "started\n"
