@@ -214,14 +214,14 @@ TEST(Value, HasOneTextForm) {
   EXPECT_EQ(to_text(Value()), "");
 }
 
-TEST_F(Values, RemoteHostsAreAList) {
-  write_user("remote-hosts:\n  - gpu1\n  - alice@gpu2\n");
-  EXPECT_EQ(load().list("remote_hosts"), (std::vector<std::string>{"gpu1", "alice@gpu2"}));
-  inputs.environment = {{"CANHAZGPU_REMOTE_HOSTS", "gpu3, gpu4"}};
-  EXPECT_EQ(load().list("remote_hosts"), (std::vector<std::string>{"gpu3", "gpu4"}));
+TEST(Value, RemoteHostsAreAList) {
+  EXPECT_EQ(read<Texts>("remote_hosts", Texts{"gpu1", "a@gpu2"}), (Texts{"gpu1", "a@gpu2"}));
+  EXPECT_EQ(read<Texts>("remote_hosts", "gpu3, gpu4"), (Texts{"gpu3", "gpu4"}));
 }
 
-TEST_F(Values, NobodyIsARemoteHostUnlessNamed) { EXPECT_TRUE(load().list("remote_hosts").empty()); }
+TEST(Value, NobodyIsARemoteHostUnlessNamed) {
+  EXPECT_TRUE(read<Texts>("remote_hosts", key("remote_hosts").default_text.value()).empty());
+}
 
 }  // namespace
 }  // namespace chg
