@@ -1,6 +1,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <sstream>
+#include <stdexcept>
+
+// The library asserts that a table's name begins as one, and in a release takes it for granted: a
+// file in which it doesn't ("[}") would end the program, or worse. Here it is refused.
+#undef NDEBUG
+namespace chg {
+constexpr void require_toml(bool holds) {
+  if (!holds) throw std::logic_error("not as it should be");
+}
+}  // namespace chg
+#define TOML_ASSERT(expression) chg::require_toml(static_cast<bool>(expression))
 
 // The library is in its headers; Debian's other form of it is a shared object, and the program is
 // one file.
@@ -77,6 +88,8 @@ void read_toml(const std::string& text, EntryCollector& collector) {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
     collector.refuse(line_of(error.source()), error.description());
+  } catch (const std::logic_error& error) {
+    collector.refuse(0, error.what());
   }
   tell_table(table, collector);
 }

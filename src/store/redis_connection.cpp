@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -59,6 +60,29 @@ RedisReply to_value(const redisReply& reply) {
   return value;
 }
 
+// No pool and no history has as many parts. For all that a false server claims to send, the library
+// would take memory at once.
+constexpr std::size_t kElementsMax = 1U << 22U;
+
+redisReader* make_reader() {
+  static const redisReplyObjectFunctions plain = [] {
+    redisReader* const reader = redisReaderCreate();
+    if (reader == nullptr) throw std::bad_alloc();
+    const redisReplyObjectFunctions functions = *reader->fn;
+    redisReaderFree(reader);
+    return functions;
+  }();
+  static redisReplyObjectFunctions bounded = [] {
+    redisReplyObjectFunctions functions = plain;
+    functions.createArray = [](const redisReadTask* task, auto elements) -> void* {
+      if (static_cast<std::size_t>(elements) > kElementsMax) return nullptr;
+      return plain.createArray(task, elements);
+    };
+    return functions;
+  }();
+  return redisReaderCreateWithFunctions(&bounded);
+}
+
 struct FreeAddresses {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
 };
@@ -77,7 +101,7 @@ RedisConnection::RedisConnection(const RedisAddress& address, Duration deadline)
     : address_(address),
       where_(to_url(address, false)),
       deadline_(deadline),
-      reader_(redisReaderCreate()) {
+      reader_(make_reader()) {
   if (!address_.socket.empty()) {
     open_unix(address_.socket);
   } else if (!address_.sentinels.empty()) {

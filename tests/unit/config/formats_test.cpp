@@ -191,6 +191,11 @@ TEST(Toml, SaysTheLineOfAMistake) {
   EXPECT_TRUE(starts(refusal_of(read_toml, "a = 1\na = 2\n"), "cannot understand 'f:2': "));
 }
 
+TEST(Toml, RefusesATableWhoseNameBeginsAsNone) {
+  EXPECT_TRUE(starts(refusal_of(read_toml, "[}run]\n"), "cannot understand 'f"));
+  EXPECT_EQ(entries_of(read_toml, "[ run ]\n"), Lines{});
+}
+
 TEST(Toml, RefusesAKeyThatIsSetTwiceInTwoWays) {
   const std::string text = refusal_of(read_toml, "\"run.gpus\" = 1\n[run]\ngpus = 2\n");
   EXPECT_NE(text.find("'run.gpus' is set twice"), std::string::npos) << text;
