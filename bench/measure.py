@@ -53,7 +53,7 @@ def machine():
     """What one has to know of the machine to make sense of the times; not whose it is."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
                             text=True).stdout.strip()
-    return {"cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg(),
+    return {"cores": os.cpu_count(), "kernel": platform.release().partition("-")[0], "load": os.getloadavg(),
             "commit": commit, "date": datetime.date.today().isoformat()}
 
 
