@@ -47,8 +47,9 @@ class Error : public std::runtime_error {
 };
 
 /// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".
-/// EACCES and EPERM become NotPermitted, everything else Failed; a shortage (of memory,
-/// descriptors, space on the disk) is passing.
+/// EACCES and EPERM become NotPermitted, everything else Failed; a shortage (of memory, of the
+/// host's descriptors, of space on the disk) and a file system that is read-only are passing, too
+/// few descriptors of this process's own are not.
 Error errno_error(const std::string& what, int error_number, std::string hint = {});
 
 /// Throws errno_error(what) with the current errno.

@@ -30,7 +30,7 @@ def live(*words, env=None):
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer keeps what was freed")
 def test_nothing_grows(folder):
     """With the embedded store, which is opened and closed for each heartbeat."""
-    live(HEARTBEATS, str(COUNT if IS_LONG else COUNT // 5), folder)
+    live(HEARTBEATS, str(COUNT if IS_LONG else COUNT // 10), folder)
 
 
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
