@@ -95,7 +95,10 @@ class CountingStore final : public Store {
     count_();
   }
   Pool read() override { return store_.read(); }
-  std::vector<UsageRecord> history(WallTime from) override { return store_.history(from); }
+  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
+    return store_.read_history(from);
+  }
+  void forget_history() override { store_.forget_history(); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& id) override {
     return store_.subscribe_to(id);
   }
@@ -174,7 +177,8 @@ class Scene {
                [this](const std::string&, const std::optional<Sharing>&) { return open(); },
                [](const ProbeChoice&) -> std::unique_ptr<Probe> { return nullptr; },
                [](const ProbeChoice&) -> std::optional<Observation> { return std::nullopt; },
-               [] { return Inventory{}; },
+               [](Duration) { return Inventory{}; },
+               [](const std::string&) {},
                [](const std::string&, int) {}};
 };
 
