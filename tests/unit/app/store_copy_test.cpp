@@ -99,6 +99,7 @@ class StoreCopyTest : public ::testing::Test {
       app_.world.make_probe,
       app_.world.last_reading,
       app_.world.take_inventory,
+      app_.world.create_reading_file,
       app_.world.create_fake_gpus};
 };
 
