@@ -96,8 +96,9 @@ class Waiter {
 
   // Waits a moment, and begins anew. Throws what can't be waited for.
   std::optional<NotGranted> sit_out(const Error& error) {
-    const Instant now = host_.now();
-    if (!error.is_passing() || options_.nonblock || is_late(now)) throw;
+    // Who has no place yet hears at once what is wrong; that others were faster is not.
+    const bool may_pass = has_joined_ ? error.is_passing() : error.is_contention();
+    if (!may_pass || options_.nonblock || is_late(host_.now())) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
     trouble_ = error.what();
     granted_.reset();

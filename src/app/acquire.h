@@ -47,9 +47,8 @@ struct WaitListener {
 /// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
 /// program. Fills in the request's waiter and times; one that has waited before, as `enqueued`
 /// tells, goes back to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
-/// that fails, as its Error, before the queue is joined; a passing Error of the store when it can't
-/// even be read, when the request does not wait, and when the time to wait is over. Any other is
-/// waited out, before the queue is joined as well as in it.
+/// that fails, as its Error, before the queue is joined. Contention for the store is waited out, in
+/// the queue any passing trouble with it, unless the request does not wait or its time is over.
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
 

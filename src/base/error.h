@@ -38,12 +38,22 @@ class Error : public std::runtime_error {
     return same;
   }
 
+  /// Whether others had what is needed for as long as one waits for it: passing, and no sign that
+  /// anything is wrong.
+  bool is_contention() const { return is_contention_; }
+  Error contention() const {
+    Error same = passing();
+    same.is_contention_ = true;
+    return same;
+  }
+
   int exit_status() const { return static_cast<int>(kind_); }
 
  private:
   ErrorKind kind_;
   std::string hint_;
   bool is_passing_ = false;
+  bool is_contention_ = false;
 };
 
 /// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".

@@ -57,6 +57,7 @@ WaitListener tell_waiting(const Session& session) {
           },
           [&session](const Error& trouble) {
             session.say(fmt::format("still waiting, trying again: {}", trouble.what()));
+            if (!trouble.hint().empty()) session.say("hint: " + trouble.hint());
           }};
 }
 

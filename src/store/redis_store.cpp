@@ -152,7 +152,7 @@ class RedisStore final : public Store {
       throw Error(ErrorKind::Failed,
                   fmt::format("the lock of the Redis '{}' was lost again and again", location()),
                   "who else changes its keys? see: redis-cli monitor")
-          .passing();
+          .contention();
     }
   }
 
@@ -257,7 +257,7 @@ class RedisStore final : public Store {
                 fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience),
                             printable(location())),
                 holder_text(holder))
-        .passing();
+        .contention();
   }
 
   // Who unlocks leaves one word in a list, which Redis gives to whoever has waited longest: one is

@@ -83,7 +83,7 @@ bool lacks_log(const std::string& path) {
     case SQLITE_LOCKED:
       throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
                   "close what else has it open, such as sqlite3")
-          .passing();
+          .contention();
     default:
       throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()))
           .passing();

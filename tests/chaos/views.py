@@ -124,7 +124,8 @@ class ChaosRedisPool(RedisPool):
 
     def host(self):
         words = self.ask("HGETALL", "canhazgpu:host")
-        return {words[i]: json.loads(words[i + 1]) for i in range(0, len(words), 2)}
+        return {words[i]: json.loads(words[i + 1]) for i in range(0, len(words), 2)
+                if words[i].startswith(("gpu:", "reservation:"))}
 
     def held(self):
         found = {}

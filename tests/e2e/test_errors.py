@@ -407,13 +407,17 @@ def test_a_lock_that_is_held(pool):
                          "echo locked; exec sleep 600"])
     assert pool.read_line(holder) == "locked"
     begin = time.monotonic()
-    result = pool.run("reserve", timeout=60)
-    assert_error(result, 1, "the store is locked for 10s",
-                 f"process {holder.pid} (sleep) holds it; is it stopped?")
+    waiter = pool.popen("reserve")
+    result = pool.run("reserve", "--nonblock", timeout=60)
+    whose = f"process {holder.pid} (sleep) holds it; is it stopped?"
+    assert_error(result, 1, "the store is locked for 10s", whose)
     assert 9 < time.monotonic() - begin < 30
+    said = [waiter.stderr.readline().decode() for _ in range(2)]
+    assert "still waiting, trying again: the store is locked for 10s" in said[0], said
+    assert said[1] == f"canhazgpu: hint: {whose}\n"
     assert pool.run("status").status == 0  # which has nothing to write
     holder.kill()
-    pool.ok("reserve")
+    assert pool.finish(waiter).status == 0
 
 
 def test_a_waiter_outlasts_a_store_in_trouble(pool):

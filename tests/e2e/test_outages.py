@@ -78,7 +78,6 @@ def test_nothing_is_lost_while_the_server_is_away(pool):
     assert before == after
     assert pool.waiting() == [waiter.request] and waiter.poll() is None
     finish_job(pool, job)
-    assert pool.finish(waiter).out == "started\n"
     pool.await_free()
     assert ends(pool, job.id) == ["finished"] * 8
 
@@ -344,11 +343,8 @@ def test_a_read_only_replica_shows_and_takes_nothing(pool):
     job = job_of(pool, "--gpus", "2", env=BEATS)
     pool.redis("REPLICAOF", "127.0.0.1", "1")
     assert pool.status()[0].startswith("GPU 0: IN USE by root for")
-    for words in (["run", "--nonblock", "--", "true"], ["reserve", "--nonblock"], ["release"]):
+    for words in (["run", "--gpus", "8", "--", "true"], ["reserve"], ["release"]):
         assert_error(pool.run(*words), 1, "is a read-only replica", "redis-sentinel://")
-    waiter = pool.popen("run", "--gpus", "8", "--", "echo", "started")
-    said = waiter.stderr.readline().decode()
-    assert "still waiting" in said and "is a read-only replica" in said
     pool.redis("REPLICAOF", "NO", "ONE")
     await_beat(pool, job.id)
     finish_job(pool, job)
@@ -361,7 +357,7 @@ def test_without_memory_nothing_is_taken_and_everything_given_back(pool):
     pool.ok("reserve", "--gpus", "2", "--duration", "1h")
     waiter = pool.waiter("--gpus", "8")
     pool.redis("CONFIG", "SET", "maxmemory", "1")
-    for words in (["run", "--nonblock", "--", "true"], ["reserve", "--nonblock"]):
+    for words in (["run", "--", "true"], ["run", "--nonblock", "--", "true"], ["reserve"]):
         assert_error(pool.run(*words), 1, "has no memory left", "nothing was changed")
     assert pool.waiting() == [waiter.request] and len(pool.reserved()) == 5
     assert not pool.redis("GET", "canhazgpu:allocation_lock")[0]

@@ -136,7 +136,9 @@ def test_a_grant_takes_six_commands_at_most(pool):
     assert monitor("MONITOR") == "OK"
     job = pool.job("--gpus", "2")
     other("ECHO", "mark-run")
-    assert sent_until(monitor, "mark-run")[:5] == ["MGET", "EVAL", "EVAL", "EVAL", "EVAL"]
+    sent = sent_until(monitor, "mark-run")
+    # The supervisor listens for the end of the server besides, which costs nothing later.
+    assert [name for name in sent if name != "SUBSCRIBE"] == ["MGET", *["EVAL"] * 4], sent
     pool.ok("reserve", "--gpus", "2", "--duration", "1h")
     other("ECHO", "mark-reserve")
     sent = sent_until(monitor, "mark-reserve")

@@ -135,7 +135,7 @@ std::function<void(bool)> trouble_once(bool is_made_all_the_same) {
   return [is_made_all_the_same, struck = false](bool is_made) mutable {
     if (struck || is_made != is_made_all_the_same) return;
     struck = true;
-    throw Error(ErrorKind::Failed, "the store is locked").passing();
+    throw Error(ErrorKind::Failed, "the store is locked").contention();
   };
 }
 
@@ -160,6 +160,12 @@ TEST(Acquire, SitsOutTroubleBeforeItHasJoinedTheQueue) {
   EXPECT_TRUE(std::holds_alternative<Granted>(troubled.acquired));
   EXPECT_EQ(troubled.told, std::vector<std::string>{"the store is locked"});
   EXPECT_EQ(app.store.read().reservations.size(), 1U);
+}
+
+TEST(Acquire, TellsAtOnceWhatIsWrongBeforeItHasJoined) {
+  AppScene app(1);
+  app.strike = [](bool) { throw Error(ErrorKind::Failed, "no space left").passing(); };
+  expect_error(ErrorKind::Failed, "no space left", [&] { acquire_in_trouble(app, {}); });
 }
 
 TEST(Acquire, JoinsOnceWhenItIsNotToldThatItHasJoined) {

@@ -63,6 +63,7 @@ TEST(StatusJson, DescribesARun) {
                                {"memory_total_mb", 81559},
                                {"process_info", "PID 7 (python3)"},
                                {"model", {{"provider", "Qwen"}, {"model", "Qwen3-8B"}}},
+                               {"process_memory_mb", 8452},
                                {"processes", json::array({process})}}));
 }
 
