@@ -303,8 +303,9 @@ class RedisStore final : public Store {
       words.insert(words.end(), {kRedisHosts, after.host.name, registration_of(after, keys_, now)});
     }
     if (send_commit(words).text != "done") return false;
-    // Heartbeats as well: so that a run which begins is told at its second try, too.
-    if (what.run_began || what.manual_changed || what.heartbeats_only) await_replicas();
+    // Heartbeats of runs as well: so that one which begins is told at its second try, too.
+    const bool a_run_beats = what.heartbeats_only && !what.reservations_written.empty();
+    if (what.run_began || what.manual_changed || a_run_beats) await_replicas();
     return true;
   }
 

@@ -30,7 +30,7 @@ class RedisServer:
         self.directory = directory
         self.directory.mkdir(exist_ok=True)
         self.socket = self.directory / "redis.sock"
-        self.options = ["--port", str(port), *options]
+        self.options = ["--bind", "127.0.0.1", "--port", str(port), *options]
         self.port = port
         self.process = None
         self.start()
