@@ -156,7 +156,7 @@ class ChaosRedisPool(RedisPool):
     def assert_sound(self):
         assert self.heirs.complaints == [], "the lock of the dead stays"
         # Every key is one that stays, or expires.
-        stays = re.compile(r"canhazgpu:(gpu_count|provider|host|changes|queue|gpu:\d+|"
+        stays = re.compile(r"canhazgpu:(gpu_count|provider|hosts?|changes|queue|gpu:\d+|"
                            r"usage_history_sorted|queue:entry:\w+)$")
         for key in self.ask("KEYS", "*"):
             assert stays.match(key) or self.ask("PTTL", key) != -1, key
