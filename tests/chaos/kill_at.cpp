@@ -138,6 +138,8 @@ class Watcher {
       }
     } else if (signal == (SIGTRAP | 0x80)) {
       called(pid);
+    } else if (signal == SIGTRAP && pid == target_ && steps_left_ > 0) {
+      stepped(pid);
     } else {
       go_on(pid, signal);
     }
@@ -154,7 +156,11 @@ class Watcher {
   }
 
   void executed(pid_t pid) {
-    if (pid == target_) return through();
+    if (pid == target_) {
+      // Not left to the end of this process, which would not end the going by steps.
+      ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
+      return through();
+    }
     if (pid == program_ && wish_.generation == 0) target_ = pid;  // it is the program from now on
     go_on(pid, 0);
   }
@@ -166,19 +172,17 @@ class Watcher {
       ++calls_;
       say(std::to_string(calls_) + " " + visible_name(info));
       if (calls_ == wish_.at && wish_.then == 0) return end(pid);
-    } else if (calls_ == wish_.at && wish_.then > 0) {
-      return step(pid);
+    } else if (calls_ == wish_.at) {
+      steps_left_ = wish_.then;
     }
     go_on(pid, 0);
   }
 
-  void step(pid_t pid) {
-    for (long i = 0; i < wish_.then; ++i) {
-      int status = 0;
-      if (ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) != 0) break;
-      if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) return through();
-    }
-    end(pid);
+  // An instruction is done. It may have been a call that waits for another process, so all others
+  // are watched as ever meanwhile.
+  void stepped(pid_t pid) {
+    if (--steps_left_ == 0) return end(pid);
+    go_on(pid, 0);
   }
 
   void end(pid_t pid) {
@@ -196,8 +200,8 @@ class Watcher {
   }
 
   void go_on(pid_t pid, int signal) {
-    const auto request = pid == target_ ? PTRACE_SYSCALL : PTRACE_CONT;
-    ptrace(request, pid, nullptr, static_cast<long>(signal));
+    const auto by_steps = steps_left_ > 0 ? PTRACE_SINGLESTEP : PTRACE_SYSCALL;
+    ptrace(pid == target_ ? by_steps : PTRACE_CONT, pid, nullptr, static_cast<long>(signal));
   }
 
   void say(const std::string& line) const {
@@ -210,6 +214,7 @@ class Watcher {
   pid_t program_;
   pid_t target_ = 0;  ///< whose calls are counted; 0: not there yet
   long calls_ = 0;
+  long steps_left_ = 0;  ///< instructions until it is killed; 0: it goes from call to call
   bool is_done_ = false;
   std::map<pid_t, int> generations_;
   std::map<pid_t, bool> early_;
