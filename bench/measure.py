@@ -49,12 +49,18 @@ class Bench:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def commit():
+    """Of the sources; "" where there is no git, or no repository."""
+    if not shutil.which("git"):
+        return ""
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
+                          text=True).stdout.strip()
+
+
 def machine():
     """What one has to know of the machine to make sense of the times; not whose it is."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
-                            text=True).stdout.strip()
     return {"cores": os.cpu_count(), "kernel": platform.release().partition("-")[0], "load": os.getloadavg(),
-            "commit": commit, "date": datetime.date.today().isoformat()}
+            "commit": commit(), "date": datetime.date.today().isoformat()}
 
 
 def number(value):
