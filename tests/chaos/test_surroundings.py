@@ -102,7 +102,7 @@ def walk_limits(pool, kind, values, name):
 
 
 needs_bare_program = pytest.mark.skipif(
-    IS_SANITIZED, reason="a sanitizer takes memory and descriptors of its own")
+    IS_SANITIZED, reason="a sanitizer takes memory, descriptors and processes of its own")
 
 
 @needs_bare_program
@@ -136,6 +136,7 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+@needs_bare_program
 def test_no_more_processes(chaos_pool, users):
     """fork fails: for the process in the middle, and for the supervisor itself."""
     pool = chaos_pool
