@@ -3,11 +3,11 @@
 import json
 import pathlib
 import re
-import socket
 import threading
 from collections import namedtuple
 
 from conftest import Pool, Process, is_alive
+from go_program import Redis
 from redis_pool import RedisPool
 
 Held = namedtuple("Held", "id kind label gpus holder ends")
@@ -52,40 +52,6 @@ class SqlitePool(Pool):
                                  if path.name not in bells}
 
 
-class Resp:
-    """The protocol of Redis, as far as it is needed here."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        self.file = self.socket.makefile("rb")
-
-    def __call__(self, *words):
-        encoded = [str(word).encode() for word in words]
-        self.socket.sendall(b"*%d\r\n" % len(encoded) + b"".join(
-            b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
-        return self.reply()
-
-    def reply(self):
-        line = self.file.readline().rstrip(b"\r\n")
-        kind, rest = line[:1], line[1:]
-        if kind == b"-":
-            raise RuntimeError(rest.decode())
-        if kind == b":":
-            return int(rest)
-        if kind == b"+":
-            return rest.decode()
-        if kind == b"$":
-            if rest == b"-1":
-                return None
-            return self.file.read(int(rest) + 2)[:-2].decode()
-        return [self.reply() for _ in range(int(rest))]
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-
 class Heirs(threading.Thread):
     """The lock of one that was killed expires within 10 s. This is that time, compressed: sees that
     it would, and lets it expire at once."""
@@ -94,7 +60,7 @@ class Heirs(threading.Thread):
 
     def __init__(self, path):
         super().__init__()
-        self.ask, self.over, self.complaints = Resp(path), threading.Event(), []
+        self.ask, self.over, self.complaints = Redis(path), threading.Event(), []
         self.start()
 
     def run(self):
@@ -119,7 +85,7 @@ class ChaosRedisPool(RedisPool):
 
     def __init__(self, directory, binaries):
         super().__init__(directory, binaries)
-        self.ask = Resp(self.socket)
+        self.ask = Redis(self.socket)
         self.heirs = Heirs(self.socket)
 
     def host(self):

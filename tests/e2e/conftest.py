@@ -4,6 +4,7 @@ program run in a clean environment, real accounts, and the certainty that nothin
 The program is named by the environment variable CANHAZGPU. Tests that need other accounts need root.
 """
 
+import contextlib
 import ctypes
 import grp
 import json
@@ -386,17 +387,23 @@ def binaries():
     shutil.rmtree(directory)
 
 
-@pytest.fixture
-def bare_pool(binaries):
-    """A pool that `admin` has still to set up."""
+@contextlib.contextmanager
+def temporary(kind, binaries):
     directory = tempfile.mkdtemp(prefix="canhazgpu-e2e-")
     os.chmod(directory, 0o755)
-    pool = Pool(directory, binaries)
+    pool = kind(directory, binaries)
     try:
         yield pool
     finally:
         pool.close()
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def bare_pool(binaries):
+    """A pool that `admin` has still to set up."""
+    with temporary(Pool, binaries) as pool:
+        yield pool
 
 
 @pytest.fixture

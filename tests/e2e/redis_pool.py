@@ -1,17 +1,14 @@
 """A pool in a Redis: a private server on a socket in the pool's directory, started and ended by each
 test."""
 
-import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 
 import pytest
-from conftest import PATIENCE, Pool, wait_for
+from conftest import PATIENCE, Pool, temporary, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
                                 reason="redis-server is not installed")
@@ -205,18 +202,6 @@ class SentinelPool(RedisPool):
         for server in self.servers:
             server.go_on()
             server.kill()
-
-
-@contextlib.contextmanager
-def temporary(kind, binaries):
-    directory = tempfile.mkdtemp(prefix="canhazgpu-e2e-")
-    os.chmod(directory, 0o755)
-    pool = kind(directory, binaries)
-    try:
-        yield pool
-    finally:
-        pool.close()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture
