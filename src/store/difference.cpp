@@ -44,16 +44,23 @@ void compare(const std::vector<Item>& before, const std::vector<Item>& after, Ke
 
 Difference difference(const Pool& before, const Pool& after) {
   Difference result;
-  result.host_changed =
-      before.provider != after.provider || before.admin_group != after.admin_group ||
-      before.creator_uid != after.creator_uid || before.next_arrival != after.next_arrival ||
-      before.host != after.host;
-  result.cancelled_changed = before.cancelled != after.cancelled;
-  bool news = result.host_changed || result.cancelled_changed || !after.ended.empty();
   compare(
       before.gpus, after.gpus, [](const Gpu& gpu) { return gpu.index; },
-      [&](const Gpu*, const Gpu& gpu) { result.gpus_written.push_back(&gpu); },
-      [&](const Gpu& gpu) { result.gpus_removed.push_back(gpu.index); });
+      [&](const Gpu* old, const Gpu& gpu) {
+        result.gpus_written.push_back(&gpu);
+        result.gpus_came_or_went = result.gpus_came_or_went || old == nullptr;
+      },
+      [&](const Gpu& gpu) {
+        result.gpus_removed.push_back(gpu.index);
+        result.gpus_came_or_went = true;
+      });
+  result.provider_changed = before.provider != after.provider;
+  result.identity_changed = before.host != after.host;
+  result.settings_changed = before.admin_group != after.admin_group ||
+                            before.creator_uid != after.creator_uid ||
+                            before.next_arrival != after.next_arrival || result.gpus_came_or_went;
+  result.cancelled_changed = before.cancelled != after.cancelled;
+  bool news = result.host_changed() || result.cancelled_changed || !after.ended.empty();
   compare(
       before.reservations, after.reservations,
       [](const Reservation& held) -> const auto& { return held.id; },

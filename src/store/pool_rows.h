@@ -2,40 +2,66 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include <SQLiteCpp/Statement.h>
 
 #include "core/pool.h"
 #include "store/difference.h"
 
 namespace SQLite {
 class Database;
-class Statement;
 }  // namespace SQLite
 
 namespace chg {
 
-/// Reads the whole pool. REQUIRES: a transaction, so that it is one state.
-Pool read_pool(SQLite::Database& database);
+/// Reads and writes the pool. Throws SQLite::Exception, or Error for what no version of this
+/// program has written. Keeps its statements: preparing one takes longer than to read a small pool.
+/// Not to be used after its database is gone.
+class PoolRows {
+ public:
+  explicit PoolRows(SQLite::Database& database) : database_(database) {}
 
-/// Pool::provider.
-std::string read_provider(SQLite::Database& database);
+  /// The whole pool. REQUIRES: a transaction, so that it is one state.
+  Pool read();
 
-/// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
-/// read.
-void write_difference(SQLite::Database& database, const Pool& after, const Difference& what);
+  /// Pool::provider.
+  std::string read_provider();
+
+  /// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
+  /// read.
+  void write(const Pool& after, const Difference& what);
+
+ private:
+  // Prepared when first needed.
+  SQLite::Statement& prepared(std::optional<SQLite::Statement>& statement, const char* text);
+
+  // The records whose fields are not before `first`.
+  SQLite::Statement& select_from(const char* first);
+
+  void put(const std::string& field, const std::string& record);
+  void drop(const std::string& field);
+  void append(const UsageRecord& record);
+
+  SQLite::Database& database_;
+  std::optional<SQLite::Statement> select_;
+  std::optional<SQLite::Statement> put_;
+  std::optional<SQLite::Statement> drop_;
+  std::optional<SQLite::Statement> append_;
+};
 
 /// Reads usage records as Store::read_history does; throws SQLite::Exception.
 class HistoryRows {
  public:
   HistoryRows(SQLite::Database& database, WallTime from);
-  ~HistoryRows();
 
   /// At most `count`; none at the end.
   std::vector<UsageRecord> next(std::size_t count);
 
  private:
-  std::unique_ptr<SQLite::Statement> select_;
+  SQLite::Statement select_;
 };
 
 }  // namespace chg

@@ -9,21 +9,16 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "store/records.h"
 #include "store/redis_json.h"
-#include "store/redis_records.h"
 #include "store/text_codec.h"
 
 namespace chg {
 namespace {
 
+using json_text::Members;
 using nlohmann::json;
-using redis_json::Members;
 
-constexpr std::string_view kGpuField = "gpu:";
-constexpr std::string_view kReservationField = "reservation:";
-constexpr const char* kSettingsField = "settings";
-constexpr const char* kCancelledField = "cancelled";
-constexpr const char* kIdentityField = "identity";
 // Members of ours beside those of the Go program.
 constexpr const char* kIdsMember = "reservation_ids";
 constexpr const char* kOwnMember = "canhazgpu";
@@ -63,16 +58,16 @@ class Decoder {
 
   void read_host() {
     Pool& pool = result_.pool;
-    if (const auto host = record(kSettingsField, redis_records::read_host)) {
+    if (const auto host = record(records::kSettings, records::read_host)) {
       pool.admin_group = host->admin_group;
       pool.creator_uid = host->creator_uid;
       pool.next_arrival = host->next_arrival;
       indices_ = host->gpus;
     }
-    if (auto cancelled = record(kCancelledField, redis_records::read_cancelled)) {
+    if (auto cancelled = record(records::kCancelled, records::read_cancelled)) {
       pool.cancelled = std::move(*cancelled);
     }
-    if (const auto identity = image_.host.find(kIdentityField); identity != image_.host.end()) {
+    if (const auto identity = image_.host.find(records::kIdentity); identity != image_.host.end()) {
       pool.host = text_codec::read_host(identity->second);
     }
     // Whoever has set another number of GPUs since then was the Go program.
@@ -97,8 +92,8 @@ class Decoder {
 
   void read_gpus() {
     for (const int index : indices_) {
-      const auto known = record(fmt::format("{}{}", kGpuField, index), [&](const Members& found) {
-        return redis_records::read_gpu(found, index);
+      const auto known = record(records::gpu_field(index), [&](const Members& found) {
+        return records::read_gpu(found, index);
       });
       Gpu gpu = known.value_or(Gpu{});
       gpu.index = index;
@@ -112,8 +107,7 @@ class Decoder {
     const auto found = image_.gpus.find(gpu.index);
     if (found == image_.gpus.end() || !found->second) return;
     const std::string key = keys_.gpu(gpu.index);
-    const auto ids =
-        under(key, [&] { return redis_json::find_member(*found->second, kIdsMember); });
+    const auto ids = under(key, [&] { return json_text::find_member(*found->second, kIdsMember); });
     if (ids) return under(key, [&] { read_claims(gpu.index, *ids); });
     const json value = redis_json::parse_object(*found->second, key);
     if (auto held = redis_go::read_held(value, gpu.index, uid_of_)) {
@@ -128,8 +122,8 @@ class Decoder {
   }
 
   void read_claims(int gpu, std::string_view ids) {
-    for (const std::string_view id : redis_json::read_elements(ids)) {
-      claims_[gpu].insert(redis_json::read_bytes(id));
+    for (const std::string_view id : json_text::read_elements(ids)) {
+      claims_[gpu].insert(json_text::read_bytes(id));
     }
   }
 
@@ -147,10 +141,10 @@ class Decoder {
   void read_reservations() {
     auto& reservations = result_.pool.reservations;
     for (const auto& [field, text] : image_.host) {
-      if (!field.starts_with(kReservationField)) continue;
-      const std::string id = field.substr(kReservationField.size());
+      if (!field.starts_with(records::kReservation)) continue;
+      const std::string id = field.substr(records::kReservation.size());
       Reservation held = under(keys_.host(), [&, &value = text] {
-        return redis_records::read_reservation(Members(value), id);
+        return records::read_reservation(Members(value), id);
       });
       const bool had_none = held.gpus.empty();
       std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
@@ -193,9 +187,9 @@ class Decoder {
   }
 
   static std::optional<Request> read_own_request(const RedisImage::Entry& entry) {
-    const auto own = redis_json::find_member(*entry.value, kOwnMember);
+    const auto own = json_text::find_member(*entry.value, kOwnMember);
     if (!own) return std::nullopt;
-    return redis_records::read_request(Members(*own), entry.id);
+    return records::read_request(Members(*own), entry.id);
   }
 
   void read_queue() {
@@ -253,11 +247,11 @@ RedisPool decode_pool(const RedisImage& image, const RedisKeys& keys,
 
 std::vector<UsageRecord> decode_history(const std::vector<std::string>& members,
                                         const redis_go::UidOf& uid_of) {
-  std::vector<redis_records::Usage> found;
+  std::vector<records::Usage> found;
   for (const std::string& member : members) {
     try {
-      if (const auto own = redis_json::find_member(member, kOwnMember)) {
-        found.push_back(redis_records::read_usage(Members(*own)));
+      if (const auto own = json_text::find_member(member, kOwnMember)) {
+        found.push_back(records::read_usage(Members(*own)));
       } else if (auto record = redis_go::read_usage(json::parse(member), uid_of)) {
         found.push_back({std::move(*record), 0, 0});
       }

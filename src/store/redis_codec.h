@@ -4,7 +4,7 @@
 //   PREFIX:gpu_count, :provider, :gpu:N, :queue, :queue:entry:ID, :usage_history_sorted
 //       as the Go program has them (redis_go.h); ours beside its members
 //   PREFIX:host       hash, ours alone: "settings", "cancelled", "gpu:N", "reservation:ID"
-//       (redis_records.h), and "identity" (the host's, as text_codec.h writes it)
+//       (records.h), and "identity" (the host's, as text_codec.h writes it)
 //   canhazgpu:hosts   hash: the name of each host, and where its pool is (registration_of)
 //
 // A reservation of ours has a GPU while the value of that GPU names it ("reservation_ids"): what

@@ -6,16 +6,16 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "store/records.h"
 #include "store/redis_codec.h"
 #include "store/redis_json.h"
-#include "store/redis_records.h"
 #include "store/text_codec.h"
 
 namespace chg {
 namespace {
 
+using json_text::to_text;
 using nlohmann::json;
-using redis_json::to_text;
 
 class Encoder {
  public:
@@ -46,27 +46,21 @@ class Encoder {
   void drop_field(const std::string& field) { add({"HDEL", keys_.host(), field}); }
 
   void write_host() {
-    const auto same_index = [](const Gpu& a, const Gpu& b) { return a.index == b.index; };
-    const bool same_gpus =
-        std::equal(after_.gpus.begin(), after_.gpus.end(), before_.pool.gpus.begin(),
-                   before_.pool.gpus.end(), same_index);
-    if (what_.host_changed || !same_gpus) {
-      redis_records::Host host{after_.admin_group, after_.creator_uid, after_.next_arrival, {}};
-      for (const Gpu& gpu : after_.gpus) host.gpus.push_back(gpu.index);
-      set_field("settings", redis_records::write(host));
+    if (what_.settings_changed) {
+      set_field(records::kSettings, records::write(records::host_of(after_)));
     }
     if (what_.cancelled_changed && after_.cancelled.empty()) {
-      drop_field("cancelled");
+      drop_field(records::kCancelled);
     } else if (what_.cancelled_changed) {
-      set_field("cancelled", redis_records::write(after_.cancelled));
+      set_field(records::kCancelled, records::write(after_.cancelled));
     }
-    if (after_.host != before_.pool.host) {
-      add({"HSET", keys_.host(), "identity", text_codec::write(after_.host)});
+    if (what_.identity_changed) {
+      add({"HSET", keys_.host(), records::kIdentity, text_codec::write(after_.host)});
     }
-    if (after_.provider != before_.pool.provider) {
+    if (what_.provider_changed) {
       set_or_delete(keys_.named("provider"), after_.provider);
     }
-    if (!same_gpus) {
+    if (what_.gpus_came_or_went) {
       set_or_delete(keys_.named("gpu_count"),
                     after_.gpus.empty() ? "" : fmt::to_string(after_.gpus.size()));
     }
@@ -82,10 +76,10 @@ class Encoder {
 
   void write_gpus() {
     for (const Gpu* gpu : what_.gpus_written) {
-      set_field(fmt::format("gpu:{}", gpu->index), redis_records::write(*gpu));
+      set_field(records::gpu_field(gpu->index), records::write(*gpu));
     }
     for (const int index : what_.gpus_removed) {
-      drop_field(fmt::format("gpu:{}", index));
+      drop_field(records::gpu_field(index));
       write_value(index, "");
     }
   }
@@ -93,13 +87,13 @@ class Encoder {
   bool is_of_go(const std::string& id) const { return before_.go_reservations.contains(id); }
 
   void write_reservations() {
-    for (const std::string& id : before_.lost) drop_field("reservation:" + id);
+    for (const std::string& id : before_.lost) drop_field(records::reservation_field(id));
     for (const std::string& id : what_.reservations_removed) {
-      if (!is_of_go(id)) drop_field("reservation:" + id);
+      if (!is_of_go(id)) drop_field(records::reservation_field(id));
     }
     for (const Reservation* held : what_.reservations_written) {
       if (!is_of_go(held->id)) {
-        set_field("reservation:" + held->id, redis_records::write(*held));
+        set_field(records::reservation_field(held->id), records::write(*held));
       }
     }
   }
@@ -127,7 +121,7 @@ class Encoder {
     }
     json value = redis_go::write_held(*holders.front());
     for (const Reservation* held : holders) {
-      value["reservation_ids"].push_back(redis_json::write_bytes(held->id));
+      value["reservation_ids"].push_back(json_text::write_bytes(held->id));
     }
     return to_text(value);
   }
@@ -164,7 +158,7 @@ class Encoder {
     for (const Request* request : what_.requests_written) {
       if (before_.go_requests.contains(request->id)) continue;
       json value = redis_go::write_entry(*request);
-      value["canhazgpu"] = redis_records::write(*request);
+      value["canhazgpu"] = records::write(*request);
       add({"SET", keys_.entry(request->id), to_text(value)});
       if (const auto score = scores.find(request->id); score != scores.end()) {
         add({"ZADD", keys_.queue(), fmt::format("{:.17g}", score->second), request->id});
@@ -207,7 +201,7 @@ class Encoder {
     std::int64_t place = 0;
     for (const UsageRecord& record : after_.ended) {
       json value = redis_go::write_usage(record);
-      value["canhazgpu"] = redis_records::write({record, image_.changes + 1, ++place});
+      value["canhazgpu"] = records::write({record, image_.changes + 1, ++place});
       command.push_back(fmt::to_string(redis_json::unix_seconds(record.ended)));
       command.push_back(to_text(value));
     }
@@ -231,7 +225,7 @@ RedisWrites encode_pool(const RedisImage& image, const RedisPool& before, const 
 }
 
 std::string registration_of(const Pool& pool, const RedisKeys& keys, WallTime now) {
-  return to_text(json{{"prefix", redis_json::write_bytes(keys.prefix)},
+  return to_text(json{{"prefix", json_text::write_bytes(keys.prefix)},
                       {"gpus", pool.gpus.size()},
                       {"registered", to_rfc3339(now)},
                       {"version", CANHAZGPU_VERSION}});

@@ -1,4 +1,4 @@
-// Texts and times as JSON, for the values that the Redis store keeps.
+// Times and texts in the JSON that the Go program of the same name writes.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,6 @@
 #include "base/clock.h"
 
 namespace chg::redis_json {
-
-/// Any bytes: a string, or {"hex": "…"} where they are no UTF-8, which JSON can't hold.
-nlohmann::json write_bytes(const std::string& bytes);
-
-/// As text. Bytes that are no UTF-8 are replaced: only for what others read.
-std::string to_text(const nlohmann::json& value);
 
 /// Whole seconds since 1970, rounded down.
 std::int64_t unix_seconds(WallTime time);

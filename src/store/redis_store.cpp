@@ -281,7 +281,7 @@ class RedisStore final : public Store {
     words.push_back(token);
     words.emplace_back(what.heartbeats_only ? "0" : "1");
     // Whoever is new in the queue takes the next arrival.
-    words.emplace_back(what.host_changed ? "0" : "1");
+    words.emplace_back(what.host_changed() ? "0" : "1");
     words.push_back(fmt::to_string(writes.expected.size()));
     for (const auto& [key, value] : writes.expected) {
       words.push_back(key);
@@ -298,7 +298,7 @@ class RedisStore final : public Store {
       words.push_back(fmt::to_string(command.size()));
       words.insert(words.end(), command.begin(), command.end());
     }
-    if (what.host_changed && !after.host.name.empty()) {
+    if (what.host_changed() && !after.host.name.empty()) {
       const WallTime now = std::chrono::system_clock::now();
       words.insert(words.end(), {kRedisHosts, after.host.name, registration_of(after, keys_, now)});
     }

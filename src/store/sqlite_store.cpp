@@ -18,21 +18,13 @@
 #include "store/difference.h"
 #include "store/pool_rows.h"
 #include "store/schema.h"
+#include "store/sqlite_migrations.h"
 
 namespace chg {
 namespace {
 
 // PRAGMA user_version of the schema that this program writes; a later one is of a later program.
-constexpr int kSchemaVersion = 3;
-// What makes a database of each version one of the next.
-constexpr const char* kToVersion2 =
-    "ALTER TABLE reservation ADD COLUMN lost TEXT NOT NULL DEFAULT '';"
-    "CREATE TABLE cancelled (id TEXT NOT NULL, waiter TEXT NOT NULL, last_heartbeat TEXT NOT NULL);"
-    "PRAGMA user_version = 2";
-constexpr const char* kToVersion3 =
-    "ALTER TABLE host ADD COLUMN name TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE host ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';"
-    "PRAGMA user_version = 3";
+constexpr int kSchemaVersion = 4;
 // PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
 constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
@@ -115,7 +107,8 @@ class SqliteStore final : public Store {
   SqliteStore(std::string path, int open_flags)
       : path_(std::move(path)),
         bells_(path_ + "-bells"),
-        database_(path_, open_flags, static_cast<int>(kPatience / std::chrono::milliseconds(1))) {
+        database_(path_, open_flags, static_cast<int>(kPatience / std::chrono::milliseconds(1))),
+        rows_(database_) {
     // The last one to leave neither copies the log into the database nor deletes it: the one would
     // take an fsync at the end of each command, the other needs rights to the directory.
     int keep = 1;
@@ -123,7 +116,7 @@ class SqliteStore final : public Store {
     sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     // Commits survive a kill as they are. From a power loss they are saved where that was promised
     // (sync_log); the log itself is always synced before it is copied.
-    database_.exec("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY");
+    database_.exec("PRAGMA synchronous = NORMAL");
     sqlite3_wal_hook(database_.getHandle(), note_log_pages, this);
   }
 
@@ -151,8 +144,9 @@ class SqliteStore final : public Store {
     const FileLock lock(path_ + "-lock", "the store", kPatience);
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
     // Somebody else may have been faster.
-    if (version() == 1) database_.exec(kToVersion2);
-    if (version() == 2) database_.exec(kToVersion3);
+    if (version() == 1) database_.exec(sqlite_migrations::kToVersion2);
+    if (version() == 2) database_.exec(sqlite_migrations::kToVersion3);
+    if (version() == 3) database_.exec(sqlite_migrations::kToVersion4);
     transaction.commit();
   }
 
@@ -161,12 +155,12 @@ class SqliteStore final : public Store {
     try {
       const FileLock lock(path_ + "-lock", "the store", kPatience);
       SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-      const Pool before = read_pool(database_);
+      const Pool before = rows_.read();
       Pool after = before;
       change(after);
       const Difference what = difference(before, after);
       if (what.is_empty) return;
-      write_difference(database_, after, what);
+      rows_.write(after, what);
       // Rings when it goes, which is before the lock does and after the commit.
       std::vector<UniqueFd> pulled;
       if (!what.heartbeats_only) pulled = bells_.pull(what.requests_removed);
@@ -183,7 +177,7 @@ class SqliteStore final : public Store {
   Pool read() override {
     try {
       SQLite::Transaction snapshot(database_);
-      return read_pool(database_);
+      return rows_.read();
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }
@@ -191,7 +185,7 @@ class SqliteStore final : public Store {
 
   std::string provider() override {
     try {
-      return read_provider(database_);
+      return rows_.read_provider();
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }
@@ -271,6 +265,7 @@ class SqliteStore final : public Store {
   std::string path_;
   Bells bells_;
   SQLite::Database database_;
+  PoolRows rows_;
   int log_pages_ = 0;  ///< after the last commit
 };
 

@@ -23,6 +23,8 @@ import urllib.parse
 
 import pytest
 
+from store_views import add_views
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CANHAZGPU", str(REPOSITORY / "build/dev/canhazgpu"))
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -312,8 +314,9 @@ class Pool:
         would take the write-ahead log away."""
         if self.keeper is None:
             path = urllib.parse.quote(str(self.path))
-            self.keeper = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None,
-                                          check_same_thread=False, timeout=PATIENCE)
+            self.keeper = add_views(sqlite3.connect(
+                f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False,
+                timeout=PATIENCE))
         return self.keeper
 
     def rows(self, sql, *values):
@@ -323,8 +326,8 @@ class Pool:
         return self.rows(sql, *values)[0][0]
 
     def edit(self, sql, *values):
-        self.rows("SELECT 1 FROM host")
-        writer = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE)
+        self.rows("SELECT 1 FROM pool")
+        writer = add_views(sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE))
         writer.execute(sql, values)
         writer.close()
 

@@ -380,7 +380,8 @@ def test_a_damaged_page(pool):
                                            ("gpus", "0,x"), ("kind", "?"), ("ends", "soon")])
 def test_a_row_that_makes_no_sense(pool, column, value):
     pool.ok("reserve")
-    pool.edit(f"UPDATE reservation SET {column} = ?", value)
+    pool.edit(f"UPDATE pool SET record = json_set(record, '$.{column}', ?) "
+              "WHERE field LIKE 'reservation:%'", value)
     result = pool.run("status")
     if result.status != 0:
         assert_error(result, 1, "")

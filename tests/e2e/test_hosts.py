@@ -147,7 +147,7 @@ def test_host_is_the_same_after_a_reboot(pool):
 
 @as_root
 def test_pool_without_a_host_is_of_who_reserves_first(pool):
-    pool.edit("UPDATE host SET name = '', boot_id = ''")
+    pool.edit("DELETE FROM pool WHERE field = 'identity'")
     other = OtherHost(pool, "alpha")
     other.ok("status")
     assert pool.rows("SELECT name FROM host") == [("",)]

@@ -304,7 +304,7 @@ def test_after_root_has_looked_with_sqlite3(pool, users):
     """The shell's end takes the log away; people go on."""
     pool.keeper.close()
     pool.keeper = None
-    pool.run_command(["sqlite3", str(pool.path), "SELECT count(*) FROM gpu"])
+    pool.run_command(["sqlite3", str(pool.path), "SELECT count(*) FROM pool"])
     result = pool.run("run", "--", "echo", "ran", user=users.a)
     if result.status == 77:
         assert_error(result, 77, "can't be opened", "any canhazgpu command of its owner")

@@ -10,8 +10,8 @@
 #include "fuzz/fuzz.h"
 #include "store/redis_codec.h"
 #include "store/redis_connection.h"
-#include "store/redis_members.h"
-#include "store/redis_records.h"
+#include "store/json_text.h"
+#include "store/records.h"
 #include "store/redis_store.h"
 #include "store/text_codec.h"
 
@@ -62,9 +62,9 @@ RedisImage image_from(std::string_view bytes) {
 // What is read and written again is read as the same.
 template <typename Read>
 void require_stable(std::string_view text, const Read& read) {
-  const std::string written = redis_records::write(read(redis_json::Members(text))).dump();
-  const redis_json::Members members(written);
-  CHG_FUZZ_REQUIRE(redis_records::write(read(members)).dump() == written);
+  const std::string written = records::write(read(json_text::Members(text))).dump();
+  const json_text::Members members(written);
+  CHG_FUZZ_REQUIRE(records::write(read(members)).dump() == written);
 }
 
 }  // namespace
@@ -79,27 +79,27 @@ CHG_FUZZ_TARGET(redis_image) {
 }
 
 CHG_FUZZ_TARGET(redis_record) {
-  using redis_json::Members;
+  using json_text::Members;
   if (bytes.empty()) return;
   const std::string_view text = bytes.substr(1);
   try {
     switch (bytes[0]) {
       case 'h':
-        return require_stable(text, redis_records::read_host);
+        return require_stable(text, records::read_host);
       case 'g':
         return require_stable(text,
-                              [](const Members& one) { return redis_records::read_gpu(one, 3); });
+                              [](const Members& one) { return records::read_gpu(one, 3); });
       case 'r':
         return require_stable(
-            text, [](const Members& one) { return redis_records::read_reservation(one, "id"); });
+            text, [](const Members& one) { return records::read_reservation(one, "id"); });
       case 'w':
         return require_stable(
-            text, [](const Members& one) { return redis_records::read_request(one, "id"); });
+            text, [](const Members& one) { return records::read_request(one, "id"); });
       default:
-        return require_stable(text, redis_records::read_usage);
+        return require_stable(text, records::read_usage);
     }
   } catch (const std::invalid_argument&) {
-    // As redis_records.h says; its callers make an Error of it.
+    // As records.h says; its callers make an Error of it.
   }
 }
 

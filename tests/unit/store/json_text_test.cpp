@@ -1,5 +1,5 @@
 // Finding values in JSON that was written by others than this reader.
-#include "store/redis_members.h"
+#include "store/json_text.h"
 
 #include <random>
 #include <stdexcept>
@@ -7,14 +7,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "store/redis_json.h"
-
-namespace chg::redis_json {
+namespace chg::json_text {
 namespace {
 
 using nlohmann::json;
 
-TEST(RedisMembers, FindsValuesOfAllKinds) {
+TEST(JsonText, FindsValuesOfAllKinds) {
   const std::string text =
       R"( { "a" : 1, "b":"x\"},{","c":[1,[2,"]"]] ,"d":{"a":{"z":"}"}},"e":true,"f":null} )";
   const Members members(text);
@@ -29,13 +27,13 @@ TEST(RedisMembers, FindsValuesOfAllKinds) {
   EXPECT_EQ(Members("{ }").find("a"), std::nullopt);
 }
 
-TEST(RedisMembers, LooksNoFurtherThanTheMemberThatIsAskedFor) {
+TEST(JsonText, LooksNoFurtherThanTheMemberThatIsAskedFor) {
   EXPECT_EQ(find_member(R"({"a":1,"b":2,)", "b"), "2");
   EXPECT_THROW((void)find_member(R"({"a":1,"b":2,)", "c"), std::invalid_argument);
   EXPECT_EQ(find_member(R"({"a":1})", "c"), std::nullopt);
 }
 
-TEST(RedisMembers, RefusesWhatIsNoObject) {
+TEST(JsonText, RefusesWhatIsNoObject) {
   for (const char* text : {"",
                            " ",
                            "7",
@@ -62,7 +60,7 @@ TEST(RedisMembers, RefusesWhatIsNoObject) {
   }
 }
 
-TEST(RedisMembers, ReadsNumbersInTheirRangeOnly) {
+TEST(JsonText, ReadsNumbersInTheirRangeOnly) {
   EXPECT_EQ(read_number<int>("-7"), -7);
   EXPECT_EQ(read_number<std::uint64_t>("18446744073709551615"), UINT64_MAX);
   EXPECT_EQ(read_numbers<int>(" [1, 2,3]"), (std::vector{1, 2, 3}));
@@ -79,7 +77,7 @@ TEST(RedisMembers, ReadsNumbersInTheirRangeOnly) {
   }
 }
 
-TEST(RedisMembers, ReadsBackAnyBytes) {
+TEST(JsonText, ReadsBackAnyBytes) {
   std::mt19937 random{1};
   for (int round = 0; round < 2000; ++round) {
     json record = json::object();
@@ -99,7 +97,7 @@ TEST(RedisMembers, ReadsBackAnyBytes) {
   }
 }
 
-TEST(RedisMembers, RefusesWhatIsNoText) {
+TEST(JsonText, RefusesWhatIsNoText) {
   for (const char* text :
        {"", "7", "[]", "{}", R"({"hex":7})", R"({"hex":{"hex":"00"}})", R"("\x")", R"("\u00")"}) {
     EXPECT_THROW(read_bytes(text), std::invalid_argument) << text;
@@ -107,4 +105,4 @@ TEST(RedisMembers, RefusesWhatIsNoText) {
 }
 
 }  // namespace
-}  // namespace chg::redis_json
+}  // namespace chg::json_text

@@ -1,13 +1,17 @@
-#include "store/redis_members.h"
+#include "store/json_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace chg::redis_json {
+namespace chg::json_text {
 namespace {
+
+using nlohmann::json;
 
 [[noreturn]] void refuse(std::string_view what) {
   throw std::invalid_argument("not as it should be: " + std::string(what.substr(0, 60)));
@@ -122,6 +126,17 @@ std::string read_string(std::string_view value) {
   return unescaped.get<std::string>();
 }
 
+bool is_utf8(const std::string& text) {
+  const auto is_ascii = [](char byte) { return static_cast<unsigned char>(byte) < 0x80; };
+  if (std::all_of(text.begin(), text.end(), is_ascii)) return true;
+  try {
+    (void)json(text).dump();
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Members::Members(std::string_view text) {
@@ -200,4 +215,15 @@ std::vector<std::string_view> read_elements(std::string_view value) {
   return elements;
 }
 
-}  // namespace chg::redis_json
+json write_bytes(const std::string& bytes) {
+  if (is_utf8(bytes)) return bytes;
+  std::string hex;
+  for (const char byte : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return {{"hex", hex}};
+}
+
+std::string to_text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace chg::json_text

@@ -1,8 +1,8 @@
-// Reads the JSON of our own records without making a tree of it. Everybody who waits reads the
-// whole queue at every change: this is what most of the time went into.
+// The JSON of our own records (records.h), which is read without making a tree of it: everybody who
+// waits reads the whole queue at every change, and this is what most of the time went into.
 //
-// It finds where values begin and end; what is wrong inside of those that nobody asks for is not
-// noticed. Throws std::invalid_argument for what is not as asked for.
+// Reading finds where values begin and end; what is wrong inside of those that nobody asks for is
+// not noticed. It throws std::invalid_argument for what is not as asked for.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
-namespace chg::redis_json {
+#include <nlohmann/json_fwd.hpp>
+
+namespace chg::json_text {
 
 /// The members of an object, by name; each value is a piece of the text, which has to outlive this.
 class Members {
@@ -50,4 +52,10 @@ std::vector<Number> read_numbers(std::string_view value) {
   return numbers;
 }
 
-}  // namespace chg::redis_json
+/// Any bytes: a string, or {"hex": "…"} where they are no UTF-8, which JSON can't hold.
+nlohmann::json write_bytes(const std::string& bytes);
+
+/// As text. Bytes that are no UTF-8 are replaced: only for what others read.
+std::string to_text(const nlohmann::json& value);
+
+}  // namespace chg::json_text

@@ -1,21 +1,20 @@
-#include "store/redis_records.h"
+#include "store/records.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "store/redis_json.h"
 #include "store/text_codec.h"
 
-namespace chg::redis_records {
+namespace chg::records {
 namespace {
 
+using json_text::Members;
+using json_text::read_bytes;
+using json_text::read_number;
+using json_text::read_numbers;
+using json_text::write_bytes;
 using nlohmann::json;
-using redis_json::Members;
-using redis_json::read_bytes;
-using redis_json::read_number;
-using redis_json::read_numbers;
-using redis_json::write_bytes;
 
 constexpr int kVersion = 1;
 
@@ -66,6 +65,18 @@ WallTime wall_time(std::string_view value) {
 
 }  // namespace
 
+std::string gpu_field(int index) { return fmt::format("{}{}", kGpu, index); }
+
+std::string reservation_field(const std::string& id) {
+  return fmt::format("{}{}", kReservation, id);
+}
+
+Host host_of(const Pool& pool) {
+  Host host{pool.admin_group, pool.creator_uid, pool.next_arrival, {}};
+  for (const Gpu& gpu : pool.gpus) host.gpus.push_back(gpu.index);
+  return host;
+}
+
 json write(const Host& host) {
   return {{"version", kVersion},
           {"admin_group", write_bytes(host.admin_group)},
@@ -78,7 +89,7 @@ Host read_host(const Members& record) {
   const int version = number<int>(record, "version");
   if (version > kVersion) {
     throw Error(ErrorKind::Failed,
-                fmt::format("the pool in Redis was made by a newer canhazgpu (its version is {}, "
+                fmt::format("the pool was made by a newer canhazgpu (its version is {}, "
                             "this program knows {})",
                             version, kVersion),
                 "update this canhazgpu");
@@ -167,7 +178,7 @@ json write(const std::vector<Cancelled>& cancelled) {
 
 std::vector<Cancelled> read_cancelled(const Members& record) {
   std::vector<Cancelled> cancelled;
-  for (const std::string_view request : redis_json::read_elements(record.at("requests"))) {
+  for (const std::string_view request : json_text::read_elements(record.at("requests"))) {
     const Members one(request);
     cancelled.push_back({bytes(one, "id"), text_codec::read_process(bytes(one, "waiter")),
                          text_codec::read_instant(bytes(one, "last_heartbeat"))});
@@ -200,7 +211,7 @@ Request read_request(const Members& record, const std::string& id) {
   request.kind = text_codec::read_kind(bytes(record, "kind"));
   request.count = number<int>(record, "count");
   request.gpu_ids = read_numbers<int>(record.at("gpus"));
-  request.force = redis_json::read_flag(record.at("force"));
+  request.force = json_text::read_flag(record.at("force"));
   if (const auto found = record.find("duration")) {
     request.duration = Duration(read_number<std::int64_t>(*found));
   }
@@ -239,4 +250,4 @@ Usage read_usage(const Members& record) {
   return usage;
 }
 
-}  // namespace chg::redis_records
+}  // namespace chg::records

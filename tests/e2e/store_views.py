@@ -1,0 +1,58 @@
+"""The records of an embedded store as tables with columns, for the tests that look into it and, now
+and then, change what it says."""
+
+TEXTS = {
+    "gpu": ["uuid", "model", "out_of_service", "last_released", "last_used_by"],
+    "reservation": ["uid", "account", "label", "note", "kind", "started", "last_heartbeat", "ends",
+                    "holder", "supervisor", "leftovers", "ending"],
+    "request": ["arrival", "uid", "account", "label", "note", "kind", "count", "force", "duration",
+                "enqueued", "last_heartbeat", "waiter"]}
+LISTS = {"gpu": [], "reservation": ["gpus", "lost"], "request": ["gpus"]}  # "0,2"
+IDS = {"gpu": "CAST(substr(field, 5) AS INTEGER) AS gpu", "reservation": "substr(field, 13) AS id",
+       "request": "substr(field, 9) AS id"}
+
+
+# Texts that are empty where a record lacks them; any other column is NULL.
+EMPTY = {"label", "note", "leftovers", "lost"}
+HOST = """CREATE TEMP VIEW host AS
+    SELECT (SELECT record FROM pool WHERE field = 'provider') AS provider,
+           record ->> 'next_arrival' AS next_arrival,
+           coalesce((SELECT substr(record, instr(record, ' ') + 1) FROM pool
+                     WHERE field = 'identity'), '') AS name,
+           coalesce((SELECT substr(record, 1, instr(record, ' ') - 1) FROM pool
+                     WHERE field = 'identity'), '') AS boot_id
+    FROM pool WHERE field = 'settings'"""
+
+
+def view(name):
+    texts = [f"coalesce(record ->> '{text}', '') AS {text}" if text in EMPTY else
+             f"record ->> '{text}' AS {text}" for text in TEXTS[name]]
+    lists = [f"trim(coalesce(record ->> '{one}', ''), '[]') AS {one}" for one in LISTS[name]]
+    return (f"CREATE TEMP VIEW {name} AS SELECT {', '.join([IDS[name]] + texts + lists)} "
+            f"FROM pool WHERE field LIKE '{name}:%'")
+
+
+def new(column):
+    """The value that a record gets for it."""
+    if column == "force":
+        return "json(iif(NEW.force, 'true', 'false'))"
+    return f"nullif(NEW.{column}, '')" if column in EMPTY else f"NEW.{column}"
+
+
+def trigger(name):
+    """What is NULL or empty is left out of the record."""
+    id = IDS[name].split()[-1]
+    values = [f"'{text}', {new(text)}" for text in TEXTS[name]]
+    values += [f"'{one}', json('[' || NEW.{one} || ']')" for one in LISTS[name]]
+    return (f"CREATE TEMP TRIGGER {name}_update INSTEAD OF UPDATE ON {name} BEGIN UPDATE pool "
+            f"SET field = '{name}:' || NEW.{id}, "
+            f"record = json_patch(record, json_object({', '.join(values)})) "
+            f"WHERE field = '{name}:' || OLD.{id}; END")
+
+
+def add_views(connection):
+    connection.execute(HOST)
+    for name in TEXTS:
+        connection.execute(view(name))
+        connection.execute(trigger(name))
+    return connection
