@@ -1,6 +1,7 @@
 #include "config/keys.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -145,6 +146,20 @@ std::vector<Key> all_keys() {
   return all;
 }
 
+template <typename Meant>
+std::optional<std::size_t> find_place(Meant is_meant) {
+  const auto& table = keys();
+  const auto found = std::find_if(table.begin(), table.end(), is_meant);
+  if (found == table.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - table.begin());
+}
+
+// A character of a key as its variable has it.
+char in_variable(char c) {
+  const bool is_lower = c >= 'a' && c <= 'z';
+  return is_lower ? static_cast<char>(c - 'a' + 'A') : c == '.' || c == '-' ? '_' : c;
+}
+
 }  // namespace
 
 const std::vector<Key>& keys() {
@@ -153,11 +168,17 @@ const std::vector<Key>& keys() {
 }
 
 std::optional<std::size_t> find_key(std::string_view name) {
-  const auto& table = keys();
-  const auto found =
-      std::find_if(table.begin(), table.end(), [&](const Key& key) { return key.name == name; });
-  if (found == table.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - table.begin());
+  return find_place([&](const Key& key) { return key.name == name; });
+}
+
+std::optional<std::size_t> find_key_of_variable(std::string_view variable) {
+  if (!variable.starts_with(kEnvironmentPrefix)) return std::nullopt;
+  variable.remove_prefix(kEnvironmentPrefix.size());
+  return find_place([&](const Key& key) {
+    return std::equal(
+        key.name.begin(), key.name.end(), variable.begin(), variable.end(),
+        [](char of_key, char of_variable) { return in_variable(of_key) == of_variable; });
+  });
 }
 
 bool is_section(std::string_view name) {
@@ -169,10 +190,7 @@ bool is_section(std::string_view name) {
 
 std::string environment_name(std::string_view key) {
   std::string name(kEnvironmentPrefix);
-  for (const char c : key) {
-    const bool is_lower = c >= 'a' && c <= 'z';
-    name += is_lower ? static_cast<char>(c - 'a' + 'A') : c == '.' || c == '-' ? '_' : c;
-  }
+  std::transform(key.begin(), key.end(), std::back_inserter(name), in_variable);
   return name;
 }
 

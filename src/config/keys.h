@@ -30,8 +30,8 @@ struct Key {
   std::string_view meaning;                 ///< one line for people
   std::int64_t min = 0;
   std::int64_t max = 0;
-  std::vector<std::string_view> words = {};        ///< of a choice
-  bool is_secret = false;                          ///< never shown
+  std::vector<std::string_view> words = {};  ///< of a choice
+  bool is_secret = false;                    ///< never shown
 };
 
 /// All keys, in the order in which people are shown them.
@@ -39,6 +39,9 @@ const std::vector<Key>& keys();
 
 /// The place of `name` in keys(), or nothing. The name has to be exact.
 std::optional<std::size_t> find_key(std::string_view name);
+
+/// The place of the key whose environment_name is `variable`, or nothing.
+std::optional<std::size_t> find_key_of_variable(std::string_view variable);
 
 /// Whether keys of that section exist: "run" is one because of "run.timeout".
 bool is_section(std::string_view name);

@@ -126,18 +126,14 @@ void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origi
 }
 
 void ConfigLoader::add_environment(const std::map<std::string, std::string>& environment) {
-  std::map<std::string, std::size_t> places;
   for (const auto& [name, value] : environment) {
     // The program sets CANHAZGPU_RESERVATION itself, for the commands that it runs.
     if (!name.starts_with(kEnvironmentPrefix) || name == "CANHAZGPU_RESERVATION") continue;
-    if (places.empty()) {
-      for (const Key& key : keys()) places.emplace(environment_name(key.name), places.size());
-    }
-    const auto place = places.find(name);
-    if (place == places.end()) {
+    const auto place = find_key_of_variable(name);
+    if (!place) {
       warn_about_variable(name);
     } else if (!value.empty()) {
-      set(place->second, value, Origin{Source::Environment, name});
+      set(*place, value, Origin{Source::Environment, name});
     }
   }
 }
