@@ -1,10 +1,12 @@
 // What a subcommand is: a value that says all that the command line, --help and completion need to
 // know of it, and the function that does it. One file defines one; commands() lists them all.
+// Its texts are literals: all commands are made whenever one of them runs.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/session.h"
@@ -13,17 +15,26 @@ namespace chg {
 
 /// An option of a command.
 struct Option {
-  std::string names;  ///< "-g,--gpus", the long one last
-  std::string type;   ///< what --help shows for the value: "N"; "" for a flag
-  std::string help;
+  const char* names = "";  ///< "-g,--gpus", the long one last
+  const char* type = "";   ///< what --help shows for the value: "N"; "" for a flag
+  const char* help = "";
   std::string key = {};  ///< the key of the configuration that it sets; "": only this command's
   bool is_list = false;  ///< may be said again: the values, joined by commas
+
+  /// Its long name, without dashes.
+  std::string_view name() const {
+    const std::string_view all = names;
+    return all.substr(all.rfind("--") + 2);
+  }
+  /// Its short name; '\0': none.
+  char letter() const { return names[1] == '-' ? '\0' : names[1]; }
+  bool is_flag() const { return type[0] == '\0'; }
 };
 
 /// A word, without dashes, that a command asks for.
 struct Operand {
-  std::string name;  ///< "ID"
-  std::string help;
+  const char* name = "";  ///< "ID"
+  const char* help = "";
 };
 
 /// What was typed behind the name of a command.
@@ -40,9 +51,9 @@ struct Arguments {
 };
 
 struct Command {
-  std::string name;
-  std::string help;
-  std::string examples;  ///< the end of its --help
+  std::string_view name;
+  const char* help = "";
+  const char* examples = "";  ///< the end of its --help
   std::vector<Option> options = {};
   std::vector<Operand> operands = {};
   bool takes_command = false;  ///< a command may stand behind "--"

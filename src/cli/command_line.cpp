@@ -47,13 +47,8 @@ const std::vector<Option>& global_options() {
   return options;
 }
 
-// The long name of an option, without its dashes.
-std::string long_name(const Option& option) {
-  return option.names.substr(option.names.rfind("--") + 2);
-}
-
 void take(Invocation& invocation, const Option& option, const std::string& value) {
-  const std::string name = long_name(option);
+  const std::string name(option.name());
   if (option.key.empty()) {
     invocation.arguments.values[name] = value;
     return;
@@ -66,7 +61,7 @@ void take(Invocation& invocation, const Option& option, const std::string& value
 }
 
 void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
-  if (option.type.empty()) {
+  if (option.is_flag()) {
     app.add_flag_callback(
         option.names, [&] { take(invocation, option, "true"); }, option.help);
     return;
@@ -80,16 +75,20 @@ void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
   if (option.is_list) added->delimiter(',');
 }
 
-void add_command(CLI::App& root, const Command& command, Invocation& invocation) {
-  CLI::App& app = *root.add_subcommand(command.name, command.help);
+template <typename Needed>
+void add_command(CLI::App& root, const Command& command, const Needed& is_needed,
+                 Invocation& invocation) {
+  CLI::App& app = *root.add_subcommand(std::string(command.name), command.help);
   if (command.is_hidden) app.group("");
-  app.footer("Examples:\n" + command.examples);
+  app.footer(fmt::format("Examples:\n{}", command.examples));
   if (command.takes_command) app.formatter(std::make_shared<CommandFormatter>());
-  for (const Option& option : command.options) add_option(app, option, invocation);
+  for (const Option& option : command.options) {
+    if (is_needed(option)) add_option(app, option, invocation);
+  }
   for (const Operand& operand : command.operands) {
-    const std::string& name = operand.name;
     app.add_option_function<std::string>(
-           name, [&](const std::string& value) { invocation.arguments.values[name] = value; },
+           operand.name,
+           [&](const std::string& value) { invocation.arguments.values[operand.name] = value; },
            operand.help)
         ->required()
         ->type_name("");
@@ -97,16 +96,33 @@ void add_command(CLI::App& root, const Command& command, Invocation& invocation)
   app.callback([&] { invocation.command = &command; });
 }
 
-// Whether the words may choose this command. Building the options of all of them takes as long as
-// all else that reading the command line does.
-bool may_be_meant(const Command& command, const std::vector<std::string>& words) {
-  const auto names = [&](const Command& one) {
-    return std::find(words.begin(), words.end(), one.name) != words.end();
-  };
-  return names(command) || std::none_of(commands().begin(), commands().end(), names);
+using Words = std::vector<std::string>;
+
+// CLI11 takes longer to build an option than to read the command line, so it is shown only those
+// commands and options that the words may mean; all of them where it has to tell of them.
+bool ask_for_help(const Words& words) {
+  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word.starts_with("-h") || word == "--help";
+  });
 }
 
-void build(CLI::App& root, const std::vector<std::string>& words, Invocation& invocation) {
+bool may_mean(const Words& words, const Command& command) {
+  const auto name = [&](const Command& one) {
+    return std::find(words.begin(), words.end(), one.name) != words.end();
+  };
+  return name(command) || std::none_of(commands().begin(), commands().end(), name);
+}
+
+bool may_mean(const Words& words, const Option& option) {
+  const auto may_mean_it = [&](std::string_view word) {
+    if (word.starts_with("--")) return word.substr(2).starts_with(option.name());
+    return word.starts_with('-') && option.letter() != '\0' &&
+           word.find(option.letter()) != word.npos;
+  };
+  return std::any_of(words.begin(), words.end(), may_mean_it);
+}
+
+void build(CLI::App& root, const Words& words, Invocation& invocation) {
   root.name("canhazgpu");
   root.description("Reserve the GPUs of a shared host");
   root.footer(kExamples);
@@ -115,20 +131,22 @@ void build(CLI::App& root, const std::vector<std::string>& words, Invocation& in
   root.require_subcommand(0, 1);
   // Global options may stand behind the command too, where people write them.
   root.fallthrough();
-  for (const Option& option : global_options()) add_option(root, option, invocation);
-  const bool wants_help = std::any_of(words.begin(), words.end(), [](const std::string& word) {
-    return word.starts_with("-h") || word == "--help";
-  });
+  const auto is_needed = [&, all = ask_for_help(words)](const auto& part) {
+    return all || may_mean(words, part);
+  };
+  for (const Option& option : global_options()) {
+    if (is_needed(option)) add_option(root, option, invocation);
+  }
   for (const Command& command : commands()) {
-    if (wants_help || may_be_meant(command, words)) add_command(root, command, invocation);
+    if (is_needed(command)) add_command(root, command, is_needed, invocation);
   }
 }
 
 std::vector<std::string> names_of_options(const std::vector<Option>& options) {
   std::vector<std::string> names = {"--help"};
   for (const Option& option : options) {
-    names.push_back("--" + long_name(option));
-    if (!option.names.starts_with("--")) names.push_back(option.names.substr(0, 2));
+    names.push_back(fmt::format("--{}", option.name()));
+    if (option.letter() != '\0') names.push_back({'-', option.letter()});
   }
   return names;
 }
@@ -152,7 +170,7 @@ std::string see_help(const CLI::App& root) {
 [[noreturn]] void refuse_command(const CLI::App& root, const std::string& word) {
   std::vector<std::string> known;
   for (const Command& command : commands()) {
-    if (!command.is_hidden) known.push_back(command.name);
+    if (!command.is_hidden) known.emplace_back(command.name);
   }
   throw Error(ErrorKind::Usage, fmt::format("unknown command '{}'", printable(word, 60)),
               suggest(word, known, see_help(root)));
@@ -199,11 +217,11 @@ std::string see_help(const CLI::App& root) {
 void refuse_values_of_flags(const CLI::App& root, const std::vector<std::string>& words,
                             const std::vector<Option>& options) {
   for (const Option& option : options) {
-    const std::string name = "--" + long_name(option);
+    const std::string name = fmt::format("--{}", option.name());
     const bool has_value = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
       return word.starts_with(name + "=");
     });
-    if (!option.type.empty() || !has_value) continue;
+    if (!option.is_flag() || !has_value) continue;
     throw Error(ErrorKind::Usage, fmt::format("option '{}' takes no value", name), see_help(root));
   }
 }

@@ -46,7 +46,7 @@ std::string script_for(const std::string& shell) {
 std::vector<std::string> option_names(const Command& command) {
   std::vector<std::string> names = {"--help"};
   for (const Option& option : command.options) {
-    names.push_back(option.names.substr(option.names.rfind("--")));
+    names.push_back(fmt::format("--{}", option.name()));
   }
   return names;
 }
@@ -77,7 +77,7 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   if (chosen == nullptr) {
     std::vector<std::string> names;
     for (const Command& command : commands()) {
-      if (!command.is_hidden) names.push_back(command.name);
+      if (!command.is_hidden) names.emplace_back(command.name);
     }
     return names;
   }
