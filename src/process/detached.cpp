@@ -82,6 +82,25 @@ constexpr char kReady = '\0';
   _exit(0);
 }
 
+// Forks a process that has no parent, which does `body`; false when it can't. The process between
+// the two lends this one's memory (vfork) and changes nothing in it: to copy all page tables for it
+// would cost as much as the rest of the start.
+bool fork_orphan(const std::function<void()>& body) {
+  const pid_t middle = vfork();
+  if (middle < 0) return false;
+  if (middle == 0) {
+    setsid();
+    const pid_t last = fork();
+    if (last == 0) body();
+    _exit(last < 0 ? errno : 0);
+  }
+  int status = 0;
+  while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {
+  }
+  errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+  return errno == 0;
+}
+
 [[noreturn]] void refuse_start(ErrorKind kind, std::string_view why) {
   throw Error(kind, fmt::format("cannot start the supervisor of the run: {}", why));
 }
@@ -135,18 +154,9 @@ void start_detached(const std::string& title,
   // Above the standard ones, which the detached process replaces; they may be closed here.
   reporter.reset(fcntl(reporter.get(), F_DUPFD_CLOEXEC, 3));
   if (!reporter) throw_errno("cannot make a pipe");
-  const pid_t middle = fork();
-  if (middle < 0) throw_errno("cannot start the supervisor of the run");
-  if (middle == 0) {
-    setsid();
-    const pid_t last = fork();
-    if (last != 0) _exit(last < 0 ? 1 : 0);
-    live(title, std::move(reporter), body, hooks);
-  }
+  const auto body_of_orphan = [&] { live(title, std::move(reporter), body, hooks); };
+  if (!fork_orphan(body_of_orphan)) throw_errno("cannot start the supervisor of the run");
   reporter.reset();
-  int status = 0;
-  while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {
-  }
   hooks.meanwhile(await_pid(report));
   await_ready(report);
 }
