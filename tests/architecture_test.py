@@ -18,9 +18,9 @@ OWNED = {
     r"\bCLI::": {"cli"},
     r"\.update\(\[": {"app"},
 }
-# tool.cpp watches the programs that it starts. isolation.cpp keeps a library that may crash or
-# hang out of this process; it runs no job and nobody's command, which is what `process` is for.
-EXCEPTIONS = {("probe/tool.cpp", "pidfd"), ("probe/isolation.cpp", "SYS_clone")}
+# tool.cpp watches the programs that it starts. isolation.cpp keeps what may crash or hang out of
+# this process; it runs no job and nobody's command, which is what `process` is for.
+EXCEPTIONS = {("probe/tool.cpp", "pidfd"), ("base/isolation.cpp", "SYS_clone")}
 
 LINE_MAX = 100
 FILE_MAX = 500

@@ -61,7 +61,7 @@ Released release_gpus(Host& host, const ReleaseSelection& selection, Duration gr
     for (const Reservation& run : released.runs) require_power_over(run);
   });
   for (const Reservation& run : released.runs) {
-    if (run.holder) end_job(run.id, *run.holder, grace, [] {});
+    if (run.holder) end_job({run.id, *run.holder, run.supervisor}, grace, [] {});
   }
   for (const Reservation& run : released.runs) await_return(host, run);
   return released;

@@ -33,6 +33,7 @@ class Supervisor {
   void attach() {
     command_ = watch(*own_.holder);
     own_.supervisor = self_identity();
+    before_job_ = mark_pids();
   }
 
   void work() {
@@ -52,6 +53,8 @@ class Supervisor {
   }
 
  private:
+  JobMarks job_marks() const { return {own_.id, *own_.holder, own_.supervisor, before_job_}; }
+
   void watch_command() {
     bool timed_out = false;
     listen();
@@ -76,7 +79,7 @@ class Supervisor {
   }
 
   void end_members() {
-    end_job(own_.id, *own_.holder, supervision_.grace, [&] { beat(); });
+    end_job(job_marks(), supervision_.grace, [&] { beat(); });
   }
 
   // Best effort: the record of how it ended is worth less than the ending.
@@ -144,7 +147,7 @@ class Supervisor {
   // reason to stay, and nobody looks at the GPUs while nothing of the job lives.
   void keep_for_leftovers() {
     while (!is_over_) {
-      const std::vector<ProcessIdentity> members = job_members(own_.id, *own_.holder);
+      const std::vector<ProcessIdentity> members = job_members(job_marks());
       if (members.empty()) return;
       const std::vector<ProcessIdentity> leftovers = on_gpus(members);
       if (leftovers.empty()) return;
@@ -208,6 +211,7 @@ class Supervisor {
   const Supervision& supervision_;
   Reservation own_;   ///< as it was last seen in the pool
   UniqueFd command_;  ///< empty: it had ended before it could be watched
+  std::optional<PidMark> before_job_;
   Instant started_;
   Instant last_try_;      ///< to tell of this run
   Duration pause_{};      ///< until it is tried again; zero: the store is there

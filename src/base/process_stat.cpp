@@ -1,7 +1,14 @@
 #include "base/process_stat.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
 
 namespace chg {
 namespace {
@@ -46,6 +53,15 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
     if (field == kStartTicks) is_sound = read_number(word, stat.start_ticks);
   }
   return is_sound ? std::optional(stat) : std::nullopt;
+}
+
+std::optional<ProcessStat> read_stat(int pid) {
+  const UniqueFd file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  std::array<char, 1024> buffer{};
+  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
+  if (size <= 0) return std::nullopt;
+  return parse_process_stat({buffer.data(), static_cast<std::size_t>(size)});
 }
 
 }  // namespace chg

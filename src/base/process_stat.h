@@ -20,4 +20,8 @@ struct ProcessStat {
 /// Reads the text of the file. Missing when it is none, or breaks off before the last of these.
 std::optional<ProcessStat> parse_process_stat(std::string_view text);
 
+/// Reads /proc/PID/stat; missing when there is no such process, or /proc hides it. Nothing of the
+/// process's memory is read, so this never hangs.
+std::optional<ProcessStat> read_stat(int pid);
+
 }  // namespace chg

@@ -8,8 +8,8 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include "base/isolation.h"
 #include "probe/detect.h"
-#include "probe/isolation.h"
 
 namespace chg {
 namespace {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "probe/isolation.h"
+#include "base/isolation.h"
 #include "probe/packed_look.h"
 
 namespace chg {
@@ -22,6 +22,24 @@ LookResult caught(const std::function<LookResult()>& look) {
   }
 }
 
+LookFailure crash(const std::string& message) {
+  return {Reason::Crashed, Error(ErrorKind::Failed, message,
+                                 "See dmesg; the driver and its library may not fit together.")};
+}
+
+LookFailure look_failure(const IsolatedFailure& failure) {
+  switch (failure.reason) {
+    case IsolatedFailure::Reason::NotStarted:
+      break;
+    case IsolatedFailure::Reason::Crashed:
+      return crash(failure.error.what());
+    case IsolatedFailure::Reason::Late:
+      return {Reason::Late, Error(ErrorKind::Failed, failure.error.what(),
+                                  "A GPU or its driver may be stuck: see dmesg.")};
+  }
+  return {Reason::Other, failure.error};
+}
+
 }  // namespace
 
 IsolatedProbe::IsolatedProbe(std::string name, std::function<LookResult()> look, Duration deadline)
@@ -35,8 +53,8 @@ LookResult IsolatedProbe::try_look() {
     notes.add(packed_look(
         LookFailure{Reason::Other, Error(ErrorKind::Failed, name_ + " gave more than 16 MiB")}));
   };
-  IsolatedEnd end = run_isolated(name_, work, {deadline_});
-  if (end.failure) return std::move(*end.failure);
+  const IsolatedEnd end = run_isolated(name_, work, {deadline_});
+  if (end.failure) return look_failure(*end.failure);
   if (end.notes.empty()) return crash(name_ + " ended without an answer");
   try {
     return unpacked_look(end.notes);

@@ -174,17 +174,10 @@ std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
   return ancestors;
 }
 
-// The letter of proc(5), or '?'.
-char ProcReader::state_of(int pid) const {
-  const auto stat = stat_of(open_process(root_, pid));
-  return stat ? stat->state : '?';
-}
-
 bool ProcReader::is_running(int pid) const {
-  return std::string_view("?ZXx").find(state_of(pid)) == std::string_view::npos;
+  const auto stat = stat_of(open_process(root_, pid));
+  return stat && std::string_view("?ZXx").find(stat->state) == std::string_view::npos;
 }
-
-bool ProcReader::is_runnable(int pid) const { return state_of(pid) == 'R'; }
 
 const std::string& ProcReader::account_name(std::uint32_t uid) {
   const auto known = account_names_.find(uid);

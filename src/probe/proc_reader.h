@@ -39,14 +39,10 @@ class ProcReader {
   /// Whether the process exists and has not ended: a zombie is not running.
   bool is_running(int pid) const;
 
-  /// Whether the process has, or wants, a processor: it waits for nothing else.
-  bool is_runnable(int pid) const;
-
   /// The account's name, or the uid as text when it has none. Asked once for each uid.
   const std::string& account_name(std::uint32_t uid);
 
  private:
-  char state_of(int pid) const;
   std::vector<Ancestor> ancestors_of(int parent) const;
 
   std::string root_;

@@ -1,17 +1,14 @@
 #include "probe/process_facts.h"
 
-#include <chrono>
 #include <cstddef>
 #include <string>
 
-#include "probe/isolation.h"
+#include "base/isolation.h"
 #include "probe/packed.h"
 #include "probe/packed_observation.h"
 
 namespace chg {
 namespace {
-
-constexpr std::chrono::milliseconds kPatience(500);
 
 void note(Notes& notes, std::size_t place, const GpuProcess& process) {
   Packer pack;
@@ -49,17 +46,11 @@ std::size_t enter(const std::string& noted, std::size_t begin,
 }  // namespace
 
 void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline) {
-  const auto until = std::chrono::steady_clock::now() + deadline;
-  std::size_t next = 0;
-  while (next < processes.size()) {
-    const Duration left = until - std::chrono::steady_clock::now();
-    if (left <= Duration::zero()) return;
-    const IsolatedEnd end = run_isolated(
-        "/proc", [&](Notes& notes) { read_from(next, processes, proc, notes); }, {left, kPatience});
-    const std::size_t begun = enter(end.notes, next, processes);
-    if (!end.failure || begun == next) return;
-    next = begun;
-  }
+  const IsolatedList list{
+      processes.size(),
+      [&](std::size_t begin, Notes& notes) { read_from(begin, processes, proc, notes); },
+      [&](std::size_t begin, const std::string& noted) { return enter(noted, begin, processes); }};
+  run_isolated("/proc", list, deadline);
 }
 
 std::vector<GpuProcess*> listed_processes(Observation& observation) {

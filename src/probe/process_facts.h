@@ -9,11 +9,10 @@
 
 namespace chg {
 
-/// Fills each of them in as ProcReader does, in a process of its own. A process that can't be read
-/// within half a second keeps what was read of it before (start, owner, kernel's name, control
-/// group), and the next one is read. What can't be read before the deadline stays as it was. Never
-/// takes more than 0.2 s longer than the deadline, and where there is nothing to fill in, no time.
-/// REQUIRES: one thread.
+/// Fills each of them in as ProcReader does, by run_isolated. A process that hangs keeps what was
+/// read of it before (start, owner, kernel's name, control group), and hides no other. What can't
+/// be read before the deadline stays as it was. Never takes more than 0.2 s longer than the
+/// deadline, and where there is nothing to fill in, no time. REQUIRES: one thread.
 void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline);
 
 /// The processes that are listed on the GPUs.

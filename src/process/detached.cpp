@@ -37,7 +37,7 @@ void show_title(const std::string& title) {
   const std::span<char> area = argument_area();
   std::fill(area.begin(), area.end(), '\0');
   if (!area.empty()) title.copy(area.data(), area.size() - 1);
-  prctl(PR_SET_NAME, "canhazgpu-super");
+  prctl(PR_SET_NAME, kSupervisorName);
 }
 
 void leave_everything(int keep_fd) {

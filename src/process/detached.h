@@ -10,6 +10,9 @@ namespace chg {
 /// a title of its own in their place. Call it once, first thing in main.
 void remember_arguments(int argc, char** argv);
 
+/// The kernel's name for a detached process.
+inline constexpr char kSupervisorName[] = "canhazgpu-super";
+
 /// What is done around a detached process, besides its own work.
 struct DetachedHooks {
   /// In the detached process, first of all: closes what it shares with this one, which goes on with

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/poll.h"
+#include "base/process_stat.h"
 #include "base/text.h"
 
 namespace chg {
@@ -48,15 +48,6 @@ bool says_gone(int error_number) {
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
 
 }  // namespace
-
-std::optional<ProcessStat> read_stat(int pid) {
-  const UniqueFd file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  std::array<char, 1024> buffer{};
-  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
-  if (size <= 0) return std::nullopt;
-  return parse_process_stat({buffer.data(), static_cast<std::size_t>(size)});
-}
 
 std::optional<ProcessIdentity> identity_of(int pid) {
   const auto stat = read_stat(pid);

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "base/process_stat.h"
 #include "base/unique_fd.h"
 #include "core/host_identity.h"
 #include "core/process_identity.h"
@@ -33,8 +32,5 @@ UniqueFd watch(const ProcessIdentity& process);
 /// Sends a signal to that very process, or to none. False when it is gone; throws
 /// Error(NotPermitted) for other people's.
 bool send_signal(const ProcessIdentity& process, int signal_number);
-
-/// Reads /proc/PID/stat; missing when there is no such process, or /proc hides it.
-std::optional<ProcessStat> read_stat(int pid);
 
 }  // namespace chg

@@ -7,45 +7,58 @@
 #include <memory>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/isolation.h"
 #include "base/poll.h"
+#include "base/process_stat.h"
 #include "base/unique_fd.h"
+#include "process/detached.h"
 #include "process/identity.h"
 
 namespace chg {
 namespace {
 
+// Reading thousands of environments takes a tenth of a second; what hangs gets a part of the rest.
+constexpr std::chrono::seconds kEnvironmentsDeadline(2);
+
 bool is_gone(const ProcessStat& process) {
+  const bool may_have_ended = process.state == 'Z' || process.state == 'X';
+  // The first thread of a process may end before the others do.
+  if (!may_have_ended) return false;
   const auto identity = identity_of(process.pid);
   return !identity || liveness(*identity) == Liveness::Gone;
 }
 
-std::vector<ProcessStat> live_processes() {
-  std::vector<ProcessStat> processes;
+std::vector<int> all_pids() {
+  std::vector<int> pids;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
   if (!directory) throw_errno("cannot read '/proc'");
   while (const dirent* entry = readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     int pid = 0;
     const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (status != std::errc() || end != name.data() + name.size()) continue;
-    const auto stat = read_stat(pid);
-    if (!stat) continue;
-    const bool may_have_ended = stat->state == 'Z' || stat->state == 'X';
-    // The first thread of a process may end before the others do.
-    if (may_have_ended && is_gone(*stat)) continue;
-    processes.push_back(*stat);
+    if (status == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
   }
-  return processes;
+  return pids;
 }
 
-// Whether the assignment is in the environment of the process, as far as this user may read it.
+// Whether the environment of the process may be this user's to read.
+bool may_be_read(int pid) {
+  static const uid_t self = ::geteuid();
+  struct stat folder {};
+  return self == 0 ||
+         (::stat(fmt::format("/proc/{}", pid).c_str(), &folder) == 0 && folder.st_uid == self);
+}
+
+// Whether the assignment is in the environment of the process. Hangs where its memory is locked.
 bool carries(int pid, const std::string& assignment) {
   const UniqueFd file(::open(fmt::format("/proc/{}/environ", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return false;
@@ -59,12 +72,134 @@ bool carries(int pid, const std::string& assignment) {
   return text.find('\0' + assignment + '\0') != std::string::npos;
 }
 
+// Those that have the assignment in their environment, as far as it can be read in time.
+std::vector<int> carriers_among(const std::vector<int>& pids, const std::string& assignment) {
+  constexpr char kBegun = 'b';
+  constexpr char kCarries = 'c';
+  std::vector<int> carriers;
+  const auto read = [&](std::size_t begin, Notes& notes) {
+    for (std::size_t place = begin; place < pids.size(); ++place) {
+      notes.add({&kBegun, 1});
+      if (carries(pids[place], assignment)) notes.add({&kCarries, 1});
+    }
+  };
+  const auto take = [&](std::size_t begin, const std::string& notes) {
+    std::size_t next = begin;
+    for (const char note : notes) {
+      if (note == kBegun) ++next;
+      if (note == kCarries) carriers.push_back(pids.at(next - 1));
+    }
+    return next;
+  };
+  run_isolated("/proc", {pids.size(), read, take}, kEnvironmentsDeadline);
+  return carriers;
+}
+
+// Finds the members of a job, and asks as little as it can: a host has thousands of processes.
+class MemberSearch {
+ public:
+  explicit MemberSearch(const JobMarks& job) : command_(job.command), self_(self_identity()) {
+    begin_ = command_.start_ticks;
+    if (job.supervisor && job.supervisor->boot_id == self_.boot_id) {
+      begin_ = std::max(begin_, job.supervisor->start_ticks);
+    }
+    const auto now = job.before_it ? mark_pids() : std::nullopt;
+    const int older = now ? last_pid_before(*job.before_it, *now).value_or(0) : 0;
+    for (const int pid : all_pids()) {
+      if (pid == self_.pid || (pid <= older && pid != command_.pid)) continue;
+      const bool is_near = pid == command_.pid || ::getsid(pid) == command_.pid;
+      if (is_near || may_be_read(pid)) {
+        consider(pid);
+      } else {
+        strangers_.push_back(pid);
+      }
+    }
+  }
+
+  std::vector<int> members(const std::string& assignment) {
+    take_command_and_session();
+    take_descendants();
+    const std::vector<int> carriers = carriers_among(unrelated(), assignment);
+    take_if([&](const ProcessStat& process) { return contains(carriers, process.pid); });
+    take_descendants();
+    return members_;
+  }
+
+ private:
+  static bool contains(const std::vector<int>& pids, int pid) {
+    return std::find(pids.begin(), pids.end(), pid) != pids.end();
+  }
+
+  // The pid of another namespace, or of another boot, is some stranger's here.
+  bool is_from_here() const {
+    return command_.boot_id == self_.boot_id && command_.pid_namespace == self_.pid_namespace;
+  }
+
+  bool is_command(const ProcessStat& process) const {
+    return is_from_here() && process.pid == command_.pid &&
+           process.start_ticks == command_.start_ticks;
+  }
+
+  void consider(int pid) {
+    const auto process = read_stat(pid);
+    if (!process || is_gone(*process)) return;
+    if (process->start_ticks >= begin_ || is_command(*process)) candidates_.push_back(*process);
+  }
+
+  // Whether there was any.
+  template <typename Belongs>
+  bool take_if(const Belongs& belongs) {
+    const auto taken =
+        std::partition(candidates_.begin(), candidates_.end(),
+                       [&](const ProcessStat& process) { return !belongs(process); });
+    const bool any = taken != candidates_.end();
+    for (auto it = taken; it != candidates_.end(); ++it) members_.push_back(it->pid);
+    candidates_.erase(taken, candidates_.end());
+    return any;
+  }
+
+  void take_command_and_session() {
+    // A session outlives its leader, and keeps the pid from being given to another: if it is
+    // another's, the session is another's too.
+    const auto leader = read_stat(command_.pid);
+    const bool may_lead =
+        is_from_here() && (!leader || leader->start_ticks == command_.start_ticks);
+    take_if([&](const ProcessStat& process) {
+      return is_command(process) || (may_lead && process.session == command_.pid);
+    });
+  }
+
+  // A descendant may have become another account's.
+  void take_descendants() {
+    if (members_.empty()) return;
+    for (const int pid : std::exchange(strangers_, {})) consider(pid);
+    while (
+        take_if([&](const ProcessStat& process) { return contains(members_, process.parent); })) {
+    }
+  }
+
+  // The candidates of which only their environment can tell. That of a supervisor is empty.
+  std::vector<int> unrelated() const {
+    std::vector<int> pids;
+    for (const ProcessStat& process : candidates_) {
+      if (process.name != kSupervisorName) pids.push_back(process.pid);
+    }
+    return pids;
+  }
+
+  const ProcessIdentity& command_;
+  ProcessIdentity self_;
+  std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
+  std::vector<ProcessStat> candidates_;
+  std::vector<int> strangers_;  ///< whose environment can't be read; not looked at yet
+  std::vector<int> members_;
+};
+
 // The members, and those of `known` that live on: descendants whose parents are gone may be out of
 // sight, but not forgotten.
 std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
-                                          const std::string& reservation_id,
-                                          const ProcessIdentity& command) {
-  std::vector<ProcessIdentity> members = job_members(reservation_id, command);
+                                          const JobMarks& job) {
+  std::vector<ProcessIdentity> members = job_members(job);
   for (const ProcessIdentity& process : known) {
     const bool listed = std::find(members.begin(), members.end(), process) != members.end();
     if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
@@ -74,49 +209,15 @@ std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& kn
 
 }  // namespace
 
-std::vector<ProcessIdentity> job_members(const std::string& reservation_id,
-                                         const ProcessIdentity& command) {
-  std::vector<ProcessStat> candidates = live_processes();
-  std::erase_if(candidates, [&](const ProcessStat& process) {
-    return process.start_ticks < command.start_ticks || process.pid == getpid();
-  });
-  // A session outlives its leader, and keeps the pid from being given to another: if it is
-  // another's, the session is another's too.
-  const auto leader = read_stat(command.pid);
-  const ProcessIdentity self = self_identity();
-  // The pid of another namespace, or of another boot, is some stranger's here.
-  const bool is_from_here =
-      command.boot_id == self.boot_id && command.pid_namespace == self.pid_namespace;
-  const bool may_lead = is_from_here && (!leader || leader->start_ticks == command.start_ticks);
-  const std::string assignment = fmt::format("{}={}", kReservationVariable, reservation_id);
-  std::vector<int> members;
-  const auto take_if = [&](const auto& belongs) {
-    const auto taken =
-        std::partition(candidates.begin(), candidates.end(),
-                       [&](const ProcessStat& process) { return !belongs(process); });
-    const bool any = taken != candidates.end();
-    for (auto it = taken; it != candidates.end(); ++it) members.push_back(it->pid);
-    candidates.erase(taken, candidates.end());
-    return any;
-  };
-  take_if([&](const ProcessStat& process) {
-    const bool is_command =
-        is_from_here && process.pid == command.pid && process.start_ticks == command.start_ticks;
-    const bool in_session = may_lead && process.session == command.pid;
-    return is_command || in_session || carries(process.pid, assignment);
-  });
-  // Children of members, until there are no more.
-  while (take_if([&](const ProcessStat& process) {
-    return std::find(members.begin(), members.end(), process.parent) != members.end();
-  })) {
-  }
+std::vector<ProcessIdentity> job_members(const JobMarks& job) {
+  const std::string assignment = fmt::format("{}={}", kReservationVariable, job.reservation_id);
   std::vector<ProcessIdentity> identities;
-  for (const int pid : members) {
+  for (const int pid : MemberSearch(job).members(assignment)) {
     if (const auto identity = identity_of(pid)) identities.push_back(*identity);
   }
   std::sort(identities.begin(), identities.end(), [&](const auto& a, const auto& b) {
     const auto key = [&](const ProcessIdentity& process) {
-      return std::tuple(process.pid != command.pid, process.start_ticks, process.pid);
+      return std::tuple(process.pid != job.command.pid, process.start_ticks, process.pid);
     };
     return key(a) < key(b);
   });
@@ -147,14 +248,13 @@ void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration tim
   wait_ready(fds, timeout);
 }
 
-void end_job(const std::string& reservation_id, const ProcessIdentity& command, Duration grace,
-             const std::function<void()>& meanwhile) {
+void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile) {
   constexpr Duration kTick = std::chrono::seconds(10);
   // A process that SIGKILL does not end within this time is stuck in the kernel.
   constexpr Duration kKillPatience = std::chrono::seconds(5);
   const auto now = [] { return std::chrono::steady_clock::now(); };
   const auto deadline = now() + grace;
-  std::vector<ProcessIdentity> members = job_members(reservation_id, command);
+  std::vector<ProcessIdentity> members = job_members(job);
   std::vector<ProcessIdentity> told;
   while (!members.empty() && now() < deadline) {
     // Those that came since get their signal, and nobody gets a second one: that often means "now".
@@ -167,13 +267,13 @@ void end_job(const std::string& reservation_id, const ProcessIdentity& command, 
     told.insert(told.end(), fresh.begin(), fresh.end());
     wait_for_an_end(members, std::min<Duration>(kTick, deadline - now()));
     meanwhile();
-    members = members_with(told, reservation_id, command);
+    members = members_with(told, job);
   }
   const auto give_up = now() + kKillPatience;
   while (!members.empty() && now() < give_up) {
     if (!signal_all(members, SIGKILL)) return;
     wait_for_an_end(members, give_up - now());
-    members = members_with(members, reservation_id, command);
+    members = members_with(members, job);
   }
 }
 

@@ -3,28 +3,43 @@ waits for as long. Other programs that read /proc hang as well, so this is short
 
 import os
 import pathlib
+import subprocess
 import sys
+import time
 
 import pytest
-from conftest import assert_error, is_alive, wait_for
+from conftest import PATIENCE, assert_error, is_alive, wait_for
 from test_nvml import nvml, pool  # noqa: F401 (fixtures)
 
 SCRIPT = pathlib.Path(__file__).with_name("locked_process.py")
 
 
 @pytest.fixture
-def locked(pool):
+def lock(pool):
+    """Makes such a process, and gives its pid."""
     if os.geteuid() != 0:
         pytest.skip("only root can lock the memory of a process for good")
-    folder = pool.directory / "locked"
-    folder.mkdir()
-    server = pool.start([sys.executable, SCRIPT, folder])
-    pid = pool.read_line(server)
-    if not pid:
-        pytest.skip(f"this host can't lock the memory of a process: {server.communicate()[1]}")
-    yield int(pid)
-    server.kill()
-    wait_for(lambda: not is_alive(int(pid)))
+    servers, pids = [], []
+
+    def make():
+        folder = pool.directory / f"locked-{len(pids)}"
+        folder.mkdir()
+        servers.append(pool.start([sys.executable, SCRIPT, folder]))
+        pid = pool.read_line(servers[-1])
+        if not pid:
+            pytest.skip(f"this host can't lock the memory of a process: {servers[-1].communicate()[1]}")
+        pids.append(int(pid))
+        return pids[-1]
+
+    yield make
+    for server in servers:
+        server.kill()
+    wait_for(lambda: not any(map(is_alive, pids)))
+
+
+@pytest.fixture
+def locked(lock):
+    return lock()
 
 
 def on(pid, memory):
@@ -62,3 +77,42 @@ def test_it_hides_no_other_process(nvml, pool, locked):
     told = {process["pid"]: process for process in pool.status_json()[3]["processes"]}
     assert [told[other.pid].get("command_line") for other in others] == ["sleep 600"] * 2
     assert not told[locked].get("command_line")
+
+
+def test_several_take_no_longer_than_one_and_hide_no_other(nvml, pool, lock):
+    others = [pool.start(["sleep", "600"]) for _ in range(2)]
+    stuck = [lock() for _ in range(8)]
+    nvml.put(3, on(others[0].pid, 200), *(on(pid, 9000) for pid in stuck), on(others[1].pid, 300))
+    begin = time.monotonic()
+    told = {process["pid"]: process for process in pool.status_json()[3]["processes"]}
+    assert time.monotonic() - begin < 8 * 0.5
+    assert [told[other.pid].get("command_line") for other in others] == ["sleep 600"] * 2
+    assert not any(told[pid].get("command_line") for pid in stuck)
+
+
+def job_that_ends(pool, *options, leaves=""):
+    """A job that ends when it may, and leaves this."""
+    script = f"{leaves} echo started; read word"
+    return pool.job(*options, command=("sh", "-c", script), stdin=subprocess.PIPE)
+
+
+def test_it_does_not_hold_the_end_of_a_job_that_is_older(nvml, pool, lock):
+    job = job_that_ends(pool, "-G", "2")
+    lock()
+    begin = time.monotonic()
+    assert pool.finish(job, b"\n").status == 0
+    pool.await_free()
+    assert time.monotonic() - begin < 5
+
+
+def test_what_a_job_leaves_beside_it_is_found(nvml, pool, lock):
+    leaves = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >left;"
+    job = job_that_ends(pool, "-G", "2", "--leftovers", "kill", leaves=leaves)
+    left = int((pool.directory / "left").read_text())
+    lock()
+    later = pool.start(["sleep", "600"], env={"CANHAZGPU_RESERVATION": pool.value("SELECT id FROM reservation")})
+    assert is_alive(left)
+    pool.finish(job, b"\n")
+    pool.await_free()
+    assert not is_alive(left)
+    later.wait(PATIENCE)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process_stat.h"
 #include "process/identity.h"
 #include "process/job.h"
 #include "support/child.h"
@@ -125,7 +126,7 @@ TEST_F(Detached, ShowsNoReservationInItsEnvironment) {
 
 TEST_F(Detached, IsNoMemberOfTheJobThatItWatches) {
   start({std::string(kReservationVariable) + "=myid"});
-  const auto members = job_members("myid", self_identity());
+  const auto members = job_members({"myid", self_identity()});
   EXPECT_EQ(std::count(members.begin(), members.end(), identity_), 0);
 }
 

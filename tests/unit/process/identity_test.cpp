@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/process_stat.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
+#include "base/process_stat.h"
 #include "process/identity.h"
 #include "support/child.h"
 
@@ -115,7 +116,7 @@ int start_wanderer(const std::vector<std::string>& environment) {
 std::string variable(const std::string& id) { return std::string(kReservationVariable) + "=" + id; }
 
 bool is_member(int pid, const std::string& id, const ProcessIdentity& command) {
-  const auto members = job_members(id, command);
+  const auto members = job_members({id, command});
   return std::any_of(members.begin(), members.end(),
                      [&](const ProcessIdentity& member) { return member.pid == pid; });
 }
@@ -126,7 +127,7 @@ ProcessIdentity known(const Child& child) {
 
 TEST(JobMembers, IncludeTheCommand) {
   const Child command(idle);
-  const auto members = job_members("id", known(command));
+  const auto members = job_members({"id", known(command)});
   EXPECT_EQ(members, std::vector{known(command)});
 }
 
@@ -144,7 +145,7 @@ TEST(JobMembers, IncludeChildrenAndGrandchildren) {
   });
   const int pid = grandchild.hear();
   EXPECT_TRUE(is_member(pid, "id", known(command)));
-  EXPECT_EQ(job_members("id", known(command)).size(), 3U);
+  EXPECT_EQ(job_members({"id", known(command)}).size(), 3U);
 }
 
 TEST(JobMembers, IncludeWhoCarriesTheIdWhereverHeHasWandered) {
@@ -164,7 +165,7 @@ TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
   exec.wait();
   // The shell's child is there when somebody's parent is the shell.
   const auto child_of = [](int parent) {
-    for (const auto& member : job_members("none", *identity_of(parent))) {
+    for (const auto& member : job_members({"none", *identity_of(parent)})) {
       if (member.pid != parent) return member.pid;
     }
     return 0;
@@ -203,7 +204,7 @@ TEST(JobMembers, IncludeWhatOutlivesTheCommand) {
   const Doomed wanderer(start_wanderer({variable("myid")}));
   command.send(SIGKILL);
   command.wait();
-  EXPECT_EQ(job_members("myid", identity), std::vector{wanderer.identity()});
+  EXPECT_EQ(job_members({"myid", identity}), std::vector{wanderer.identity()});
 }
 
 TEST(JobMembers, LeaveOutWhoCarriesAnotherIdOrOnlyOneLikeIt) {
@@ -232,6 +233,71 @@ TEST(JobMembers, LeaveOutWhatIsOlderThanTheCommand) {
   EXPECT_FALSE(is_member(old.pid(), "myid", command));
 }
 
+TEST(JobMembers, LeaveOutWhatIsOlderThanTheSupervisor) {
+  const Child command(idle);
+  const Child wanderer = idle_child_with({variable("myid")});
+  ProcessIdentity supervisor = known(wanderer);
+  const std::vector<ProcessIdentity> both{known(command), known(wanderer)};
+  EXPECT_EQ(job_members({"myid", known(command), supervisor}), both);
+  ++supervisor.start_ticks;
+  EXPECT_EQ(job_members({"myid", known(command), supervisor}), std::vector{known(command)});
+  supervisor.boot_id = "of another boot";
+  EXPECT_EQ(job_members({"myid", known(command), supervisor}), both);
+}
+
+TEST(JobMembers, IncludeWhatBeganAfterTheMark) {
+  const Child command(idle);
+  const auto mark = mark_pids();
+  const Child young = idle_child_with({variable("myid")});
+  EXPECT_EQ(job_members({"myid", known(command), {}, mark}),
+            (std::vector{known(command), known(young)}));
+}
+
+TEST(JobMembers, LeaveOutWhatBeganBeforeTheMark) {
+  const Child command(idle);
+  const Child old = idle_child_with({variable("myid")});
+  const auto mark = mark_pids();
+  if (!mark) GTEST_SKIP() << "this kernel does not tell which pids it gives";
+  // Nothing begins in between that could make the row begin anew.
+  EXPECT_EQ(job_members({"myid", known(command), {}, mark}), std::vector{known(command)});
+}
+
+// A job may become another account's, whose environment is not this one's to read.
+TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Whistle asked;
+  const PidPipe born;
+  const Child command([&] {
+    if (!asked.hear()) return 1;
+    const Child child([&] {
+      born.tell(::getpid());
+      return idle();
+    });
+    return idle();
+  });
+  const auto ask = [&] {
+    asked.blow();
+    return std::string(is_member(born.hear(), "id", known(command)) ? "in" : "out");
+  };
+  EXPECT_EQ(run_in_child(ask, kNobody), "in");
+}
+
+TEST(JobMembers, IncludeCarriersOfTheAccountThatAsksAndNoOthers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Whistle asked;
+  const Child roots([&] { return asked.hear() ? idle_with({variable("myid")}) : 1; });
+  const auto ask = [&] {
+    const Child command(idle);
+    const Doomed own(start_wanderer({variable("myid")}));
+    asked.blow();
+    while (read_stat(roots.pid())->name != "sleep") std::this_thread::yield();
+    const bool has_own = is_member(own.pid(), "myid", known(command));
+    const bool has_roots = is_member(roots.pid(), "myid", known(command));
+    return std::string(has_own && !has_roots ? "own" : "wrong");
+  };
+  EXPECT_EQ(run_in_child(ask, kNobody), "own");
+}
+
 TEST(JobMembers, LeaveOutTheProcessThatAsks) {
   EXPECT_EQ(run_in_child([] {
               return std::string(is_member(::getpid(), "id", self_identity()) ? "in" : "out");
@@ -243,7 +309,7 @@ TEST(JobMembers, LeaveOutZombies) {
   const Child command([] { return 0; });
   const ProcessIdentity identity = known(command);
   command.become_zombie();
-  EXPECT_TRUE(job_members("id", identity).empty());
+  EXPECT_TRUE(job_members({"id", identity}).empty());
 }
 
 // A pid is never enough: the command's may belong to a stranger by now, with a session of his own.
@@ -260,7 +326,7 @@ TEST(JobMembers, LeaveOutTheSessionOfAStrangerWithTheCommandsPid) {
   born.hear();
   ProcessIdentity command = known(stranger);
   --command.start_ticks;
-  EXPECT_TRUE(job_members("id", command).empty());
+  EXPECT_TRUE(job_members({"id", command}).empty());
 }
 
 // Its first thread is shown as a zombie, and the process lives.
@@ -300,7 +366,7 @@ Child stubborn_child() {
 TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
   Child command(idle);
   const auto begin = SteadyClock::now();
-  end_job("id", known(command), kLongGrace, nothing);
+  end_job({"id", known(command)}, kLongGrace, nothing);
   EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
   const int status = command.wait();
   EXPECT_TRUE(WIFSIGNALED(status));
@@ -310,28 +376,28 @@ TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
 TEST(EndJob, KillsWhatIgnoresItAfterTheGrace) {
   Child command = stubborn_child();
   const auto begin = SteadyClock::now();
-  end_job("id", known(command), milliseconds(300), nothing);
+  end_job({"id", known(command)}, milliseconds(300), nothing);
   EXPECT_GE(SteadyClock::now() - begin, milliseconds(300));
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
 TEST(EndJob, KillsAtOnceWithoutGrace) {
   Child command = stubborn_child();
-  end_job("id", known(command), Duration::zero(), nothing);
+  end_job({"id", known(command)}, Duration::zero(), nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
 TEST(EndJob, WakesAStoppedJobSoThatItCanObey) {
   Child command(idle);
   command.stop();
-  end_job("id", known(command), kLongGrace, nothing);
+  end_job({"id", known(command)}, kLongGrace, nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
 
 TEST(EndJob, KillsAStoppedJobThatIgnoresIt) {
   Child command = stubborn_child();
   command.stop();
-  end_job("id", known(command), milliseconds(100), nothing);
+  end_job({"id", known(command)}, milliseconds(100), nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
@@ -349,7 +415,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
     return idle();
   });
   const Doomed last(grandchild.hear());
-  end_job("id", known(command), milliseconds(300), nothing);
+  end_job({"id", known(command)}, milliseconds(300), nothing);
   EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
@@ -357,7 +423,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
 TEST(EndJob, EndsWhatHasWanderedOff) {
   Child command(idle);
   const Doomed wanderer(start_wanderer({variable("myid")}));
-  end_job("myid", known(command), kLongGrace, nothing);
+  end_job({"myid", known(command)}, kLongGrace, nothing);
   EXPECT_EQ(liveness(wanderer.identity()), Liveness::Gone);
 }
 
@@ -365,7 +431,7 @@ TEST(EndJob, LeavesOthersAlone) {
   Child command(idle);
   const Child sibling(idle);
   const Child other = idle_child_with({variable("other")});
-  end_job("myid", known(command), Duration::zero(), nothing);
+  end_job({"myid", known(command)}, Duration::zero(), nothing);
   EXPECT_EQ(liveness(known(sibling)), Liveness::Alive);
   EXPECT_EQ(liveness(known(other)), Liveness::Alive);
 }
@@ -375,7 +441,7 @@ TEST(EndJob, ReturnsAtOnceWhenNothingIsLeft) {
   const ProcessIdentity identity = known(command);
   command.become_zombie();
   bool called = false;
-  end_job("id", identity, kLongGrace, [&] { called = true; });
+  end_job({"id", identity}, kLongGrace, [&] { called = true; });
   EXPECT_FALSE(called);
 }
 
@@ -396,7 +462,7 @@ TEST(EndJob, InterruptsNobodyTwice) {
   });
   ASSERT_TRUE(ready.hear());
   int calls = 0;
-  end_job("id", known(command), milliseconds(400), [&] { ++calls; });
+  end_job({"id", known(command)}, milliseconds(400), [&] { ++calls; });
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
   EXPECT_GT(calls, 1) << "it never looked again";
   EXPECT_TRUE(interrupted.hear());
@@ -439,7 +505,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     return idle();
   });
   ASSERT_TRUE(ready.hear());
-  end_job("id", known(command), seconds(2), nothing);
+  end_job({"id", known(command)}, seconds(2), nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }

@@ -1,4 +1,4 @@
-#include "probe/isolation.h"
+#include "base/isolation.h"
 
 #include <algorithm>
 #include <atomic>
@@ -19,17 +19,21 @@
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "base/poll.h"
+#include "base/process_stat.h"
 #include "base/unique_fd.h"
-#include "probe/proc_reader.h"
 
 namespace chg {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-using Reason = LookFailure::Reason;
+using Reason = IsolatedFailure::Reason;
 
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
 constexpr std::chrono::milliseconds kKillWait(100);
+
+// How long the first item of a list may hang, and any of them at least.
+constexpr std::chrono::milliseconds kPatience(250);
+constexpr std::chrono::milliseconds kPatienceMin(10);
 
 using Size = std::atomic<std::size_t>;
 static_assert(Size::is_always_lock_free);  // it is shared between processes
@@ -80,6 +84,12 @@ pid_t fork_unheard(UniqueFd& pidfd) {
   return static_cast<pid_t>(pid);
 }
 
+// Whether the process has, or wants, a processor: it waits for nothing else.
+bool is_runnable(pid_t pid) {
+  const auto stat = read_stat(pid);
+  return stat && stat->state == 'R';
+}
+
 // The process, seen from the parent. It is gone at the end of its life, unless it is stuck.
 class Child {
  public:
@@ -117,8 +127,10 @@ std::optional<int> Child::await(const IsolatedTime& time, const Notes& notes) {
     if (passed >= time.deadline) return std::nullopt;
     const auto turn = std::min(time.deadline - passed, time.patience);
     if (await_end(SteadyClock::now() + turn)) return reap();
+    // In this order: what it writes down and then waits is seen.
+    const bool is_working = is_runnable(pid_);
     const std::size_t size = notes.size();
-    if (size != seen || ProcReader().is_runnable(pid_)) last_sign = SteadyClock::now();
+    if (size != seen || is_working) last_sign = SteadyClock::now();
     seen = size;
     if (SteadyClock::now() - last_sign < time.patience) continue;
     // It may have ended since, and so not run.
@@ -151,28 +163,25 @@ void reap_former() {
   }
 }
 
-std::optional<LookFailure> failure_of(int status, const std::string& name) {
-  if (WIFSIGNALED(status)) {
-    return crash(fmt::format("{} crashed (signal {})", name, WTERMSIG(status)));
-  }
-  if (WEXITSTATUS(status) == EXIT_SUCCESS) return std::nullopt;
-  return crash(
-      fmt::format("{} ended without an answer (exit status {})", name, WEXITSTATUS(status)));
+IsolatedFailure failure(Reason reason, const std::string& message) {
+  return {reason, Error(ErrorKind::Failed, message)};
 }
 
-LookFailure late(const std::string& name, Duration deadline) {
-  return {Reason::Late,
-          Error(ErrorKind::Failed,
-                fmt::format("{} did not answer within {}", name, to_short_text(deadline)),
-                "A GPU or its driver may be stuck: see dmesg.")};
+std::optional<IsolatedFailure> failure_of(int status, const std::string& name) {
+  if (WIFSIGNALED(status)) {
+    return failure(Reason::Crashed, fmt::format("{} crashed (signal {})", name, WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) == EXIT_SUCCESS) return std::nullopt;
+  return failure(Reason::Crashed, fmt::format("{} ended without an answer (exit status {})", name,
+                                              WEXITSTATUS(status)));
+}
+
+IsolatedFailure late(const std::string& name, Duration deadline) {
+  return failure(Reason::Late,
+                 fmt::format("{} did not answer within {}", name, to_short_text(deadline)));
 }
 
 }  // namespace
-
-LookFailure crash(const std::string& message) {
-  return {Reason::Crashed, Error(ErrorKind::Failed, message,
-                                 "See dmesg; the driver and its library may not fit together.")};
-}
 
 void Notes::Unmapper::operator()(void* memory) const { ::munmap(memory, kMapBytes); }
 
@@ -202,18 +211,40 @@ std::string Notes::text() const { return {bytes_in(memory_.get()), size()}; }
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time) {
   reap_former();
-  Notes notes;
+  std::optional<Notes> made;
+  try {
+    made.emplace();
+  } catch (const Error& error) {
+    return {{}, IsolatedFailure{Reason::NotStarted, error}};
+  }
+  Notes& notes = *made;
   UniqueFd pidfd;
   const pid_t pid = fork_unheard(pidfd);
   if (pid < 0) {
     return {{},
-            LookFailure{Reason::Other, errno_error("cannot start a process for " + name, errno)}};
+            IsolatedFailure{Reason::NotStarted,
+                            errno_error("cannot start a process for " + name, errno)}};
   }
   if (pid == 0) run_child(work, notes, time.deadline);
   const std::optional<int> status = Child(pid, std::move(pidfd)).await(time, notes);
-  std::optional<LookFailure> failure =
-      status ? failure_of(*status, name) : std::optional(late(name, time.deadline));
-  return {notes.text(), std::move(failure)};
+  return {notes.text(),
+          status ? failure_of(*status, name) : std::optional(late(name, time.deadline))};
+}
+
+void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline) {
+  const auto until = SteadyClock::now() + deadline;
+  Duration patience = kPatience;
+  std::size_t next = 0;
+  while (next < list.size) {
+    const Duration left = until - SteadyClock::now();
+    if (left <= Duration::zero()) return;
+    const IsolatedEnd end =
+        run_isolated(name, [&](Notes& notes) { list.work(next, notes); }, {left, patience});
+    const std::size_t begun = list.take(next, end.notes);
+    if (!end.failure || begun == next) return;
+    next = begun;
+    patience = std::max<Duration>(patience / 2, kPatienceMin);
+  }
 }
 
 }  // namespace chg

@@ -1,7 +1,9 @@
-#include "probe/isolation.h"
+#include "base/isolation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -15,7 +17,7 @@
 namespace chg {
 namespace {
 
-using Reason = LookFailure::Reason;
+using Reason = IsolatedFailure::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -116,6 +118,79 @@ TEST(Isolation, EndsWhatTheWorkHasLeft) {
   ASSERT_FALSE(end.failure);
   const UniqueFd left(static_cast<int>(::syscall(SYS_pidfd_open, std::stoi(end.notes), 0)));
   EXPECT_TRUE(!left || becomes_ready(left.get()));
+}
+
+// Works through a list of which these places hang; those that were done.
+std::vector<std::size_t> done_of(std::size_t size, const std::vector<std::size_t>& hanging,
+                                 Duration deadline = kAmple) {
+  const auto contains = [](const std::vector<std::size_t>& places, std::size_t place) {
+    return std::find(places.begin(), places.end(), place) != places.end();
+  };
+  std::vector<std::size_t> done;
+  const auto work = [&](std::size_t begin, Notes& notes) {
+    for (std::size_t place = begin; place < size; ++place) {
+      notes.add("b");
+      if (contains(hanging, place)) wait_for_ever();
+      notes.add("d");
+    }
+  };
+  const auto take = [&](std::size_t next, const std::string& notes) {
+    for (const char note : notes) {
+      if (note == 'b') ++next;
+      if (note == 'd') done.push_back(next - 1);
+    }
+    return next;
+  };
+  run_isolated("it", {size, work, take}, deadline);
+  EXPECT_FALSE(has_children());
+  return done;
+}
+
+using Places = std::vector<std::size_t>;
+
+TEST(IsolatedList, IsDone) {
+  EXPECT_EQ(done_of(3, {}), (Places{0, 1, 2}));
+  EXPECT_EQ(done_of(0, {}), Places());
+}
+
+TEST(IsolatedList, IsDoneBesideItemsThatHang) {
+  EXPECT_EQ(done_of(3, {0}), (Places{1, 2}));
+  EXPECT_EQ(done_of(4, {1, 2}), (Places{0, 3}));
+  EXPECT_EQ(done_of(2, {0, 1}), Places());
+}
+
+TEST(IsolatedList, IsDoneBesideManyItemsThatHang) {
+  EXPECT_EQ(done_of(14, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12}), (Places{11, 13}));
+}
+
+TEST(IsolatedList, IsDoneBesideItemsThatCrash) {
+  Places taken;
+  const auto work = [](std::size_t begin, Notes& notes) {
+    notes.add("b");
+    if (begin == 0) ::abort();
+    notes.add("b");
+  };
+  const auto take = [&](std::size_t begin, const std::string& notes) {
+    taken.push_back(notes.size());
+    return begin + notes.size();
+  };
+  run_isolated("it", {3, work, take}, kAmple);
+  EXPECT_EQ(taken, (Places{1, 2}));
+}
+
+TEST(IsolatedList, EndsWithTheDeadline) {
+  EXPECT_EQ(done_of(2, {0}, milliseconds(50)), Places());
+  EXPECT_EQ(done_of(2, {}, milliseconds(0)), Places());
+}
+
+TEST(IsolatedList, EndsWhereNothingBegins) {
+  int calls = 0;
+  const auto take = [&](std::size_t begin, const std::string&) {
+    ++calls;
+    return begin;
+  };
+  run_isolated("it", {3, [](std::size_t, Notes&) { ::abort(); }, take}, kAmple);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(Isolation, WorksInsideOfItself) {

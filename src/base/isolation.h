@@ -1,0 +1,96 @@
+// Runs something in a process of its own: it may crash, hang, print, or get stuck in the kernel,
+// and none of that may reach the program.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace chg {
+
+/// What an isolated process writes down for the one that waits for it: memory that both share.
+class Notes {
+ public:
+  static constexpr std::size_t kBytesMax = 16U << 20;
+
+  /// Throws Error when there is no memory.
+  Notes();
+
+  /// Adds all of `bytes`, or none where there is no room for them, and says which. They are there
+  /// even if the process ends in the next moment.
+  bool add(std::string_view bytes);
+
+  /// How much was added so far, and what.
+  std::size_t size() const;
+  std::string text() const;
+
+ private:
+  struct Unmapper {
+    void operator()(void* memory) const;
+  };
+
+  std::unique_ptr<void, Unmapper> memory_;
+};
+
+/// Why the work was not done.
+struct IsolatedFailure {
+  enum class Reason {
+    NotStarted,  ///< there could be no other process
+    Crashed,     ///< it ended by itself, before the end of its work
+    Late,        ///< its time is over
+  };
+
+  Reason reason{};
+  Error error;  ///< "NVML did not answer within 10s", without a hint
+};
+
+struct IsolatedEnd {
+  std::string notes;                       ///< all that was written down, however it ended
+  std::optional<IsolatedFailure> failure;  ///< missing when the work was done
+};
+
+/// How long it may take, and for how long it may write nothing down while it waits for something (a
+/// process that wants to run, and finds no processor, waits for nothing).
+struct IsolatedTime {
+  Duration deadline{};
+  Duration patience = Duration::max();
+};
+
+/// Does `work` in another process: nothing of what it changes is seen here, but for the notes.
+/// `name` says in messages what it is: "NVML". When its time is over the process is killed. One
+/// that can't be killed, since it is stuck in the kernel, is left to init: until this process ends
+/// it stays a child that no wait without __WCLONE or __WALL sees, and of which no signal tells.
+/// Never takes more than 0.2 s longer than the deadline.
+///
+/// The process has a session of its own, the default action for every signal, no descriptor of this
+/// process (locks included), and nothing to read from or print to. It ends by itself soon after the
+/// deadline should nobody be left to kill it. REQUIRES: one thread.
+IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
+                         const IsolatedTime& time);
+
+/// A list to work through, of which any item may hang.
+struct IsolatedList {
+  std::size_t size = 0;
+  /// In the other process: does the items from `begin` on, in order, and writes down for each that
+  /// it begins with it.
+  std::function<void(std::size_t begin, Notes& notes)> work;
+  /// Here: takes what was written down by `work(begin, …)`, however that ended; the place behind
+  /// the last item that was begun.
+  std::function<std::size_t(std::size_t begin, const std::string& notes)> take;
+};
+
+/// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
+/// done by a new process: after a quarter of a second the first, and each further one after half as
+/// long as the one before, but not before 10 ms. So eight of them take half a second, and hide no
+/// other. Those that are not done within the deadline, or for which there can be no process, are
+/// left out. Never takes more than 0.2 s longer than the deadline; for an empty list, no time.
+/// REQUIRES: one thread.
+void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline);
+
+}  // namespace chg

@@ -1,0 +1,54 @@
+#include "process/pid_mark.h"
+
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+
+namespace chg {
+namespace {
+
+// Of 32768 pids, the fewest that a kernel is built with but for tiny ones, while many of them are
+// in use.
+constexpr std::uint64_t kBegunMax = 10'000;
+
+// The number behind `label` in the file.
+template <typename Number>
+bool read_number(const char* path, std::string_view label, Number& number) {
+  const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return false;
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t size = 0; (size = ::read(file.get(), buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  const std::size_t found = text.find(label);
+  if (found == std::string::npos) return false;
+  const char* const begin = text.data() + found + label.size();
+  return std::from_chars(begin, text.data() + text.size(), number).ec == std::errc();
+}
+
+}  // namespace
+
+std::optional<PidMark> mark_pids() {
+  PidMark mark;
+  // What begins between the two only makes the row seem to have moved too far.
+  if (!read_number("/proc/stat", "\nprocesses ", mark.begun)) return std::nullopt;
+  if (!read_number("/proc/sys/kernel/ns_last_pid", "", mark.last_pid)) return std::nullopt;
+  return mark;
+}
+
+std::optional<int> last_pid_before(const PidMark& mark, const PidMark& now) {
+  const std::uint64_t begun = now.begun - mark.begun;
+  const bool is_of_one_row = now.begun >= mark.begun && begun <= kBegunMax &&
+                             now.last_pid >= mark.last_pid &&
+                             static_cast<std::uint64_t>(now.last_pid - mark.last_pid) <= begun;
+  return is_of_one_row ? std::optional(mark.last_pid) : std::nullopt;
+}
+
+}  // namespace chg
