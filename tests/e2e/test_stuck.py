@@ -106,13 +106,15 @@ def test_it_does_not_hold_the_end_of_a_job_that_is_older(nvml, pool, lock):
 
 
 def test_what_a_job_leaves_beside_it_is_found(nvml, pool, lock):
+    # A shell has its background ignore SIGINT.
     leaves = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >left;"
-    job = job_that_ends(pool, "-G", "2", "--leftovers", "kill", leaves=leaves)
-    left = int((pool.directory / "left").read_text())
+    options = ["-G", "2", "--leftovers", "kill", "--grace", "0.1s"]
+    job = job_that_ends(pool, *options, leaves=leaves)
     lock()
-    later = pool.start(["sleep", "600"], env={"CANHAZGPU_RESERVATION": pool.value("SELECT id FROM reservation")})
-    assert is_alive(left)
+    # Of the job by its environment alone, as what was left is as soon as the command ends.
+    carried = {"CANHAZGPU_RESERVATION": pool.value("SELECT id FROM reservation")}
+    carrier = pool.start(["sleep", "600"], env=carried)
     pool.finish(job, b"\n")
     pool.await_free()
-    assert not is_alive(left)
-    later.wait(PATIENCE)
+    assert not is_alive(int((pool.directory / "left").read_text()))
+    assert carrier.wait(PATIENCE) < 0
