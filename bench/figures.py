@@ -70,6 +70,32 @@ def commands(bench, store):
     host.close()
 
 
+def looks(bench, store):
+    """status with a process on each of 8 GPUs: by a stand-in for NVIDIA's library, and simulated."""
+    if store != "sqlite":
+        return
+    host = Host(bench, store, 8)
+    users = [subprocess.Popen(["sleep", "600"]) for _ in range(8)]
+    scenario = pathlib.Path(host.environment["CANHAZGPU_FAKE_FILE"])
+    scenario.write_text(json.dumps(
+        {"gpus": [{"processes": [{"pid": user.pid, "memory_mb": 500}]} for user in users]}))
+    pool = host.directory / "nvml.db"
+    nvml = {"CANHAZGPU_STORE": f"sqlite:{pool}", "NVML_STANDIN_SCENARIO": str(scenario),
+            "LD_LIBRARY_PATH": str(bench.tools.parent / "tests/standin/full")}
+    subprocess.run(host.command("admin"), env={**host.environment, **nvml}, check=True,
+                   capture_output=True)
+    changes = " ".join(f"{key}={value}" for key, value in nvml.items())
+    simulated, driver = hyperfine(
+        [f"env {words} {bench.program} status" for words in ("LANG=C.UTF-8", changes)], bench.runs,
+        host.environment, prepare=["true", f"truncate -s 0 {pool}-reading"])
+    floor = statistics.median(simulated)
+    yield figure("status, 8 GPUs by NVML", store, driver, floor, median=floor + 2)
+    for user in users:
+        user.kill()
+        user.wait()
+    host.close()
+
+
 # --- From one process to another ---------------------------------------------------------------------
 
 
@@ -336,7 +362,7 @@ def growth(bench, store):
     return ()
 
 
-PER_STORE = [commands, queue, kills, throughput, supervisor, history, durable]
+PER_STORE = [commands, looks, queue, kills, throughput, supervisor, history, durable]
 
 
 def all_figures(bench, only=None):

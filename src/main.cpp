@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "cli/program.h"
 #include "probe/amd_probe.h"
+#include "probe/driver_pids.h"
 #include "probe/fake_probe.h"
 #include "probe/inventory.h"
 #include "probe/isolated_probe.h"
@@ -26,18 +27,22 @@ namespace {
 std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
                                               const chg::ProbeChoice& choice) {
   const chg::Duration deadline = choice.deadline;
+  // To anybody else the pids that drivers list are those of strangers.
+  std::optional<chg::ProcReader> proc;
+  if (chg::sees_host_pids(choice.observer)) proc.emplace();
   if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, deadline);
   if (choice.name == "nvml") {
     return std::make_unique<chg::IsolatedProbe>(
-        "NVML", [&clock] { return chg::NvmlProbe(clock).try_look(); }, deadline);
+        "NVML", [&clock] { return chg::NvmlProbe(clock).try_look(); }, deadline, proc);
   }
   if (choice.name == "amd") {
     // The tools get a little less, so that they are told of their own deadline and leave nothing.
     return std::make_unique<chg::IsolatedProbe>(
         "the AMD driver",
-        [&clock, deadline] { return chg::AmdProbe(clock, deadline * 19 / 20).look(); }, deadline);
+        [&clock, deadline] { return chg::AmdProbe(clock, deadline * 19 / 20).look(); }, deadline,
+        proc);
   }
-  return std::make_unique<chg::NvidiaProbe>(clock, deadline);
+  return std::make_unique<chg::NvidiaProbe>(clock, deadline, proc);
 }
 
 // Waiting for another's reading is a part of the time that people wait.
@@ -52,7 +57,8 @@ chg::Reuse reuse(const chg::ProbeChoice& choice) {
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
-    return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file);
+    return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file,
+                                            choice.deadline);
   }
   return std::make_unique<chg::SharedProbe>(clock, reuse(choice), make_vendor_probe(clock, choice));
 }

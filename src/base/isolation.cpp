@@ -31,9 +31,8 @@ using Reason = IsolatedFailure::Reason;
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
 constexpr std::chrono::milliseconds kKillWait(100);
 
-// How long the first item of a list may hang, and any of them at least.
-constexpr std::chrono::milliseconds kPatience(250);
-constexpr std::chrono::milliseconds kPatienceMin(10);
+// How long any item of a list may hang at least.
+constexpr std::chrono::milliseconds kItemPatienceMin(10);
 
 using Size = std::atomic<std::size_t>;
 static_assert(Size::is_always_lock_free);  // it is shared between processes
@@ -130,7 +129,7 @@ std::optional<int> Child::await(const IsolatedTime& time, const Notes& notes) {
     // In this order: what it writes down and then waits is seen.
     const bool is_working = is_runnable(pid_);
     const std::size_t size = notes.size();
-    if (size != seen || is_working) last_sign = SteadyClock::now();
+    if (size == 0 || size != seen || is_working) last_sign = SteadyClock::now();
     seen = size;
     if (SteadyClock::now() - last_sign < time.patience) continue;
     // It may have ended since, and so not run.
@@ -233,7 +232,7 @@ IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes
 
 void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline) {
   const auto until = SteadyClock::now() + deadline;
-  Duration patience = kPatience;
+  Duration patience = kItemPatience;
   std::size_t next = 0;
   while (next < list.size) {
     const Duration left = until - SteadyClock::now();
@@ -243,7 +242,7 @@ void run_isolated(const std::string& name, const IsolatedList& list, Duration de
     const std::size_t begun = list.take(next, end.notes);
     if (!end.failure || begun == next) return;
     next = begun;
-    patience = std::max<Duration>(patience / 2, kPatienceMin);
+    patience = std::max<Duration>(patience / 2, kItemPatienceMin);
   }
 }
 

@@ -55,8 +55,9 @@ struct IsolatedEnd {
   std::optional<IsolatedFailure> failure;  ///< missing when the work was done
 };
 
-/// How long it may take, and for how long it may write nothing down while it waits for something (a
-/// process that wants to run, and finds no processor, waits for nothing).
+/// How long it may take, and for how long it may write nothing more down while it waits for
+/// something (a process that wants to run, and finds no processor, waits for nothing). Patience
+/// counts from the first note on.
 struct IsolatedTime {
   Duration deadline{};
   Duration patience = Duration::max();
@@ -74,6 +75,9 @@ struct IsolatedTime {
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time);
 
+/// For how long an item of a list may hang.
+inline constexpr std::chrono::milliseconds kItemPatience(250);
+
 /// A list to work through, of which any item may hang.
 struct IsolatedList {
   std::size_t size = 0;
@@ -86,11 +90,11 @@ struct IsolatedList {
 };
 
 /// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
-/// done by a new process: after a quarter of a second the first, and each further one after half as
-/// long as the one before, but not before 10 ms. So eight of them take half a second, and hide no
-/// other. Those that are not done within the deadline, or for which there can be no process, are
-/// left out. Never takes more than 0.2 s longer than the deadline; for an empty list, no time.
-/// REQUIRES: one thread.
+/// done by a new process: after kItemPatience the first, and each further one after half as long as
+/// the one before, but not before 10 ms. So eight of them take half a second, and hide no other.
+/// Those that are not done within the deadline, or for which there can be no process, are left out.
+/// Never takes more than 0.2 s longer than the deadline; for an empty list, no time. REQUIRES: one
+/// thread.
 void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline);
 
 }  // namespace chg

@@ -22,6 +22,7 @@
 #include "base/file_lock.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "probe/process_facts.h"
 
 namespace chg {
 namespace {
@@ -172,29 +173,30 @@ GpuProcess::Type type_of(const Object& entry) {
   return GpuProcess::Type::Compute;
 }
 
-// Missing when it is a real process that doesn't run any more.
-std::optional<GpuProcess> read_process(const Object& entry, ProcReader& proc) {
+// Any other is simulated.
+bool is_real(const Object& entry) { return !entry.has("user") && !entry.has("program"); }
+
+GpuProcess read_process(const Object& entry) {
   GpuProcess process;
   const auto pid = entry.number("pid", std::numeric_limits<int>::max(), std::nullopt);
   if (pid.value_or(0) == 0) entry.refuse("pid", "a process id");
   process.pid = static_cast<int>(*pid);
   process.memory_mib = entry.number("memory_mb", kMemoryMibMax, std::nullopt);
   process.type = type_of(entry);
+  return process;
+}
 
+// Who it is, as far as the file says so.
+void identify(GpuProcess& process, const Object& entry, ProcReader& proc) {
   const std::optional<std::string> user = entry.text("user");
-  const std::optional<std::string> program = entry.text("program");
-  const bool is_real = !user && !program;
-  if (is_real && !proc.is_running(process.pid)) return std::nullopt;
-  if (is_real) proc.fill(process);
   if (user) process.uid = uid_of(*user);
   const auto uid = entry.number("uid", std::numeric_limits<std::uint32_t>::max(), std::nullopt);
   if (uid) process.uid = static_cast<std::uint32_t>(*uid);
   if (uid && !user) process.user = proc.account_name(*process.uid);
   if (user) process.user = *user;
-  if (program) process.program = *program;
+  if (const auto program = entry.text("program")) process.program = *program;
   if (const auto line = entry.text("command_line")) process.command_line = *line;
   if (const auto id = entry.text("reservation_id")) process.reservation_id = *id;
-  return process;
 }
 
 std::optional<int> measured(const Object& entry, const char* key) {
@@ -227,7 +229,9 @@ GpuPart read_part(const Object& entry, const GpuReading& gpu) {
   return part;
 }
 
-GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
+// Adds what the file says of its processes to `processes`.
+GpuReading read_gpu(const Object& entry, std::size_t index, const ProcReader& proc,
+                    std::vector<Object>& processes) {
   GpuReading reading;
   reading.index = static_cast<int>(index);
   reading.uuid = entry.text("uuid").value_or(made_uuid(index));
@@ -243,10 +247,11 @@ GpuReading read_gpu(const Object& entry, std::size_t index, ProcReader& proc) {
   reading.error = entry.text("error").value_or("");
   if (const auto device = entry.text("device")) reading.devices = {*device};
   for (const Object& listed : entry.objects("processes", kProcessKeys)) {
-    std::optional<GpuProcess> process = read_process(listed, proc);
-    if (!process) continue;
-    if (reading.memory_used_mib) *reading.memory_used_mib += process->memory_mib.value_or(0);
-    reading.processes.push_back(std::move(*process));
+    GpuProcess process = read_process(listed);
+    if (is_real(listed) && !proc.is_running(process.pid)) continue;
+    if (reading.memory_used_mib) *reading.memory_used_mib += process.memory_mib.value_or(0);
+    reading.processes.push_back(std::move(process));
+    processes.push_back(listed);
   }
   for (const Object& part : entry.objects("parts", kPartKeys)) {
     reading.parts.push_back(read_part(part, reading));
@@ -277,8 +282,8 @@ void write_all(const UniqueFd& fd, std::string_view text, const std::string& fil
 
 }  // namespace
 
-FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file)
-    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)) {}
+FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration deadline)
+    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), deadline_(deadline) {}
 
 Observation FakeProbe::look() {
   Observation observation;
@@ -287,9 +292,17 @@ Observation FakeProbe::look() {
   const json content = read_json(file_);
   const Object top(file_, "", content, kFileKeys);
   if (!top.has("gpus")) top.refuse("gpus", "a list");
+  std::vector<Object> entries;
   for (const Object& entry : top.objects("gpus", kGpuKeys)) {
-    observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_));
+    observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_, entries));
   }
+  const std::vector<GpuProcess*> listed = listed_processes(observation);
+  std::vector<GpuProcess*> real;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    if (is_real(entries[i])) real.push_back(listed[i]);
+  }
+  fill_in_time(real, proc_, deadline_);
+  for (std::size_t i = 0; i < listed.size(); ++i) identify(*listed[i], entries[i], proc_);
   if (top.has("standin") && !content["standin"].is_object()) top.refuse("standin", "an object");
   const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));

@@ -51,6 +51,7 @@
 // reservation id is missing (unreadable) unless given; "" says that it has none.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "probe/probe.h"
@@ -60,8 +61,10 @@ namespace chg {
 
 class FakeProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. The file is first read by look().
-  FakeProbe(const Clock& clock, ProcReader proc, std::string file);
+  /// `clock` must outlive the probe. The file is first read by look(). What /proc tells of the real
+  /// processes is read by fill_in_time, within the deadline. REQUIRES: one thread.
+  FakeProbe(const Clock& clock, ProcReader proc, std::string file,
+            Duration deadline = std::chrono::seconds(10));
 
   /// Throws Error also where the file is missing, is no JSON (with the line), or holds something
   /// else than the above (with the key).
@@ -71,6 +74,7 @@ class FakeProbe final : public Probe {
   const Clock& clock_;
   ProcReader proc_;
   std::string file_;
+  Duration deadline_;
 };
 
 /// Writes a file with `count` idle GPUs that every account of this host may edit (mode 0666,

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/isolation.h"
+#include "probe/packed.h"
 #include "probe/packed_look.h"
+#include "probe/process_facts.h"
 
 namespace chg {
 namespace {
@@ -40,24 +42,56 @@ LookFailure look_failure(const IsolatedFailure& failure) {
   return {Reason::Other, failure.error};
 }
 
+// As one note, so that what follows is no part of it.
+bool note_look(Notes& notes, const LookResult& result) {
+  Packer pack;
+  pack(packed_look(result));
+  return notes.add(pack.bytes());
+}
+
+std::vector<GpuProcess> entered_facts(Unpacker& noted, Observation told) {
+  const std::vector<GpuProcess*> processes = listed_processes(told);
+  std::size_t begun = 0;
+  try {
+    begun = enter_facts(noted, 0, processes);
+  } catch (const Error&) {
+    return {};  // by a library that has run wild, but told what it had to tell
+  }
+  std::vector<GpuProcess> facts;
+  for (std::size_t place = 0; place < begun; ++place) facts.push_back(*processes[place]);
+  return facts;
+}
+
 }  // namespace
 
-IsolatedProbe::IsolatedProbe(std::string name, std::function<LookResult()> look, Duration deadline)
-    : name_(std::move(name)), look_(std::move(look)), deadline_(deadline) {}
+IsolatedProbe::IsolatedProbe(std::string name, std::function<LookResult()> look, Duration deadline,
+                             std::optional<ProcReader> proc)
+    : name_(std::move(name)), look_(std::move(look)), deadline_(deadline), proc_(std::move(proc)) {}
 
 Observation IsolatedProbe::look() { return observation_or_throw(try_look()); }
 
 LookResult IsolatedProbe::try_look() {
+  facts_.clear();
   const auto work = [this](Notes& notes) {
-    if (notes.add(packed_look(caught(look_)))) return;
-    notes.add(packed_look(
-        LookFailure{Reason::Other, Error(ErrorKind::Failed, name_ + " gave more than 16 MiB")}));
+    LookResult result = caught(look_);
+    if (!note_look(notes, result)) {
+      note_look(notes, LookFailure{Reason::Other,
+                                   Error(ErrorKind::Failed, name_ + " gave more than 16 MiB")});
+      return;
+    }
+    auto* seen = std::get_if<Observation>(&result);
+    if (seen != nullptr && proc_) note_facts(listed_processes(*seen), 0, *proc_, notes);
   };
-  const IsolatedEnd end = run_isolated(name_, work, {deadline_});
-  if (end.failure) return look_failure(*end.failure);
+  const IsolatedEnd end = run_isolated(name_, work, {deadline_, kItemPatience});
+  if (end.failure && end.notes.empty()) return look_failure(*end.failure);
   if (end.notes.empty()) return crash(name_ + " ended without an answer");
   try {
-    return unpacked_look(end.notes);
+    Unpacker noted(end.notes);
+    std::string look;
+    noted(look);
+    LookResult result = unpacked_look(look);
+    if (const auto* seen = std::get_if<Observation>(&result)) facts_ = entered_facts(noted, *seen);
+    return result;
   } catch (const Error& error) {
     return crash(name_ + " gave no answer: " + error.what());
   }

@@ -4,19 +4,24 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "probe/look_result.h"
 #include "probe/probe.h"
+#include "probe/proc_reader.h"
 
 namespace chg {
 
 class IsolatedProbe final : public Probe {
  public:
   /// `look` is run by run_isolated, under this name. What it throws is a failure with the reason
-  /// Other.
+  /// Other. `proc`, where there is one, is asked about the listed processes in the same process,
+  /// after the look: what happens to that then is no failure.
   IsolatedProbe(std::string name, std::function<LookResult()> look,
-                Duration deadline = std::chrono::seconds(10));
+                Duration deadline = std::chrono::seconds(10),
+                std::optional<ProcReader> proc = std::nullopt);
 
   /// As try_look; throws the Error of a failure.
   Observation look() override;
@@ -24,10 +29,14 @@ class IsolatedProbe final : public Probe {
   /// What `look` gave, or why it gave nothing. REQUIRES: one thread.
   LookResult try_look();
 
+  std::vector<GpuProcess> facts() const override { return facts_; }
+
  private:
   std::string name_;
   std::function<LookResult()> look_;
   Duration deadline_;
+  std::optional<ProcReader> proc_;
+  std::vector<GpuProcess> facts_;
 };
 
 }  // namespace chg

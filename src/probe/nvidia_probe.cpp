@@ -37,17 +37,19 @@ std::string reason_to_go_on(Reason reason) {
 
 }  // namespace
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline)
-    : NvidiaProbe(clock, deadline, Sources()) {}
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, std::optional<ProcReader> proc)
+    : NvidiaProbe(clock, deadline, Sources(), std::move(proc)) {}
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources)
-    : clock_(clock), deadline_(deadline), sources_(std::move(sources)) {}
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
+                         std::optional<ProcReader> proc)
+    : clock_(clock), deadline_(deadline), sources_(std::move(sources)), proc_(std::move(proc)) {}
 
 Observation NvidiaProbe::look() {
   const auto started = std::chrono::steady_clock::now();
   IsolatedProbe nvml(
-      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_);
+      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_, proc_);
   LookResult result = nvml.try_look();
+  facts_ = nvml.facts();
   if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
   const auto& failure = std::get<LookFailure>(result);
   const std::string reason = reason_to_go_on(failure.reason);

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "probe/probe.h"
+#include "probe/proc_reader.h"
 
 namespace chg {
 
@@ -17,8 +20,11 @@ class NvidiaProbe final : public Probe {
   };
 
   /// `clock` must outlive the probe. `deadline` is for one look, with all that it tries.
-  explicit NvidiaProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10));
-  NvidiaProbe(const Clock& clock, Duration deadline, Sources sources);
+  /// `proc` is as for IsolatedProbe.
+  explicit NvidiaProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
+                       std::optional<ProcReader> proc = std::nullopt);
+  NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
+              std::optional<ProcReader> proc = std::nullopt);
 
   /// Asks the driver's library, in a process of its own, or where that can't be used (it is
   /// missing, too old, of another version than the driver, or crashes) nvidia-smi; the source says
@@ -27,10 +33,14 @@ class NvidiaProbe final : public Probe {
   /// Where nvidia-smi is not installed, the Error is the library's. REQUIRES: one thread.
   Observation look() override;
 
+  std::vector<GpuProcess> facts() const override { return facts_; }
+
  private:
   const Clock& clock_;
   Duration deadline_;
   Sources sources_;
+  std::optional<ProcReader> proc_;
+  std::vector<GpuProcess> facts_;
 };
 
 }  // namespace chg

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "core/observation.h"
@@ -19,6 +20,10 @@ class Probe {
   /// longer than the deadline it was made with. What /proc tells of the processes need not be
   /// filled in (SharedProbe does that).
   virtual Observation look() = 0;
+
+  /// The processes that the last look listed, in its order, with what /proc tells of them: as many
+  /// of the first as it asked about while it was there. For their starts, too.
+  virtual std::vector<GpuProcess> facts() const { return {}; }
 };
 
 }  // namespace chg

@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <string>
 
-#include "base/isolation.h"
-#include "probe/packed.h"
 #include "probe/packed_observation.h"
 
 namespace chg {
@@ -16,10 +14,10 @@ void note(Notes& notes, std::size_t place, const GpuProcess& process) {
   notes.add(pack.bytes());
 }
 
-// Reads those from `begin` on. Each is noted down before it is read, too: the last is the one that
-// took too long.
-void read_from(std::size_t begin, const std::vector<GpuProcess*>& processes, ProcReader& proc,
-               Notes& notes) {
+}  // namespace
+
+void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, ProcReader& proc,
+                Notes& notes) {
   for (std::size_t place = begin; place < processes.size(); ++place) {
     GpuProcess process = *processes[place];
     note(notes, place, process);
@@ -28,28 +26,28 @@ void read_from(std::size_t begin, const std::vector<GpuProcess*>& processes, Pro
   }
 }
 
-// Enters what was noted down; the place behind the last one that was begun.
-std::size_t enter(const std::string& noted, std::size_t begin,
-                  const std::vector<GpuProcess*>& processes) {
-  Unpacker unpack(noted);
+std::size_t enter_facts(Unpacker& noted, std::size_t begin,
+                        const std::vector<GpuProcess*>& processes) {
   std::size_t next = begin;
-  while (!unpack.is_at_end()) {
+  while (!noted.is_at_end()) {
     std::size_t place = 0;
     GpuProcess process;
-    unpack(place, process);
-    *processes.at(place) = std::move(process);
+    noted(place, process);
+    if (place >= processes.size()) return next;
+    *processes[place] = std::move(process);
     next = place + 1;
   }
   return next;
 }
 
-}  // namespace
-
 void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline) {
   const IsolatedList list{
       processes.size(),
-      [&](std::size_t begin, Notes& notes) { read_from(begin, processes, proc, notes); },
-      [&](std::size_t begin, const std::string& noted) { return enter(noted, begin, processes); }};
+      [&](std::size_t begin, Notes& notes) { note_facts(processes, begin, proc, notes); },
+      [&](std::size_t begin, const std::string& notes) {
+        Unpacker noted(notes);
+        return enter_facts(noted, begin, processes);
+      }};
   run_isolated("/proc", list, deadline);
 }
 

@@ -111,11 +111,18 @@ bool has_lost_a_process(const Observation& shared, const ProcReader& proc) {
   });
 }
 
-// Asks /proc about those that still live. Their starts tell whether it is still they.
-void fill(Observation& told, ProcReader& proc, Duration deadline) {
+// Asks /proc about those that still live; the first may be known by their facts. Their starts tell
+// whether it is still they.
+void fill(Observation& told, const std::vector<GpuProcess>& facts, ProcReader& proc,
+          Duration deadline) {
   std::vector<GpuProcess*> living;
   std::vector<GpuProcess> before;
+  std::size_t place = 0;
   for (GpuProcess* process : listed_processes(told)) {
+    if (place < facts.size()) {
+      *process = facts[place++];
+      continue;
+    }
     const bool has_ended = has_ended_since(*process, proc);
     if (!has_ended) before.push_back(*process);
     process->start_ticks.reset();
@@ -132,11 +139,15 @@ void fill(Observation& told, ProcReader& proc, Duration deadline) {
 }
 
 // What the GPU tool told, with the start of each process, by which others know it again.
-Observation with_starts(Observation told, const Reuse& reuse, const ProcReader& proc) {
+Observation with_starts(Observation told, const std::vector<GpuProcess>& facts, const Reuse& reuse,
+                        const ProcReader& proc) {
   told.observer = reuse.observer;
   if (!sees_host_pids(reuse.observer)) return told;
-  for (GpuReading& gpu : told.gpus) {
-    for (GpuProcess& process : gpu.processes) process.start_ticks = proc.start_ticks(process.pid);
+  std::size_t place = 0;
+  for (GpuProcess* process : listed_processes(told)) {
+    process->start_ticks =
+        place < facts.size() ? facts[place].start_ticks : proc.start_ticks(process->pid);
+    ++place;
   }
   return told;
 }
@@ -156,6 +167,7 @@ std::optional<Observation> SharedProbe::good_reading() const {
 }
 
 Observation SharedProbe::told() {
+  facts_.clear();
   if (auto shared = good_reading()) return *shared;
   std::optional<FileLock> lock;
   try {
@@ -164,17 +176,19 @@ Observation SharedProbe::told() {
   } catch (const Error&) {
     // There is no such file, or who has it is in trouble: then everybody reads for themselves.
   }
-  Observation seen = with_starts(probe_->look(), reuse_, proc_);
+  Observation told = probe_->look();
+  if (sees_host_pids(reuse_.observer)) facts_ = probe_->facts();
+  Observation seen = with_starts(std::move(told), facts_, reuse_, proc_);
   if (lock) write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(seen)));
   return seen;
 }
 
 Observation SharedProbe::look() {
   const auto started = std::chrono::steady_clock::now();
-  // Nobody else waits for what /proc tells this one: the file is no longer locked.
+  // Nobody else waits for what /proc still has to tell this one: the file is no longer locked.
   Observation seen = told();
   const auto passed = std::chrono::steady_clock::now() - started;
-  if (sees_host_pids(reuse_.observer)) fill(seen, proc_, reuse_.deadline - passed);
+  if (sees_host_pids(reuse_.observer)) fill(seen, facts_, proc_, reuse_.deadline - passed);
   return seen;
 }
 
@@ -186,7 +200,7 @@ void create_reading_file(const std::string& file) {
 
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc) {
   std::optional<Observation> shared = load(reuse);
-  if (shared && sees_host_pids(reuse.observer)) fill(*shared, proc, reuse.patience);
+  if (shared && sees_host_pids(reuse.observer)) fill(*shared, {}, proc, reuse.patience);
   return shared;
 }
 

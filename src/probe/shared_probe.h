@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "probe/probe.h"
 #include "probe/proc_reader.h"
@@ -48,6 +49,7 @@ class SharedProbe final : public Probe {
   Reuse reuse_;
   std::unique_ptr<Probe> probe_;
   ProcReader proc_;
+  std::vector<GpuProcess> facts_;  ///< of the look that was last made
 };
 
 /// Makes an empty file for readings that every account of this host may share. One that is there

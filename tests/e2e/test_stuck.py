@@ -1,6 +1,7 @@
 """A process on a GPU that is stuck in the kernel with its memory locked: whoever asks /proc about it
 waits for as long. Other programs that read /proc hang as well, so this is short, and alone."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -88,6 +89,14 @@ def test_several_take_no_longer_than_one_and_hide_no_other(nvml, pool, lock):
     assert time.monotonic() - begin < 8 * 0.5
     assert [told[other.pid].get("command_line") for other in others] == ["sleep 600"] * 2
     assert not any(told[pid].get("command_line") for pid in stuck)
+
+
+def test_simulated_gpus_show_it_as_well(nvml, pool, locked):
+    simulated = {"CANHAZGPU_STORE": f"sqlite:{pool.directory / 'fake/pool.db'}"}
+    pool.ok("admin", "--provider", "fake", "--gpus", "8", env=simulated)
+    file = pool.directory / "fake/fake-gpus.json"
+    file.write_text(json.dumps({"gpus": [{"processes": [on(locked, 9000)]}] * 8}))
+    assert f"9000MB used by PID {locked} (" in pool.status(env=simulated)[7]
 
 
 def job_that_ends(pool, *options, leaves=""):

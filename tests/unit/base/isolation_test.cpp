@@ -88,22 +88,36 @@ TEST(Isolation, GivesWhatWasWrittenDownBeforeTheDeadline) {
 }
 
 TEST(Isolation, HasNoPatienceWithWorkThatWaits) {
-  const IsolatedEnd end =
-      run_isolated("it", [](Notes&) { wait_for_ever(); }, {kAmple, milliseconds(20)});
+  const auto begin_and_wait = [](Notes& notes) {
+    notes.add("begun");
+    wait_for_ever();
+  };
+  const IsolatedEnd end = run_isolated("it", begin_and_wait, {kAmple, milliseconds(20)});
   ASSERT_TRUE(end.failure);
   EXPECT_EQ(end.failure->reason, Reason::Late);
   EXPECT_FALSE(has_children());
 }
 
+TEST(Isolation, HasPatienceBeforeTheFirstNote) {
+  const auto work = [](Notes& notes) {
+    ::usleep(200'000);
+    notes.add("done");
+  };
+  const IsolatedEnd end = run_isolated("it", work, {kAmple, milliseconds(20)});
+  EXPECT_EQ(end.notes, "done");
+  EXPECT_FALSE(end.failure);
+}
+
 TEST(Isolation, HasPatienceWithWorkThatRuns) {
   const auto work = [](Notes& notes) {
+    notes.add("begun, ");
     const auto until = std::chrono::steady_clock::now() + milliseconds(200);
     while (std::chrono::steady_clock::now() < until) {
     }
     notes.add("done");
   };
   const IsolatedEnd end = run_isolated("it", work, {kAmple, milliseconds(20)});
-  EXPECT_EQ(end.notes, "done");
+  EXPECT_EQ(end.notes, "begun, done");
   EXPECT_FALSE(end.failure);
 }
 

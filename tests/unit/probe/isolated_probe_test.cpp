@@ -151,6 +151,71 @@ TEST(IsolatedProbe, RefusesAnEndlessAnswer) {
   EXPECT_FALSE(has_children());
 }
 
+// A made-up /proc with the processes 1 to 3.
+class IsolatedFacts : public ::testing::Test {
+ protected:
+  IsolatedFacts() {
+    for (const int pid : {1, 2, 3}) {
+      folder_.write(fmt::format("{}/cmdline", pid), fmt::format("/bin/tool{}", pid));
+      folder_.write(fmt::format("{}/environ", pid), "");
+    }
+  }
+
+  // Who reads the environment hangs.
+  void lock_memory(int pid) {
+    const std::string file = folder_.path(fmt::format("{}/environ", pid));
+    std::filesystem::remove(file);
+    ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  }
+
+  IsolatedProbe probe(
+      bool has_proc, const std::function<void()>& meanwhile = [] {}) {
+    const auto look = [meanwhile] {
+      Observation seen = saying("here");
+      for (const int pid : {1, 2, 3}) seen.gpus.emplace_back().processes.emplace_back().pid = pid;
+      meanwhile();
+      return seen;
+    };
+    const ProcReader proc(folder_.path(), folder_.path());
+    return {"NVML", look, kAmple, has_proc ? std::optional(proc) : std::nullopt};
+  }
+
+  static std::vector<std::string> programs(const IsolatedProbe& probe) {
+    std::vector<std::string> names;
+    for (const GpuProcess& process : probe.facts()) names.push_back(process.program);
+    return names;
+  }
+
+  TemporaryFolder folder_;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(IsolatedFacts, AreThoseOfTheListedProcesses) {
+  IsolatedProbe isolated = probe(true);
+  EXPECT_EQ(isolated.look().gpus.at(1).processes.at(0).program, "");
+  EXPECT_EQ(programs(isolated), (Names{"tool1", "tool2", "tool3"}));
+}
+
+TEST_F(IsolatedFacts, AreNoneWhereNobodyAsks) {
+  IsolatedProbe isolated = probe(false);
+  isolated.look();
+  EXPECT_EQ(programs(isolated), Names());
+}
+
+TEST_F(IsolatedFacts, EndAtAProcessThatHangsAndHideNoLook) {
+  lock_memory(2);
+  IsolatedProbe isolated = probe(true);
+  EXPECT_EQ(isolated.look().source, "here");
+  EXPECT_EQ(programs(isolated), (Names{"tool1", ""}));
+}
+
+TEST_F(IsolatedFacts, DoNotHurryTheLook) {
+  IsolatedProbe isolated = probe(true, [] { ::usleep(400'000); });
+  EXPECT_EQ(isolated.look().source, "here");
+  EXPECT_EQ(programs(isolated).size(), 3U);
+}
+
 TEST(IsolatedProbe, TellsOfACrash) {
   for (const int number : {SIGSEGV, SIGABRT, SIGKILL}) {
     const LookFailure failure = failure_of([&]() -> LookResult {

@@ -191,6 +191,37 @@ TEST_F(Shared, FileHoldsNothingOfWhatProcTells) {
   EXPECT_EQ(content().find("unit_probe"), std::string::npos) << content();
 }
 
+// Whoever has read the GPUs knows the facts already.
+class KnowingProbe final : public Probe {
+ public:
+  explicit KnowingProbe(Observation seen) : seen_(std::move(seen)) {}
+  Observation look() override { return seen_; }
+  std::vector<GpuProcess> facts() const override {
+    GpuProcess first = seen_.gpus.at(0).processes.at(0);
+    first.start_ticks = 77;
+    first.program = "known";
+    return {first};
+  }
+
+ private:
+  Observation seen_;
+};
+
+TEST_F(Shared, ProcessesThatAreKnownAreNotAskedAboutAgainAndTheirFactsAreNotShared) {
+  GpuReading used = reading(0);
+  used.processes = {told(::getpid()), told(::getppid())};
+  const Observation seen{clock_.now(), {used}, {}, "tool"};
+  SharedProbe probe(clock_, {file_, probe_, {}, observer_, seconds(30), seconds(30)},
+                    std::make_unique<KnowingProbe>(seen));
+  const std::vector<GpuProcess> processes = probe.look().gpus.at(0).processes;
+  EXPECT_EQ(processes.at(0).program, "known");
+  EXPECT_EQ(processes.at(0).start_ticks, 77U);
+  EXPECT_NE(processes.at(1).start_ticks, std::nullopt);
+  EXPECT_NE(processes.at(1).program, "what the tool says");
+  EXPECT_EQ(content().find("known"), std::string::npos);
+  EXPECT_NE(content().find("77"), std::string::npos);
+}
+
 TEST_F(Shared, ReadingIsNotUsedWhenAProcessOfItHasEnded) {
   Child process([] { return idle(); });
   tell_process(process.pid());
