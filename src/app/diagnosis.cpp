@@ -125,6 +125,10 @@ void examine_pool(const Facts& facts, Findings& findings) {
     findings.bad("pool", "there is no pool in the store yet", "set it up with: canhazgpu admin");
     return;
   }
+  if (!facts.owning_pool.failure.empty()) {
+    findings.bad("pool", facts.owning_pool.failure, facts.owning_pool.hint);
+    return;
+  }
   const auto drained = std::count_if(pool.gpus.begin(), pool.gpus.end(),
                                      [](const Gpu& gpu) { return gpu.out_of_service.has_value(); });
   findings.good("pool", fmt::format("{} GPUs of {}, {} out of service, {} reservations, {} waiting",
@@ -191,7 +195,7 @@ void examine_devices(const Facts& facts, Findings& findings) {
 
 // The GPUs that are in the pool against those that were found.
 void compare_with_pool(const Facts& facts, Findings& findings) {
-  if (facts.pool.gpus.empty()) return;
+  if (facts.pool.gpus.empty() || !facts.owning_pool.failure.empty()) return;
   std::vector<std::string> lost;
   for (const Gpu& gpu : facts.pool.gpus) {
     if (find_reading(facts.observation, gpu.uuid, gpu.index) == nullptr) {

@@ -34,7 +34,8 @@ struct Facts {
   std::optional<std::uint64_t> free_mib;  ///< on the store's disk
   Attempt reading_store;
   Attempt writing_store;
-  Pool pool;  ///< empty where it could not be read
+  Pool pool;            ///< empty where it could not be read
+  Attempt owning_pool;  ///< fails where it is another host's
 
   Inventory inventory;
   std::string provider;  ///< whose GPUs were looked for; "" none

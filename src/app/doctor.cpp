@@ -109,8 +109,11 @@ Facts gather_facts(Host& host) {
     facts.writing_store = attempt(host, [&] { update_pool(host, nullptr, change_nothing); });
   }
 
+  facts.owning_pool = attempt(host, [&] { require_this_host(host, facts.pool); });
+
   facts.inventory = host.world().take_inventory(host.options().probe_deadline);
-  facts.provider = facts.pool.provider.empty() ? provider_of(facts.inventory) : facts.pool.provider;
+  const bool says_provider = !facts.pool.provider.empty() && facts.owning_pool.failure.empty();
+  facts.provider = says_provider ? facts.pool.provider : provider_of(facts.inventory);
   if (!facts.provider.empty()) {
     facts.looking = attempt(host, [&] { facts.observation = host.look(facts.provider); });
   }

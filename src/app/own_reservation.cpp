@@ -43,6 +43,12 @@ OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change
   return try_change(host, own, job, lost, change).value_or(OwnChange::Ended);
 }
 
+void forget(Host& host, Reservation own) {
+  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
+    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
+  });
+}
+
 Error lost_pool() {
   return Error(ErrorKind::Failed, "the store has lost the pool", "set it up with: canhazgpu admin")
       .passing();

@@ -30,6 +30,9 @@ enum class Job {
 OwnChange change_own(Host& host, Reservation& own, Job job,
                      const std::function<void(Pool&, const Instant& now)>& change);
 
+/// Gives back what nobody has begun to use: it leaves no trace.
+void forget(Host& host, Reservation own);
+
 /// For those who can't go on without the pool. Passing: an administrator may set it up again.
 Error lost_pool();
 

@@ -32,6 +32,10 @@ std::vector<std::string> ssh_command(const std::string& host, const std::vector<
   return argv;
 }
 
+std::string advice_to_look(const std::string& host) {
+  return "see why with: ssh " + host + " canhazgpu status";
+}
+
 // What it said was wrong: in its own words if our program did, else the last line.
 void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   std::istringstream lines(output.err);
@@ -51,7 +55,7 @@ void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   if (output.exit_status == kNotFound) {
     answer.hint = "install canhazgpu on it, where its shell finds it (PATH)";
   } else if (output.exit_status == kNotConnected) {
-    answer.hint = "see why with: ssh " + answer.host + " canhazgpu status";
+    answer.hint = advice_to_look(answer.host);
   }
 }
 
@@ -67,7 +71,7 @@ RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words,
     }
   } catch (const std::exception& error) {
     answer.error = printable(error.what());
-    answer.hint = "see why with: ssh " + host + " canhazgpu status";
+    answer.hint = advice_to_look(host);
   }
   return answer;
 }

@@ -1,7 +1,6 @@
 #include "app/reserve.h"
 
 #include "app/own_reservation.h"
-#include "app/pool_update.h"
 #include "app/visibility.h"
 #include "base/error.h"
 #include "core/changes.h"
@@ -18,10 +17,7 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     shell_variables(*granted);
   } catch (const Error&) {
     // Nobody could use them: they are not taken.
-    update_pool(host, nullptr, [&](Pool& changed, const Instant&) {
-      std::erase_if(changed.reservations,
-                    [&](const Reservation& held) { return held.id == granted->reservation.id; });
-    });
+    forget(host, granted->reservation);
     throw;
   }
   const OwnChange made =

@@ -21,13 +21,6 @@
 namespace chg {
 namespace {
 
-// The command never started: it leaves no trace.
-void forget(Host& host, Reservation own) {
-  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
-    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
-  });
-}
-
 Variables variables_or_forget(Host& host, const Granted& granted) {
   try {
     return command_variables(granted);

@@ -7,22 +7,11 @@
 #include "app/remote.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "config/value.h"
 #include "core/remote_host.h"
 
 namespace chg {
 namespace {
-
-// "a,b" and what was said in several options, each name once, in order.
-std::vector<std::string> named_hosts(const Arguments& arguments) {
-  std::vector<std::string> names;
-  const std::string list = arguments.value("remote").value_or("");
-  for (std::size_t begin = 0; begin < list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    names.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return names;
-}
 
 struct Wanted {
   bool all = false;
@@ -32,7 +21,9 @@ struct Wanted {
 
 Wanted wanted_hosts(const Session& session, const Arguments& arguments,
                     const std::string& section) {
-  Wanted wanted{session.config().flag(section + ".all"), named_hosts(arguments), {}};
+  Wanted wanted{session.config().flag(section + ".all"),
+                list_items(arguments.value("remote").value_or("")),
+                {}};
   std::vector<std::string> names = wanted.named;
   if (arguments.has("remote") && names.empty()) names.emplace_back();
   if (wanted.all) {

@@ -67,16 +67,6 @@ Value read_bool(std::string_view text) {
   return {};
 }
 
-Value read_list(std::string_view text) {
-  std::vector<std::string> items;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    if (!trimmed(item).empty()) items.emplace_back(trimmed(item));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
-  }
-  return items;
-}
-
 template <typename Read>
 Value read_or_nothing(Read read) {
   try {
@@ -101,7 +91,7 @@ Value read_text(const Key& key, const std::string& text, const Origin& origin) {
     case KeyType::Bool:
       return read_bool(text);
     case KeyType::List:
-      return read_list(text);
+      return list_items(text);
     case KeyType::TimeSpan:
       return read_or_nothing([&] { return parse_duration(text); });
     case KeyType::GpuIds:
@@ -191,6 +181,16 @@ struct ToText {
 };
 
 }  // namespace
+
+std::vector<std::string> list_items(std::string_view text) {
+  std::vector<std::string> items;
+  while (!text.empty()) {
+    const std::string_view item = text.substr(0, text.find(','));
+    if (!trimmed(item).empty()) items.emplace_back(trimmed(item));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+  }
+  return items;
+}
 
 Value parse_value(const Key& key, const RawValue& raw, const Origin& origin) {
   Value value;

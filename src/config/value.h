@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -34,6 +35,9 @@ using Value = std::variant<std::monostate, std::string, std::int64_t, bool, Dura
 /// Reads a value of the key's type. Throws Error(Usage), which names the key, the value, its origin
 /// and what was expected. Nothing is not a value: callers leave such a key alone.
 Value parse_value(const Key& key, const RawValue& raw, const Origin& origin);
+
+/// "a, b" as a list; without empty items, and blanks around them.
+std::vector<std::string> list_items(std::string_view text);
 
 /// The value as it may be shown to anybody: as to_text, but secrets are "…", and the URL of a store
 /// is shown without password. Not made printable.

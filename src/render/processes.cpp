@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kProcessesListed = 3;
 constexpr std::size_t kUsersListed = 6;
+constexpr const char* kUnknownUser = "unknown user";
 
 // Missing where any of them hides its memory: a part is not the sum.
 std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes) {
@@ -76,13 +77,20 @@ std::vector<std::string> user_names(const Use& use) {
     const bool known = std::find(names.begin(), names.end(), process.user) != names.end();
     if (!process.user.empty() && !known) names.push_back(process.user);
   }
-  if (has_unknown_user(use)) names.emplace_back("unknown user");
+  if (has_unknown_user(use)) names.emplace_back(kUnknownUser);
   return names;
 }
 
-std::string by_users(const Use& use) {
-  std::vector<std::string> names = user_names(use);
-  const std::size_t known = names.size() - (has_unknown_user(use) ? 1 : 0);
+std::string shown_users(std::vector<std::string> names) {
+  for (std::string& name : names) name = shown_name(name);
+  return join_names(names);
+}
+
+std::string by_users(const Use& use) { return by_users(user_names(use)); }
+
+std::string by_users(std::vector<std::string> names) {
+  if (names.empty()) names.emplace_back(kUnknownUser);
+  const std::size_t known = names.size() - (names.back() == kUnknownUser ? 1 : 0);
   for (std::string& name : names) name = shown_name(name);
   if (names.size() > kUsersListed) {
     const std::size_t more = names.size() - kUsersListed;
@@ -110,9 +118,14 @@ std::string process_list(const Use& use) {
 }
 
 std::string memory_used_by(const Use& use) {
+  return memory_used_by(use.memory_mib, process_list(use));
+}
+
+std::string memory_used_by(const std::optional<std::uint64_t>& memory_mib,
+                           const std::string& processes) {
   const std::string memory =
-      use.memory_mib ? fmt::format("{}MB", *use.memory_mib) : std::string("unknown memory");
-  return fmt::format("{} used by {}", memory, process_list(use));
+      memory_mib ? fmt::format("{}MB", *memory_mib) : std::string("unknown memory");
+  return fmt::format("{} used by {}", memory, processes);
 }
 
 std::string use_text(const Use& use) {

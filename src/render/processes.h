@@ -28,9 +28,14 @@ Use foreign_use_of(const GpuOverview& gpu);
 /// Each user once, in the order of the processes, raw; "unknown user" last where there is one.
 std::vector<std::string> user_names(const Use& use);
 
+/// "bob and unknown user", of raw names.
+std::string shown_users(std::vector<std::string> names);
+
 /// "by user bob", "by users alice, bob and carol", "by unknown user", "by user bob and unknown
 /// user".
 std::string by_users(const Use& use);
+/// Of raw names as those of user_names; of none, "by unknown user".
+std::string by_users(std::vector<std::string> names);
 
 /// "PID 1 (python3), PID 2 (jupyter)"; at most three, then "and 2 more"; "unknown process", and who
 /// has the device open: "unknown process (open in PID 7 (python3) of bob)". A process of a
@@ -39,6 +44,8 @@ std::string process_list(const Use& use);
 
 /// "1024MB used by PID 1 (python3)"; "unknown memory used by …".
 std::string memory_used_by(const Use& use);
+std::string memory_used_by(const std::optional<std::uint64_t>& memory_mib,
+                           const std::string& processes);
 
 /// "by user bob - 1024MB used by PID 1 (python3)".
 std::string use_text(const Use& use);

@@ -57,31 +57,26 @@ Use use_in(const Json& gpu, const char* key) {
   return use;
 }
 
+// Raw.
 std::vector<std::string> names_in(const Json& gpu) {
   std::vector<std::string> names;
   for (const Json& item : items_of(gpu, "unreserved_users")) {
-    if (item.is_string()) names.push_back(shown_name(item));
+    if (item.is_string()) names.push_back(item);
   }
   return names;
 }
 
+std::optional<int> known_number(const Json& gpu, const char* key) {
+  return gpu.contains(key) ? std::optional(small_number_of(gpu, key)) : std::nullopt;
+}
+
 std::string memory_used_by_in(const Json& gpu) {
-  const std::string memory = gpu.contains("process_memory_mb")
-                                 ? fmt::format("{}MB", small_number_of(gpu, "process_memory_mb"))
-                                 : "unknown memory";
-  return fmt::format("{} used by {}", memory, phrase(gpu, "process_info"));
+  return memory_used_by(known_number(gpu, "process_memory_mb"), phrase(gpu, "process_info"));
 }
 
 std::string unreserved_by(const Json& gpu) {
-  const std::vector<std::string> names = names_in(gpu);
-  const bool is_known = names.size() == 1 && names[0] != "unknown user";
-  std::string text = names.size() > 1 ? "by users " + join_names(names)
-                     : is_known       ? "by user " + names[0]
-                                      : "by unknown user";
-  if (gpu.contains("process_info")) {
-    text += " - " + memory_used_by_in(gpu);
-  }
-  return text;
+  const std::string users = by_users(names_in(gpu));
+  return gpu.contains("process_info") ? users + " - " + memory_used_by_in(gpu) : users;
 }
 
 std::string held_for_in(const Json& gpu) {
@@ -141,10 +136,6 @@ std::string without_kind(const std::string& parenthesis) {
   return parenthesis;
 }
 
-std::optional<int> known_number(const Json& gpu, const char* key) {
-  return gpu.contains(key) ? std::optional(small_number_of(gpu, key)) : std::nullopt;
-}
-
 std::string details_in(const StatusLine& line, const Json& gpu) {
   std::vector<std::string> parts;
   for (const std::string& part :
@@ -167,7 +158,7 @@ std::string served_model_in(const Json& gpu) {
 Row row_of(const Json& gpu) {
   const StatusLine line = line_of(gpu);
   const std::string user = line.status == GpuStatus::Unreserved
-                               ? join_names(names_in(gpu))
+                               ? shown_users(names_in(gpu))
                                : shown_display_name(text_of(gpu, "user"));
   return {fmt::to_string(line.gpu),
           Cell(short_status(line.status), status_color(line.status)),

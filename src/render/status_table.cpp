@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
-#include "base/text.h"
 #include "core/model_detection.h"
 #include "render/gpu_phrases.h"
 #include "render/outside_text.h"
@@ -16,9 +15,7 @@ namespace {
 std::string user(const GpuOverview& gpu) {
   if (gpu.reservation) return shown_owner(gpu.reservation->account, gpu.reservation->label);
   if (gpu.status != GpuStatus::Unreserved || !gpu.reading) return "";
-  std::vector<std::string> names = user_names(use_of(gpu));
-  for (std::string& name : names) name = shown_name(name);
-  return join_names(names);
+  return shown_users(user_names(use_of(gpu)));
 }
 
 std::string duration(const GpuOverview& gpu, const Instant& now) {

@@ -50,6 +50,8 @@ bool lacks_log(const std::string& path) {
 
 // The one place where SQLite's codes become errors.
 [[noreturn]] void rethrow(const SQLite::Exception& error, const std::string& path) {
+  // As sqlite3_system_errno has it, where there is still a database to be asked.
+  const int system_error = errno;
   const std::string where = fmt::format("store '{}'", printable(path));
   switch (error.getErrorCode()) {
     case SQLITE_CORRUPT:
@@ -70,6 +72,10 @@ bool lacks_log(const std::string& path) {
       throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be written", where),
                   "ask the administrator for access to it (canhazgpu admin --group)");
     case SQLITE_CANTOPEN:
+      if (system_error == EMFILE || system_error == ENFILE) {
+        throw errno_error(fmt::format("the {} can't be opened", where), system_error,
+                          "close other programs, or raise the limit: ulimit -n");
+      }
       refuse_without_log(where);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

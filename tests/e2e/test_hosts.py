@@ -6,6 +6,7 @@ ssh is a stand-in on PATH that does what its host's name says, and once the real
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -85,6 +86,17 @@ def test_nobody_reserves_in_the_pool_of_another_host(pool):
         assert_error(result, 1, f"is of host '{HERE}', and this is host 'alpha'", "of its own")
     assert pool.reserved() == [] and pool.waiting() == []
     assert pool.ok("run", "--", "echo", "here") == "here\n"
+
+
+@as_root
+def test_doctor_says_whose_pool_it_is(pool):
+    assert "is of host" not in pool.ok("doctor")
+    result = OtherHost(pool, "alpha").run("doctor")
+    assert result.status == 1
+    assert re.search(rf"BAD +pool +the pool in '{pool.path}' is of host '{HERE}', and this is host "
+                     "'alpha'", result.out)
+    assert "-> give each host a file of its own (--store)" in result.out
+    assert "not found any more" not in result.out
 
 
 @as_root

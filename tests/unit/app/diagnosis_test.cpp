@@ -71,6 +71,14 @@ TEST(Diagnose, AdvisesWhereverSomethingIsBad) {
   }
 }
 
+TEST(Diagnose, ComparesTheGpusOfThisHostWithNoPoolOfAnother) {
+  Facts facts = sound();
+  facts.observation.gpus.clear();
+  EXPECT_EQ(health_of(facts, "GPUs"), Health::Bad);
+  facts.owning_pool.failure = "the pool is of host 'x', and this is host 'y'";
+  EXPECT_TRUE(of(facts, "GPUs").empty());
+}
+
 struct Trouble {
   const char* subject;
   Health health;
@@ -107,6 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
         Trouble{"disk", Health::Bad, [](Facts& f) { f.file_system = "NFS"; }},
         Trouble{"disk", Health::Bad, [](Facts& f) { f.free_mib = 3; }},
         Trouble{"pool", Health::Bad, [](Facts& f) { f.pool.gpus.clear(); }},
+        Trouble{"pool", Health::Bad, [](Facts& f) { f.owning_pool.failure = "is another's"; }},
         Trouble{"driver", Health::Bad, [](Facts& f) { f.inventory.nvidia_driver.reset(); }},
         Trouble{"driver", Health::Bad, [](Facts& f) { f.provider = "amd"; }},
         Trouble{"driver", Health::Bad, [](Facts& f) { f.provider = ""; }},

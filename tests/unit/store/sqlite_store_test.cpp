@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -260,6 +261,30 @@ TEST_F(SqliteStore, EndsWellOrWithAnErrorWhateverBytesItHolds) {
     if (said != "fine") ++refused;
   }
   EXPECT_GT(refused, 0);
+}
+
+// Opening it takes several descriptors; whichever is missing is no sign of a missing log.
+TEST_F(SqliteStore, SaysThatThereAreTooFewDescriptors) {
+  create_full();
+  const auto attempt_with = [&](int spare) {
+    return run_in_child([&] {
+      const UniqueFd next(::open("/dev/null", O_RDONLY));
+      const rlim_t limit = static_cast<rlim_t>(next.get() + 1 + spare);
+      const rlimit few{limit, limit};
+      if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return std::string("cannot set the limit");
+      const auto store = open();
+      store->read();
+      store->update([](Pool& pool) { pool.gpus.pop_back(); });
+      return std::string("fine");
+    });
+  };
+  int spare = 0;
+  for (std::string said; (said = attempt_with(spare)) != "fine"; ++spare) {
+    ASSERT_LT(spare, 20) << said;
+    EXPECT_NE(said.find("Too many open files"), std::string::npos) << spare << ": " << said;
+    EXPECT_EQ(said.find("-wal"), std::string::npos) << spare << ": " << said;
+  }
+  EXPECT_GT(spare, 2);
 }
 
 TEST_F(SqliteStore, RefusesTheDatabaseOfAnotherProgram) {
