@@ -32,7 +32,7 @@ using Reason = IsolatedFailure::Reason;
 constexpr std::chrono::milliseconds kKillWait(100);
 
 // How long any item of a list may hang at least.
-constexpr std::chrono::milliseconds kItemPatienceMin(10);
+constexpr std::chrono::milliseconds kItemPatienceMin(50);
 
 using Size = std::atomic<std::size_t>;
 static_assert(Size::is_always_lock_free);  // it is shared between processes

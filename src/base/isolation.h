@@ -91,7 +91,7 @@ struct IsolatedList {
 
 /// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
 /// done by a new process: after kItemPatience the first, and each further one after half as long as
-/// the one before, but not before 10 ms. So eight of them take half a second, and hide no other.
+/// the one before, but not before 50 ms. So eight of them take 0.7 s, and hide no other.
 /// Those that are not done within the deadline, or for which there can be no process, are left out.
 /// Never takes more than 0.2 s longer than the deadline; for an empty list, no time. REQUIRES: one
 /// thread.
