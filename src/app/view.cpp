@@ -59,7 +59,13 @@ Overview stored_status(const Host& host, const Pool& pool) {
 Report stored_report(const Host& host, const Pool& pool, Store& store, int days, ReportBy by) {
   const WallTime now = host.now().wall;
   const WallTime from = now - std::chrono::hours(24) * days;
-  return report(store.history(from), pool.reservations, from, now, by);
+  UsageSums sums(from, now, by);
+  const auto history = store.read_history(from);
+  for (auto records = history->next(); !records.empty(); records = history->next()) {
+    for (const UsageRecord& record : records) sums.add(record);
+  }
+  for (const Reservation& held : pool.reservations) sums.add(held);
+  return sums.finish();
 }
 
 Pool pool_of(const Host& host, const Neighbour& neighbour) {

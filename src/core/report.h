@@ -1,6 +1,8 @@
 // GPU hours, from usage records and what is still running. Rule 20 of docs/semantics.md.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,9 +31,37 @@ struct Report {
   std::string elsewhere = {};  ///< the host, where it is another than this one
 };
 
-/// Sums what lies between `from` and `to`. Reservations that go on count up to `to`, or to the end
-/// of a manual one that has expired.
-Report report(const std::vector<UsageRecord>& records, const std::vector<Reservation>& running,
-              WallTime from, WallTime to, ReportBy by);
+/// Sums what lies between `from` and `to`, one record after another: a history may be larger than
+/// memory.
+class UsageSums {
+ public:
+  UsageSums(WallTime from, WallTime to, ReportBy by) : from_(from), to_(to), by_(by) {}
+
+  void add(const UsageRecord& record);
+
+  /// Reservations that go on count up to `to`, or to the end of a manual one that has expired.
+  void add(const Reservation& running);
+
+  Report finish() const;
+
+ private:
+  // Reservations, each as often as it was met, by hash: that two of a million have the same one of
+  // 64 bits happens in one of ten million reports.
+  using Met = std::vector<std::size_t>;
+  struct Sum {
+    Duration used{};
+    Met runs;
+    Met manuals;
+  };
+
+  void add_to(const std::string& name, const UsageRecord& record, Duration used);
+
+  WallTime from_;
+  WallTime to_;
+  ReportBy by_;
+  std::map<std::string, Sum> sums_;
+  std::set<std::string> users_;
+  Met reservations_;
+};
 
 }  // namespace chg

@@ -36,6 +36,9 @@ constexpr auto kPatience = std::chrono::seconds(10);
 constexpr int kLogPagesTidy = 100;
 constexpr int kLogPagesMax = 300;
 
+// A connection belongs to one thread: no locks of SQLite's own.
+constexpr int kOpen = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+
 bool lacks_log(const std::string& path) {
   return access((path + "-wal").c_str(), F_OK) != 0 || access((path + "-shm").c_str(), F_OK) != 0;
 }
@@ -110,10 +113,10 @@ class SqliteHistory final : public HistoryReader {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, int open_flags)
+  explicit SqliteStore(std::string path)
       : path_(std::move(path)),
         bells_(path_ + "-bells"),
-        database_(path_, open_flags, static_cast<int>(kPatience / std::chrono::milliseconds(1))),
+        database_(path_, kOpen, static_cast<int>(kPatience / std::chrono::milliseconds(1))),
         rows_(database_) {
     // The last one to leave neither copies the log into the database nor deletes it: the one would
     // take an fsync at the end of each command, the other needs rights to the directory.
@@ -389,7 +392,7 @@ void require_access(const std::string& path) {
 std::unique_ptr<Store> open_sqlite_store(const std::string& path) {
   require_access(path);
   try {
-    auto store = std::make_unique<SqliteStore>(path, SQLite::OPEN_READWRITE);
+    auto store = std::make_unique<SqliteStore>(path);
     check(*store, path);
     return store;
   } catch (const SQLite::Exception& error) {
@@ -403,13 +406,13 @@ std::unique_ptr<Store> create_sqlite_store(const std::string& path,
   try {
     if (!is_new) {
       require_access(path);
-      SqliteStore present(path, SQLite::OPEN_READWRITE);
+      SqliteStore present(path);
       require_ours(present, path);
     }
     if (is_new || sharing || !has_all_files(path)) {
       make_files(path, sharing.value_or(is_new ? Sharing{} : sharing_of(path)));
     }
-    auto store = std::make_unique<SqliteStore>(path, SQLite::OPEN_READWRITE);
+    auto store = std::make_unique<SqliteStore>(path);
     if (store->is_empty()) store->make_schema();
     check(*store, path);
     return store;

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "core/changes.h"
 #include "core/reap.h"
-#include "core/report.h"
 #include "core/schedule.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
+#include "support/add_up.h"
 
 namespace chg::sim {
 namespace {
@@ -333,7 +333,7 @@ void World::clear() {
 void World::check_report(Duration period) const {
   const WallTime to = machine_.now().wall;
   const WallTime from = to - period;
-  const Report told = report(history_, pool_.reservations, from, to, ReportBy::User);
+  const Report told = add_up(history_, pool_.reservations, from, to, ReportBy::User);
   const std::chrono::duration<double, std::ratio<3600>> expected = model_.used_between(from, to);
   if (std::abs(told.total_gpu_hours - expected.count()) > 1e-6 * (1 + expected.count())) {
     throw Violation("report", fmt::format("{} GPU hours, and should be {}", told.total_gpu_hours,

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/add_up.h"
 #include "support/pool_builder.h"
 
 namespace chg {
@@ -68,7 +69,7 @@ UsageRecord used(const Used& special) {
 }
 
 Report of_the_day(const std::vector<UsageRecord>& records, ReportBy by = ReportBy::User) {
-  return report(records, {}, utc(2026, 11, 24), utc(2026, 11, 25), by);
+  return add_up(records, {}, utc(2026, 11, 24), utc(2026, 11, 25), by);
 }
 
 Reservation running(const std::string& id, Kind kind, Gpus gpus, int from_hour,
@@ -109,16 +110,16 @@ TEST_F(ReportInUtc, OfNothingIsEmpty) {
 }
 
 TEST_F(ReportInUtc, ClipsToThePeriod) {
-  const Report report = chg::report({used({.from_hour = 0, .to_hour = 10})}, {},
-                                    utc(2026, 11, 24, 4), utc(2026, 11, 24, 7), ReportBy::User);
+  const Report report = add_up({used({.from_hour = 0, .to_hour = 10})}, {}, utc(2026, 11, 24, 4),
+                               utc(2026, 11, 24, 7), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 3);
 }
 
 TEST_F(ReportInUtc, LeavesOutWhatLiesOutside) {
   const std::vector<UsageRecord> outside = {used({.id = "a", .from_hour = 0, .to_hour = 3}),
                                             used({.id = "b", .from_hour = 8, .to_hour = 9})};
-  const Report report = chg::report(outside, {running("c", Kind::Run, {0}, 10)},
-                                    utc(2026, 11, 24, 4), utc(2026, 11, 24, 7), ReportBy::User);
+  const Report report = add_up(outside, {running("c", Kind::Run, {0}, 10)}, utc(2026, 11, 24, 4),
+                               utc(2026, 11, 24, 7), ReportBy::User);
   EXPECT_EQ(report.total_reservations, 0);
   EXPECT_TRUE(report.rows.empty());
 }
@@ -127,7 +128,7 @@ TEST_F(ReportInUtc, OfTwoPeriodsSumsToThatOfBoth) {
   const std::vector<UsageRecord> records = {used({.id = "a", .from_hour = 1, .to_hour = 9}),
                                             used({.id = "b", .from_hour = 3, .to_hour = 5})};
   const auto total = [&](int from, int to) {
-    return report(records, {running("c", Kind::Run, {4}, 2)}, utc(2026, 11, 24, from),
+    return add_up(records, {running("c", Kind::Run, {4}, 2)}, utc(2026, 11, 24, from),
                   utc(2026, 11, 24, to), ReportBy::User)
         .total_gpu_hours;
   };
@@ -135,36 +136,36 @@ TEST_F(ReportInUtc, OfTwoPeriodsSumsToThatOfBoth) {
 }
 
 TEST_F(ReportInUtc, CountsWhatStillRunsUpToNow) {
-  const Report report = chg::report({}, {running("r", Kind::Run, {0, 1}, 10)}, utc(2026, 11, 24),
-                                    utc(2026, 11, 24, 13), ReportBy::User);
+  const Report report = add_up({}, {running("r", Kind::Run, {0, 1}, 10)}, utc(2026, 11, 24),
+                               utc(2026, 11, 24, 13), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 6);
   EXPECT_EQ(report.rows.at(0).run_count, 1);
 }
 
 TEST_F(ReportInUtc, CountsAnExpiredManualReservationUpToItsExpiry) {
-  const Report report = chg::report({}, {running("m", Kind::Manual, {0}, 10, 12)},
-                                    utc(2026, 11, 24), utc(2026, 11, 24, 20), ReportBy::User);
+  const Report report = add_up({}, {running("m", Kind::Manual, {0}, 10, 12)}, utc(2026, 11, 24),
+                               utc(2026, 11, 24, 20), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 2);
   EXPECT_EQ(report.rows.at(0).manual_count, 1);
 }
 
 TEST_F(ReportInUtc, CountsAManualReservationThatGoesOnUpToNow) {
-  const Report report = chg::report({}, {running("m", Kind::Manual, {0}, 10, 22)},
-                                    utc(2026, 11, 24), utc(2026, 11, 24, 20), ReportBy::User);
+  const Report report = add_up({}, {running("m", Kind::Manual, {0}, 10, 22)}, utc(2026, 11, 24),
+                               utc(2026, 11, 24, 20), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 10);
 }
 
 TEST_F(ReportInUtc, CountsARunPastItsTimeoutUpToNow) {
-  const Report report = chg::report({}, {running("r", Kind::Run, {0}, 10, 12)}, utc(2026, 11, 24),
-                                    utc(2026, 11, 24, 13), ReportBy::User);
+  const Report report = add_up({}, {running("r", Kind::Run, {0}, 10, 12)}, utc(2026, 11, 24),
+                               utc(2026, 11, 24, 13), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 3);
 }
 
 TEST_F(ReportInUtc, CountsAPartlyReleasedReservationOnce) {
-  const Report report = chg::report(
-      {used({.id = "m", .gpu = 1, .kind = Kind::Manual, .from_hour = 10, .to_hour = 11})},
-      {running("m", Kind::Manual, {0}, 10, 22)}, utc(2026, 11, 24), utc(2026, 11, 24, 12),
-      ReportBy::User);
+  const Report report =
+      add_up({used({.id = "m", .gpu = 1, .kind = Kind::Manual, .from_hour = 10, .to_hour = 11})},
+             {running("m", Kind::Manual, {0}, 10, 22)}, utc(2026, 11, 24), utc(2026, 11, 24, 12),
+             ReportBy::User);
   EXPECT_EQ(report.total_reservations, 1);
   EXPECT_EQ(report.rows.at(0).manual_count, 1);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 3);
@@ -213,8 +214,8 @@ TEST_F(ReportInUtc, ByGpuNamesTheGpus) {
 }
 
 TEST_F(ReportInUtc, ByDaySplitsAtMidnightInOrder) {
-  const Report report = chg::report({used({.from_hour = 22, .to_hour = 24 + 24 + 1})}, {},
-                                    utc(2026, 11, 20), utc(2026, 11, 30), ReportBy::Day);
+  const Report report = add_up({used({.from_hour = 22, .to_hour = 24 + 24 + 1})}, {},
+                               utc(2026, 11, 20), utc(2026, 11, 30), ReportBy::Day);
   ASSERT_EQ(report.rows.size(), 3U);
   EXPECT_EQ(report.rows[0].name, "2026-11-24");
   EXPECT_DOUBLE_EQ(report.rows[0].gpu_hours, 2);
@@ -245,7 +246,7 @@ TEST_F(ReportInUtc, AgreesWhicheverWayItIsSummed) {
                                           running("r", Kind::Run, {2}, 20)};
   std::vector<Report> reports;
   for (const ReportBy by : {ReportBy::User, ReportBy::Gpu, ReportBy::Day}) {
-    reports.push_back(report(records, still, utc(2026, 11, 24, 5), utc(2026, 11, 25, 19), by));
+    reports.push_back(add_up(records, still, utc(2026, 11, 24, 5), utc(2026, 11, 25, 19), by));
   }
   for (const Report& one : reports) {
     EXPECT_NEAR(one.total_gpu_hours, reports[0].total_gpu_hours, 1e-9);
@@ -276,8 +277,7 @@ TEST(ReportByDay, KnowsDaysOf23And25Hours) {
   const TimeZone zone("CET-1CEST,M3.5.0,M10.5.0/3");
   const UsageRecord all_year{
       "y", 0, account(kAlice), "", Kind::Run, utc(2026, 1, 1), utc(2027, 1, 1), End::Finished};
-  const Report report =
-      chg::report({all_year}, {}, utc(2026, 1, 1), utc(2027, 1, 1), ReportBy::Day);
+  const Report report = add_up({all_year}, {}, utc(2026, 1, 1), utc(2027, 1, 1), ReportBy::Day);
   const auto hours_of = [&](const std::string& day) {
     for (const ReportRow& row : report.rows) {
       if (row.name == day) return row.gpu_hours;
@@ -296,7 +296,7 @@ TEST(ReportByDay, CopesWithADayWithoutMidnight) {
   const UsageRecord week{
       "w",          0, account(kAlice), "", Kind::Run, utc(2026, 10, 29, 12), utc(2026, 11, 4, 12),
       End::Finished};
-  const Report report = chg::report({week}, {}, utc(2026, 10, 1), utc(2026, 12, 1), ReportBy::Day);
+  const Report report = add_up({week}, {}, utc(2026, 10, 1), utc(2026, 12, 1), ReportBy::Day);
   EXPECT_NEAR(report.total_gpu_hours, 6 * 24, 1e-9);
   ASSERT_EQ(report.rows.size(), 7U);
   EXPECT_EQ(report.rows[3].name, "2026-11-01");
@@ -308,7 +308,7 @@ TEST(ReportByDay, CopesWithADayThatHasMidnightTwice) {
   const UsageRecord week{
       "w",          0, account(kAlice), "", Kind::Run, utc(2026, 2, 12, 12), utc(2026, 2, 17, 12),
       End::Finished};
-  const Report report = chg::report({week}, {}, utc(2026, 2, 1), utc(2026, 3, 1), ReportBy::Day);
+  const Report report = add_up({week}, {}, utc(2026, 2, 1), utc(2026, 3, 1), ReportBy::Day);
   EXPECT_NEAR(report.total_gpu_hours, 5 * 24, 1e-9);
   ASSERT_EQ(report.rows.size(), 6U);
   EXPECT_EQ(report.rows[2].name, "2026-02-14");

@@ -135,9 +135,7 @@ class SqliteMigrations : public ::testing::Test {
     database().exec(kVersion1);
   }
 
-  SQLite::Database database() const {
-    return {path_, SQLite::OPEN_READWRITE};
-  }
+  SQLite::Database database() const { return {path_, SQLite::OPEN_READWRITE}; }
 
   // Reads it twice: the second time it is of this version.
   void expect(const Pool& pool) const {
