@@ -196,6 +196,14 @@ TEST(Toml, RefusesATableWhoseNameBeginsAsNone) {
   EXPECT_EQ(entries_of(read_toml, "[ run ]\n"), Lines{});
 }
 
+// U+00E9 and U+FEFD, which the library looks up among the spaces.
+TEST(Toml, RefusesALetterWhereAKeyBegins) {
+  for (const char* text : {"a = 1\n\u00e9 = 2\n", "a = 1\n\ufefdb = 2\n", "a = 1\nb = \u00e9\n"}) {
+    EXPECT_TRUE(starts(refusal_of(read_toml, text), "cannot understand 'f:2': ")) << text;
+  }
+  EXPECT_EQ(entries_of(read_toml, "a = '\u00e9'  # \u00e9\n"), Lines{"a=\u00e9@1"});
+}
+
 TEST(Toml, RefusesAKeyThatIsSetTwiceInTwoWays) {
   const std::string text = refusal_of(read_toml, "\"run.gpus\" = 1\n[run]\ngpus = 2\n");
   EXPECT_NE(text.find("'run.gpus' is set twice"), std::string::npos) << text;
