@@ -86,12 +86,9 @@ std::optional<DetectedModel> parse_model(std::string_view value) {
     if (value.starts_with(hub)) value.remove_prefix(hub.size());
   }
   if (is_no_model(value)) return std::nullopt;
-  if (const auto cached = from_hub_cache(value)) return cached;
-  if (is_path(value)) {
-    const DetectedModel model = from_path(value);
-    return is_no_model(model.model) ? std::nullopt : std::optional(model);
-  }
-  return separated(value, "/");
+  std::optional<DetectedModel> model = from_hub_cache(value);
+  if (!model) model = is_path(value) ? from_path(value) : separated(value, "/");
+  return is_no_model(model->model) ? std::nullopt : model;
 }
 
 bool has_organisation(const DetectedModel& model) {

@@ -148,6 +148,8 @@ TEST(ModelDetection, SaysNothingWhereItIsDoubtful) {
       {"python -m vllm.entrypoints.openai.api_server --model", nullptr, nullptr},
       {"python train.py --model --verbose", nullptr, nullptr},
       {"python train.py --model=", nullptr, nullptr},
+      {"vllm serve /home/a/hub/models--/snapshots", nullptr, nullptr},
+      {"vllm serve /home/a/hub/models--meta-llama--", nullptr, nullptr},
       {"python train.py --model $MODEL", nullptr, nullptr},
       {"python train.py --model 3", nullptr, nullptr},
       {"python train.py --model ../..", nullptr, nullptr},
