@@ -86,12 +86,13 @@ def test_run(walk):
 
 
 def assert_protected(walk, job):
-    """Whatever has become of its supervisor: nobody else gets the GPUs of a living job."""
+    """Whatever has become of its supervisor: nobody else gets the GPUs of a living job. One whose
+    supervisor had sent SIGKILL may be seen alive a moment before it has ended."""
     held = [held for held in walk.pool.held().values() if held.kind == "run"]
     assert [one.holder.pid for one in held] == [job.pid], (walk.point, held)
     gpus = ",".join(map(str, held[0].gpus))
     result = walk.pool.run("run", "-G", gpus, "--nonblock", "--", "true")
-    assert result.status == 75, (walk.point, result)
+    assert result.status == 75 or job.poll() is not None, (walk.point, result)
 
 
 def kill_the_supervisor(walk, generation, point, words):
