@@ -23,8 +23,8 @@ void load(const std::string& ending, std::string_view bytes) {
 
 }  // namespace
 
-CHG_FUZZ_TARGET(config_yaml) { load(".yaml", bytes); }
-CHG_FUZZ_TARGET(config_json) { load(".json", bytes); }
-CHG_FUZZ_TARGET(config_toml) { load(".toml", bytes); }
+CHG_FUZZ_TARGET(config, yaml) { load(".yaml", bytes); }
+CHG_FUZZ_TARGET(config, json) { load(".json", bytes); }
+CHG_FUZZ_TARGET(config, toml) { load(".toml", bytes); }
 
 }  // namespace chg

@@ -1,6 +1,6 @@
 // Targets for made-up inputs. Each takes any bytes and may throw Error and nothing else; a broken
 // promise ends the process. `fuzz` makes the bytes up (libFuzzer, scripts/fuzz), `fuzz_corpus`
-// reads those of tests/fuzz/corpus/NAME, and of findings, in every build.
+// reads those of tests/fuzz/corpus/KIND/NAME, and of findings, in every build.
 #pragma once
 
 #include <cstdio>
@@ -13,7 +13,7 @@ namespace chg::fuzz {
 
 using Target = void (*)(std::string_view bytes);
 
-/// All targets by their names.
+/// All targets by "KIND/NAME". The targets of a kind share the time that scripts/fuzz gives it.
 inline std::map<std::string, Target, std::less<>>& targets() {
   static std::map<std::string, Target, std::less<>> all;
   return all;
@@ -35,9 +35,10 @@ inline void require(bool holds, const char* promise) {
 
 }  // namespace chg::fuzz
 
-#define CHG_FUZZ_TARGET(name)                                                      \
-  static void fuzz_##name(std::string_view bytes);                                 \
-  static const chg::fuzz::Registration registration_of_##name(#name, fuzz_##name); \
-  static void fuzz_##name([[maybe_unused]] std::string_view bytes)
+#define CHG_FUZZ_TARGET(kind, name)                                                           \
+  static void fuzz_##kind##_##name(std::string_view bytes);                                   \
+  static const chg::fuzz::Registration registration_of_##kind##_##name(#kind "/" #name,       \
+                                                                       fuzz_##kind##_##name); \
+  static void fuzz_##kind##_##name([[maybe_unused]] std::string_view bytes)
 
 #define CHG_FUZZ_REQUIRE(promise) chg::fuzz::require(promise, #promise)

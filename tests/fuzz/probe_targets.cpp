@@ -32,7 +32,7 @@ std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
 
 }  // namespace
 
-CHG_FUZZ_TARGET(nvidia_smi_gpus) {
+CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   const auto [gpus_text, processes_text] = halves(bytes);
   std::vector<GpuReading> gpus = parse_gpus(gpus_text);
   divided_gpus(gpus_text);
@@ -40,14 +40,14 @@ CHG_FUZZ_TARGET(nvidia_smi_gpus) {
   require_readable(gpus);
 }
 
-CHG_FUZZ_TARGET(nvidia_smi_failure) {
+CHG_FUZZ_TARGET(nvidia_smi, failure) {
   const auto [out, err] = halves(bytes);
   throw nvidia_smi_error(out, err, static_cast<int>(bytes.size() % 256));
 }
 
-CHG_FUZZ_TARGET(nvidia_smi_xml) { require_readable(parse_gpus_xml(bytes)); }
+CHG_FUZZ_TARGET(nvidia_smi, xml) { require_readable(parse_gpus_xml(bytes)); }
 
-CHG_FUZZ_TARGET(amd_smi) {
+CHG_FUZZ_TARGET(amd_smi, answers) {
   const auto [first, second] = halves(bytes);
   parse_amd_smi_processes(second);
   parse_amd_smi_version(second);
@@ -57,7 +57,7 @@ CHG_FUZZ_TARGET(amd_smi) {
   require_readable(*gpus);
 }
 
-CHG_FUZZ_TARGET(rocm_smi) {
+CHG_FUZZ_TARGET(rocm_smi, answers) {
   const auto [first, second] = halves(bytes);
   auto cards = parse_rocm_smi_gpus(first);
   const auto [processes_text, cards_text] = halves(second);
@@ -68,17 +68,17 @@ CHG_FUZZ_TARGET(rocm_smi) {
   require_readable(*cards);
 }
 
-CHG_FUZZ_TARGET(observation) {
+CHG_FUZZ_TARGET(readings, observation) {
   const std::string text = observation_text(parse_observation(bytes));
   CHG_FUZZ_REQUIRE(observation_text(parse_observation(text)) == text);
 }
 
-CHG_FUZZ_TARGET(look) {
+CHG_FUZZ_TARGET(readings, look) {
   const std::string packed = packed_look(unpacked_look(bytes));
   CHG_FUZZ_REQUIRE(packed_look(unpacked_look(packed)) == packed);
 }
 
-CHG_FUZZ_TARGET(kernel_files) {
+CHG_FUZZ_TARGET(readings, kernel_files) {
   parse_kfd_properties(bytes);
   parse_drm_fdinfo(bytes);
   parse_cgroup(bytes);

@@ -69,7 +69,7 @@ void require_stable(std::string_view text, const Read& read) {
 
 }  // namespace
 
-CHG_FUZZ_TARGET(redis_image) {
+CHG_FUZZ_TARGET(stored, pool) {
   const RedisImage image = image_from(bytes);
   const RedisPool before = decode_pool(image, kKeys, uid_of);
   Pool after = before.pool;
@@ -78,7 +78,7 @@ CHG_FUZZ_TARGET(redis_image) {
   encode_pool(image, before, after, difference(before.pool, after), kKeys);
 }
 
-CHG_FUZZ_TARGET(redis_record) {
+CHG_FUZZ_TARGET(stored, record) {
   using json_text::Members;
   if (bytes.empty()) return;
   const std::string_view text = bytes.substr(1);
@@ -103,22 +103,22 @@ CHG_FUZZ_TARGET(redis_record) {
   }
 }
 
-CHG_FUZZ_TARGET(redis_history) {
+CHG_FUZZ_TARGET(stored, history) {
   std::istringstream lines{std::string(bytes)};
   std::vector<std::string> members;
   for (std::string line; std::getline(lines, line);) members.push_back(line);
   decode_history(members, uid_of);
 }
 
-CHG_FUZZ_TARGET(redis_reply) {
+CHG_FUZZ_TARGET(redis, reply) {
   static fuzz::FalseRedis server;
   server.answers_with(bytes);
   open_redis_store(server.url())->read();
 }
 
-CHG_FUZZ_TARGET(redis_error) { throw redis_error(bytes, "redis://localhost"); }
+CHG_FUZZ_TARGET(redis, error) { throw redis_error(bytes, "redis://localhost"); }
 
-CHG_FUZZ_TARGET(stored_text) {
+CHG_FUZZ_TARGET(stored, text) {
   using namespace text_codec;
   if (bytes.empty()) return;
   const std::string_view text = bytes.substr(1);

@@ -15,7 +15,7 @@ bool is_harmless(const std::string& text) {
 
 }  // namespace
 
-CHG_FUZZ_TARGET(remote_status) {
+CHG_FUZZ_TARGET(hosts, status) {
   const Json gpus = read_remote_status(std::string(bytes));
   const std::string lines = remote_status_lines(gpus, {});
   CHG_FUZZ_REQUIRE(is_harmless(lines));
@@ -25,21 +25,21 @@ CHG_FUZZ_TARGET(remote_status) {
   CHG_FUZZ_REQUIRE(is_harmless(json_text(gpus)));
 }
 
-CHG_FUZZ_TARGET(remote_summary) {
+CHG_FUZZ_TARGET(hosts, summary) {
   const Summary summary = read_remote_summary(std::string(bytes));
   CHG_FUZZ_REQUIRE(is_harmless(summary_line(summary)));
   CHG_FUZZ_REQUIRE(summary_line(read_summary(summary_object(summary))) == summary_line(summary));
 }
 
-CHG_FUZZ_TARGET(remote_queue) {
+CHG_FUZZ_TARGET(hosts, queue) {
   CHG_FUZZ_REQUIRE(is_harmless(remote_queue_text(read_remote_queue(std::string(bytes)), {})));
 }
 
-CHG_FUZZ_TARGET(remote_report) {
+CHG_FUZZ_TARGET(hosts, report) {
   CHG_FUZZ_REQUIRE(is_harmless(remote_report_text(read_remote_report(std::string(bytes)), {})));
 }
 
-CHG_FUZZ_TARGET(remote_host) {
+CHG_FUZZ_TARGET(hosts, name) {
   require_remote_host(std::string(bytes));
   CHG_FUZZ_REQUIRE(!bytes.empty() && bytes.front() != '-' && is_harmless(std::string(bytes)));
   CHG_FUZZ_REQUIRE(bytes.find_first_of(" ;$`'\"\\/\n") == std::string_view::npos);

@@ -73,7 +73,7 @@ void damage(std::string& bytes, std::string& log, std::string_view changes) {
 
 }  // namespace
 
-CHG_FUZZ_TARGET(sqlite_file) {
+CHG_FUZZ_TARGET(sqlite, pages) {
   static const fuzz::Scratch scratch;
   static const Seed seed(scratch.path("seed.db"));
   static const std::string path = [] {
