@@ -4,6 +4,7 @@ With CHAOS_SECONDS >= 60 every system call is walked; else those that others can
 the rest.
 """
 
+import os
 import signal
 import subprocess
 import time
@@ -114,6 +115,18 @@ def kill_the_supervisor(walk, generation, point, words):
     walk.assert_all_free()
 
 
+def kill_the_waiting_supervisor(walk):
+    """Where it spends its life, and few of its steps."""
+    walk.point = "a supervisor that waits"
+    job = walk.pool.job("-g", "2", command=JOB, stdin=subprocess.PIPE)
+    (supervisor,) = walk.pool.supervisors()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not walk.pool.supervisors(), "it to end")
+    assert_protected(walk, job)
+    assert walk.pool.finish(job, b"\n").status == 0
+    walk.assert_all_free()
+
+
 def test_supervisor(walk):
     """From its birth to its end; the process between the command and it, too."""
     words = ["run", "-g", "2", "--", *JOB]
@@ -123,6 +136,7 @@ def test_supervisor(walk):
         walk.pool.finish(traced.process, b"\n")
         for point in walk.points(traced, short):
             kill_the_supervisor(walk, generation, point, words)
+    kill_the_waiting_supervisor(walk)
     walk.done("supervisor")
 
 

@@ -38,10 +38,6 @@ class SqlitePool(Pool):
                   "INSERT INTO usage SELECT 'x' || n.i, gpu, uid, account, label, kind, started, "
                   "ended, how FROM n, (SELECT * FROM usage LIMIT 1)", count)
 
-    def known(self):
-        """The pids that the tests themselves answer for."""
-        return {process.pid for process in self.processes}
-
     def left_over(self):
         """What lies beside the store and was not made by `admin`."""
         made = {"pool.db", "pool.db-lock", "pool.db-wal", "pool.db-shm", "pool.db-reading",
@@ -139,7 +135,7 @@ class ChaosRedisPool(RedisPool):
             self.ask("ZADD", key, *words)
 
     def known(self):
-        return {process.pid for process in [self.server.process, *self.processes]}
+        return super().known() | {self.server.process.pid}
 
     def left_over(self):
         entries = {key.rpartition(":")[2] for key in self.ask("KEYS", "canhazgpu:queue:entry:*")}

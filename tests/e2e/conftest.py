@@ -353,10 +353,16 @@ class Pool:
         """Until the store has no reservation any more. No command is run for it."""
         wait_for(lambda: not self.rows("SELECT 1 FROM reservation"), "all GPUs to be free", timeout)
 
+    def known(self):
+        """The pids of those that were started here and are not buried; that of one who is may be
+        another's by now."""
+        return {process.pid for process in self.processes if process.returncode is None}
+
+    def supervisors(self):
+        return [pid for pid in orphans(self.known()) if comm(pid) == "canhazgpu-super"]
+
     def await_no_supervisors(self):
-        known = {process.pid for process in self.processes}
-        wait_for(lambda: not [pid for pid in orphans(known) if comm(pid) == "canhazgpu-super"],
-                 "all supervisors to end")
+        wait_for(lambda: not self.supervisors(), "all supervisors to end")
 
     # The end.
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HMS, PATIENCE, assert_error, comm, is_alive, orphans, validate, wait_for
+from conftest import HMS, PATIENCE, assert_error, is_alive, validate, wait_for
 from redis_pool import RedisServer, empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.3s", "CANHAZGPU_HEARTBEAT_TIMEOUT": "2s"}
@@ -33,11 +33,6 @@ def use_gpus(pool, job, count):
 
 def stop_using(pool):
     pool.edit_gpus(lambda gpus: [gpu.update(processes=[]) for gpu in gpus])
-
-
-def supervisors(pool):
-    known = {process.pid for process in pool.processes}
-    return [pid for pid in orphans(known) if comm(pid) == "canhazgpu-super"]
 
 
 def beat_of(pool, id):
@@ -105,7 +100,7 @@ def test_an_outage_longer_than_the_heartbeat_timeout(pool):
     next to nothing."""
     job = job_of(pool, "--gpus", "8", env=BEATS)
     waiter = pool.waiter("--gpus", "8", env=BEATS)
-    (supervisor,) = supervisors(pool)
+    (supervisor,) = pool.supervisors()
     os.kill(supervisor, signal.SIGSTOP)  # so that it does not beat before the others look
     pool.server.kill()
     time.sleep(2.5)
@@ -127,7 +122,7 @@ def cpu_ticks(pid):
 def test_waiting_for_the_server_costs_nothing(pool):
     job_of(pool, "--gpus", "8")
     waiter = pool.waiter("--gpus", "1")
-    (supervisor,) = supervisors(pool)
+    (supervisor,) = pool.supervisors()
     pool.server.kill()
     assert waiter.stderr.readline()
     before = [cpu_ticks(pid) for pid in (supervisor, waiter.pid)]
@@ -225,7 +220,7 @@ def lose_to_another(pool, gpus="0"):
     """A run on GPUs 0 and 1, and somebody's reservation of `gpus` that was made while the store had
     forgotten the run."""
     job = job_of(pool, "--gpu-ids", "0,1", "--user", "alice")
-    (supervisor,) = supervisors(pool)
+    (supervisor,) = pool.supervisors()
     os.kill(supervisor, signal.SIGSTOP)
     lose_everything(pool)
     pool.ok("reserve", "--gpu-ids", gpus, "--user", "bob")
