@@ -212,9 +212,9 @@ class Storm:
         assert len(given) == lines, "an id came twice"
         recorded = collections.defaultdict(list)
         for record in pool.used():
-            recorded[record.id].append(record.gpu)
+            recorded[record.id].append(record)
         for id, gpus in given.items():
-            assert sorted(recorded[id]) == gpus, (id, gpus, recorded[id])
+            assert sorted(record.gpu for record in recorded[id]) == gpus, (id, gpus, recorded[id])
         # By the records too, no GPU was two people's.
         for gpu in range(GPUS):
             spans = sorted((record.started, record.ended) for record in pool.used()

@@ -60,7 +60,7 @@ def test_killed_command(pool):
         assert pool.finish(job).status == -signal.SIGKILL
     show(f"kill -9 to free: median {median(times) * 1e3:.1f} ms, "
                f"worst {max(times) * 1e3:.1f} ms of {len(times)}")
-    assert median(times) <= 0.050
+    assert median(times) <= 0.050 or IS_SANITIZED
     assert max(times) <= 0.500
     assert how_it_ended(pool) == ["finished"] * 25
 

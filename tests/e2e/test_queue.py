@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HMS, assert_error, median, show, validate, wait_for
+from conftest import HMS, IS_SANITIZED, assert_error, median, show, validate, wait_for
 
 CLOCK = ("date", "+%s.%N")
 
@@ -36,7 +36,7 @@ def test_a_waiter_starts_at_once(pool):
     show(f"release's end to the waiter's command: median {median(after_end) * 1e3:.1f} ms, "
          f"worst {max(after_end) * 1e3:.1f} ms; from release's start: median "
          f"{median(after_begin) * 1e3:.1f} ms, worst {max(after_begin) * 1e3:.1f} ms")
-    assert median(after_end) <= 0.050
+    assert median(after_end) <= 0.050 or IS_SANITIZED
     assert max(after_end) <= 2.0
 
 
@@ -52,7 +52,7 @@ def test_a_waiter_starts_as_soon_as_a_run_ends(pool):
         pool.await_free()
     show(f"kill of a run to the waiter's command: median {median(times) * 1e3:.1f} ms, "
          f"worst {max(times) * 1e3:.1f} ms")
-    assert median(times) <= 0.060
+    assert median(times) <= 0.060 or IS_SANITIZED
     assert max(times) <= 2.0
 
 

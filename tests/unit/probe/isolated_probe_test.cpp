@@ -426,7 +426,9 @@ TEST(IsolatedProbe, FailsWhereNoProcessCanBeStarted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become an account of its own";
   const std::string expected = "cannot start a process for NVML: Resource temporarily unavailable";
   EXPECT_EQ(look_with_few_processes(1), expected);
+#ifndef __SANITIZE_THREAD__  // which has a thread of its own
   EXPECT_EQ(look_with_few_processes(2), "no failure");
+#endif
 }
 
 }  // namespace
