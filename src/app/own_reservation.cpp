@@ -8,9 +8,14 @@
 namespace chg {
 namespace {
 
+struct Lost {
+  Reservation reservation;  ///< as it is to be brought back
+  Job job;
+};
+
 // Missing: the reservation is not there, and is not brought back.
-std::optional<OwnChange> try_change(Host& host, Reservation& own, Job job,
-                                    const std::optional<Reservation>& lost, const Change& change) {
+std::optional<OwnChange> try_change(Host& host, Reservation& own, const std::optional<Lost>& lost,
+                                    const Change& change) {
   std::optional<OwnChange> result;
   const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
     result = OwnChange::NoPool;
@@ -19,8 +24,8 @@ std::optional<OwnChange> try_change(Host& host, Reservation& own, Job job,
     if (!is_known(changed, own)) {
       if (!lost) return;
       result = OwnChange::Taken;
-      if (job == Job::NotBegun && !is_whole(changed, *lost)) return;
-      restore(changed, *lost);
+      if (lost->job == Job::NotBegun && !is_whole(changed, lost->reservation)) return;
+      restore(changed, lost->reservation);
       result = OwnChange::NoPool;
       if (find_reservation(changed, own.id) == nullptr) return;
     }
@@ -34,17 +39,20 @@ std::optional<OwnChange> try_change(Host& host, Reservation& own, Job job,
 
 }  // namespace
 
-OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change) {
-  if (const auto result = try_change(host, own, job, std::nullopt, change)) return *result;
+OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& job,
+                     const Change& change) {
+  if (const auto result = try_change(host, own, std::nullopt, change)) return *result;
   // Read after the pool: an end takes the reservation away and writes its record at one moment.
   const std::vector<UsageRecord> history = host.store().history(own.started.wall);
-  const auto lost = to_restore(own, history, job != Job::Over);
+  const Job state = job();
+  const auto lost = to_restore(own, history, state != Job::Over);
   if (!lost) return OwnChange::Ended;
-  return try_change(host, own, job, lost, change).value_or(OwnChange::Ended);
+  return try_change(host, own, Lost{*lost, state}, change).value_or(OwnChange::Ended);
 }
 
 void forget(Host& host, Reservation own) {
-  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
+  const auto not_begun = [] { return Job::NotBegun; };
+  change_own(host, own, not_begun, [&](Pool& pool, const Instant&) {
     std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
   });
 }

@@ -26,8 +26,9 @@ enum class Job {
 
 /// Applies `change` to the pool, in which `own` is a reservation with the GPUs that it has. When it
 /// is not there although nobody has ended it, it is brought back before (core/restore.h).
-/// `own` is what the caller knows of it, and is brought up to date.
-OwnChange change_own(Host& host, Reservation& own, Job job,
+/// `own` is what the caller knows of it, and is brought up to date. `job` is asked only then, after
+/// who has ended it: a job that has ended since the caller looked was rightly given up for dead.
+OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& job,
                      const std::function<void(Pool&, const Instant& now)>& change);
 
 /// Gives back what nobody has begun to use: it leaves no trace.

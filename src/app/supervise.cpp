@@ -43,8 +43,9 @@ class Supervisor {
     } else if (supervision_.leftovers == Leftovers::Keep) {
       keep_for_leftovers();
     }
+    const auto is_over = [] { return Job::Over; };
     persist([&] {
-      change_own(host_, own_, Job::Over, [&](Pool& pool, const Instant& now) {
+      change_own(host_, own_, is_over, [&](Pool& pool, const Instant& now) {
         const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
         end_reservation(pool, own_.id, now, end);
       });
@@ -124,7 +125,8 @@ class Supervisor {
     }
     try {
       if (!loss_) loss_ = host_.store().subscribe_to_loss();
-      const OwnChange made = change_own(host_, own_, job(), [&](Pool& pool, const Instant& now) {
+      const auto job = [this] { return job_state(); };
+      const OwnChange made = change_own(host_, own_, job, [&](Pool& pool, const Instant& now) {
         change(*find_reservation(pool, own_.id), now);
       });
       if (made == OwnChange::NoPool) throw lost_pool();
@@ -138,7 +140,7 @@ class Supervisor {
   }
 
   // Whether the command goes on, whatever others may have concluded from its silence.
-  Job job() const {
+  Job job_state() const {
     const bool has_ended = !command_ || wait_ready({command_.get()}, Duration::zero())[0];
     return has_ended ? Job::Over : Job::GoesOn;
   }
@@ -220,7 +222,8 @@ class Supervisor {
 };
 
 void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
-  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant& now) {
+  const auto not_begun = [] { return Job::NotBegun; };
+  const OwnChange made = change_own(host, own, not_begun, [&](Pool& pool, const Instant& now) {
     Reservation& held = *find_reservation(pool, own.id);
     held.supervisor = supervisor;
     held.last_heartbeat = now;

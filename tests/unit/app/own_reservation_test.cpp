@@ -29,6 +29,10 @@ class OwnReservation : public ::testing::Test {
   }
 
   OwnChange note(const std::string& text, Job job = Job::GoesOn) {
+    return note(text, [job] { return job; });
+  }
+
+  OwnChange note(const std::string& text, const std::function<Job()>& job) {
     return change_own(app_.host, own_, job, [&](Pool& pool, const Instant&) {
       find_reservation(pool, "run")->note = text;
     });
@@ -70,6 +74,28 @@ TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
   EXPECT_EQ(note("a", Job::Over), OwnChange::Ended);
   EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
   EXPECT_EQ(own_.started, app_.scene.ago(minutes(10)));
+}
+
+// Who looked before that may have seen a job that has ended since.
+TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
+  const auto unasked = [] {
+    ADD_FAILURE() << "it is there";
+    return Job::GoesOn;
+  };
+  EXPECT_EQ(note("a", unasked), OwnChange::Made);
+  forget();
+  // The history has been read by then: what is added to it is not seen.
+  const auto is_ended_meanwhile = [&] {
+    app_.store.update([&](Pool& pool) {
+      UsageRecord record;
+      record.reservation_id = "run";
+      record.started = record.ended = own_.started.wall;
+      record.end = End::Cleared;
+      pool.ended.push_back(record);
+    });
+    return Job::GoesOn;
+  };
+  EXPECT_EQ(note("a", is_ended_meanwhile), OwnChange::Made);
 }
 
 TEST_F(OwnReservation, DoesNotBeginOnLessThanAllItsGpus) {
