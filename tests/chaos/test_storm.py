@@ -224,7 +224,7 @@ class Storm:
 
 def test_storm(chaos_pool, choice):
     storm = Storm(chaos_pool, choice)
-    storm.rage(SECONDS / 2 if SECONDS else 15 if IS_SANITIZED else 6)
+    storm.rage(SECONDS / 2 if SECONDS else 30 if IS_SANITIZED else 6)
     assert storm.complaints == []
     assert TWICE not in storm.ended
     storm.assert_calm()

