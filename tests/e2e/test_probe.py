@@ -8,7 +8,8 @@ import signal
 import time
 
 import pytest
-from conftest import HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, show, validate, wait_for
+from conftest import (HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, children_of, show,
+                      validate, wait_for)
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -287,8 +288,7 @@ def test_ctrl_c_while_it_hangs(nvidia, smi):
     process = nvidia.popen("run", "--", "true")
     wait_for(lambda: (smi.folder / "asked").exists() and
              "--query-gpu" in (smi.folder / "asked").read_text().splitlines()[-1])
-    wait_for(lambda: any(b"1000" in open(f"/proc/{pid}/cmdline", "rb").read()
-                         for pid in children(process.pid)))
+    wait_for(lambda: any(b"1000" in command_line(pid) for pid in children_of(process.pid)))
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     result = nvidia.finish(process)
@@ -296,10 +296,11 @@ def test_ctrl_c_while_it_hangs(nvidia, smi):
     assert time.monotonic() - begin < 3
 
 
-def children(pid):
-    from conftest import children_of
-
-    return children_of(pid)
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 @pytest.mark.parametrize(
