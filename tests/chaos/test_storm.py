@@ -231,4 +231,5 @@ def test_storm(chaos_pool, choice):
     hit = ", ".join(f"{count} {what}" for what, count in sorted(storm.hit.items()))
     done = ", ".join(f"{count} {what}" for what, count in sorted(storm.done.items()))
     show(f"{chaos_pool.store}: {done}, {len(chaos_pool.used())} usage records; {hit}")
-    assert len(storm.hit) == 6 and storm.done["run"] > 50, "too dull"
+    # Under a sanitizer there are few commands to hit.
+    assert (len(storm.hit) == 6 or IS_SANITIZED) and storm.done["run"] > 50, "too dull"
