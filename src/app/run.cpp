@@ -21,6 +21,9 @@
 namespace chg {
 namespace {
 
+// How long a run that was granted waits for a store in trouble before it gives up.
+constexpr std::chrono::seconds kRecordPatience{30};
+
 Variables variables_or_forget(Host& host, const Granted& granted) {
   try {
     return command_variables(granted);
@@ -43,7 +46,8 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
   const auto record = [&](int pid) {
     supervisor = identity_of(pid);
     if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
-    record_supervisor(host, held, *supervisor);
+    const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
+    record_supervisor(host, held, *supervisor, patience);
   };
   try {
     start_detached(title,

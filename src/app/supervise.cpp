@@ -15,8 +15,6 @@
 namespace chg {
 namespace {
 
-// How long a run that was granted waits for a store in trouble before it gives up.
-constexpr std::chrono::seconds kRecordPatience{30};
 // While the store is away, it is tried again after a pause that doubles up to this one.
 constexpr std::chrono::seconds kPauseMax{10};
 
@@ -238,7 +236,7 @@ void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
 }  // namespace
 
 void record_supervisor(Host& host, const Reservation& reservation,
-                       const ProcessIdentity& supervisor) {
+                       const ProcessIdentity& supervisor, Duration patience) {
   const Instant started = host.now();
   // The command has not begun, and loses nothing by waiting for trouble to pass.
   while (true) {
@@ -246,7 +244,7 @@ void record_supervisor(Host& host, const Reservation& reservation,
       return record(host, reservation, supervisor);
     } catch (const Error& error) {
       host.close_store();
-      if (!error.is_passing() || age(started, host.now()) > kRecordPatience) throw;
+      if (!error.is_passing() || age(started, host.now()) >= patience) throw;
       wait_ready({}, std::chrono::milliseconds(500));
     }
   }

@@ -18,10 +18,10 @@ struct Supervision {
 };
 
 /// Records the process as the supervisor of the reservation, whose run waits for it. A store in
-/// trouble is given half a minute. Throws Error when the reservation was ended or taken,
-/// or can't be written.
+/// trouble is tried again for as long as `patience`. Throws Error when the reservation was ended or
+/// taken, or can't be written.
 void record_supervisor(Host& host, const Reservation& reservation,
-                       const ProcessIdentity& supervisor);
+                       const ProcessIdentity& supervisor, Duration patience);
 
 /// The life of this process as the supervisor: calls `ready` when it watches the command, and then
 /// waits for that to end, with heartbeats and the timeout; then deals with what it left on its

@@ -23,7 +23,7 @@ import urllib.parse
 
 import pytest
 
-from store_views import add_views
+import store_views
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CANHAZGPU", str(REPOSITORY / "build/dev/canhazgpu"))
@@ -314,9 +314,9 @@ class Pool:
         would take the write-ahead log away."""
         if self.keeper is None:
             path = urllib.parse.quote(str(self.path))
-            self.keeper = add_views(sqlite3.connect(
-                f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False,
-                timeout=PATIENCE))
+            self.keeper = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None,
+                                          check_same_thread=False, timeout=PATIENCE,
+                                          factory=store_views.Connection)
         return self.keeper
 
     def rows(self, sql, *values):
@@ -327,7 +327,8 @@ class Pool:
 
     def edit(self, sql, *values):
         self.rows("SELECT 1 FROM pool")
-        writer = add_views(sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE))
+        writer = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE,
+                                 factory=store_views.Connection)
         writer.execute(sql, values)
         writer.close()
 

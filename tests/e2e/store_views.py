@@ -1,6 +1,8 @@
 """The records of an embedded store as tables with columns, for the tests that look into it and, now
 and then, change what it says."""
 
+import sqlite3
+
 TEXTS = {
     "gpu": ["uuid", "model", "out_of_service", "last_released", "last_used_by"],
     "reservation": ["uid", "account", "label", "note", "kind", "started", "last_heartbeat", "ends",
@@ -50,9 +52,16 @@ def trigger(name):
             f"WHERE field = '{name}:' || OLD.{id}; END")
 
 
-def add_views(connection):
-    connection.execute(HOST)
-    for name in TEXTS:
-        connection.execute(view(name))
-        connection.execute(trigger(name))
-    return connection
+class Connection(sqlite3.Connection):
+    """Makes the views when it is first asked for anything: until then it opens no file."""
+
+    has_views = False
+
+    def execute(self, *sql_and_values):
+        if not self.has_views:
+            self.has_views = True
+            super().execute(HOST)
+            for name in TEXTS:
+                super().execute(view(name))
+                super().execute(trigger(name))
+        return super().execute(*sql_and_values)
