@@ -21,7 +21,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 class Bench:
     def __init__(self, options):
-        self.program, self.tools = options.program.resolve(), options.tools.resolve()
+        self.directory = tempfile.mkdtemp(prefix="canhazgpu-bench-")
+        # As people have it, installed: a file that was copied lies in larger pieces in the page
+        # cache than what a linker wrote, and starts a tenth faster.
+        installed = pathlib.Path(self.directory) / "bin/canhazgpu"
+        installed.parent.mkdir()
+        self.program = pathlib.Path(shutil.copy(options.program, installed))
+        self.tools = options.tools.resolve()
         self.stamp = self.tools / "bench_stamp"
         quick = self.is_quick = options.quick
         self.stores = [options.store] if options.store else ["sqlite", "redis"]
@@ -36,7 +42,6 @@ class Bench:
         self.growth_records = [100] if quick else [
             size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= self.records]
         self.growth = {}
-        self.directory = tempfile.mkdtemp(prefix="canhazgpu-bench-")
         self.redis = host.Redis(self.directory) if "redis" in self.stores else None
 
     def await_supervisors(self):
