@@ -118,15 +118,15 @@ TEST_F(Detached, ShowsItsTitleThoughTheArgumentsLeaveNoRoom) {
 }
 
 TEST_F(Detached, ShowsNoReservationInItsEnvironment) {
-  start({"A=b", std::string(kReservationVariable) + "=myid", "PATH=/bin:/usr/bin"});
+  start({"A=b", std::string(kReservationVariable) + "=of_a_detached_test", "PATH=/bin:/usr/bin"});
   std::string shown = proc("environ");
   EXPECT_EQ(shown.find(kReservationVariable), std::string::npos) << shown;
-  EXPECT_EQ(shown.find("myid"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("of_a_detached_test"), std::string::npos) << shown;
 }
 
 TEST_F(Detached, IsNoMemberOfTheJobThatItWatches) {
-  start({std::string(kReservationVariable) + "=myid"});
-  const auto members = job_members({"myid", self_identity()});
+  start({std::string(kReservationVariable) + "=of_a_detached_test"});
+  const auto members = job_members({"of_a_detached_test", self_identity()});
   EXPECT_EQ(std::count(members.begin(), members.end(), identity_), 0);
 }
 

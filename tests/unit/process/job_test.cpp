@@ -113,6 +113,9 @@ int start_wanderer(const std::vector<std::string>& environment) {
   return pid;
 }
 
+// Nobody else's: tests run beside each other, and a job has its processes wherever they are.
+const std::string kMyId = "of" + std::to_string(::getpid());
+
 std::string variable(const std::string& id) { return std::string(kReservationVariable) + "=" + id; }
 
 bool is_member(int pid, const std::string& id, const ProcessIdentity& command) {
@@ -150,8 +153,8 @@ TEST(JobMembers, IncludeChildrenAndGrandchildren) {
 
 TEST(JobMembers, IncludeWhoCarriesTheIdWhereverHeHasWandered) {
   const Child command(idle);
-  const Doomed wanderer(start_wanderer({"A=b", variable("myid"), "Z=z"}));
-  EXPECT_TRUE(is_member(wanderer.pid(), "myid", known(command)));
+  const Doomed wanderer(start_wanderer({"A=b", variable(kMyId), "Z=z"}));
+  EXPECT_TRUE(is_member(wanderer.pid(), kMyId, known(command)));
 }
 
 TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
@@ -159,7 +162,7 @@ TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
   const PidPipe born;
   ExecWatch exec;
   const Child carrier([&] {
-    const Program shell{{"/bin/sh", "-c", "env -i /bin/sleep 1000 & wait"}, {variable("myid")}};
+    const Program shell{{"/bin/sh", "-c", "env -i /bin/sleep 1000 & wait"}, {variable(kMyId)}};
     return become_program(shell);
   });
   exec.wait();
@@ -172,7 +175,7 @@ TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
   };
   int child = 0;
   while ((child = child_of(carrier.pid())) == 0) std::this_thread::yield();
-  EXPECT_TRUE(is_member(child, "myid", known(command)));
+  EXPECT_TRUE(is_member(child, kMyId, known(command)));
   ::kill(child, SIGKILL);
 }
 
@@ -201,19 +204,19 @@ TEST(JobMembers, IncludeTheSessionThatTheCommandLeads) {
 TEST(JobMembers, IncludeWhatOutlivesTheCommand) {
   Child command(idle);
   const ProcessIdentity identity = known(command);
-  const Doomed wanderer(start_wanderer({variable("myid")}));
+  const Doomed wanderer(start_wanderer({variable(kMyId)}));
   command.send(SIGKILL);
   command.wait();
-  EXPECT_EQ(job_members({"myid", identity}), std::vector{wanderer.identity()});
+  EXPECT_EQ(job_members({kMyId, identity}), std::vector{wanderer.identity()});
 }
 
 TEST(JobMembers, LeaveOutWhoCarriesAnotherIdOrOnlyOneLikeIt) {
   const Child command(idle);
   for (const std::string& other :
-       {variable("other"), variable("myid2"), variable("myi"), "X" + variable("myid"),
-        "A=" + variable("myid"), variable("myid") + " "}) {
+       {variable("other"), variable(kMyId + "2"), variable(kMyId.substr(1)), "X" + variable(kMyId),
+        "A=" + variable(kMyId), variable(kMyId) + " "}) {
     const Child unrelated = idle_child_with({other});
-    EXPECT_FALSE(is_member(unrelated.pid(), "myid", known(command))) << other;
+    EXPECT_FALSE(is_member(unrelated.pid(), kMyId, known(command))) << other;
   }
 }
 
@@ -225,41 +228,41 @@ TEST(JobMembers, LeaveOutSiblingsAndTheParent) {
 }
 
 TEST(JobMembers, LeaveOutWhatIsOlderThanTheCommand) {
-  const Child old = idle_child_with({variable("myid")});
+  const Child old = idle_child_with({variable(kMyId)});
   ProcessIdentity command = known(old);
   command.pid = 1 << 30;
-  EXPECT_TRUE(is_member(old.pid(), "myid", command));
+  EXPECT_TRUE(is_member(old.pid(), kMyId, command));
   ++command.start_ticks;
-  EXPECT_FALSE(is_member(old.pid(), "myid", command));
+  EXPECT_FALSE(is_member(old.pid(), kMyId, command));
 }
 
 TEST(JobMembers, LeaveOutWhatIsOlderThanTheSupervisor) {
   const Child command(idle);
-  const Child wanderer = idle_child_with({variable("myid")});
+  const Child wanderer = idle_child_with({variable(kMyId)});
   ProcessIdentity supervisor = known(wanderer);
   const std::vector<ProcessIdentity> both{known(command), known(wanderer)};
-  EXPECT_EQ(job_members({"myid", known(command), supervisor}), both);
+  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), both);
   ++supervisor.start_ticks;
-  EXPECT_EQ(job_members({"myid", known(command), supervisor}), std::vector{known(command)});
+  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), std::vector{known(command)});
   supervisor.boot_id = "of another boot";
-  EXPECT_EQ(job_members({"myid", known(command), supervisor}), both);
+  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), both);
 }
 
 TEST(JobMembers, IncludeWhatBeganAfterTheMark) {
   const Child command(idle);
   const auto mark = mark_pids();
-  const Child young = idle_child_with({variable("myid")});
-  EXPECT_EQ(job_members({"myid", known(command), {}, mark}),
+  const Child young = idle_child_with({variable(kMyId)});
+  EXPECT_EQ(job_members({kMyId, known(command), {}, mark}),
             (std::vector{known(command), known(young)}));
 }
 
 TEST(JobMembers, LeaveOutWhatBeganBeforeTheMark) {
   const Child command(idle);
-  const Child old = idle_child_with({variable("myid")});
+  const Child old = idle_child_with({variable(kMyId)});
   const auto mark = mark_pids();
   if (!mark) GTEST_SKIP() << "this kernel does not tell which pids it gives";
   // Nothing begins in between that could make the row begin anew.
-  EXPECT_EQ(job_members({"myid", known(command), {}, mark}), std::vector{known(command)});
+  EXPECT_EQ(job_members({kMyId, known(command), {}, mark}), std::vector{known(command)});
 }
 
 // A job may become another account's, whose environment is not this one's to read.
@@ -285,14 +288,14 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
 TEST(JobMembers, IncludeCarriersOfTheAccountThatAsksAndNoOthers) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   const Whistle asked;
-  const Child roots([&] { return asked.hear() ? idle_with({variable("myid")}) : 1; });
+  const Child roots([&] { return asked.hear() ? idle_with({variable(kMyId)}) : 1; });
   const auto ask = [&] {
     const Child command(idle);
-    const Doomed own(start_wanderer({variable("myid")}));
+    const Doomed own(start_wanderer({variable(kMyId)}));
     asked.blow();
     while (read_stat(roots.pid())->name != "sleep") std::this_thread::yield();
-    const bool has_own = is_member(own.pid(), "myid", known(command));
-    const bool has_roots = is_member(roots.pid(), "myid", known(command));
+    const bool has_own = is_member(own.pid(), kMyId, known(command));
+    const bool has_roots = is_member(roots.pid(), kMyId, known(command));
     return std::string(has_own && !has_roots ? "own" : "wrong");
   };
   EXPECT_EQ(run_in_child(ask, kNobody), "own");
@@ -422,8 +425,8 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
 
 TEST(EndJob, EndsWhatHasWanderedOff) {
   Child command(idle);
-  const Doomed wanderer(start_wanderer({variable("myid")}));
-  end_job({"myid", known(command)}, kLongGrace, nothing);
+  const Doomed wanderer(start_wanderer({variable(kMyId)}));
+  end_job({kMyId, known(command)}, kLongGrace, nothing);
   EXPECT_EQ(liveness(wanderer.identity()), Liveness::Gone);
 }
 
@@ -431,7 +434,7 @@ TEST(EndJob, LeavesOthersAlone) {
   Child command(idle);
   const Child sibling(idle);
   const Child other = idle_child_with({variable("other")});
-  end_job({"myid", known(command)}, Duration::zero(), nothing);
+  end_job({kMyId, known(command)}, Duration::zero(), nothing);
   EXPECT_EQ(liveness(known(sibling)), Liveness::Alive);
   EXPECT_EQ(liveness(known(other)), Liveness::Alive);
 }
