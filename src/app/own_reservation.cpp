@@ -50,9 +50,13 @@ OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& j
   return try_change(host, own, Lost{*lost, state}, change).value_or(OwnChange::Ended);
 }
 
+OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change) {
+  return change_own(
+      host, own, [job] { return job; }, change);
+}
+
 void forget(Host& host, Reservation own) {
-  const auto not_begun = [] { return Job::NotBegun; };
-  change_own(host, own, not_begun, [&](Pool& pool, const Instant&) {
+  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
     std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
   });
 }

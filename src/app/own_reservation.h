@@ -31,6 +31,10 @@ enum class Job {
 OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& job,
                      const std::function<void(Pool&, const Instant& now)>& change);
 
+/// As above, for a job whose state can't change meanwhile.
+OwnChange change_own(Host& host, Reservation& own, Job job,
+                     const std::function<void(Pool&, const Instant& now)>& change);
+
 /// Gives back what nobody has begun to use: it leaves no trace.
 void forget(Host& host, Reservation own);
 

@@ -20,9 +20,8 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     forget(host, granted->reservation);
     throw;
   }
-  const auto not_begun = [] { return Job::NotBegun; };
   const OwnChange made =
-      change_own(host, granted->reservation, not_begun, [&](Pool& changed, const Instant& now) {
+      change_own(host, granted->reservation, Job::NotBegun, [&](Pool& changed, const Instant& now) {
         claim(changed, granted->reservation.id, *request.duration, now);
       });
   if (made == OwnChange::NoPool) throw lost_pool();

@@ -41,9 +41,8 @@ class Supervisor {
     } else if (supervision_.leftovers == Leftovers::Keep) {
       keep_for_leftovers();
     }
-    const auto is_over = [] { return Job::Over; };
     persist([&] {
-      change_own(host_, own_, is_over, [&](Pool& pool, const Instant& now) {
+      change_own(host_, own_, Job::Over, [&](Pool& pool, const Instant& now) {
         const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
         end_reservation(pool, own_.id, now, end);
       });
@@ -220,8 +219,7 @@ class Supervisor {
 };
 
 void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
-  const auto not_begun = [] { return Job::NotBegun; };
-  const OwnChange made = change_own(host, own, not_begun, [&](Pool& pool, const Instant& now) {
+  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant& now) {
     Reservation& held = *find_reservation(pool, own.id);
     held.supervisor = supervisor;
     held.last_heartbeat = now;
