@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
-#include <tuple>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
@@ -74,9 +73,7 @@ void take(Pool& pool, const std::string& field, const std::string& record) {
 void put_in_order(Pool& pool) {
   std::sort(pool.gpus.begin(), pool.gpus.end(),
             [](const Gpu& a, const Gpu& b) { return a.index < b.index; });
-  std::sort(pool.reservations.begin(), pool.reservations.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
-  });
+  records::put_in_order(pool.reservations);
   std::sort(pool.queue.begin(), pool.queue.end(),
             [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
 }

@@ -159,9 +159,7 @@ class Decoder {
       result_.go_reservations.insert(id);
       reservations.push_back(std::move(held.reservation));
     }
-    std::sort(reservations.begin(), reservations.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
-    });
+    records::put_in_order(reservations);
   }
 
   // What is collected for a waiter lives by the waiter's heartbeat.
