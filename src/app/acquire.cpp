@@ -137,7 +137,9 @@ class Waiter {
       is_new ? enqueue(pool, request_) : rejoin(pool, request_);
       // Its place, should it have to be given back there.
       request_.arrival = find_request(pool, request_.id)->arrival;
-      if (options_.nonblock) grant_or_leave(pool, now);
+      schedule(pool, now, host_.settings(), liveness);
+      if (looked) claim_on_arrival(pool, now);
+      if (options_.nonblock) leave_with_reason(pool, now);
     });
     has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
@@ -146,9 +148,15 @@ class Waiter {
     if (!options_.nonblock) decide();
   }
 
-  // In one transaction, so that nobody is refused for the sake of one who doesn't wait.
-  void grant_or_leave(Pool& pool, const Instant& now) {
-    schedule(pool, now, host_.settings(), liveness);
+  // What was just seen needs no second look, and a manual reservation nobody to stand for it.
+  void claim_on_arrival(Pool& pool, const Instant& now) const {
+    const Reservation* held = find_reservation(pool, request_.id);
+    if (held == nullptr || held->kind != Kind::Manual) return;
+    if (covers(observation_, pool, held->gpus)) claim(pool, held->id, *request_.duration, now);
+  }
+
+  // With the grant in one transaction: nobody is refused for the sake of one who doesn't wait.
+  void leave_with_reason(Pool& pool, const Instant& now) {
     decision_ = explain(pool, request_.id, now);
     leave(pool);
   }

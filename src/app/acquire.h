@@ -18,7 +18,8 @@ struct AcquireOptions {
   std::optional<Duration> wait;  ///< how long at most
 };
 
-/// Granted, and seen to be free of unreserved use. `observation` is what was seen, in `pool`.
+/// Granted, and seen to be free of unreserved use; a manual reservation that was granted on arrival
+/// is claimed already. `observation` is what was seen, in `pool`.
 struct Granted {
   Reservation reservation;
   Observation observation;

@@ -20,6 +20,7 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     forget(host, granted->reservation);
     throw;
   }
+  if (!granted->reservation.holder) return acquired;  // claimed on arrival
   const OwnChange made =
       change_own(host, granted->reservation, Job::NotBegun, [&](Pool& changed, const Instant& now) {
         claim(changed, granted->reservation.id, *request.duration, now);

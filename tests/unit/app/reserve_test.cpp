@@ -1,0 +1,80 @@
+#include "app/reserve.h"
+
+#include <gtest/gtest.h>
+
+#include "support/app_scene.h"
+#include "support/expect_error.h"
+
+namespace chg {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+Acquired reserve_for_an_hour(AppScene& app, const AcquireOptions& options = {}) {
+  const Request request =
+      app.scene.request({.id = "mine", .kind = Kind::Manual, .duration = hours(1)});
+  return reserve(app.host, request, options,
+                 {[](const Decision&, const Instant&) {}, [](const Error&) {}});
+}
+
+TEST(Reserve, IsOneChangeWhereItIsGrantedOnArrival) {
+  for (const bool nonblock : {false, true}) {
+    AppScene app(1);
+    ASSERT_TRUE(std::holds_alternative<Granted>(reserve_for_an_hour(app, {nonblock, {}})));
+    ASSERT_EQ(app.written.size(), 1U);
+    const Reservation& made = app.written[0].reservations.at(0);
+    EXPECT_FALSE(made.holder);
+    EXPECT_EQ(made.ends, app.scene.now().wall + hours(1));
+  }
+}
+
+// The GPU was released while the probe looked: nothing is known of it until a second look.
+TEST(Reserve, IsNotClaimedBeforeItsGpusWereSeen) {
+  AppScene app(1);
+  app.look = [&app, looks = 0]() mutable {
+    const Observation seen = app.scene.observation({reading(0)});
+    app.scene.clock.advance(seconds(1));
+    if (++looks == 1) {
+      app.store.update([&](Pool& pool) { pool.gpus[0].last_released = app.scene.now(); });
+      app.scene.clock.advance(seconds(1));
+    }
+    return seen;
+  };
+  ASSERT_TRUE(std::holds_alternative<Granted>(reserve_for_an_hour(app)));
+  ASSERT_EQ(app.written.size(), 2U);
+  EXPECT_EQ(app.written[0].reservations.at(0).holder, self_identity());
+  EXPECT_FALSE(app.written[1].reservations.at(0).holder);
+  EXPECT_EQ(app.written[1].reservations.at(0).ends, app.scene.now().wall + hours(1));
+}
+
+TEST(Reserve, IsClaimedOnceWhenItIsNotToldThatItWas) {
+  AppScene app(1);
+  app.strike = [struck = false](bool is_made) mutable {
+    if (struck || !is_made) return;
+    struck = true;
+    throw Error(ErrorKind::Failed, "the store is locked").contention();
+  };
+  ASSERT_TRUE(std::holds_alternative<Granted>(reserve_for_an_hour(app)));
+  ASSERT_EQ(app.written.size(), 2U);
+  EXPECT_EQ(app.written[1].reservations, app.written[0].reservations);
+}
+
+TEST(Reserve, OfGpusThatNobodyCouldUseIsGivenBackAtOnce) {
+  AppScene app(1);
+  app.scene.pool.provider = "amd";
+  app.scene.pool.gpus[0].uuid = "no id that a runtime knows";
+  app.save();
+  app.look = [&] {
+    GpuReading gpu = reading(0);
+    gpu.uuid = app.scene.pool.gpus[0].uuid;
+    return app.scene.observation({gpu});
+  };
+  expect_error(ErrorKind::Failed, "cannot tell how the ROCm runtime counts GPU 0",
+               [&] { reserve_for_an_hour(app, {true, {}}); });
+  EXPECT_TRUE(app.store.read().reservations.empty());
+  EXPECT_TRUE(app.store.history(WallTime::min()).empty());
+}
+
+}  // namespace
+}  // namespace chg
