@@ -35,7 +35,7 @@ Variables variables_or_forget(Host& host, const Granted& granted) {
 
 // False when the store has lost the reservation, and somebody else has got GPUs of it.
 bool start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
-                      const RunCommand& command) {
+                      const RunCommand& command, const WaitListener& listener) {
   const Supervision supervision{
       held, held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
       options.grace, options.leftovers};
@@ -47,7 +47,7 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
     supervisor = identity_of(pid);
     if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
     const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
-    record_supervisor(host, held, *supervisor, patience);
+    record_supervisor(host, held, *supervisor, patience, listener.troubled);
   };
   try {
     start_detached(title,
@@ -76,7 +76,7 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
     if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
     const auto& granted = std::get<Granted>(acquired);
     const Variables variables = variables_or_forget(host, granted);
-    if (start_supervisor(host, granted.reservation, options, command)) {
+    if (start_supervisor(host, granted.reservation, options, command, listener)) {
       on_granted(granted.reservation);
       signals.reset();
       become(command.file, command.arguments, variables);

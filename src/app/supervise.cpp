@@ -234,8 +234,10 @@ void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
 }  // namespace
 
 void record_supervisor(Host& host, const Reservation& reservation,
-                       const ProcessIdentity& supervisor, Duration patience) {
+                       const ProcessIdentity& supervisor, Duration patience,
+                       const std::function<void(const Error&)>& troubled) {
   const Instant started = host.now();
+  std::string told;
   // The command has not begun, and loses nothing by waiting for trouble to pass.
   while (true) {
     try {
@@ -243,6 +245,8 @@ void record_supervisor(Host& host, const Reservation& reservation,
     } catch (const Error& error) {
       host.close_store();
       if (!error.is_passing() || age(started, host.now()) >= patience) throw;
+      if (told != error.what()) troubled(error);
+      told = error.what();
       wait_ready({}, std::chrono::milliseconds(500));
     }
   }
