@@ -152,7 +152,8 @@ class Waiter {
   void claim_on_arrival(Pool& pool, const Instant& now) const {
     const Reservation* held = find_reservation(pool, request_.id);
     if (held == nullptr || held->kind != Kind::Manual) return;
-    if (covers(observation_, pool, held->gpus)) claim(pool, held->id, *request_.duration, now);
+    if (!covers(observation_, pool, held->gpus) || !is_usable(*held, pool)) return;
+    claim(pool, held->id, *request_.duration, now);
   }
 
   // With the grant in one transaction: nobody is refused for the sake of one who doesn't wait.
@@ -164,8 +165,8 @@ class Waiter {
   void decide() { decision_ = explain(pool_, request_.id, host_.now()); }
 
   // Whether the GPUs that were granted are as free as the pool believes.
-  bool is_usable(const Reservation& held) const {
-    Pool without = pool_;
+  bool is_usable(const Reservation& held, const Pool& pool) const {
+    Pool without = pool;
     give_back_to(without, held);
     return std::all_of(held.gpus.begin(), held.gpus.end(),
                        [&](int index) { return may_take(request_, *find_gpu(without, index)); });
@@ -186,7 +187,7 @@ class Waiter {
       }
     }
     is_fresh_ = true;
-    if (is_usable(held)) return Granted{held, observation_, pool_, request_.enqueued};
+    if (is_usable(held, pool_)) return Granted{held, observation_, pool_, request_.enqueued};
     pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
       if (const Reservation* mine = find_reservation(pool, request_.id)) {
         give_back_to(pool, Reservation(*mine));

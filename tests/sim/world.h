@@ -82,12 +82,13 @@ class World {
   void step(Client& client, int choice);
   void view(Client& client, int choice);
   void join(Client& client);
+  bool claim_on_arrival(const Client& client, Pool& pool);
   void go_on(Client& client, int choice);
   void wait(Client& client, int choice);
   void take_care(Client& client, const Sighting* sighting, bool decides);
   void look_at_grant(Client& client, const Reservation& held);
   void trust_or_give_back(Client& client);
-  bool is_usable(const Client& client, const Reservation& held) const;
+  bool is_usable(const Client& client, const Reservation& held, const Pool& pool) const;
   void leave_queue(Client& client);
   void interrupt(Client& client);
   void use_grant(Client& client, int choice);

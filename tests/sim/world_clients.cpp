@@ -69,22 +69,23 @@ void World::view(Client& client, int choice) {
 void World::join(Client& client) {
   const Instant now = machine_.now();
   std::vector<std::string> granted;
+  bool claimed = false;
   const bool accepted = update(
       client.space, client.sighting.get(),
       [&](Pool& pool) {
         client.request.enqueued = client.request.last_heartbeat = now;
         enqueue(pool, client.request);
         client.request.arrival = pool.queue.back().arrival;
-        if (!client.nonblock) return;
         granted = schedule(pool, now, settings_, machine_.liveness(client.space));
-        erase_from_queue(pool, client.request.id);
+        claimed = claim_on_arrival(client, pool);
+        if (client.nonblock) erase_from_queue(pool, client.request.id);
       },
       [&](Model& model) {
         if (!model.accepts(client.request)) return false;
         model.join(client.number, client.request, process_key(client.number));
-        if (!client.nonblock) return true;
         model.schedule(client.space, pool_, granted);
-        model.leave(client.number);
+        if (claimed) model.claim(client.number, *client.request.duration);
+        if (client.nonblock) model.leave(client.number);
         return true;
       });
   if (!accepted) return exit(client);
@@ -92,6 +93,18 @@ void World::join(Client& client) {
   client.last_heartbeat = now;
   client.pool = snapshot();
   client.phase = Client::Phase::Waits;
+  if (!claimed) return;
+  trust_or_give_back(client);
+  if (client.phase != Client::Phase::Granted) throw Violation("claim", client.request.id);
+  exit(client);
+}
+
+bool World::claim_on_arrival(const Client& client, Pool& pool) {
+  const Reservation* held = find_reservation(pool, client.request.id);
+  if (held == nullptr || held->kind != Kind::Manual) return false;
+  if (!covers(client.sighting->observation, pool, held->gpus)) return false;
+  if (!is_usable(client, *held, pool)) return false;
+  return claim(pool, held->id, *client.request.duration, machine_.now());
 }
 
 void World::go_on(Client& client, int choice) {
@@ -173,8 +186,8 @@ void World::look_at_grant(Client& client, const Reservation& held) {
   client.sighting = seen ? seen : machine_.blinded(*client.sighting);
 }
 
-bool World::is_usable(const Client& client, const Reservation& held) const {
-  Pool without = *client.pool;
+bool World::is_usable(const Client& client, const Reservation& held, const Pool& pool) const {
+  Pool without = pool;
   for (const int index : held.gpus) find_gpu(without, index)->obstacle.reset();
   give_back(without, client.request);
   observe(without, client.sighting->observation, settings_);
@@ -186,7 +199,7 @@ bool World::is_usable(const Client& client, const Reservation& held) const {
 void World::trust_or_give_back(Client& client) {
   const Reservation held = *find_reservation(*client.pool, client.request.id);
   client.is_fresh = true;
-  if (is_usable(client, held)) {
+  if (is_usable(client, held, *client.pool)) {
     require_free(client.request, held.gpus, *client.sighting);
     client.gpus = held.gpus;
     client.phase = Client::Phase::Granted;

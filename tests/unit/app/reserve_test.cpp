@@ -70,8 +70,9 @@ TEST(Reserve, OfGpusThatNobodyCouldUseIsGivenBackAtOnce) {
     gpu.uuid = app.scene.pool.gpus[0].uuid;
     return app.scene.observation({gpu});
   };
-  expect_error(ErrorKind::Failed, "cannot tell how the ROCm runtime counts GPU 0",
-               [&] { reserve_for_an_hour(app, {true, {}}); });
+  expect_error(ErrorKind::Failed, "cannot tell how the ROCm runtime counts GPU 0", [&] {
+    reserve_for_an_hour(app, {true, {}});
+  });
   EXPECT_TRUE(app.store.read().reservations.empty());
   EXPECT_TRUE(app.store.history(WallTime::min()).empty());
 }
