@@ -1,11 +1,12 @@
 #include "base/clock.h"
 
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 
 #include <fmt/chrono.h>
 
 #include "base/error.h"
+#include "base/file_text.h"
 
 namespace chg {
 namespace {
@@ -17,13 +18,13 @@ std::chrono::nanoseconds read_clock(clockid_t id) {
 }
 
 std::string read_boot_id() {
-  std::string id;
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  if (!std::getline(file, id) || id.empty()) {
+  const auto id = read_file("/proc/sys/kernel/random/boot_id");
+  if (!id && errno != ENOENT) throw_errno("cannot read '/proc/sys/kernel/random/boot_id'");
+  if (!id || id->empty()) {
     throw Error(ErrorKind::Failed, "cannot read '/proc/sys/kernel/random/boot_id'",
                 "is /proc mounted here?");
   }
-  return id;
+  return id->substr(0, id->find('\n'));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/formats.h"
@@ -64,17 +65,9 @@ std::string read_all(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
   check_regular(fd, path);
-  std::string text;
-  char buffer[4096];
-  while (text.size() <= kFileSizeMax) {
-    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
-    if (count == 0) return text;
-    if (count > 0) {
-      text.append(buffer, static_cast<std::size_t>(count));
-    } else if (errno != EINTR) {
-      throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
-    }
-  }
+  const auto text = read_to_end(fd.get(), kFileSizeMax + 1);
+  if (!text) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  if (text->size() <= kFileSizeMax) return *text;
   throw Error(ErrorKind::Failed, fmt::format("configuration file '{}' is larger than {} KiB",
                                              printable(path), kFileSizeMax / 1024));
 }

@@ -1,7 +1,6 @@
 #include "probe/fake_probe.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <limits>
@@ -20,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/file_lock.h"
+#include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/process_facts.h"
@@ -120,24 +120,16 @@ class Object {
 };
 
 json read_json(const std::string& file) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
+  const auto text = read_file(file);
+  if (!text) {
     throw errno_error(fmt::format("cannot read '{}'", file), errno,
                       "Run `canhazgpu admin --provider fake --gpus 8` to make it.");
   }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (true) {
-    const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
-    if (count == 0) break;
-    if (count < 0 && errno != EINTR) throw_errno(fmt::format("cannot read '{}'", file));
-    if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
   try {
-    return json::parse(text);
+    return json::parse(*text);
   } catch (const json::parse_error& problem) {
-    const auto bytes = static_cast<std::ptrdiff_t>(std::min(problem.byte, text.size()));
-    const auto line = 1 + std::count(text.begin(), text.begin() + bytes, '\n');
+    const auto bytes = static_cast<std::ptrdiff_t>(std::min(problem.byte, text->size()));
+    const auto line = 1 + std::count(text->begin(), text->begin() + bytes, '\n');
     // The library's text begins with its own number for the error, and the place again.
     const std::string_view what = problem.what();
     const std::string reason =

@@ -1,8 +1,6 @@
 #include "probe/proc_reader.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -12,6 +10,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "base/file_text.h"
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
 #include "probe/cgroup_path.h"
@@ -39,21 +38,10 @@ UniqueFd open_process(const std::string& root, int pid) {
 }
 
 // The first `bytes_max` bytes of a file, or missing when it can't be read.
-std::optional<std::string> read_file(const UniqueFd& folder, const char* name,
-                                     std::size_t bytes_max) {
+std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
+                                   std::size_t bytes_max) {
   const UniqueFd file(::openat(folder.get(), name, O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (text.size() < bytes_max) {
-    const std::size_t wanted = std::min(buffer.size(), bytes_max - text.size());
-    const ssize_t count = ::read(file.get(), buffer.data(), wanted);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return std::nullopt;
-    if (count == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return text;
+  return file ? read_to_end(file.get(), bytes_max) : std::nullopt;
 }
 
 // Cuts the next word, or the next text that a NUL ends, from the front of `rest`.
@@ -65,7 +53,7 @@ std::string_view cut(std::string_view& rest, char end) {
 }
 
 std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
-  const auto text = folder ? read_file(folder, "stat", kStatusBytesMax) : std::nullopt;
+  const auto text = folder ? read_in(folder, "stat", kStatusBytesMax) : std::nullopt;
   return text ? parse_process_stat(*text) : std::nullopt;
 }
 
@@ -128,11 +116,11 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
     process.program = stat->name;
     process.ancestors = ancestors_of(stat->parent);
   }
-  if (const auto status = read_file(folder, "status", kStatusBytesMax)) {
+  if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
     process.uid = parse_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
   }
-  if (const auto groups = read_file(folder, "cgroup", kStatusBytesMax)) {
+  if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {
     CgroupFacts facts = parse_cgroup(*groups);
     if (facts.container) {
       facts.container->name = container_name(*facts.container, host_root_);
@@ -144,9 +132,9 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
   if (before_memory) before_memory();
   // Before the command line: a process that is ending has neither, and its empty environment says
   // nothing of the one that it had.
-  const auto environment = read_file(folder, "environ", kEnvironmentBytesMax);
+  const auto environment = read_in(folder, "environ", kEnvironmentBytesMax);
   const std::string command =
-      without_trailing_nul(read_file(folder, "cmdline", kCommandLineBytesMax).value_or(""));
+      without_trailing_nul(read_in(folder, "cmdline", kCommandLineBytesMax).value_or(""));
   if (environment && !(environment->empty() && command.empty())) {
     process.reservation_id = parse_reservation(*environment);
   }

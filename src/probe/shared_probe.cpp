@@ -1,7 +1,6 @@
 #include "probe/shared_probe.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <string_view>
@@ -15,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file_lock.h"
+#include "base/file_text.h"
 #include "base/unique_fd.h"
 #include "probe/driver_pids.h"
 #include "probe/observation_text.h"
@@ -46,17 +46,7 @@ std::optional<std::string> unsealed(const std::string& text) {
 }
 
 std::optional<std::string> read_whole(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file) return std::nullopt;
-  std::string text;
-  std::array<char, 16384> buffer{};
-  while (text.size() < kBytesMax) {
-    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return text;
+  return read_file(path, kBytesMax, O_NOFOLLOW | O_NONBLOCK);
 }
 
 // What a reader finds halfway doesn't match its checksum; what can't be written is not shared.

@@ -1,16 +1,14 @@
 #include "probe/sysfs.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
-#include <unistd.h>
 
-#include "base/unique_fd.h"
+#include "base/file_text.h"
 #include "probe/csv_rows.h"
 
 namespace chg {
@@ -21,19 +19,9 @@ constexpr std::size_t kBytesMax = 64U << 10;
 }  // namespace
 
 SysfsText read_sysfs(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!file) return {std::nullopt, errno};
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (text.size() < kBytesMax) {
-    const std::size_t wanted = std::min(buffer.size(), kBytesMax - text.size());
-    const ssize_t count = ::read(file.get(), buffer.data(), wanted);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return {std::nullopt, errno};
-    if (count == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return {std::move(text), 0};
+  auto text = read_file(path, kBytesMax, O_NOCTTY);
+  const int error_number = text ? 0 : errno;
+  return {std::move(text), error_number};
 }
 
 std::string read_sysfs_line(const std::string& path) {

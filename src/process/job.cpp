@@ -1,7 +1,6 @@
 #include "process/job.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <csignal>
 #include <memory>
@@ -10,12 +9,12 @@
 #include <utility>
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file_text.h"
 #include "base/isolation.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
@@ -60,16 +59,10 @@ bool may_be_read(int pid) {
 
 // Whether the assignment is in the environment of the process. Hangs where its memory is locked.
 bool carries(int pid, const std::string& assignment) {
-  const UniqueFd file(::open(fmt::format("/proc/{}/environ", pid).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return false;
+  const auto text = read_file(fmt::format("/proc/{}/environ", pid));
   // Between two NULs, so that neither NAME_ID=x nor ID2 is taken for it.
-  std::string text(1, '\0');
-  std::array<char, 16384> buffer{};
-  for (ssize_t size = 0; (size = ::read(file.get(), buffer.data(), buffer.size())) > 0;) {
-    text.append(buffer.data(), static_cast<std::size_t>(size));
-  }
-  text += '\0';
-  return text.find('\0' + assignment + '\0') != std::string::npos;
+  const std::string whole = '\0' + text.value_or("") + '\0';
+  return whole.find('\0' + assignment + '\0') != std::string::npos;
 }
 
 // Those that have the assignment in their environment, as far as it can be read in time.

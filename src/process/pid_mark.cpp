@@ -1,14 +1,10 @@
 #include "process/pid_mark.h"
 
-#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/unique_fd.h"
+#include "base/file_text.h"
 
 namespace chg {
 namespace {
@@ -20,17 +16,11 @@ constexpr std::uint64_t kBegunMax = 10'000;
 // The number behind `label` in the file.
 template <typename Number>
 bool read_number(const char* path, std::string_view label, Number& number) {
-  const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!file) return false;
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (ssize_t size = 0; (size = ::read(file.get(), buffer.data(), buffer.size())) > 0;) {
-    text.append(buffer.data(), static_cast<std::size_t>(size));
-  }
-  const std::size_t found = text.find(label);
+  const auto text = read_file(path);
+  const std::size_t found = text ? text->find(label) : std::string::npos;
   if (found == std::string::npos) return false;
-  const char* const begin = text.data() + found + label.size();
-  return std::from_chars(begin, text.data() + text.size(), number).ec == std::errc();
+  const char* const begin = text->data() + found + label.size();
+  return std::from_chars(begin, text->data() + text->size(), number).ec == std::errc();
 }
 
 }  // namespace

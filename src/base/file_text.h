@@ -1,0 +1,18 @@
+// What a file holds, read to its end.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace chg {
+
+/// The text from here to the end of what `fd` is open on, but no more than `bytes_max` bytes.
+/// Missing when it can't be read, errno tells why.
+std::optional<std::string> read_to_end(int fd, std::size_t bytes_max = std::string::npos);
+
+/// The same of a file by its path, with the flags of open(2) beside O_RDONLY | O_CLOEXEC.
+std::optional<std::string> read_file(const std::string& path,
+                                     std::size_t bytes_max = std::string::npos, int flags = 0);
+
+}  // namespace chg
