@@ -48,6 +48,29 @@ TEST(Reserve, IsNotClaimedBeforeItsGpusWereSeen) {
   EXPECT_EQ(app.written[1].reservations.at(0).ends, app.scene.now().wall + hours(1));
 }
 
+// By another's newer reading, whoever asks uses the GPU, and may reserve it by force; by its own,
+// nobody knows who does.
+TEST(Reserve, IsNotClaimedOfWhatItsOwnReadingDoesNotShowAsUsable) {
+  AppScene app(1);
+  app.look = [&app] {
+    const Observation seen = app.scene.observation({reading(0, {{.uid = std::nullopt}})});
+    app.scene.clock.advance(seconds(1));
+    app.store.update([&](Pool& pool) {
+      pool.gpus[0].obstacle = use_by({kAlice});
+      pool.gpus[0].obstacle->seen = app.scene.now();
+    });
+    return seen;
+  };
+  const Request request =
+      app.scene.request({.id = "mine", .kind = Kind::Manual, .force = true, .duration = hours(1)});
+  const Acquired acquired = reserve(app.host, request, {true, {}},
+                                    {[](const Decision&, const Instant&) {}, [](const Error&) {}});
+  EXPECT_TRUE(std::holds_alternative<NotGranted>(acquired));
+  ASSERT_EQ(app.written.at(0).reservations.size(), 1U) << "it was not granted at first";
+  EXPECT_EQ(app.written[0].reservations[0].holder, self_identity());
+  EXPECT_TRUE(app.store.read().reservations.empty());
+}
+
 TEST(Reserve, IsClaimedOnceWhenItIsNotToldThatItWas) {
   AppScene app(1);
   app.strike = [struck = false](bool is_made) mutable {
