@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/restore.h"
+#include "core/schedule.h"
 
 namespace chg {
 namespace {
@@ -174,10 +175,7 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
 
 void give_back(Pool& pool, const Request& request) {
   std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == request.id; });
-  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(), [&](const Request& other) {
-    return other.arrival > request.arrival;
-  });
-  pool.queue.insert(place, request);
+  put_in_place(pool, request);
 }
 
 bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now) {

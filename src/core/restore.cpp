@@ -83,16 +83,11 @@ void return_lost_gpus(Pool& pool) {
 }
 
 void rejoin(Pool& pool, const Request& remembered) {
+  // With a new number of arrival: the old one may be another's by now.
   enqueue(pool, remembered);
-  const auto own = std::prev(pool.queue.end());
-  const auto later = std::find_if(pool.queue.begin(), own, [&](const Request& other) {
-    return other.enqueued.wall > remembered.enqueued.wall;
-  });
-  if (later == own) return;
-  // Numbers of arrival are never used twice, so those behind get new ones as well.
-  for (auto one = std::rotate(later, own, pool.queue.end()) - 1; one != pool.queue.end(); ++one) {
-    one->arrival = pool.next_arrival++;
-  }
+  Request own = std::move(pool.queue.back());
+  pool.queue.pop_back();
+  put_in_place(pool, std::move(own));
 }
 
 void mark_cancelled(Pool& pool, const std::string& id) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -315,6 +316,21 @@ void enqueue(Pool& pool, Request request) {
   }
   request.arrival = pool.next_arrival++;
   pool.queue.push_back(std::move(request));
+}
+
+void put_in_place(Pool& pool, Request request) {
+  const auto is_behind = [&](const Request& other) {
+    if (is_before(request.enqueued, other.enqueued)) return true;
+    return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
+  };
+  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(), is_behind);
+  auto one = pool.queue.insert(place, std::move(request));
+  std::uint64_t previous = one == pool.queue.begin() ? 0 : std::prev(one)->arrival;
+  for (; one != pool.queue.end(); ++one) {
+    if (one->arrival <= previous) one->arrival = std::max(pool.next_arrival, previous + 1);
+    previous = one->arrival;
+    pool.next_arrival = std::max(pool.next_arrival, previous + 1);
+  }
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {

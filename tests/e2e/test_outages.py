@@ -389,8 +389,9 @@ def test_too_many_connections(pool):
     while len(crowd) < 20:
         crowd.append(socket.socket(socket.AF_UNIX))
         crowd[-1].connect(str(pool.socket))
-    wait_for(lambda: "too many connections" in pool.run("status").err, step=0.02)
-    assert_error(pool.run("status"), 1, "has too many connections", "maxclients")
+    # Now and then a heartbeat that ends leaves room for one.
+    refused = wait_for(lambda: [one for one in [pool.run("status")] if one.status != 0], step=0.02)
+    assert_error(refused[0], 1, "has too many connections", "maxclients")
     for one in crowd:
         one.close()
     await_beat(pool, job.id)

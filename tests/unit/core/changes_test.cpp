@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/duration_text.h"
+#include "core/restore.h"
 #include "support/expect_error.h"
 #include "support/pool_builder.h"
 
@@ -307,6 +308,27 @@ TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
   give_back(scene.pool, first);
   EXPECT_EQ(scene.schedule(), (Ids{"first"}));
   EXPECT_TRUE(scene.pool.ended.empty());
+}
+
+// The numbers of arrival are those of another pool, which the store has lost, and tell nothing.
+TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
+  for (const std::uint64_t arrival : {1U, 3U, 40U}) {
+    Scene scene(1);
+    const Request first = scene.request({.id = "first"});
+    scene.clock.advance(minutes(1));
+    Request mine = scene.request({.id = "mine"});
+    mine.arrival = arrival;
+    scene.clock.advance(minutes(1));
+    scene.pool.next_arrival = 3;
+    scene.ask({.id = "new"});
+    rejoin(scene.pool, first);
+    give_back(scene.pool, mine);
+    EXPECT_EQ(scene.waiting(), (Ids{"first", "mine", "new"})) << arrival;
+    for (std::size_t i = 1; i < scene.pool.queue.size(); ++i) {
+      EXPECT_LT(scene.pool.queue[i - 1].arrival, scene.pool.queue[i].arrival) << arrival;
+    }
+    EXPECT_LT(scene.pool.queue.back().arrival, scene.pool.next_arrival) << arrival;
+  }
 }
 
 // claim
