@@ -137,8 +137,10 @@ class Waiter {
       is_new ? enqueue(pool, request_) : rejoin(pool, request_);
       // Its place, should it have to be given back there.
       request_.arrival = find_request(pool, request_.id)->arrival;
-      schedule(pool, now, host_.settings(), liveness);
-      if (looked) claim_on_arrival(pool, now);
+      // All others are granted with the change.
+      const bool is_manual = request_.kind == Kind::Manual;
+      if (is_manual || options_.nonblock) schedule(pool, now, host_.settings(), liveness);
+      if (is_manual && looked) claim_on_arrival(pool, now);
       if (options_.nonblock) leave_with_reason(pool, now);
     });
     has_joined_ = true;
@@ -151,7 +153,7 @@ class Waiter {
   // What was just seen needs no second look, and a manual reservation nobody to stand for it.
   void claim_on_arrival(Pool& pool, const Instant& now) const {
     const Reservation* held = find_reservation(pool, request_.id);
-    if (held == nullptr || held->kind != Kind::Manual) return;
+    if (held == nullptr) return;
     if (!covers(observation_, pool, held->gpus) || !is_usable(*held, pool)) return;
     claim(pool, held->id, *request_.duration, now);
   }
