@@ -1,6 +1,7 @@
 #include "core/pool.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -56,6 +57,10 @@ const Reservation* find_reservation(const Pool& pool, const std::string& id) {
 
 Reservation* find_reservation(Pool& pool, const std::string& id) {
   return find_in(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+}
+
+bool starts_before(const Reservation& a, const Reservation& b) {
+  return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
 }
 
 const Request* find_request(const Pool& pool, const std::string& id) {

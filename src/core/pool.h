@@ -147,6 +147,8 @@ const Request* find_request(const Pool& pool, const std::string& id);
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".
 std::string gpu_range(const Pool& pool);
+/// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
+bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 

@@ -1,7 +1,6 @@
 #include "core/restore.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "core/schedule.h"
 
@@ -16,9 +15,9 @@ std::vector<int> all_gpus(const Reservation& held) {
 }
 
 void insert_by_start(Pool& pool, Reservation held) {
-  const auto key = [](const Reservation& one) { return std::tie(one.started.wall, one.id); };
-  const auto place = std::find_if(pool.reservations.begin(), pool.reservations.end(),
-                                  [&](const Reservation& other) { return key(other) > key(held); });
+  const auto place =
+      std::find_if(pool.reservations.begin(), pool.reservations.end(),
+                   [&](const Reservation& other) { return starts_before(held, other); });
   pool.reservations.insert(place, std::move(held));
 }
 

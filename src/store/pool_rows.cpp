@@ -73,7 +73,7 @@ void take(Pool& pool, const std::string& field, const std::string& record) {
 void put_in_order(Pool& pool) {
   std::sort(pool.gpus.begin(), pool.gpus.end(),
             [](const Gpu& a, const Gpu& b) { return a.index < b.index; });
-  records::put_in_order(pool.reservations);
+  std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
   std::sort(pool.queue.begin(), pool.queue.end(),
             [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
 }

@@ -1,8 +1,5 @@
 #include "store/records.h"
 
-#include <algorithm>
-#include <tuple>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -167,12 +164,6 @@ Reservation read_reservation(const Members& record, const std::string& id) {
   held.ending = get(record, "ending", text_codec::read_end);
   if (const auto lost = record.find("lost")) held.lost = read_numbers<int>(*lost);
   return held;
-}
-
-void put_in_order(std::vector<Reservation>& reservations) {
-  std::sort(reservations.begin(), reservations.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
-  });
 }
 
 json write(const std::vector<Cancelled>& cancelled) {

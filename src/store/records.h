@@ -46,9 +46,6 @@ Gpu read_gpu(const json_text::Members& record, int index);
 nlohmann::json write(const Reservation& held);
 Reservation read_reservation(const json_text::Members& record, const std::string& id);
 
-/// Puts reservations in the order in which a pool lists them: oldest first.
-void put_in_order(std::vector<Reservation>& reservations);
-
 /// In order; read as they were written.
 nlohmann::json write(const std::vector<Cancelled>& cancelled);
 std::vector<Cancelled> read_cancelled(const json_text::Members& record);

@@ -159,7 +159,7 @@ class Decoder {
       result_.go_reservations.insert(id);
       reservations.push_back(std::move(held.reservation));
     }
-    records::put_in_order(reservations);
+    std::sort(reservations.begin(), reservations.end(), starts_before);
   }
 
   // What is collected for a waiter lives by the waiter's heartbeat.
