@@ -305,6 +305,16 @@ std::vector<int> choose(const Pool& pool, Available& available, const Request& r
   return usable;
 }
 
+// Whether `other` was made after the request of somebody who lives in this boot: what was asked for
+// in another one was asked before, even if the wall clock has been set back since.
+bool is_behind(const Request& other, const Request& request) {
+  const std::string& boot = request.enqueued.boot_id;
+  const std::string& other_boot = other.enqueued.boot_id;
+  if (!boot.empty() && !other_boot.empty() && other_boot != boot) return false;
+  if (is_before(request.enqueued, other.enqueued)) return true;
+  return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
+}
+
 }  // namespace
 
 void enqueue(Pool& pool, Request request) {
@@ -319,11 +329,8 @@ void enqueue(Pool& pool, Request request) {
 }
 
 void put_in_place(Pool& pool, Request request) {
-  const auto is_behind = [&](const Request& other) {
-    if (is_before(request.enqueued, other.enqueued)) return true;
-    return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
-  };
-  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(), is_behind);
+  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(),
+                                  [&](const Request& other) { return is_behind(other, request); });
   auto one = pool.queue.insert(place, std::move(request));
   std::uint64_t previous = one == pool.queue.begin() ? 0 : std::prev(one)->arrival;
   for (; one != pool.queue.end(); ++one) {

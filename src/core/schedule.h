@@ -56,7 +56,8 @@ void enqueue(Pool& pool, Request request);
 /// Puts a request that has waited before into the queue: behind those that were made before it, and
 /// among those of the same moment by its arrival. Its number of arrival, or that of one behind it,
 /// is replaced by a new one only where the numbers would not rise along the queue: they may come
-/// from a pool that the store has lost. REQUIRES: request.id is not in the pool.
+/// from a pool that the store has lost. REQUIRES: request.id is not in the pool, and its waiter
+/// lives in this boot.
 void put_in_place(Pool& pool, Request request);
 
 /// Whether this request may have a GPU that nobody has reserved, whatever was seen of it.

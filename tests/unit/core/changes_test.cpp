@@ -310,6 +310,19 @@ TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
   EXPECT_TRUE(scene.pool.ended.empty());
 }
 
+TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
+  Scene scene(1);
+  scene.ask({.id = "before"});
+  scene.clock.reboot();
+  scene.clock.step_wall(-hours(2));
+  scene.ask({.id = "mine"});
+  const Request mine = *find_request(scene.pool, "mine");
+  scene.ask({.id = "later"});
+  std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "mine"; });
+  give_back(scene.pool, mine);
+  EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
+}
+
 // The numbers of arrival are those of another pool, which the store has lost, and tell nothing.
 TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
   for (const std::uint64_t arrival : {1U, 3U, 40U}) {
