@@ -38,11 +38,13 @@ bool is_member_of(const std::string& group_name) {
 constexpr Duration kGlanceAgeMax = std::chrono::milliseconds(500);
 
 // The moment before which nothing may have been seen, to be shown now: what was released since then
-// would still look used.
+// would still look used. What was released in another boot was released before.
 Instant glance_begin(const Pool& pool, const Instant& now) {
   Instant begin{now.wall - kGlanceAgeMax, now.boot - kGlanceAgeMax, now.boot_id};
   for (const Gpu& gpu : pool.gpus) {
-    if (gpu.last_released && is_before(begin, *gpu.last_released)) begin = *gpu.last_released;
+    const auto& released = gpu.last_released;
+    if (!released || are_of_different_boots(begin, *released)) continue;
+    if (is_before(begin, *released)) begin = *released;
   }
   return begin;
 }

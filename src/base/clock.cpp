@@ -40,6 +40,10 @@ bool is_before(const Instant& a, const Instant& b) {
   return same_boot ? a.boot < b.boot : a.wall < b.wall;
 }
 
+bool are_of_different_boots(const Instant& a, const Instant& b) {
+  return !a.boot_id.empty() && !b.boot_id.empty() && a.boot_id != b.boot_id;
+}
+
 std::tm local_time(WallTime time) {
   const std::time_t seconds =
       std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();

@@ -32,6 +32,11 @@ Duration age(const Instant& then, const Instant& now);
 /// Whether `a` is earlier than `b`: by the boot clock within one boot, else by the wall clock.
 bool is_before(const Instant& a, const Instant& b);
 
+/// Whether the two are known to belong to different boots. Then the wall clock need not tell which
+/// was earlier: it may have been set back in between. Whoever compares knows which one is of the
+/// running boot, and so the later.
+bool are_of_different_boots(const Instant& a, const Instant& b);
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -10,9 +10,7 @@ namespace {
 // Whether the observation shows nothing of what happened at `moment`. Whoever looked lives in this
 // boot, so a moment of another one was earlier, even if the wall clock has been set back since.
 bool is_older_than(const Observation& observation, const Instant& moment) {
-  const std::string& boot = observation.taken.boot_id;
-  const bool of_another_boot = !boot.empty() && !moment.boot_id.empty() && moment.boot_id != boot;
-  return !of_another_boot && is_before(observation.taken, moment);
+  return !are_of_different_boots(observation.taken, moment) && is_before(observation.taken, moment);
 }
 
 bool is_there(Liveness state) { return state == Liveness::Alive || state == Liveness::Stopped; }

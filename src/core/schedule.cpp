@@ -308,9 +308,7 @@ std::vector<int> choose(const Pool& pool, Available& available, const Request& r
 // Whether `other` was made after the request of somebody who lives in this boot: what was asked for
 // in another one was asked before, even if the wall clock has been set back since.
 bool is_behind(const Request& other, const Request& request) {
-  const std::string& boot = request.enqueued.boot_id;
-  const std::string& other_boot = other.enqueued.boot_id;
-  if (!boot.empty() && !other_boot.empty() && other_boot != boot) return false;
+  if (are_of_different_boots(other.enqueued, request.enqueued)) return false;
   if (is_before(request.enqueued, other.enqueued)) return true;
   return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
 }

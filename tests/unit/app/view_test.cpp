@@ -74,6 +74,16 @@ TEST(Glance, IsNeverOfBeforeTheLastRelease) {
   EXPECT_EQ(age(app.choices.at(0).not_before, app.scene.now()), milliseconds(200));
 }
 
+TEST(Glance, IsContentAfterARebootThatSetTheWallClockBack) {
+  AppScene app(1);
+  app.scene.gpu(0).last_released = app.scene.ago(minutes(5));
+  app.save();
+  app.scene.clock.reboot();
+  app.scene.clock.step_wall(-std::chrono::hours(1));
+  view_status(app.host);
+  EXPECT_EQ(age(app.choices.at(0).not_before, app.scene.now()), milliseconds(500));
+}
+
 TEST(Look, OfWhoReservesIsNeverOlderThanItself) {
   AppScene app(1);
   std::optional<SignalWatch> signals;

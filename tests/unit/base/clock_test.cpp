@@ -145,5 +145,18 @@ TEST(IsBefore, GoesByTheWallClockBetweenBootsAndWhereTheBootIsUnknown) {
   EXPECT_TRUE(is_before(unknown, unknown_later));
 }
 
+TEST(AreOfDifferentBoots, OnlyWhereBothBootsAreKnown) {
+  const Instant before{WallTime(hours(8)), hours(100), "boot"};
+  const Instant later{WallTime(hours(9)), hours(101), "boot"};
+  const Instant after{WallTime(hours(8)), hours(1), "next"};
+  const Instant unknown{WallTime(hours(8)), {}, ""};
+  EXPECT_TRUE(are_of_different_boots(before, after));
+  EXPECT_TRUE(are_of_different_boots(after, before));
+  EXPECT_FALSE(are_of_different_boots(before, later));
+  EXPECT_FALSE(are_of_different_boots(before, unknown));
+  EXPECT_FALSE(are_of_different_boots(unknown, after));
+  EXPECT_FALSE(are_of_different_boots(unknown, unknown));
+}
+
 }  // namespace
 }  // namespace chg
