@@ -1,7 +1,6 @@
 #include "app/pool_update.h"
 
 #include "core/reap.h"
-#include "core/restore.h"
 #include "core/schedule.h"
 #include "process/identity.h"
 
@@ -14,7 +13,6 @@ Pool update_pool(Host& host, const Observation* observation, const Change& chang
     reap(pool, now, liveness, host.settings(), observation);
     if (observation != nullptr) observe(pool, *observation, host.settings());
     change(pool, now);
-    return_lost_gpus(pool);
     schedule(pool, now, host.settings(), liveness);
     result = pool;
   });

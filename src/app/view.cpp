@@ -6,7 +6,7 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "core/reap.h"
-#include "core/restore.h"
+#include "core/schedule.h"
 #include "process/identity.h"
 
 namespace chg {

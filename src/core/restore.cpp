@@ -27,12 +27,12 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive) {
   Reservation restored = remembered;
   for (const UsageRecord& record : history) {
-    if (record.reservation_id != remembered.id) continue;
+    // The request may have been granted before, and given up: that was another start.
+    if (record.reservation_id != remembered.id || record.started != restored.started.wall) continue;
     if (record.end != End::Lost || !is_alive) return std::nullopt;
-    const Duration recorded = record.ended - restored.started.wall;
-    if (recorded <= Duration::zero()) continue;
-    restored.started.wall += recorded;
-    restored.started.boot += recorded;
+    // On the wall clock alone, by which is charged, and which may have been set in between. By the
+    // other it is told which looks at the GPUs are of before the run.
+    restored.started.wall = std::max(restored.started.wall, record.ended);
   }
   return restored;
 }
@@ -66,19 +66,6 @@ void restore(Pool& pool, const Reservation& remembered) {
     (is_free ? held.gpus : held.lost).push_back(index);
   }
   if (!held.gpus.empty() || !held.lost.empty()) insert_by_start(pool, std::move(held));
-}
-
-void return_lost_gpus(Pool& pool) {
-  for (Reservation& held : pool.reservations) {
-    const std::vector<int> lost = held.lost;
-    for (const int index : lost) {
-      Gpu* gpu = find_gpu(pool, index);
-      if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
-      gpu->obstacle.reset();
-      std::erase(held.lost, index);
-      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), index), index);
-    }
-  }
 }
 
 void rejoin(Pool& pool, const Request& remembered) {

@@ -13,8 +13,8 @@ namespace chg {
 /// What is to be brought back of a run whose supervisor remembers it and whose pool does not have
 /// it; missing when it was ended. `history` holds the usage records since its start: every end
 /// writes one, so where there is none the store has lost the run. One that was given up for dead,
-/// because nothing was heard of it, is alive if `is_alive` says so, and begins anew where its usage
-/// was recorded up to.
+/// because nothing was heard of it, is alive if `is_alive` says so, and is charged anew from where
+/// its usage was recorded up to.
 std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive);
 
@@ -29,9 +29,6 @@ bool is_whole(const Pool& pool, const Reservation& remembered);
 /// lost. What an older state says of it (that it still waits, or has other GPUs) is forgotten.
 /// Nothing comes back that has no GPU in this pool.
 void restore(Pool& pool, const Reservation& remembered);
-
-/// Gives lost GPUs that nobody has any more back to the runs that go on there.
-void return_lost_gpus(Pool& pool);
 
 /// Brings a request back to its place: by when it was made. Throws as enqueue does. REQUIRES: its
 /// id is not in the pool.

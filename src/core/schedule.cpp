@@ -344,8 +344,22 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.obstacle->uids == std::vector{request.account.uid};
 }
 
+void return_lost_gpus(Pool& pool) {
+  for (Reservation& held : pool.reservations) {
+    const std::vector<int> lost = held.lost;
+    for (const int index : lost) {
+      Gpu* gpu = find_gpu(pool, index);
+      if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
+      gpu->obstacle.reset();
+      std::erase(held.lost, index);
+      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), index), index);
+    }
+  }
+}
+
 std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
                                   const LivenessOf& liveness) {
+  return_lost_gpus(pool);
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);

@@ -63,8 +63,12 @@ void put_in_place(Pool& pool, Request request);
 /// Whether this request may have a GPU that nobody has reserved, whatever was seen of it.
 bool may_take(const Request& request, const Gpu& gpu);
 
-/// Walks the queue in order of arrival and grants what fits; a request that does not fit holds what
-/// it could use. Waiters that it comes by and finds gone are dropped. Returns the granted ids.
+/// Gives lost GPUs that nobody has any more back to the runs that go on there.
+void return_lost_gpus(Pool& pool);
+
+/// Returns lost GPUs, then walks the queue in order of arrival and grants what fits; a request that
+/// does not fit holds what it could use. Waiters that it comes by and finds gone are dropped.
+/// Returns the granted ids.
 std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
                                   const LivenessOf& liveness);
 

@@ -13,6 +13,9 @@ void Counts::add(const Counts& other) {
   decisions += other.decisions;
   ended_by_heartbeat += other.ended_by_heartbeat;
   kept_for_leftovers += other.kept_for_leftovers;
+  came_back += other.came_back;
+  brought_back += other.brought_back;
+  returned += other.returned;
   for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
 }
 
@@ -27,6 +30,9 @@ std::vector<std::pair<std::string, std::uint64_t>> Counts::named() const {
           {"decisions checked", decisions},
           {"ended by heartbeat", ended_by_heartbeat},
           {"kept for leftovers", kept_for_leftovers},
+          {"came back", came_back},
+          {"brought back", brought_back},
+          {"GPUs returned", returned},
           {"finished", endings[0]},
           {"released", endings[1]},
           {"expired", endings[2]},

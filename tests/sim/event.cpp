@@ -9,11 +9,11 @@
 namespace chg::sim {
 namespace {
 
-constexpr std::array kNames = {"arrive",     "step",  "supervise",   "interrupt",  "spawn",
-                               "intrude",    "kill",  "kill-job",    "stop",       "continue",
-                               "break",      "mend",  "break-probe", "mend-probe", "reboot",
-                               "step-clock", "drain", "undrain",     "cancel",     "release",
-                               "extend",     "clear", "report",      "settle"};
+constexpr std::array kNames = {
+    "arrive",   "step",       "supervise", "interrupt", "spawn",  "intrude",     "kill",
+    "kill-job", "stop",       "continue",  "break",     "mend",   "break-probe", "mend-probe",
+    "reboot",   "step-clock", "drain",     "undrain",   "cancel", "release",     "extend",
+    "clear",    "save",       "lose",      "report",    "settle"};
 
 void add_flags(std::string& text, const Flags& flags) {
   const auto add = [&](bool is_set, const char* name) {

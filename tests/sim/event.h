@@ -34,6 +34,8 @@ enum class What : std::uint8_t {
   Release,  ///< `uid` gives back `gpus`, or all that is his
   Extend,   ///< `uid` extends what is on `gpus`, or all that is his, by `by_ms`
   Clear,    ///< `admin --force`
+  Save,     ///< the store saves its state
+  Lose,     ///< the store comes back with what it saved (`choice` 1), or empty and is set up anew
   Report,   ///< somebody asks for the report of the last `by_ms`
   Settle,   ///< everybody ends, everything is mended, time passes, and somebody looks
 };

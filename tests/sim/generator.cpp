@@ -259,6 +259,7 @@ Event Generator::ask(const World& world) {
   event.choice = chance(20) ? 1 : 0;
   if (event.what == What::Extend) event.by_ms = 1'000 + below(900'000);
   if (event.what == What::Cancel || !entry.held || chance(30)) return event;
+  if (entry.held->gpus.empty()) return event;
   event.gpus = chance(60) ? entry.held->gpus : std::vector<int>{one_of(entry.held->gpus)};
   if (chance(5)) event.gpus = some_gpus(setup_.gpus);
   return event;
@@ -277,9 +278,14 @@ Event Generator::rare(const World& /*world*/) {
   } else if (kind < 55) {
     event = event_of(What::BreakProbe);
     probe_broken_ = 5 + below(20);
-  } else if (kind < 60) {
+  } else if (kind < 58) {
     event = event_of(What::Clear);
-  } else if (kind < 72) {
+  } else if (kind < 64) {
+    event = event_of(What::Save);
+  } else if (kind < 70) {
+    event = event_of(What::Lose);
+    event.choice = below(2);
+  } else if (kind < 80) {
     event = event_of(What::Settle);
     broken_.clear();
     probe_broken_ = 0;

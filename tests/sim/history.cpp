@@ -57,6 +57,7 @@ std::optional<Failure> simulate(std::uint64_t seed, int steps, Counts& counts) {
   counts.add(world.counts());
   counts.ended_by_heartbeat += world.model().ended_by_heartbeat();
   counts.kept_for_leftovers += world.model().kept_for_leftovers();
+  counts.returned += world.model().returned();
   if (failure) {
     failure->setup = generator.setup();
     failure->events = std::move(events);

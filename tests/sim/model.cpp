@@ -119,10 +119,12 @@ void Model::reap(int space, const Sighting* sighting) {
 }
 
 void Model::drop_gone_waiters(int space) {
-  std::erase_if(queue_, [&](int client) {
+  const auto is_gone = [&](int client) {
     const Entry& entry = entries_.at(client);
     return is_dead(entry.process, entry.request.last_heartbeat, space);
-  });
+  };
+  std::erase_if(queue_, is_gone);
+  std::erase_if(cancelled_, is_gone);
 }
 
 void Model::end(int client, const Instant& at, End end) {
@@ -143,6 +145,8 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
     expected_.push_back(
         {held.id, gpu, held.account, held.label, held.kind, held.started.wall, ended.wall, end});
   }
+  // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
+  if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
   if (held.gpus.empty()) free(client);
 }
 
@@ -245,7 +249,29 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   holders_.push_back(client);
 }
 
+// Rule 23: before anybody else gets them.
+void Model::return_lost_gpus(const Pool& pool) {
+  for (const int client : holders_) {
+    Reservation& held = *entries_.at(client).held;
+    const std::vector<int> lost = held.lost;
+    for (const int gpu : lost) {
+      ModelGpu& one = gpus_[at(gpu)];
+      if (one.owner != kNobody) continue;
+      // Where several have lost it, any of them may have it.
+      const Reservation* owner = reservation_of(pool, gpu);
+      if (owner == nullptr) throw Violation("stays lost", fmt::format("GPU {}", gpu));
+      if (owner->id != held.id) continue;
+      one.owner = client;
+      one.known.reset();
+      std::erase(held.lost, gpu);
+      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), gpu), gpu);
+      ++returned_;
+    }
+  }
+}
+
 void Model::schedule(int space, const Pool& pool, const std::vector<std::string>& granted) {
+  return_lost_gpus(pool);
   std::vector<int> free;
   for (std::size_t gpu = 0; gpu < gpus_.size(); ++gpu) {
     if (gpus_[gpu].owner == kNobody) free.push_back(static_cast<int>(gpu));

@@ -39,6 +39,8 @@ struct Entry {
   int process = kNobody;     ///< key of the waiter, later the command
   int supervisor = kNobody;  ///< key
   Duration extended{};       ///< since it was granted
+  /// One usage record of each end of what it was granted.
+  std::vector<UsageRecord> endings;
 };
 
 class Model {
@@ -55,6 +57,7 @@ class Model {
 
   // Changes.
   void join(int client, const Request& request, int process);
+  void rejoin(int client, const Request& request);
   void leave(int client);
   void forget(int client);
   void give_back(int client, const Request& request, const Sighting& sighting);
@@ -68,15 +71,26 @@ class Model {
   void drop_gone_waiters(int space);
   void drain(const std::vector<int>& gpus, bool out_of_service);
   void clear();
+  /// Everything but what the clients know themselves is as it was in the older state.
+  void lose(const Model& older);
+  /// What the client may bring back of a reservation that the pool does not have; missing where it
+  /// was ended.
+  std::optional<Reservation> to_restore(int client, const Reservation& own, bool is_alive) const;
+  bool is_known(int client, const Reservation& own) const;
+  bool is_whole(int client, const Reservation& own) const;
+  void restore(int client, const Reservation& own, int supervisor);
   /// False when it must be refused, and nothing changes.
   bool release(std::uint32_t uid, bool admin, const std::vector<int>& gpus, bool labelled,
                bool runs);
   bool extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, Duration by);
   bool cancel(std::uint32_t uid, bool admin, int client);
+  /// Whether the request was cancelled; forgets that it was.
+  bool take_cancelled(int client);
   bool accepts(const Request& request) const;
 
   const Entry* waiting(int client) const;
   const Entry* holding(int client) const;
+  bool is_in(int client) const { return waiting(client) != nullptr || holding(client) != nullptr; }
   const std::vector<int>& queue() const { return queue_; }
   const std::vector<int>& holders() const { return holders_; }
   const Entry& entry(int client) const { return entries_.at(client); }
@@ -90,6 +104,7 @@ class Model {
   std::size_t records() const { return spans_.size(); }
   std::uint64_t ended_by_heartbeat() const { return ended_by_heartbeat_; }
   std::uint64_t kept_for_leftovers() const { return kept_for_leftovers_; }
+  std::uint64_t returned() const { return returned_; }
 
   /// Whether it is over, as far as those in `space` can tell.
   bool is_dead(int process, const Instant& heartbeat, int space) const;
@@ -110,7 +125,9 @@ class Model {
                                       const Sighting* sighting);
   void end_on(int client, const std::vector<int>& gpus, const Instant& at, End end);
   void free(int client);
+  void take_place(int client);
   bool may_use(const Request& request, int gpu) const;
+  void return_lost_gpus(const Pool& pool);
   void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable);
   void compare_queue(const Pool& pool) const;
   void compare_reservations(const Pool& pool) const;
@@ -124,12 +141,13 @@ class Model {
   Settings settings_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
-  std::vector<int> queue_;    ///< clients, by arrival
-  std::vector<int> holders_;  ///< clients, by start
-  std::uint64_t arrivals_ = 1;
+  std::vector<int> queue_;             ///< clients, by the moment at which they asked
+  std::vector<int> cancelled_;         ///< clients that have not noticed
+  std::vector<int> holders_;           ///< clients
   std::vector<UsageRecord> expected_;  ///< of the update that goes on
   std::uint64_t ended_by_heartbeat_ = 0;
   std::uint64_t kept_for_leftovers_ = 0;
+  std::uint64_t returned_ = 0;
   std::vector<Span> spans_;  ///< one for each usage record
 };
 

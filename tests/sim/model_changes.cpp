@@ -13,6 +13,13 @@ bool holds(const std::vector<int>& items, int item) {
   return std::find(items.begin(), items.end(), item) != items.end();
 }
 
+std::vector<int> all_gpus(const Reservation& held) {
+  std::vector<int> all = held.gpus;
+  all.insert(all.end(), held.lost.begin(), held.lost.end());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 }  // namespace
 
 bool Model::accepts(const Request& request) const {
@@ -29,10 +36,23 @@ void Model::join(int client, const Request& request, int process) {
   if (entries_.count(client) > 0) throw Violation("id used twice", request.id);
   Entry entry;
   entry.request = request;
-  entry.request.arrival = arrivals_++;
   entry.process = process;
   entries_.emplace(client, std::move(entry));
   queue_.push_back(client);
+}
+
+// It keeps the place that it had, whatever the pool has forgotten.
+void Model::take_place(int client) {
+  const auto place = std::find_if(queue_.begin(), queue_.end(), [&](int other) {
+    return machine_.is_earlier(entries_.at(client).request.enqueued,
+                               entries_.at(other).request.enqueued);
+  });
+  queue_.insert(place, client);
+}
+
+void Model::rejoin(int client, const Request& request) {
+  entries_.at(client).request = request;
+  take_place(client);
 }
 
 void Model::leave(int client) { std::erase(queue_, client); }
@@ -46,10 +66,7 @@ void Model::give_back(int client, const Request& request, const Sighting& sighti
   entries_.at(client).request.last_heartbeat = request.last_heartbeat;
   for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();
   free(client);
-  const auto place = std::find_if(queue_.begin(), queue_.end(), [&](int other) {
-    return entries_.at(other).request.arrival > entries_.at(client).request.arrival;
-  });
-  queue_.insert(place, client);
+  take_place(client);
   observe(sighting);
 }
 
@@ -86,7 +103,77 @@ void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
 
 void Model::clear() {
   while (!holders_.empty()) end(holders_.front(), machine_.now(), End::Cleared);
+  cancelled_.insert(cancelled_.end(), queue_.begin(), queue_.end());
   queue_.clear();
+}
+
+// ---- What the store has lost
+
+void Model::lose(const Model& older) {
+  gpus_ = older.gpus_;
+  queue_ = older.queue_;
+  cancelled_ = older.cancelled_;
+  holders_ = older.holders_;
+  spans_ = older.spans_;
+  for (auto& [client, entry] : entries_) {
+    const auto then = older.entries_.find(client);
+    if (then == older.entries_.end()) {
+      entry.held.reset();
+      entry.endings.clear();
+    } else {
+      entry = then->second;
+    }
+  }
+}
+
+std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
+                                             bool is_alive) const {
+  Reservation back = own;
+  for (const UsageRecord& record : entries_.at(client).endings) {
+    // Of this grant, and not of another one to the same request.
+    if (record.started != back.started.wall) continue;
+    // Given up for dead by those who could not see that it lives.
+    if (record.end != End::Lost || !is_alive) return std::nullopt;
+    back.started.wall = std::max(back.started.wall, record.ended);
+  }
+  return back;
+}
+
+bool Model::is_known(int client, const Reservation& own) const {
+  const Entry* entry = holding(client);
+  return entry != nullptr && entry->held->started == own.started &&
+         entry->held->supervisor == own.supervisor && all_gpus(*entry->held) == all_gpus(own);
+}
+
+bool Model::is_whole(int client, const Reservation& own) const {
+  const std::vector<int> all = all_gpus(own);
+  return std::all_of(all.begin(), all.end(), [&](int gpu) {
+    const int owner = gpus_[at(gpu)].owner;
+    return owner == kNobody || owner == client;
+  });
+}
+
+void Model::restore(int client, const Reservation& own, int supervisor) {
+  leave(client);
+  forget(client);
+  Entry& entry = entries_.at(client);
+  entry.supervisor = supervisor;
+  entry.held = own;
+  entry.held->gpus.clear();
+  entry.held->lost.clear();
+  for (const int gpu : all_gpus(own)) {
+    ModelGpu& one = gpus_[at(gpu)];
+    const bool is_free = one.owner == kNobody;
+    (is_free ? entry.held->gpus : entry.held->lost).push_back(gpu);
+    if (!is_free) continue;
+    one.owner = client;
+    one.known.reset();
+  }
+  // What was extended since its owner read of it is lost as well.
+  const Duration asked = entry.request.duration.value_or(Duration::zero());
+  entry.extended = Duration::zero();
+  if (own.ends) entry.extended = std::max(*own.ends - own.started.wall - asked, Duration::zero());
+  holders_.push_back(client);
 }
 
 // Rule 14, and what `release` says of runs.
@@ -108,7 +195,7 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
     const bool is_meant =
         !gpus.empty() || (held.account.uid == uid && (held.kind == Kind::Manual || runs) &&
                           (!labelled || held.label == "x"));
-    if (is_meant && !mine.empty()) chosen.emplace_back(client, mine);
+    if (is_meant && (gpus.empty() || !mine.empty())) chosen.emplace_back(client, mine);
   }
   for (const auto& [client, mine] : chosen) {
     if (entries_.at(client).held->kind == Kind::Run) {
@@ -147,7 +234,10 @@ bool Model::cancel(std::uint32_t uid, bool admin, int client) {
   const Entry* entry = waiting(client);
   if (entry == nullptr || (!admin && entry->request.account.uid != uid)) return false;
   leave(client);
+  cancelled_.push_back(client);
   return true;
 }
+
+bool Model::take_cancelled(int client) { return std::erase(cancelled_, client) > 0; }
 
 }  // namespace chg::sim

@@ -20,13 +20,17 @@ void Model::compare(const Pool& pool) {
   compare_reservations(pool);
   for (const Gpu& gpu : pool.gpus) compare_gpu(gpu);
   compare_records(pool);
-  if (pool.next_arrival != arrivals_) throw Violation("arrivals", "the count is wrong");
 }
 
 void Model::compare_queue(const Pool& pool) const {
+  std::uint64_t arrival = 0;
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
     if (i >= queue_.size()) throw Violation("waits", pool.queue[i].id + " waits and should not");
-    const Request& expected = entries_.at(queue_[i]).request;
+    Request expected = entries_.at(queue_[i]).request;
+    // Only their order means something.
+    expected.arrival = pool.queue[i].arrival;
+    if (expected.arrival <= arrival) throw Violation("arrivals", expected.id + " is out of order");
+    arrival = expected.arrival;
     if (pool.queue[i] == expected) continue;
     throw Violation("queue", fmt::format("place {} is {}'s and should be {}'s, as it asked", i + 1,
                                          pool.queue[i].id, expected.id));
@@ -34,23 +38,23 @@ void Model::compare_queue(const Pool& pool) const {
   if (pool.queue.size() < queue_.size()) {
     throw Violation("lost request", fmt::format("c{}", queue_[pool.queue.size()]));
   }
+  if (pool.next_arrival <= arrival) throw Violation("arrivals", "the next one is not the last");
+  const bool same =
+      std::equal(pool.cancelled.begin(), pool.cancelled.end(), cancelled_.begin(), cancelled_.end(),
+                 [](const Cancelled& one, int client) { return client_of(one.id) == client; });
+  if (!same) throw Violation("cancelled", "somebody will not know why, or is told wrongly");
 }
 
 void Model::compare_reservations(const Pool& pool) const {
-  for (std::size_t i = 0; i < pool.reservations.size(); ++i) {
-    const Reservation& held = pool.reservations[i];
-    if (i >= holders_.size()) throw Violation("not over", held.id + " goes on and should not");
-    const Reservation& expected = *entries_.at(holders_[i]).held;
-    if (held == expected) continue;
-    if (held.id == expected.id) {
-      throw Violation("reservation", held.id + " is not as it should be");
-    }
-    const bool is_over = client_of(held.id) < 0 || holding(client_of(held.id)) == nullptr;
-    if (is_over) throw Violation("not over", held.id + " goes on and should not");
-    throw Violation("lost reservation", expected.id);
+  for (const Reservation& held : pool.reservations) {
+    const Entry* expected = holding(client_of(held.id));
+    if (expected == nullptr) throw Violation("not over", held.id + " goes on and should not");
+    if (held == *expected->held) continue;
+    throw Violation("reservation", held.id + " is not as it should be");
   }
-  if (pool.reservations.size() < holders_.size()) {
-    throw Violation("lost reservation", fmt::format("c{}", holders_[pool.reservations.size()]));
+  for (const int client : holders_) {
+    const std::string& id = entries_.at(client).held->id;
+    if (find_reservation(pool, id) == nullptr) throw Violation("lost reservation", id);
   }
 }
 

@@ -15,7 +15,7 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 std::vector<bool> reserved_gpus(const Pool& pool) {
   std::vector<bool> reserved(pool.gpus.size());
   for (const Reservation& held : pool.reservations) {
-    if (held.gpus.empty()) throw Violation("empty reservation", held.id);
+    if (held.gpus.empty() && held.lost.empty()) throw Violation("empty reservation", held.id);
     for (const int gpu : held.gpus) {
       if (reserved.at(at(gpu))) {
         throw Violation("reserved twice", fmt::format("GPU {}, by {} too", gpu, held.id));
@@ -48,7 +48,12 @@ bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen) {
 }  // namespace
 
 void require_order(const Pool& pool, const Model& model, const Machine& machine, int space) {
-  reserved_gpus(pool);
+  const std::vector<bool> reserved = reserved_gpus(pool);
+  for (const Reservation& held : pool.reservations) {
+    for (const int gpu : held.lost) {
+      if (!reserved[at(gpu)]) throw Violation("stays lost", fmt::format("GPU {}", gpu));
+    }
+  }
   require_unique_ids(pool);
   for (const int client : model.holders()) {
     const Entry& entry = model.entry(client);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/changes.h"
 #include "core/reap.h"
+#include "core/restore.h"
 #include "core/schedule.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
@@ -28,18 +29,26 @@ void hide(Process& process, const Flags& flags) {
   process.is_ignored = flags.is_ignored;
 }
 
-}  // namespace
-
-World::World(const Setup& setup)
-    : setup_(setup), machine_(setup.gpus), model_(machine_, setup.gpus, setup.policy) {
-  settings_.policy = setup.policy;
-  pool_.provider = "fake";
-  for (int index = 0; index < setup.gpus; ++index) {
+Pool new_pool(int gpus) {
+  Pool pool;
+  pool.provider = "fake";
+  for (int index = 0; index < gpus; ++index) {
     Gpu gpu;
     gpu.index = index;
     gpu.uuid = fmt::format("GPU-{}", index);
-    pool_.gpus.push_back(std::move(gpu));
+    pool.gpus.push_back(std::move(gpu));
   }
+  return pool;
+}
+
+}  // namespace
+
+World::World(const Setup& setup)
+    : setup_(setup),
+      machine_(setup.gpus),
+      model_(machine_, setup.gpus, setup.policy),
+      pool_(new_pool(setup.gpus)) {
+  settings_.policy = setup.policy;
 }
 
 const Client* World::client(int number) const {
@@ -160,6 +169,11 @@ void World::apply(const Event& event) {
       return extend_reservations(event);
     case What::Clear:
       return clear();
+    case What::Save:
+      saved_.emplace(Saved{pool_, history_, model_});
+      return;
+    case What::Lose:
+      return lose(event.choice == 0);
     case What::Report:
       return check_report(milliseconds(event.by_ms));
     case What::Settle:
@@ -322,12 +336,24 @@ void World::clear() {
           const std::string id = pool.reservations.front().id;
           end_reservation(pool, id, machine_.now(), End::Cleared);
         }
-        pool.queue.clear();
+        while (!pool.queue.empty()) {
+          const std::string id = pool.queue.front().id;
+          mark_cancelled(pool, id);
+        }
       },
       [](Model& model) {
         model.clear();
         return true;
       });
+}
+
+void World::lose(bool all) {
+  if (all) saved_.emplace(Saved{new_pool(setup_.gpus), {}, {machine_, setup_.gpus, setup_.policy}});
+  if (!saved_) return;
+  snapshot_.reset();
+  pool_ = saved_->pool;
+  history_ = saved_->history;
+  model_.lose(saved_->model);
 }
 
 void World::check_report(Duration period) const {

@@ -30,6 +30,8 @@ struct Client {
     Left,
   };
   enum class Supervisor { None, Watches, Looked, Left };
+  enum class Job { NotBegun, GoesOn, Over };
+  enum class OwnChange { Made, Taken, Ended };
 
   int number = 0;
   int space = 0;
@@ -43,6 +45,8 @@ struct Client {
   std::shared_ptr<const Pool> pool;  ///< as it last read it
   bool is_fresh = false;             ///< `pool` was written in the light of `sighting`
   Instant last_heartbeat;
+  Reservation own;        ///< as it last saw it, once it trusts its grant
+  bool is_over = false;   ///< somebody has ended it, as its supervisor knows
   std::vector<int> gpus;  ///< what its command was told to use
 
   Supervisor supervisor = Supervisor::None;
@@ -84,6 +88,7 @@ class World {
   void join(Client& client);
   bool claim_on_arrival(const Client& client, Pool& pool);
   void go_on(Client& client, int choice);
+  void come_back(Client& client);
   void wait(Client& client, int choice);
   void take_care(Client& client, const Sighting* sighting, bool decides);
   void look_at_grant(Client& client, const Reservation& held);
@@ -93,6 +98,7 @@ class World {
   void interrupt(Client& client);
   void use_grant(Client& client, int choice);
   void attach(Client& client);
+  void forget(Client& client);
   void exit(Client& client);
   void check_decisions() const;
 
@@ -101,8 +107,15 @@ class World {
   void deal_with_leftovers(Client& client);
   void note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers);
   void give_gpus_back(Client& client);
-  void change_own(Client& client, const std::function<void(Reservation&)>& change,
-                  const std::function<void(Model&)>& expected);
+  void change_watched(Client& client, const std::function<void(Reservation&)>& change,
+                      const std::function<void(Model&)>& expected);
+
+  Client::OwnChange change_own(Client& client, Client::Job job, const Change& change,
+                               const std::function<void(Model&)>& expected);
+  std::optional<Client::OwnChange> try_change(Client& client, Client::Job job,
+                                              const std::optional<Reservation>& lost,
+                                              const Change& change,
+                                              const std::function<void(Model&)>& expected);
   std::vector<int> members(int client) const;
   void kill_job(int client);
 
@@ -113,6 +126,7 @@ class World {
   void cancel_request(const Event& event);
   void set_service(const Event& event, bool out_of_service);
   void clear();
+  void lose(bool all);
   void check_report(Duration period) const;
   void settle();
   std::vector<int> existing(const std::vector<int>& gpus) const;
@@ -125,6 +139,12 @@ class World {
   Model model_;
   Pool pool_;
   std::vector<UsageRecord> history_;
+  struct Saved {
+    Pool pool;
+    std::vector<UsageRecord> history;
+    Model model;
+  };
+  std::optional<Saved> saved_;
   std::vector<std::unique_ptr<Client>> clients_;  ///< by number
   std::vector<int> active_;
   std::shared_ptr<const Pool> snapshot_;  ///< of pool_ as it is; missing until somebody reads it

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/changes.h"
 #include "core/reap.h"
+#include "core/restore.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
 #include "sim/world.h"
@@ -16,6 +17,10 @@ namespace {
 
 void erase_from_queue(Pool& pool, const std::string& id) {
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
+}
+
+bool is_in(const Pool& pool, const std::string& id) {
+  return find_request(pool, id) != nullptr || find_reservation(pool, id) != nullptr;
 }
 
 void erase_reservation(Pool& pool, const std::string& id) {
@@ -68,26 +73,39 @@ void World::view(Client& client, int choice) {
 
 void World::join(Client& client) {
   const Instant now = machine_.now();
+  const bool is_new = client.request.enqueued == Instant{};
+  const bool decides = client.request.kind == Kind::Manual || client.nonblock;
+  bool was_there = false;
   std::vector<std::string> granted;
   bool claimed = false;
   const bool accepted = update(
       client.space, client.sighting.get(),
       [&](Pool& pool) {
-        client.request.enqueued = client.request.last_heartbeat = now;
-        enqueue(pool, client.request);
-        client.request.arrival = pool.queue.back().arrival;
-        granted = schedule(pool, now, settings_, machine_.liveness(client.space));
+        was_there = is_in(pool, client.request.id);
+        if (was_there) return;
+        client.request.last_heartbeat = now;
+        if (is_new) client.request.enqueued = now;
+        is_new ? enqueue(pool, client.request) : rejoin(pool, client.request);
+        client.request.arrival = find_request(pool, client.request.id)->arrival;
+        if (decides) granted = schedule(pool, now, settings_, machine_.liveness(client.space));
         claimed = claim_on_arrival(client, pool);
         if (client.nonblock) erase_from_queue(pool, client.request.id);
       },
       [&](Model& model) {
         if (!model.accepts(client.request)) return false;
-        model.join(client.number, client.request, process_key(client.number));
-        model.schedule(client.space, pool_, granted);
+        if (was_there) return model.is_in(client.number);
+        if (is_new) {
+          model.join(client.number, client.request, process_key(client.number));
+        } else {
+          model.rejoin(client.number, client.request);
+        }
+        if (decides) model.schedule(client.space, pool_, granted);
         if (claimed) model.claim(client.number, *client.request.duration);
         if (client.nonblock) model.leave(client.number);
         return true;
       });
+  // No two ask at the same moment: they do so one after the other.
+  machine_.advance(std::chrono::nanoseconds(1));
   if (!accepted) return exit(client);
   client.is_fresh = true;
   client.last_heartbeat = now;
@@ -112,10 +130,37 @@ void World::go_on(Client& client, int choice) {
     return look_at_grant(client, *held);
   }
   const Request* mine = find_request(*client.pool, client.request.id);
-  if (mine == nullptr) return exit(client);
+  if (mine == nullptr) return client.nonblock ? exit(client) : come_back(client);
   client.request = *mine;
   if (client.nonblock) return leave_queue(client);
   wait(client, choice);
+}
+
+// Somebody has cancelled it, or else the store has lost it, or it was given up for dead.
+void World::come_back(Client& client) {
+  bool cancelled = false;
+  update(
+      client.space, nullptr,
+      [&](Pool& pool) {
+        const std::string& id = client.request.id;
+        cancelled = take_cancelled(pool, id);
+        if (cancelled || is_in(pool, id)) return;
+        client.request.last_heartbeat = machine_.now();
+        rejoin(pool, client.request);
+      },
+      [&](Model& model) {
+        const int number = client.number;
+        if (model.take_cancelled(number) != cancelled) {
+          throw Violation("cancelled", client.request.id + " is told what is not so");
+        }
+        if (cancelled || model.is_in(number)) return true;
+        ++counts_.came_back;
+        model.rejoin(number, client.request);
+        return true;
+      });
+  if (cancelled) return exit(client);
+  client.pool = snapshot();
+  client.is_fresh = false;
 }
 
 // What a waiter does depends on what it hears; any of it may come at any time.
@@ -201,6 +246,7 @@ void World::trust_or_give_back(Client& client) {
   client.is_fresh = true;
   if (is_usable(client, held, *client.pool)) {
     require_free(client.request, held.gpus, *client.sighting);
+    client.own = held;
     client.gpus = held.gpus;
     client.phase = Client::Phase::Granted;
     ++counts_.trusted;
@@ -267,50 +313,44 @@ void World::use_grant(Client& client, int choice) {
   if (client.request.kind == Kind::Run) {
     if (choice != 1) return attach(client);
     // No supervisor could be started, and so no command.
-    update(
-        client.space, nullptr, [&](Pool& pool) { erase_reservation(pool, client.request.id); },
-        [&](Model& model) {
-          model.forget(client.number);
-          return true;
-        });
+    forget(client);
     return exit(client);
   }
-  bool claimed = false;
-  update(
-      client.space, nullptr,
-      [&](Pool& pool) {
-        claimed = claim(pool, client.request.id, *client.request.duration, machine_.now());
-      },
-      [&](Model& model) {
-        const bool is_there = model.holding(client.number) != nullptr;
-        if (is_there) model.claim(client.number, *client.request.duration);
-        return is_there == claimed;
-      });
+  change_own(
+      client, Client::Job::NotBegun,
+      [&](Pool& pool) { claim(pool, client.request.id, *client.request.duration, machine_.now()); },
+      [&](Model& model) { model.claim(client.number, *client.request.duration); });
   exit(client);
+}
+
+void World::forget(Client& client) {
+  change_own(
+      client, Client::Job::NotBegun,
+      [&](Pool& pool) { erase_reservation(pool, client.request.id); },
+      [&](Model& model) { model.forget(client.number); });
 }
 
 void World::attach(Client& client) {
   const int key = supervisor_key(client.number);
   const Instant now = machine_.now();
   machine_.start(key, client.request.account.uid, client.space, kNobody);
-  bool found = false;
-  update(
-      client.space, nullptr,
+  const Client::OwnChange made = change_own(
+      client, Client::Job::NotBegun,
       [&](Pool& pool) {
         Reservation* held = find_reservation(pool, client.request.id);
-        found = held != nullptr;
-        if (!found) return;
         held->supervisor = machine_.identity(key);
         held->last_heartbeat = now;
       },
-      [&](Model& model) {
-        const bool is_there = model.holding(client.number) != nullptr;
-        if (is_there) model.attach(client.number, key);
-        return is_there == found;
-      });
-  if (!found) {
+      [&](Model& model) { model.attach(client.number, key); });
+  if (made != Client::OwnChange::Made) {
     machine_.kill(key);
-    return exit(client);
+    forget(client);
+    if (made == Client::OwnChange::Taken) client.sighting = machine_.look(client.space);
+    if (made == Client::OwnChange::Ended || !client.sighting) return exit(client);
+    // Back to its place.
+    client.gpus.clear();
+    client.phase = Client::Phase::Looked;
+    return;
   }
   client.supervisor = Client::Supervisor::Watches;
   client.supervised_since = client.supervisor_heartbeat = now;

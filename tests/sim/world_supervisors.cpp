@@ -10,23 +10,21 @@ void World::supervise(Client& client, int choice) {
   if (!machine_.can_act(supervisor_key(client.number))) return;
   if (machine_.is_alive(process_key(client.number))) return watch_command(client, choice);
   if (client.leftovers == Leftovers::Kill) kill_job(client.number);
-  if (client.leftovers != Leftovers::Keep || members(client.number).empty()) {
+  const bool keeps = client.leftovers == Leftovers::Keep && !client.is_over;
+  if (!keeps || members(client.number).empty()) {
     return give_gpus_back(client);
   }
   deal_with_leftovers(client);
 }
 
-void World::change_own(Client& client, const std::function<void(Reservation&)>& change,
-                       const std::function<void(Model&)>& expected) {
-  update(
-      client.space, nullptr,
-      [&](Pool& pool) {
-        if (Reservation* held = find_reservation(pool, client.request.id)) change(*held);
-      },
-      [&](Model& model) {
-        if (model.holding(client.number) != nullptr) expected(model);
-        return true;
-      });
+void World::change_watched(Client& client, const std::function<void(Reservation&)>& change,
+                           const std::function<void(Model&)>& expected) {
+  if (client.is_over) return;
+  const bool is_alive = machine_.is_alive(process_key(client.number));
+  const Client::OwnChange made = change_own(
+      client, is_alive ? Client::Job::GoesOn : Client::Job::Over,
+      [&](Pool& pool) { change(*find_reservation(pool, client.request.id)); }, expected);
+  client.is_over = made == Client::OwnChange::Ended;
 }
 
 void World::watch_command(Client& client, int choice) {
@@ -34,7 +32,7 @@ void World::watch_command(Client& client, int choice) {
   const bool is_late = client.timeout && age(client.supervised_since, now) >= *client.timeout;
   if (is_late && !client.timed_out) {
     client.timed_out = true;
-    change_own(
+    change_watched(
         client, [](Reservation& held) { held.ending = End::TimedOut; },
         [&](Model& model) { model.mark_ending(client.number, End::TimedOut); });
     if (choice != 2) kill_job(client.number);
@@ -43,7 +41,7 @@ void World::watch_command(Client& client, int choice) {
   client.supervisor_heartbeat = now;
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
-  change_own(
+  change_watched(
       client, [&](Reservation& held) { held.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
@@ -60,16 +58,13 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
-  const Reservation* held = find_reservation(pool_, client.request.id);
   std::vector<ProcessIdentity> leftovers;
-  if (held != nullptr) {
-    for (const GpuProcess& process :
-         job_processes(*held, pool_, sighting->observation, settings_)) {
-      const auto member =
-          std::find_if(present.begin(), present.end(),
-                       [&](const ProcessIdentity& other) { return other.pid == process.pid; });
-      if (member != present.end()) leftovers.push_back(*member);
-    }
+  for (const GpuProcess& process :
+       job_processes(client.own, pool_, sighting->observation, settings_)) {
+    const auto member =
+        std::find_if(present.begin(), present.end(),
+                     [&](const ProcessIdentity& other) { return other.pid == process.pid; });
+    if (member != present.end()) leftovers.push_back(*member);
   }
   if (leftovers.empty()) return give_gpus_back(client);
   note_leftovers(client, leftovers);
@@ -77,32 +72,28 @@ void World::deal_with_leftovers(Client& client) {
 
 void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers) {
   ++counts_.kept_for_leftovers;
-  change_own(
+  change_watched(
       client, [&](Reservation& held) { held.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
   const Instant now = machine_.now();
   if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
-  change_own(
+  change_watched(
       client, [&](Reservation& held) { held.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
 void World::give_gpus_back(Client& client) {
   const Instant now = machine_.now();
-  update(
-      client.space, nullptr,
+  change_own(
+      client, Client::Job::Over,
       [&](Pool& pool) {
-        if (const Reservation* held = find_reservation(pool, client.request.id)) {
-          const End end = held->ending.value_or(End::Finished);
-          end_reservation(pool, held->id, now, end);
-        }
+        const Reservation& held = *find_reservation(pool, client.request.id);
+        end_reservation(pool, client.request.id, now, held.ending.value_or(End::Finished));
       },
       [&](Model& model) {
-        if (const Entry* entry = model.holding(client.number)) {
-          model.end(client.number, now, entry->held->ending.value_or(End::Finished));
-        }
-        return true;
+        const Entry& entry = model.entry(client.number);
+        model.end(client.number, now, entry.held->ending.value_or(End::Finished));
       });
   client.supervisor = Client::Supervisor::Left;
   machine_.kill(supervisor_key(client.number));

@@ -73,7 +73,7 @@ TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
   });
   EXPECT_EQ(note("a", Job::Over), OwnChange::Ended);
   EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
-  EXPECT_EQ(own_.started, app_.scene.ago(minutes(10)));
+  EXPECT_EQ(own_.started.wall, app_.scene.ago(minutes(10)).wall);
 }
 
 // Who looked before that may have seen a job that has ended since.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/changes.h"
+#include "core/schedule.h"
 #include "support/expect_error.h"
 #include "support/pool_builder.h"
 
@@ -54,14 +55,26 @@ TEST_F(Restore, IsNotForWhatWasEndedOnPurpose) {
 TEST_F(Restore, IsForWhatWasGivenUpForDeadAndLives) {
   const auto restored = to_restore(run_, {record("run", End::Lost, minutes(10))}, true);
   ASSERT_TRUE(restored);
-  EXPECT_EQ(restored->started, scene_.ago(minutes(10))) << "what was recorded is not counted twice";
+  EXPECT_EQ(restored->started.wall, scene_.ago(minutes(10)).wall)
+      << "what was recorded is not counted twice";
+  EXPECT_EQ(restored->started.boot, run_.started.boot)
+      << "looks since its start have seen it, wherever the wall clock has been set to";
   EXPECT_FALSE(to_restore(run_, {record("run", End::Lost)}, false));
 }
 
 TEST_F(Restore, IsNotForWhatWasEndedOnPurposeAfterItHadBeenGivenUp) {
-  EXPECT_FALSE(to_restore(
-      run_, {record("run", End::Lost, minutes(10)), record("run", End::Cleared, minutes(5))},
-      true));
+  UsageRecord anew = record("run", End::Cleared, minutes(5));
+  anew.started = scene_.ago(minutes(10)).wall;
+  EXPECT_FALSE(to_restore(run_, {record("run", End::Lost, minutes(10)), anew}, true));
+}
+
+TEST_F(Restore, IsForWhatWasGrantedAnewAfterAnEarlierGrantHadEnded) {
+  // Before the wall clock was set back.
+  UsageRecord earlier = record("run", End::Lost);
+  earlier.started = scene_.now().wall + hours(2);
+  earlier.ended = scene_.now().wall + hours(3);
+  EXPECT_EQ(to_restore(run_, {earlier}, true), run_);
+  EXPECT_EQ(to_restore(run_, {earlier}, false), run_);
 }
 
 // What the pool has.
@@ -167,6 +180,17 @@ TEST_F(Restore, ReturnsEachLostGpuToOneRunOnly) {
   return_lost_gpus(scene_.pool);
   EXPECT_EQ(scene_.gpus_of("other"), Gpus{0}) << "both began at the same moment";
   EXPECT_EQ(found()->lost, Gpus{0});
+}
+
+TEST_F(Restore, ReturnsLostGpusBeforeAnybodyWhoWaitsGetsThem) {
+  hold_bobs({0});
+  restore(scene_.pool, run_);
+  scene_.ask({.id = "waits", .uid = kBob});
+  scene_.ask({.id = "wants 0", .uid = kBob, .gpu_ids = {0}});
+  scene_.end("bobs");
+  EXPECT_EQ(scene_.schedule(), std::vector<std::string>{"waits"});
+  EXPECT_EQ(scene_.gpus_of("waits"), Gpus{2});
+  EXPECT_EQ(*found(), run_);
 }
 
 // Requests.
