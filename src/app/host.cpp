@@ -43,7 +43,7 @@ Instant glance_begin(const Pool& pool, const Instant& now) {
   Instant begin{now.wall - kGlanceAgeMax, now.boot - kGlanceAgeMax, now.boot_id};
   for (const Gpu& gpu : pool.gpus) {
     const auto& released = gpu.last_released;
-    if (!released || are_of_different_boots(begin, *released)) continue;
+    if (!released || are_of_different_boots(now, *released)) continue;
     if (is_before(begin, *released)) begin = *released;
   }
   return begin;

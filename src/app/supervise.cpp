@@ -177,9 +177,12 @@ class Supervisor {
     try {
       const Observation observation = host_.look();
       const Pool pool = host_.store().read();
-      if (has_strangers(own_, pool, observation)) return members;
+      const Reservation* held = find_reservation(pool, own_.id);
+      // Since it was last seen, it may have got back GPUs that were lost.
+      const Reservation& mine = held != nullptr ? *held : own_;
+      if (has_strangers(mine, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process : job_processes(own_, pool, observation, host_.settings())) {
+      for (const GpuProcess& process : job_processes(mine, pool, observation, host_.settings())) {
         const auto member =
             std::find_if(members.begin(), members.end(),
                          [&](const ProcessIdentity& other) { return other.pid == process.pid; });

@@ -87,8 +87,9 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
                           settings);
     } else {
       // Of a reading that is not of now, only what nobody has found out since.
-      const bool outdated =
-          view.stale_for && gpu.obstacle && !is_before(gpu.obstacle->seen, observation->taken);
+      const bool outdated = view.stale_for && gpu.obstacle &&
+                            !are_of_different_boots(gpu.obstacle->seen, observation->taken) &&
+                            !is_before(gpu.obstacle->seen, observation->taken);
       look_at_unreserved(view, observation && !outdated, settings);
     }
     for (const Reservation& run : pool.reservations) {

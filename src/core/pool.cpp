@@ -91,6 +91,11 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
     if (std::erase(held->gpus, gpu) > 0) end_on_gpu(pool, *held, gpu, at, end);
   }
   if (held->gpus.empty()) {
+    // Whoever was granted it and has not begun would come back, as to a store that has lost it.
+    const bool on_purpose = end == End::Released || end == End::Cleared;
+    if (on_purpose && held->holder && !held->supervisor) {
+      pool.cancelled.push_back({held->id, *held->holder, held->last_heartbeat});
+    }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }
 }

@@ -97,8 +97,8 @@ struct Reservation {
   bool operator==(const Reservation&) const = default;
 };
 
-/// A request that somebody took out of the queue, until its waiter has noticed. One that has
-/// vanished without this was lost by the store.
+/// A request that somebody took out of the queue, or ended when it was just granted, until its
+/// waiter has noticed. One that has vanished without this was lost by the store.
 struct Cancelled {
   std::string id;
   ProcessIdentity waiter;

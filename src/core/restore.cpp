@@ -27,12 +27,14 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive) {
   Reservation restored = remembered;
   for (const UsageRecord& record : history) {
-    // The request may have been granted before, and given up: that was another start.
-    if (record.reservation_id != remembered.id || record.started != restored.started.wall) continue;
+    // The request may have been granted before, and given up.
+    if (record.reservation_id != remembered.id || record.started < restored.started.wall) continue;
     if (record.end != End::Lost || !is_alive) return std::nullopt;
-    // On the wall clock alone, by which is charged, and which may have been set in between. By the
-    // other it is told which looks at the GPUs are of before the run.
-    restored.started.wall = std::max(restored.started.wall, record.ended);
+    // That grant may also seem to be later, where the wall clock has been set back since.
+    if (record.started != restored.started.wall) continue;
+    // On the wall clock alone, by which is charged. By the other it is told which looks at the GPUs
+    // are of before the run.
+    restored.started.wall = record.ended;
   }
   return restored;
 }
@@ -40,7 +42,9 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
 bool is_known(const Pool& pool, const Reservation& remembered) {
   const Reservation* held = find_reservation(pool, remembered.id);
   return held != nullptr && all_gpus(*held) == all_gpus(remembered) &&
-         held->started == remembered.started && held->supervisor == remembered.supervisor;
+         held->started.boot == remembered.started.boot &&
+         held->started.boot_id == remembered.started.boot_id &&
+         held->supervisor == remembered.supervisor;
 }
 
 bool is_whole(const Pool& pool, const Reservation& remembered) {

@@ -12,14 +12,15 @@ namespace chg {
 
 /// What is to be brought back of a run whose supervisor remembers it and whose pool does not have
 /// it; missing when it was ended. `history` holds the usage records since its start: every end
-/// writes one, so where there is none the store has lost the run. One that was given up for dead,
-/// because nothing was heard of it, is alive if `is_alive` says so, and is charged anew from where
-/// its usage was recorded up to.
+/// of what has a GPU writes one, so where there is none the store has lost the run. One that was
+/// given up for dead, because nothing was heard of it, is alive if `is_alive` says so, and is
+/// charged anew from where its usage was recorded up to.
 std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive);
 
-/// Whether the pool has this very reservation: with the same start, supervisor and GPUs, its own or
-/// lost. An older state may have one that was granted to its request anew.
+/// Whether the pool has this very reservation: with the same start by the boot clock, supervisor
+/// and GPUs, its own or lost. On the wall clock the start may have moved (to_restore), and an older
+/// state may have one that was granted to its request anew.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
 /// Whether nobody else has any of its GPUs, and the pool has them all.

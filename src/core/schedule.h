@@ -1,4 +1,4 @@
-// Who gets which GPUs now, and why the others wait. Rules 1-7 of docs/semantics.md.
+// Who gets which GPUs now, and why the others wait. Rules 1-7 and 23 of docs/semantics.md.
 #pragma once
 
 #include <functional>

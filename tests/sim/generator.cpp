@@ -146,7 +146,7 @@ Event Generator::step(const World& world) {
   if (client->supervisor == Client::Supervisor::Watches ||
       client->supervisor == Client::Supervisor::Looked) {
     event.what = What::Supervise;
-    event.choice = chance(85) ? 0 : 1 + below(2);
+    event.choice = chance(85) ? 0 : 1 + below(3);
     return event;
   }
   event.choice = chance(40) ? 0 : chance(40) ? 1 : chance(4) ? 2 : 3 + below(32);

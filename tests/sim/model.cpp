@@ -119,12 +119,13 @@ void Model::reap(int space, const Sighting* sighting) {
 }
 
 void Model::drop_gone_waiters(int space) {
-  const auto is_gone = [&](int client) {
+  std::erase_if(queue_, [&](int client) {
     const Entry& entry = entries_.at(client);
     return is_dead(entry.process, entry.request.last_heartbeat, space);
-  };
-  std::erase_if(queue_, is_gone);
-  std::erase_if(cancelled_, is_gone);
+  });
+  std::erase_if(cancelled_, [&](const Unnoticed& one) {
+    return is_dead(entries_.at(one.client).process, one.heartbeat, space);
+  });
 }
 
 void Model::end(int client, const Instant& at, End end) {
@@ -147,7 +148,13 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
   }
   // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
   if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
-  if (held.gpus.empty()) free(client);
+  if (!held.gpus.empty()) return;
+  // Rule 24: its waiter must not come back.
+  const bool on_purpose = end == End::Released || end == End::Cleared;
+  if (on_purpose && held.holder && !held.supervisor) {
+    cancelled_.push_back({client, held.last_heartbeat});
+  }
+  free(client);
 }
 
 // The reservation is no more, whatever that leaves behind.

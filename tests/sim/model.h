@@ -114,6 +114,11 @@ class Model {
     WallTime start;
     WallTime end;
   };
+  /// A request that was cancelled, until its waiter notices.
+  struct Unnoticed {
+    int client;
+    Instant heartbeat;
+  };
   struct Ending {
     int client;
     Instant at;
@@ -141,8 +146,8 @@ class Model {
   Settings settings_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
-  std::vector<int> queue_;             ///< clients, by the moment at which they asked
-  std::vector<int> cancelled_;         ///< clients that have not noticed
+  std::vector<int> queue_;  ///< clients, by the moment at which they asked
+  std::vector<Unnoticed> cancelled_;
   std::vector<int> holders_;           ///< clients
   std::vector<UsageRecord> expected_;  ///< of the update that goes on
   std::uint64_t ended_by_heartbeat_ = 0;

@@ -103,7 +103,9 @@ void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
 
 void Model::clear() {
   while (!holders_.empty()) end(holders_.front(), machine_.now(), End::Cleared);
-  cancelled_.insert(cancelled_.end(), queue_.begin(), queue_.end());
+  for (const int client : queue_) {
+    cancelled_.push_back({client, entries_.at(client).request.last_heartbeat});
+  }
   queue_.clear();
 }
 
@@ -130,18 +132,19 @@ std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
                                              bool is_alive) const {
   Reservation back = own;
   for (const UsageRecord& record : entries_.at(client).endings) {
-    // Of this grant, and not of another one to the same request.
-    if (record.started != back.started.wall) continue;
-    // Given up for dead by those who could not see that it lives.
+    if (record.started < back.started.wall) continue;
+    // Else it was given up for dead by those who could not see that it lives.
     if (record.end != End::Lost || !is_alive) return std::nullopt;
-    back.started.wall = std::max(back.started.wall, record.ended);
+    // Of this grant, and not of another one to the same request.
+    if (record.started == back.started.wall) back.started.wall = record.ended;
   }
   return back;
 }
 
 bool Model::is_known(int client, const Reservation& own) const {
   const Entry* entry = holding(client);
-  return entry != nullptr && entry->held->started == own.started &&
+  return entry != nullptr && entry->held->started.boot == own.started.boot &&
+         entry->held->started.boot_id == own.started.boot_id &&
          entry->held->supervisor == own.supervisor && all_gpus(*entry->held) == all_gpus(own);
 }
 
@@ -234,10 +237,12 @@ bool Model::cancel(std::uint32_t uid, bool admin, int client) {
   const Entry* entry = waiting(client);
   if (entry == nullptr || (!admin && entry->request.account.uid != uid)) return false;
   leave(client);
-  cancelled_.push_back(client);
+  cancelled_.push_back({client, entry->request.last_heartbeat});
   return true;
 }
 
-bool Model::take_cancelled(int client) { return std::erase(cancelled_, client) > 0; }
+bool Model::take_cancelled(int client) {
+  return std::erase_if(cancelled_, [&](const Unnoticed& one) { return one.client == client; }) > 0;
+}
 
 }  // namespace chg::sim

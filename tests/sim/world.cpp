@@ -348,12 +348,13 @@ void World::clear() {
 }
 
 void World::lose(bool all) {
-  if (all) saved_.emplace(Saved{new_pool(setup_.gpus), {}, {machine_, setup_.gpus, setup_.policy}});
-  if (!saved_) return;
+  if (!all && !saved_) return;
+  const Saved left =
+      all ? Saved{new_pool(setup_.gpus), {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
   snapshot_.reset();
-  pool_ = saved_->pool;
-  history_ = saved_->history;
-  model_.lose(saved_->model);
+  pool_ = left.pool;
+  history_ = left.history;
+  model_.lose(left.model);
 }
 
 void World::check_report(Duration period) const {

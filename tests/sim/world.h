@@ -107,7 +107,7 @@ class World {
   void deal_with_leftovers(Client& client);
   void note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers);
   void give_gpus_back(Client& client);
-  void change_watched(Client& client, const std::function<void(Reservation&)>& change,
+  void change_watched(Client& client, bool hears, const std::function<void(Reservation&)>& change,
                       const std::function<void(Model&)>& expected);
 
   Client::OwnChange change_own(Client& client, Client::Job job, const Change& change,

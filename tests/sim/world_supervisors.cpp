@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/reap.h"
+#include "sim/violation.h"
 #include "sim/world.h"
 
 namespace chg::sim {
@@ -17,14 +18,21 @@ void World::supervise(Client& client, int choice) {
   deal_with_leftovers(client);
 }
 
-void World::change_watched(Client& client, const std::function<void(Reservation&)>& change,
+// Whether it was done is not always known: the reply may be lost.
+void World::change_watched(Client& client, bool hears,
+                           const std::function<void(Reservation&)>& change,
                            const std::function<void(Model&)>& expected) {
   if (client.is_over) return;
   const bool is_alive = machine_.is_alive(process_key(client.number));
+  const Reservation before = client.own;
   const Client::OwnChange made = change_own(
       client, is_alive ? Client::Job::GoesOn : Client::Job::Over,
       [&](Pool& pool) { change(*find_reservation(pool, client.request.id)); }, expected);
-  client.is_over = made == Client::OwnChange::Ended;
+  if (hears) {
+    client.is_over = made == Client::OwnChange::Ended;
+  } else {
+    client.own = before;
+  }
 }
 
 void World::watch_command(Client& client, int choice) {
@@ -33,7 +41,7 @@ void World::watch_command(Client& client, int choice) {
   if (is_late && !client.timed_out) {
     client.timed_out = true;
     change_watched(
-        client, [](Reservation& held) { held.ending = End::TimedOut; },
+        client, true, [](Reservation& held) { held.ending = End::TimedOut; },
         [&](Model& model) { model.mark_ending(client.number, End::TimedOut); });
     if (choice != 2) kill_job(client.number);
   }
@@ -42,7 +50,7 @@ void World::watch_command(Client& client, int choice) {
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
   change_watched(
-      client, [&](Reservation& held) { held.last_heartbeat = now; },
+      client, choice != 3, [&](Reservation& held) { held.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
@@ -58,9 +66,10 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
+  const Reservation* held = find_reservation(pool_, client.own.id);
+  const Reservation& mine = held != nullptr ? *held : client.own;
   std::vector<ProcessIdentity> leftovers;
-  for (const GpuProcess& process :
-       job_processes(client.own, pool_, sighting->observation, settings_)) {
+  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation, settings_)) {
     const auto member =
         std::find_if(present.begin(), present.end(),
                      [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -73,13 +82,13 @@ void World::deal_with_leftovers(Client& client) {
 void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers) {
   ++counts_.kept_for_leftovers;
   change_watched(
-      client, [&](Reservation& held) { held.leftovers = leftovers; },
+      client, true, [&](Reservation& held) { held.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
   const Instant now = machine_.now();
   if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
-      client, [&](Reservation& held) { held.last_heartbeat = now; },
+      client, true, [&](Reservation& held) { held.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
@@ -95,6 +104,9 @@ void World::give_gpus_back(Client& client) {
         const Entry& entry = model.entry(client.number);
         model.end(client.number, now, entry.held->ending.value_or(End::Finished));
       });
+  if (find_reservation(pool_, client.own.id) != nullptr) {
+    throw Violation("left behind", client.own.id);
+  }
   client.supervisor = Client::Supervisor::Left;
   machine_.kill(supervisor_key(client.number));
 }

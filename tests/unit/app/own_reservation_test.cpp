@@ -76,6 +76,17 @@ TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
   EXPECT_EQ(own_.started.wall, app_.scene.ago(minutes(10)).wall);
 }
 
+// Its commit was made, and the reply was lost.
+TEST_F(OwnReservation, IsKnownThoughItWasBroughtBackUnnoticed) {
+  app_.store.update(
+      [&](Pool& pool) { end_reservation(pool, "run", app_.scene.ago(minutes(10)), End::Lost); });
+  const Reservation before = own_;
+  note("a");
+  own_ = before;
+  EXPECT_EQ(note("b", Job::Over), OwnChange::Made);
+  EXPECT_EQ(own_.started.wall, app_.scene.ago(minutes(10)).wall);
+}
+
 // Who looked before that may have seen a job that has ended since.
 TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
   const auto unasked = [] {

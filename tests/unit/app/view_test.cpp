@@ -84,6 +84,19 @@ TEST(Glance, IsContentAfterARebootThatSetTheWallClockBack) {
   EXPECT_EQ(age(app.choices.at(0).not_before, app.scene.now()), milliseconds(500));
 }
 
+TEST(ViewStatus, BelievesWhatWasSeenInThisBootMoreThanWhatWasInAnother) {
+  AppScene app(1);
+  app.scene.gpu(0).obstacle = use_by({kAlice});
+  app.scene.gpu(0).obstacle->seen = app.scene.now();
+  app.save();
+  app.scene.clock.reboot();
+  app.scene.clock.step_wall(-std::chrono::hours(1));
+  app.last_seen = app.scene.observation({reading(0)});
+  app.scene.clock.advance(seconds(45));
+  app.look = hang;
+  EXPECT_EQ(view_status(app.host).gpus.at(0).status, GpuStatus::Available);
+}
+
 TEST(Look, OfWhoReservesIsNeverOlderThanItself) {
   AppScene app(1);
   std::optional<SignalWatch> signals;

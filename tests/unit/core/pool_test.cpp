@@ -94,6 +94,23 @@ TEST(EndReservationOn, ForgetsTheReservationWithItsLastGpu) {
   EXPECT_EQ(scene.pool.ended.size(), 2U);
 }
 
+// Rule 24: else its waiter would come back to the queue.
+TEST(EndReservationOn, IsRememberedForWhoHasNotBegun) {
+  const auto cancelled_by = [](End end, int supervisor, const Gpus& gpus) {
+    Scene scene(2);
+    scene.hold({.id = "m", .gpus = {0, 1}, .holder = 10, .supervisor = supervisor});
+    end_reservation_on(scene.pool, "m", gpus, scene.now(), end);
+    return scene.pool.cancelled;
+  };
+  const std::vector<Cancelled> told{{"m", process(10), Scene(1).now()}};
+  EXPECT_EQ(cancelled_by(End::Cleared, 0, {0, 1}), told);
+  EXPECT_EQ(cancelled_by(End::Released, 0, {0, 1}), told);
+  EXPECT_EQ(cancelled_by(End::Released, 0, {0}), std::vector<Cancelled>{}) << "it has the other";
+  EXPECT_EQ(cancelled_by(End::Cleared, 11, {0, 1}), std::vector<Cancelled>{}) << "it has begun";
+  EXPECT_EQ(cancelled_by(End::Lost, 0, {0, 1}), std::vector<Cancelled>{})
+      << "if it lives, it waits";
+}
+
 TEST(EndReservationOn, WritesNoRecordForAGpuThatIsNotItsOwn) {
   Scene scene(2);
   scene.hold({.id = "m", .gpus = {0}});

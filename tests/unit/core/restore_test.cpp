@@ -74,7 +74,19 @@ TEST_F(Restore, IsForWhatWasGrantedAnewAfterAnEarlierGrantHadEnded) {
   earlier.started = scene_.now().wall + hours(2);
   earlier.ended = scene_.now().wall + hours(3);
   EXPECT_EQ(to_restore(run_, {earlier}, true), run_);
+  earlier.started = scene_.now().wall - hours(4);
+  EXPECT_EQ(to_restore(run_, {earlier}, true), run_);
   EXPECT_EQ(to_restore(run_, {earlier}, false), run_);
+}
+
+// An older state had its request once more, and granted it anew.
+TEST_F(Restore, IsNotForWhatWasEndedOnPurposeInALaterGrant) {
+  UsageRecord later = record("run", End::Cleared, minutes(1));
+  later.started = scene_.ago(minutes(5)).wall;
+  EXPECT_FALSE(to_restore(run_, {later}, true));
+  later.end = End::Lost;
+  EXPECT_EQ(to_restore(run_, {later}, true), run_);
+  EXPECT_FALSE(to_restore(run_, {later}, false));
 }
 
 // What the pool has.
@@ -93,6 +105,9 @@ TEST_F(Restore, KnowsTheSameReservationOnly) {
   held = run_;
   held.started = scene_.now();
   EXPECT_FALSE(is_known(scene_.pool, run_));
+  held.started = run_.started;
+  held.started.wall = scene_.now().wall;
+  EXPECT_TRUE(is_known(scene_.pool, run_)) << "only what is charged has another start";
 }
 
 // Back.
