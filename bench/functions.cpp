@@ -9,7 +9,7 @@
 #include "core/report.h"
 #include "core/schedule.h"
 #include "store/difference.h"
-#include "store/redis_codec.h"
+#include "store/redis/redis_codec.h"
 #include "store/text_codec.h"
 
 namespace chg::bench {

@@ -19,9 +19,9 @@
 #include "base/error.h"
 #include "base/poll.h"
 #include "bench/pools.h"
-#include "store/redis_store.h"
-#include "store/redis_url.h"
-#include "store/sqlite_store.h"
+#include "store/redis/redis_store.h"
+#include "store/redis/redis_url.h"
+#include "store/sqlite/sqlite_store.h"
 
 namespace chg::bench {
 namespace {

@@ -34,17 +34,35 @@ def allowed_includes():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if len(cells) == 3 and cells[0].startswith("`"):
             name = cells[0].strip("`")
-            table[name] = set(re.findall(r"`(\w+)`", cells[2]))
+            table[name] = set(re.findall(r"`([\w/]+)`", cells[2]))
     return table
 
 
-def module_of(path):
-    relative = path.relative_to(SRC)
-    return relative.parts[0] if len(relative.parts) > 1 else relative.name
+def module_of(relative):
+    """The folder of a file, which is its module; a file of src/ itself is one of its own."""
+    parent = relative.parent.as_posix()
+    return relative.name if parent == "." else parent
+
+
+def may_include(module, other, table):
+    """A folder within another module is open to whoever may include that module."""
+    if other == module or other in table[module]:
+        return True
+    family = other.split("/")[0]
+    return family != module.split("/")[0] and family in table[module]
+
+
+# A concrete store or probe is named by main.cpp, and by its own module.
+CONCRETE = re.compile(r"(store|probe)/(?:\w+/)?\w+_(?:store|probe)\.h")
+# What asks the system: core is told.
+SYSTEM = re.compile(
+    r"#include <(sys/|unistd|ctime|filesystem|fstream|thread|mutex|random)|\b(getenv|local_time|"
+    r"to_local_text|SystemClock|boot_id\(\))|_clock::now\b"
+)
 
 
 def complaints_about(path, table):
-    module = module_of(path)
+    module = module_of(path.relative_to(SRC))
     if module not in table:
         yield f"{path}: module '{module}' is not in the table of ARCHITECTURE.md"
         return
@@ -54,19 +72,24 @@ def complaints_about(path, table):
         yield f"{path}: {len(lines)} lines, more than {FILE_MAX}"
     for number, line in enumerate(lines, 1):
         where = f"{path}:{number}"
-        include = re.match(r'\s*#include "(\w+)/', line)
+        include = re.match(r'\s*#include "([\w/]+\.h)"', line)
         if include:
-            other = include.group(1)
-            if other != module and other not in table[module]:
-                yield f"{where}: '{module}' may not include '{other}'"
+            file = pathlib.PurePosixPath(include.group(1))
+            if not may_include(module, module_of(file), table):
+                yield f"{where}: '{module}' may not include '{module_of(file)}'"
+            concrete = CONCRETE.fullmatch(str(file))
+            if concrete and module.split("/")[0] not in (concrete.group(1), "main.cpp"):
+                yield f"{where}: only main.cpp may include '{file}'"
         if len(line) > LINE_MAX:
             yield f"{where}: longer than {LINE_MAX} columns"
         if UNFINISHED.search(line):
             yield f"{where}: unfinished"
         code = line.split("//")[0]
+        if module == "core" and SYSTEM.search(code):
+            yield f"{where}: core asks the system for nothing"
         for pattern, owners in OWNED.items():
             found = re.search(pattern, code)
-            if found and module not in owners:
+            if found and module.split("/")[0] not in owners:
                 if not any(relative == file and word in found.group(0) for file, word in EXCEPTIONS):
                     yield f"{where}: only {', '.join(sorted(owners))} may: {found.group(0)}"
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "app/host.h"
-#include "core/finding.h"
 #include "core/pool.h"
 #include "probe/inventory.h"
+#include "view/finding.h"
 
 namespace chg {
 

@@ -13,8 +13,8 @@
 
 #include "app/pool_update.h"
 #include "base/error.h"
-#include "probe/cgroup_path.h"
-#include "probe/driver_pids.h"
+#include "probe/processes/cgroup_path.h"
+#include "probe/processes/host_pids.h"
 #include "process/identity.h"
 
 namespace chg {

@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "probe/device_holders.h"
-#include "probe/proc_reader.h"
+#include "probe/processes/device_holders.h"
+#include "probe/processes/proc_reader.h"
 #include "process/identity.h"
 
 namespace chg {

@@ -59,7 +59,7 @@ Overview stored_status(const Host& host, const Pool& pool) {
 Report stored_report(const Host& host, const Pool& pool, Store& store, int days, ReportBy by) {
   const WallTime now = host.now().wall;
   const WallTime from = now - std::chrono::hours(24) * days;
-  UsageSums sums(from, now, by);
+  UsageSums sums(from, now, by, local_day);
   const auto history = store.read_history(from);
   for (auto records = history->next(); !records.empty(); records = history->next()) {
     for (const UsageRecord& record : records) sums.add(record);

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/gpu_ids.h"
-#include "probe/amd_visibility.h"
+#include "probe/amd/amd_visibility.h"
 #include "process/job.h"
 
 namespace chg {

@@ -27,6 +27,15 @@ std::string read_boot_id() {
   return id->substr(0, id->find('\n'));
 }
 
+// The fields of a wall-clock time in this host's time zone.
+std::tm local_time(WallTime time) {
+  const std::time_t seconds =
+      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  std::tm fields{};
+  localtime_r(&seconds, &fields);
+  return fields;
+}
+
 }  // namespace
 
 Duration age(const Instant& then, const Instant& now) {
@@ -44,12 +53,13 @@ bool are_of_different_boots(const Instant& a, const Instant& b) {
   return !a.boot_id.empty() && !b.boot_id.empty() && a.boot_id != b.boot_id;
 }
 
-std::tm local_time(WallTime time) {
-  const std::time_t seconds =
-      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-  std::tm fields{};
-  localtime_r(&seconds, &fields);
-  return fields;
+CalendarDay local_day(WallTime time) {
+  std::tm day = local_time(time);
+  std::string date = fmt::format("{:%Y-%m-%d}", day);
+  day.tm_mday += 1;
+  day.tm_hour = day.tm_min = day.tm_sec = 0;
+  day.tm_isdst = -1;
+  return {std::move(date), WallTime(std::chrono::seconds(std::mktime(&day)))};
 }
 
 const std::string& boot_id() {

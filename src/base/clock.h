@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <ctime>
 #include <string>
 
 namespace chg {
@@ -55,8 +54,14 @@ const std::string& boot_id();
 /// A wall-clock time as RFC 3339 in UTC, with whole seconds: "2026-11-24T13:24:28Z".
 std::string to_rfc3339(WallTime time);
 
-/// The fields of a wall-clock time in this host's time zone.
-std::tm local_time(WallTime time);
+/// A day of the calendar, where it is called so.
+struct CalendarDay {
+  std::string date;  ///< "2026-11-24"
+  WallTime end;      ///< the first moment of the next one: 23, 24 or 25 hours after its own
+};
+
+/// The day of a wall-clock time in this host's time zone.
+CalendarDay local_day(WallTime time);
 
 /// A wall-clock time as people of this host say it: "14:20" on the day of `now`, else "2026-11-25
 /// 14:20".

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/value.h"
-#include "core/remote_host.h"
+#include "view/remote_host.h"
 
 namespace chg {
 namespace {

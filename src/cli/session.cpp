@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/redis_url.h"
+#include "store/redis/redis_url.h"
 
 namespace chg {
 namespace {

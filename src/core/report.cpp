@@ -1,22 +1,11 @@
 #include "core/report.h"
 
 #include <algorithm>
-#include <ctime>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace chg {
 namespace {
-
-// The first moment of the local day after the one of `time`: 23, 24 or 25 hours after its first.
-WallTime next_midnight(WallTime time) {
-  std::tm day = local_time(time);
-  day.tm_mday += 1;
-  day.tm_hour = day.tm_min = day.tm_sec = 0;
-  day.tm_isdst = -1;
-  return WallTime(std::chrono::seconds(std::mktime(&day)));
-}
 
 std::size_t hash_of(const UsageRecord& record) {
   return std::hash<std::string>()(record.reservation_id);
@@ -46,11 +35,11 @@ void UsageSums::add(const UsageRecord& record) {
            record, end - start);
     return;
   }
-  for (WallTime day = start; day <= end;) {
-    const WallTime midnight = next_midnight(day);
-    add_to(fmt::format("{:%Y-%m-%d}", local_time(day)), record, std::min(midnight, end) - day);
-    if (midnight >= end) break;
-    day = midnight;
+  for (WallTime at = start; at <= end;) {
+    const CalendarDay day = day_of_(at);
+    add_to(day.date, record, std::min(day.end, end) - at);
+    if (day.end >= end) break;
+    at = day.end;
   }
 }
 

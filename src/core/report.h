@@ -1,6 +1,7 @@
 // GPU hours, from usage records and what is still running. Rule 20 of docs/semantics.md.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -35,7 +36,9 @@ struct Report {
 /// memory.
 class UsageSums {
  public:
-  UsageSums(WallTime from, WallTime to, ReportBy by) : from_(from), to_(to), by_(by) {}
+  /// `day_of` tells the day of a moment, for ReportBy::Day.
+  UsageSums(WallTime from, WallTime to, ReportBy by, std::function<CalendarDay(WallTime)> day_of)
+      : from_(from), to_(to), by_(by), day_of_(std::move(day_of)) {}
 
   void add(const UsageRecord& record);
 
@@ -59,6 +62,7 @@ class UsageSums {
   WallTime from_;
   WallTime to_;
   ReportBy by_;
+  std::function<CalendarDay(WallTime)> day_of_;
   std::map<std::string, Sum> sums_;
   std::set<std::string> users_;
   Met reservations_;

@@ -22,7 +22,7 @@
 #include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "probe/process_facts.h"
+#include "probe/processes/process_facts.h"
 
 namespace chg {
 namespace {

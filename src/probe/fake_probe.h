@@ -55,7 +55,7 @@
 #include <string>
 
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
+#include "probe/processes/proc_reader.h"
 
 namespace chg {
 

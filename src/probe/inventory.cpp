@@ -8,8 +8,8 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include "base/find_program.h"
 #include "base/isolation.h"
-#include "probe/detect.h"
 
 namespace chg {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/isolation.h"
 #include "probe/packed.h"
 #include "probe/packed_look.h"
-#include "probe/process_facts.h"
+#include "probe/processes/process_facts.h"
 
 namespace chg {
 namespace {

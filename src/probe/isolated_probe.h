@@ -10,7 +10,7 @@
 
 #include "probe/look_result.h"
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
+#include "probe/processes/proc_reader.h"
 
 namespace chg {
 

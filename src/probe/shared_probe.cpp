@@ -16,9 +16,9 @@
 #include "base/file_lock.h"
 #include "base/file_text.h"
 #include "base/unique_fd.h"
-#include "probe/driver_pids.h"
 #include "probe/observation_text.h"
-#include "probe/process_facts.h"
+#include "probe/processes/host_pids.h"
+#include "probe/processes/process_facts.h"
 
 namespace chg {
 namespace {

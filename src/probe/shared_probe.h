@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "probe/probe.h"
-#include "probe/proc_reader.h"
+#include "probe/processes/proc_reader.h"
 
 namespace chg {
 

@@ -15,9 +15,9 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/find_program.h"
 #include "base/poll.h"
 #include "base/unique_fd.h"
-#include "probe/detect.h"
 
 namespace chg {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "core/finding.h"
 #include "render/style.h"
+#include "view/finding.h"
 
 namespace chg {
 

@@ -1,12 +1,12 @@
 #include <chrono>
 
 #include "base/duration_text.h"
-#include "core/model_detection.h"
 #include "render/gpu_phrases.h"
 #include "render/json_text.h"
 #include "render/processes.h"
 #include "render/status.h"
 #include "render/words.h"
+#include "view/model_detection.h"
 
 namespace chg {
 namespace {

@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
-#include "core/model_detection.h"
 #include "render/gpu_phrases.h"
 #include "render/outside_text.h"
 #include "render/processes.h"
 #include "render/status.h"
 #include "render/tables.h"
 #include "render/words.h"
+#include "view/model_detection.h"
 
 namespace chg {
 namespace {

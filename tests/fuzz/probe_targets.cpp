@@ -1,17 +1,17 @@
 // What GPU tools print and the kernel's files hold.
 #include "base/error.h"
 #include "fuzz/fuzz.h"
-#include "probe/amd_smi_text.h"
-#include "probe/cgroup_path.h"
-#include "probe/drm_clients.h"
-#include "probe/kfd_gpus.h"
-#include "probe/kfd_topology.h"
-#include "probe/nvidia_smi_failure.h"
-#include "probe/nvidia_smi_text.h"
-#include "probe/nvidia_smi_xml.h"
+#include "probe/amd/amd_smi_text.h"
+#include "probe/amd/drm_clients.h"
+#include "probe/amd/kfd_gpus.h"
+#include "probe/amd/kfd_topology.h"
+#include "probe/amd/rocm_smi_text.h"
+#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_smi_text.h"
+#include "probe/nvidia/nvidia_smi_xml.h"
 #include "probe/observation_text.h"
 #include "probe/packed_look.h"
-#include "probe/rocm_smi_text.h"
+#include "probe/processes/cgroup_path.h"
 
 namespace chg {
 namespace {

@@ -8,11 +8,11 @@
 #include "core/changes.h"
 #include "fuzz/false_redis.h"
 #include "fuzz/fuzz.h"
-#include "store/redis_codec.h"
-#include "store/redis_connection.h"
 #include "store/json_text.h"
 #include "store/records.h"
-#include "store/redis_store.h"
+#include "store/redis/redis_codec.h"
+#include "store/redis/redis_connection.h"
+#include "store/redis/redis_store.h"
 #include "store/text_codec.h"
 
 namespace chg {
@@ -87,14 +87,13 @@ CHG_FUZZ_TARGET(stored, record) {
       case 'h':
         return require_stable(text, records::read_host);
       case 'g':
-        return require_stable(text,
-                              [](const Members& one) { return records::read_gpu(one, 3); });
+        return require_stable(text, [](const Members& one) { return records::read_gpu(one, 3); });
       case 'r':
         return require_stable(
             text, [](const Members& one) { return records::read_reservation(one, "id"); });
       case 'w':
-        return require_stable(
-            text, [](const Members& one) { return records::read_request(one, "id"); });
+        return require_stable(text,
+                              [](const Members& one) { return records::read_request(one, "id"); });
       default:
         return require_stable(text, records::read_usage);
     }

@@ -1,9 +1,9 @@
 // What other hosts answer by ssh, and by which names they are called.
 #include <algorithm>
 
-#include "core/remote_host.h"
 #include "fuzz/fuzz.h"
 #include "render/remote.h"
+#include "view/remote_host.h"
 
 namespace chg {
 namespace {

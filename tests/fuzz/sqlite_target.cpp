@@ -6,7 +6,7 @@
 #include "core/schedule.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/scratch.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite/sqlite_store.h"
 #include "support/full_pool.h"
 
 namespace chg {

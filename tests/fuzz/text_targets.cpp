@@ -4,9 +4,9 @@
 #include "base/duration_text.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
-#include "core/model_detection.h"
 #include "fuzz/fuzz.h"
-#include "store/redis_url.h"
+#include "store/redis/redis_url.h"
+#include "view/model_detection.h"
 
 namespace chg {
 

@@ -10,7 +10,7 @@ namespace chg {
 inline Report add_up(const std::vector<UsageRecord>& records,
                      const std::vector<Reservation>& running, WallTime from, WallTime to,
                      ReportBy by) {
-  UsageSums sums(from, to, by);
+  UsageSums sums(from, to, by, local_day);
   for (const UsageRecord& record : records) sums.add(record);
   for (const Reservation& held : running) sums.add(held);
   return sums.finish();

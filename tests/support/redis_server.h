@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "store/redis_connection.h"
+#include "store/redis/redis_connection.h"
 #include "support/child.h"
 #include "support/temporary_folder.h"
 

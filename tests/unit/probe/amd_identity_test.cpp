@@ -1,4 +1,4 @@
-#include "probe/amd_identity.h"
+#include "probe/amd/amd_identity.h"
 
 #include <gtest/gtest.h>
 

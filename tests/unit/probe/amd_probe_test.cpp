@@ -1,4 +1,4 @@
-#include "probe/amd_probe.h"
+#include "probe/amd/amd_probe.h"
 
 #include <filesystem>
 
@@ -9,14 +9,14 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
-#include "probe/amd_tools.h"
+#include "probe/amd/amd_tools.h"
 #include "probe/isolated_probe.h"
-#include "probe/proc_reader.h"
-#include "probe/process_facts.h"
+#include "probe/processes/proc_reader.h"
+#include "probe/processes/process_facts.h"
 #include "support/expect_error.h"
+#include "support/path_variable.h"
 #include "unit/probe/amd_tree.h"
 #include "unit/probe/fixture.h"
-#include "unit/probe/path_variable.h"
 
 namespace chg {
 namespace {

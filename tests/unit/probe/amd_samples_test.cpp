@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "probe/amd_smi_text.h"
-#include "probe/rocm_smi_text.h"
+#include "probe/amd/amd_smi_text.h"
+#include "probe/amd/rocm_smi_text.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {

@@ -1,4 +1,4 @@
-#include "probe/amd_smi_text.h"
+#include "probe/amd/amd_smi_text.h"
 
 #include <gtest/gtest.h>
 

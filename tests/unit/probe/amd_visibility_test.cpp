@@ -1,8 +1,8 @@
-#include "probe/amd_visibility.h"
+#include "probe/amd/amd_visibility.h"
 
 #include <gtest/gtest.h>
 
-#include "probe/amd_identity.h"
+#include "probe/amd/amd_identity.h"
 #include "support/expect_error.h"
 
 namespace chg {

@@ -1,4 +1,4 @@
-#include "probe/cgroup_path.h"
+#include "probe/processes/cgroup_path.h"
 
 #include <gtest/gtest.h>
 

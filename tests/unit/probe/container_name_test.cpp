@@ -1,4 +1,4 @@
-#include "probe/container_name.h"
+#include "probe/processes/container_name.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "probe/device_holders.h"
+#include "probe/processes/device_holders.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

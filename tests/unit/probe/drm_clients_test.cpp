@@ -1,4 +1,4 @@
-#include "probe/drm_clients.h"
+#include "probe/amd/drm_clients.h"
 
 #include <filesystem>
 

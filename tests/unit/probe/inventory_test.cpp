@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/path_variable.h"
 #include "support/temporary_folder.h"
-#include "unit/probe/path_variable.h"
 
 namespace chg {
 namespace {

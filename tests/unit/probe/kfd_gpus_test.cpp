@@ -1,4 +1,4 @@
-#include "probe/kfd_gpus.h"
+#include "probe/amd/kfd_gpus.h"
 
 #include <gtest/gtest.h>
 

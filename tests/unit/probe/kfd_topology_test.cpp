@@ -1,4 +1,4 @@
-#include "probe/kfd_topology.h"
+#include "probe/amd/kfd_topology.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "probe/proc_reader.h"
+#include "probe/processes/proc_reader.h"
 #include "support/temporary_folder.h"
 
 namespace chg {

@@ -1,4 +1,4 @@
-#include "probe/nvidia_probe.h"
+#include "probe/nvidia/nvidia_probe.h"
 
 #include <filesystem>
 
@@ -10,8 +10,8 @@
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "support/expect_error.h"
+#include "support/path_variable.h"
 #include "support/temporary_folder.h"
-#include "unit/probe/path_variable.h"
 #include "unit/probe/standin.h"
 
 namespace chg {

@@ -1,4 +1,4 @@
-#include "probe/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_smi_failure.h"
 
 #include <gtest/gtest.h>
 

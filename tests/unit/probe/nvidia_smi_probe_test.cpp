@@ -1,4 +1,4 @@
-#include "probe/nvidia_smi_probe.h"
+#include "probe/nvidia/nvidia_smi_probe.h"
 
 #include <filesystem>
 
@@ -8,9 +8,9 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "support/path_variable.h"
 #include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
-#include "unit/probe/path_variable.h"
 
 namespace chg {
 namespace {

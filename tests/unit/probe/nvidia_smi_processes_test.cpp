@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "probe/nvidia_smi_text.h"
+#include "probe/nvidia/nvidia_smi_text.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {

@@ -1,4 +1,4 @@
-#include "probe/nvidia_smi_xml.h"
+#include "probe/nvidia/nvidia_smi_xml.h"
 
 #include <string>
 

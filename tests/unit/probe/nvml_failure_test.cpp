@@ -1,10 +1,10 @@
-#include "probe/nvml_failure.h"
+#include "probe/nvidia/nvml_failure.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "probe/nvml_probe.h"
+#include "probe/nvidia/nvml_probe.h"
 #include "support/expect_error.h"
 #include "unit/probe/nvml_fixture.h"
 #include "unit/probe/standin.h"

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "probe/nvml_probe.h"
+#include "probe/nvidia/nvml_probe.h"
 #include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
 #include "unit/probe/standin.h"

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "probe/nvml_probe.h"
+#include "probe/nvidia/nvml_probe.h"
 #include "unit/probe/nvml_fixture.h"
 
 namespace chg {

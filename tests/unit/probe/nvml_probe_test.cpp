@@ -1,4 +1,4 @@
-#include "probe/nvml_probe.h"
+#include "probe/nvidia/nvml_probe.h"
 
 #include <csignal>
 #include <filesystem>
@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "probe/fake_probe.h"
 #include "probe/isolated_probe.h"
-#include "probe/process_facts.h"
+#include "probe/processes/process_facts.h"
 #include "support/child.h"
 #include "unit/probe/nvml_fixture.h"
 #include "unit/probe/standin.h"

@@ -1,4 +1,4 @@
-#include "probe/nvml_processes.h"
+#include "probe/nvidia/nvml_processes.h"
 
 #include <gtest/gtest.h>
 

@@ -16,8 +16,8 @@
 #include <gtest/gtest.h>
 
 #include "probe/csv_rows.h"
-#include "probe/nvidia_smi_failure.h"
-#include "probe/nvidia_smi_text.h"
+#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_smi_text.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {

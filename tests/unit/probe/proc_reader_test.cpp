@@ -1,4 +1,4 @@
-#include "probe/proc_reader.h"
+#include "probe/processes/proc_reader.h"
 
 #include <csignal>
 #include <cstring>

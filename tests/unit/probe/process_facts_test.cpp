@@ -1,4 +1,4 @@
-#include "probe/process_facts.h"
+#include "probe/processes/process_facts.h"
 
 #include <chrono>
 #include <filesystem>

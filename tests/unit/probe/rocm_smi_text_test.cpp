@@ -1,4 +1,4 @@
-#include "probe/rocm_smi_text.h"
+#include "probe/amd/rocm_smi_text.h"
 
 #include <gtest/gtest.h>
 

@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "probe/nvidia_smi_failure.h"
-#include "probe/nvidia_smi_text.h"
-#include "probe/nvidia_smi_xml.h"
+#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_smi_text.h"
+#include "probe/nvidia/nvidia_smi_xml.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {

@@ -1,5 +1,5 @@
 // What is in Redis in each state, field by field, and what is made of what the Go program writes.
-#include "store/redis_codec.h"
+#include "store/redis/redis_codec.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 #include "core/changes.h"
 #include "core/reap.h"
 #include "core/schedule.h"
-#include "store/redis_json.h"
+#include "store/redis/redis_json.h"
 #include "support/expect_error.h"
 
 namespace chg {

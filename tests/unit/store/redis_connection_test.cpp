@@ -1,4 +1,4 @@
-#include "store/redis_connection.h"
+#include "store/redis/redis_connection.h"
 
 #include <chrono>
 

@@ -1,6 +1,6 @@
 // What the Redis store promises beyond the contract: many processes, their deaths, outages, and the
 // Go program beside it.
-#include "store/redis_store.h"
+#include "store/redis/redis_store.h"
 
 #include <chrono>
 #include <mutex>
@@ -11,7 +11,7 @@
 
 #include "core/changes.h"
 #include "core/schedule.h"
-#include "store/redis_codec.h"
+#include "store/redis/redis_codec.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
 #include "support/redis_proxy.h"

@@ -1,4 +1,4 @@
-#include "store/redis_url.h"
+#include "store/redis/redis_url.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 // Stores of earlier versions, as those wrote them, are read and go on.
-#include "store/sqlite_migrations.h"
+#include "store/sqlite/sqlite_migrations.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
-#include "store/sqlite_store.h"
+#include "store/sqlite/sqlite_store.h"
 #include "support/temporary_folder.h"
 
 namespace chg {

@@ -1,6 +1,6 @@
 // What the embedded store promises beyond the contract: many processes, their deaths, and bad
 // files.
-#include "store/sqlite_store.h"
+#include "store/sqlite/sqlite_store.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/bells.h"
+#include "store/sqlite/bells.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"

@@ -1,0 +1,50 @@
+#include "probe/amd/amd_identity.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/pci_address.h"
+
+namespace chg {
+namespace {
+
+constexpr std::string_view kUuidPrefix = "GPU-";
+constexpr std::size_t kUuidDigits = 16;
+
+}  // namespace
+
+std::string amd_uuid(std::uint64_t unique_id, const std::string& pci_bus_id) {
+  if (unique_id != 0) return fmt::format("{}{:016x}", kUuidPrefix, unique_id);
+  return pci_bus_id.empty() ? std::string() : "PCI-" + pci_bus_id;
+}
+
+std::optional<std::uint64_t> unique_id_of(std::string_view uuid) {
+  if (!uuid.starts_with(kUuidPrefix)) return std::nullopt;
+  uuid.remove_prefix(kUuidPrefix.size());
+  std::uint64_t value = 0;
+  const char* const end = uuid.data() + uuid.size();
+  const auto [read_to, problem] = std::from_chars(uuid.data(), end, value, 16);
+  if (uuid.size() != kUuidDigits || problem != std::errc() || read_to != end) return std::nullopt;
+  return value;
+}
+
+void put_in_bus_order(std::vector<GpuReading>& gpus) {
+  const auto unknown = std::stable_partition(gpus.begin(), gpus.end(), [](const GpuReading& gpu) {
+    return parse_pci_address(gpu.pci_bus_id).has_value();
+  });
+  std::stable_sort(gpus.begin(), unknown, [](const GpuReading& a, const GpuReading& b) {
+    return parse_pci_address(a.pci_bus_id) < parse_pci_address(b.pci_bus_id);
+  });
+  std::map<std::string, int> holders;
+  for (const GpuReading& gpu : gpus) ++holders[gpu.uuid];
+  int index = 0;
+  for (GpuReading& gpu : gpus) {
+    gpu.index = index++;
+    if (holders[gpu.uuid] > 1) gpu.uuid = amd_uuid(0, gpu.pci_bus_id);
+  }
+}
+
+}  // namespace chg

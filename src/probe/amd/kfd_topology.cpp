@@ -1,0 +1,97 @@
+#include "probe/amd/kfd_topology.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "base/pci_address.h"
+#include "probe/csv_rows.h"
+#include "probe/sysfs.h"
+
+namespace chg {
+namespace {
+
+using Properties = std::map<std::string, std::uint64_t>;
+
+std::optional<std::uint32_t> property(const Properties& properties, const char* name) {
+  const auto found = properties.find(name);
+  if (found == properties.end() || found->second > std::numeric_limits<std::uint32_t>::max()) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(found->second);
+}
+
+std::string bus_id(const Properties& properties) {
+  const auto location = property(properties, "location_id");
+  if (!location || *location > 0xffff) return {};
+  const std::uint32_t domain = property(properties, "domain").value_or(0);
+  return to_text({domain, *location >> 8, (*location >> 3) & 0x1f, *location & 7});
+}
+
+// 90402 is gfx942 and 90010 is gfx90a: two decimal digits for each part but the first, of which
+// the name has the last two in hexadecimal.
+std::string architecture(const Properties& properties) {
+  const std::uint32_t version = property(properties, "gfx_target_version").value_or(0);
+  if (version == 0) return {};
+  return fmt::format("gfx{}{:x}{:x}", version / 10000, version / 100 % 100, version % 100);
+}
+
+std::optional<int> drm_minor(const Properties& properties) {
+  const std::uint32_t minor = property(properties, "drm_render_minor").value_or(0);
+  // Minors have 20 bits; those of render nodes begin at 128.
+  if (minor == 0 || minor >= 1U << 20) return std::nullopt;
+  return static_cast<int>(minor);
+}
+
+std::optional<KfdNode> read_node(const std::string& folder, const std::string& name) {
+  const auto node_id = parse_decimal(name);
+  const auto gpu_id = read_sysfs_number(folder + "/" + name + "/gpu_id");
+  if (!node_id || *node_id > std::numeric_limits<int>::max()) return std::nullopt;
+  if (!gpu_id || *gpu_id == 0 || *gpu_id > std::numeric_limits<std::uint32_t>::max()) {
+    return std::nullopt;
+  }
+  const SysfsText text = read_sysfs(folder + "/" + name + "/properties");
+  const Properties properties = parse_kfd_properties(text.text.value_or(""));
+  const auto unique_id = properties.find("unique_id");
+  KfdNode node;
+  node.node_id = static_cast<int>(*node_id);
+  node.gpu_id = static_cast<std::uint32_t>(*gpu_id);
+  node.pci_bus_id = bus_id(properties);
+  node.unique_id = unique_id == properties.end() ? 0 : unique_id->second;
+  node.drm_minor = drm_minor(properties);
+  node.architecture = architecture(properties);
+  return node;
+}
+
+}  // namespace
+
+std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text) {
+  Properties properties;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = trimmed(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::size_t blank = line.find(' ');
+    if (blank == std::string_view::npos) continue;
+    if (const auto value = parse_decimal(line.substr(blank + 1))) {
+      properties.insert_or_assign(std::string(line.substr(0, blank)), *value);
+    }
+  }
+  return properties;
+}
+
+std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root) {
+  const std::string folder = root + "/sys/class/kfd/kfd/topology/nodes";
+  const auto names = names_in(folder);
+  if (!names) return std::nullopt;
+  std::vector<KfdNode> nodes;
+  for (const std::string& name : *names) {
+    if (auto node = read_node(folder, name)) nodes.push_back(std::move(*node));
+  }
+  std::sort(nodes.begin(), nodes.end(),
+            [](const KfdNode& a, const KfdNode& b) { return a.node_id < b.node_id; });
+  return nodes;
+}
+
+}  // namespace chg

@@ -1,0 +1,63 @@
+#include "probe/nvidia/nvidia_probe.h"
+
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "base/find_program.h"
+#include "probe/isolated_probe.h"
+#include "probe/look_result.h"
+#include "probe/nvidia/nvidia_smi_probe.h"
+#include "probe/nvidia/nvml_probe.h"
+
+namespace chg {
+namespace {
+
+using Reason = LookFailure::Reason;
+
+// Why the library was of no use, in a few words; "" where nvidia-smi could do no better.
+std::string reason_to_go_on(Reason reason) {
+  switch (reason) {
+    case Reason::LibraryMissing:
+      return "library not found";
+    case Reason::LibraryUnusable:
+      return "library can't be used";
+    case Reason::LibraryMismatch:
+      return "driver/library version mismatch";
+    case Reason::Crashed:
+      return "crashed";
+    case Reason::DriverNotLoaded:
+    case Reason::Late:
+    case Reason::Other:
+      return "";
+  }
+  return "";
+}
+
+}  // namespace
+
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, std::optional<ProcReader> proc)
+    : NvidiaProbe(clock, deadline, Sources(), std::move(proc)) {}
+
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
+                         std::optional<ProcReader> proc)
+    : clock_(clock), deadline_(deadline), sources_(std::move(sources)), proc_(std::move(proc)) {}
+
+Observation NvidiaProbe::look() {
+  const auto started = std::chrono::steady_clock::now();
+  IsolatedProbe nvml(
+      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_, proc_);
+  LookResult result = nvml.try_look();
+  facts_ = nvml.facts();
+  if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
+  const auto& failure = std::get<LookFailure>(result);
+  const std::string reason = reason_to_go_on(failure.reason);
+  if (reason.empty() || !find_program(sources_.program)) throw failure.error;
+  NvidiaSmiProbe nvidia_smi(clock_, deadline_, sources_.program);
+  Observation observation = nvidia_smi.look_since(started);
+  observation.source += fmt::format(" (NVML: {})", reason);
+  return observation;
+}
+
+}  // namespace chg

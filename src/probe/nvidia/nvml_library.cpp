@@ -1,0 +1,319 @@
+#include "probe/nvidia/nvml_library.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "probe/nvidia/nvidia_hints.h"
+
+namespace chg {
+namespace {
+
+using namespace nvml_code;
+
+// The longest texts are names and UUIDs, of 96 bytes (NVML_DEVICE_UUID_V2_BUFFER_SIZE).
+constexpr unsigned kTextBytes = 96;
+using Text = std::array<char, kTextBytes + 1>;
+
+// nvmlMemory_t, and nvmlMemory_v2_t, which must be given its size and version.
+struct MemoryV1 {
+  unsigned long long total;
+  unsigned long long free;
+  unsigned long long used;
+};
+struct MemoryV2 {
+  unsigned version;
+  unsigned long long total;
+  unsigned long long reserved;
+  unsigned long long free;
+  unsigned long long used;
+};
+constexpr unsigned kMemoryV2Version = sizeof(MemoryV2) | 2U << 24;
+static_assert(sizeof(MemoryV1) == 24 && sizeof(MemoryV2) == 40);
+
+// nvmlUtilization_t.
+struct Utilization {
+  unsigned gpu;
+  unsigned memory;
+};
+
+// nvmlPciInfo_t of every version begins like this; `rest` is more than any of them has.
+struct PciInfo {
+  char legacy_bus_id[16];
+  unsigned domain;
+  unsigned bus;
+  unsigned device;
+  char rest[100];
+};
+
+// nvmlProcessInfo_t of every version begins like this. Its versions differ in their size:
+struct ProcessRecord {
+  unsigned pid;
+  unsigned long long memory_bytes;
+};
+static_assert(sizeof(ProcessRecord) == 16);
+constexpr std::size_t kRecordBytes = 16;           // _v1, of the functions without suffix
+constexpr std::size_t kRecordBytesWithParts = 24;  // _v2: two numbers of parts (MIG) more
+constexpr std::size_t kRecordBytesLong = 32;       // and protected memory, see record_bytes
+constexpr std::size_t kProcessesMax = 1U << 20;
+constexpr int kListAttemptsMax = 8;
+
+constexpr unsigned kTemperatureOfGpu = 0;  // NVML_TEMPERATURE_GPU
+constexpr unsigned kMigEnabled = 1;        // NVML_DEVICE_MIG_ENABLE
+
+using NoArguments = int();
+using GetText = int(NvmlDevice, char*, unsigned);
+using GetNumber = int(NvmlDevice, unsigned*);
+using GetProcesses = int(NvmlDevice, unsigned*, void*);
+
+std::string text_in(const Text& text) { return {text.data(), ::strnlen(text.data(), kTextBytes)}; }
+
+// Without one of each of these a GPU can't be told from a free one.
+constexpr std::initializer_list<const char*> kNeeded[] = {
+    {"nvmlInit_v2", "nvmlInit"},
+    {"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"},
+    {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"},
+    {"nvmlDeviceGetUUID"},
+    {"nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetMemoryInfo"},
+    {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
+     "nvmlDeviceGetComputeRunningProcesses"}};
+
+const char* name_of(NvmlList list) {
+  switch (list) {
+    case NvmlList::Compute:
+      return "nvmlDeviceGetComputeRunningProcesses";
+    case NvmlList::Graphics:
+      return "nvmlDeviceGetGraphicsRunningProcesses";
+    case NvmlList::Mps:
+      return "nvmlDeviceGetMPSComputeRunningProcesses";
+  }
+  return "";
+}
+
+LookFailure not_loaded(const std::string& name, const std::string& problem) {
+  const bool is_missing = problem.starts_with(name + ":") &&
+                          problem.find("No such file or directory") != std::string::npos;
+  if (is_missing) {
+    return {LookFailure::Reason::LibraryMissing,
+            Error(ErrorKind::Failed,
+                  fmt::format("the NVIDIA driver's library '{}' was not found", printable(name)),
+                  nvidia_hints::kInstallLibrary)};
+  }
+  return {LookFailure::Reason::LibraryUnusable,
+          Error(ErrorKind::Failed,
+                fmt::format("cannot load the NVIDIA driver's library: '{}'", printable(problem)),
+                nvidia_hints::kInstallLibrary)};
+}
+
+}  // namespace
+
+void NvmlLibrary::Closer::operator()(void* handle) const { ::dlclose(handle); }
+
+std::variant<NvmlLibrary, LookFailure> NvmlLibrary::open(const std::string& name) {
+  // Lazily: a function that is never called must not keep the library from being loaded.
+  void* const handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* const problem = ::dlerror();
+    return not_loaded(name, problem != nullptr ? problem : "");
+  }
+  NvmlLibrary library(handle);
+  for (const auto& functions : kNeeded) {
+    const bool is_there = std::any_of(functions.begin(), functions.end(),
+                                      [&](const char* function) { return library.has(function); });
+    if (is_there) continue;
+    return LookFailure{LookFailure::Reason::LibraryUnusable,
+                       Error(ErrorKind::Failed,
+                             fmt::format("the NVIDIA driver's library '{}' lacks '{}'",
+                                         printable(name), *functions.begin()),
+                             nvidia_hints::kUpdateDriver)};
+  }
+  return library;
+}
+
+bool NvmlLibrary::has(const std::string& function) const {
+  return ::dlsym(handle_.get(), function.c_str()) != nullptr;
+}
+
+template <typename Function, typename... Arguments>
+int NvmlLibrary::call(const std::string& function, Arguments... arguments) const {
+  void* const symbol = ::dlsym(handle_.get(), function.c_str());
+  if (symbol == nullptr) return kFunctionNotFound;
+  return reinterpret_cast<Function*>(symbol)(arguments...);
+}
+
+template <typename Function, typename... Arguments>
+int NvmlLibrary::call_first(std::initializer_list<const char*> functions,
+                            Arguments... arguments) const {
+  int code = kFunctionNotFound;
+  for (const char* function : functions) {
+    code = call<Function>(function, arguments...);
+    if (code != kFunctionNotFound) break;
+  }
+  return code;
+}
+
+std::optional<LookFailure> NvmlLibrary::initialize() {
+  const int code = call_first<NoArguments>({"nvmlInit_v2", "nvmlInit"});
+  if (code == kSuccess) return std::nullopt;
+  return nvml_failure(code);
+}
+
+void NvmlLibrary::shutdown() { call<NoArguments>("nvmlShutdown"); }
+
+NvmlAnswer<std::string> NvmlLibrary::driver_version() const {
+  Text text{};
+  const int code =
+      call<int(char*, unsigned)>("nvmlSystemGetDriverVersion", text.data(), kTextBytes);
+  return {code, text_in(text)};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::device_count() const {
+  NvmlAnswer<unsigned> answer;
+  answer.code =
+      call_first<int(unsigned*)>({"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"}, &answer.value);
+  return answer;
+}
+
+NvmlAnswer<NvmlDevice> NvmlLibrary::device(unsigned index) const {
+  NvmlAnswer<NvmlDevice> answer;
+  answer.code = call_first<int(unsigned, NvmlDevice*)>(
+      {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}, index, &answer.value);
+  return answer;
+}
+
+NvmlAnswer<std::string> NvmlLibrary::text(const char* function, NvmlDevice device) const {
+  Text text{};
+  const int code = call<GetText>(function, device, text.data(), kTextBytes);
+  return {code, text_in(text)};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::number(const char* function, NvmlDevice device) const {
+  NvmlAnswer<unsigned> answer;
+  answer.code = call<GetNumber>(function, device, &answer.value);
+  return answer;
+}
+
+NvmlAnswer<std::string> NvmlLibrary::uuid(NvmlDevice device) const {
+  return text("nvmlDeviceGetUUID", device);
+}
+
+NvmlAnswer<std::string> NvmlLibrary::model(NvmlDevice device) const {
+  return text("nvmlDeviceGetName", device);
+}
+
+NvmlAnswer<std::string> NvmlLibrary::pci_bus_id(NvmlDevice device) const {
+  PciInfo info{};
+  const int code = call_first<int(NvmlDevice, PciInfo*)>(
+      {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"}, device,
+      &info);
+  // A GPU is always function 0 of its device.
+  return {code, fmt::format("{:04x}:{:02x}:{:02x}.0", info.domain, info.bus, info.device)};
+}
+
+NvmlAnswer<NvmlMemory> NvmlLibrary::memory(NvmlDevice device) const {
+  MemoryV2 memory{};
+  memory.version = kMemoryV2Version;
+  int code = call<int(NvmlDevice, MemoryV2*)>("nvmlDeviceGetMemoryInfo_v2", device, &memory);
+  if (code == kSuccess) return {code, {memory.total, memory.used}};
+  if (code != kFunctionNotFound && code != kNotSupported && code != kArgumentVersionMismatch) {
+    return {code, {}};
+  }
+  MemoryV1 older{};
+  code = call<int(NvmlDevice, MemoryV1*)>("nvmlDeviceGetMemoryInfo", device, &older);
+  return {code, {older.total, older.used}};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::utilization_percent(NvmlDevice device) const {
+  Utilization utilization{};
+  const int code =
+      call<int(NvmlDevice, Utilization*)>("nvmlDeviceGetUtilizationRates", device, &utilization);
+  return {code, utilization.gpu};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::temperature_c(NvmlDevice device) const {
+  NvmlAnswer<unsigned> answer;
+  answer.code = call<int(NvmlDevice, unsigned, unsigned*)>("nvmlDeviceGetTemperature", device,
+                                                           kTemperatureOfGpu, &answer.value);
+  return answer;
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::power_milliwatts(NvmlDevice device) const {
+  return number("nvmlDeviceGetPowerUsage", device);
+}
+
+NvmlAnswer<bool> NvmlLibrary::is_divided(NvmlDevice device) const {
+  unsigned current = 0;
+  unsigned pending = 0;
+  const int code = call<int(NvmlDevice, unsigned*, unsigned*)>("nvmlDeviceGetMigMode", device,
+                                                               &current, &pending);
+  return {code, current == kMigEnabled};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::part_count_max(NvmlDevice device) const {
+  return number("nvmlDeviceGetMaxMigDeviceCount", device);
+}
+
+NvmlAnswer<NvmlDevice> NvmlLibrary::part(NvmlDevice device, unsigned place) const {
+  NvmlAnswer<NvmlDevice> answer;
+  answer.code = call<int(NvmlDevice, unsigned, NvmlDevice*)>("nvmlDeviceGetMigDeviceHandleByIndex",
+                                                             device, place, &answer.value);
+  return answer;
+}
+
+NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::processes(NvmlDevice device,
+                                                            NvmlList list_asked) const {
+  const std::string name = name_of(list_asked);
+  // The first drivers of R535 have longer records in _v3; those before and after them don't. They
+  // are known by their functions, as nvitop (its api/libnvml.py) does it.
+  const bool is_long =
+      has("nvmlDeviceGetConfComputeMemSizeInfo") && !has("nvmlDeviceGetRunningProcessDetailList");
+  const std::pair<const char*, std::size_t> versions[] = {
+      {"_v3", is_long ? kRecordBytesLong : kRecordBytesWithParts},
+      {"_v2", kRecordBytesWithParts},
+      {"", kRecordBytes}};
+  NvmlAnswer<std::vector<NvmlProcess>> answer;
+  for (const auto& [suffix, record_bytes] : versions) {
+    answer = list(name + suffix, device, record_bytes);
+    if (answer.code != kFunctionNotFound) break;
+  }
+  return answer;
+}
+
+NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::list(const std::string& function,
+                                                       NvmlDevice device,
+                                                       std::size_t record_bytes) const {
+  // Room for the longest records, whatever `record_bytes` is taken to be.
+  std::vector<unsigned long long> room;
+  std::size_t capacity = 0;
+  unsigned count = 0;
+  int code = kInsufficientSize;
+  for (int attempt = 0; code == kInsufficientSize && attempt < kListAttemptsMax; ++attempt) {
+    // Others start meanwhile.
+    if (attempt > 0) capacity = 2 * std::max<std::size_t>(capacity, count) + 5;
+    if (capacity > kProcessesMax) return {kUnknown, {}};
+    room.assign(capacity * kRecordBytesLong / sizeof room[0], 0);
+    count = static_cast<unsigned>(capacity);
+    code = call<GetProcesses>(function, device, &count,
+                              room.empty() ? nullptr : static_cast<void*>(room.data()));
+  }
+  if (code != kSuccess) return {code, {}};
+  if (count > capacity) return {kUnknown, {}};
+  NvmlAnswer<std::vector<NvmlProcess>> answer{kSuccess, {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    ProcessRecord record{};
+    std::memcpy(&record, reinterpret_cast<const char*>(room.data()) + i * record_bytes,
+                sizeof record);
+    NvmlProcess process;
+    process.pid = record.pid;
+    if (record.memory_bytes != ~0ULL) process.memory_bytes = record.memory_bytes;
+    answer.value.push_back(process);
+  }
+  return answer;
+}
+
+}  // namespace chg

@@ -1,0 +1,205 @@
+#include "probe/nvidia/nvml_probe.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "probe/nvidia/nvidia_hints.h"
+#include "probe/nvidia/nvml_library.h"
+#include "probe/nvidia/nvml_processes.h"
+
+namespace chg {
+namespace {
+
+using namespace nvml_code;
+
+constexpr unsigned kGpusMax = 1024;
+constexpr unsigned kPartsMax = 64;  // a GPU of today has 7 at most
+
+// One session, closed at the end of its life.
+class Session {
+ public:
+  explicit Session(NvmlLibrary& library) : library_(library), failure_(library.initialize()) {}
+  ~Session() {
+    if (!failure_) library_.shutdown();
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::optional<LookFailure>& failure() const { return failure_; }
+
+ private:
+  NvmlLibrary& library_;
+  std::optional<LookFailure> failure_;
+};
+
+// NVML or this GPU doesn't have it: that says nothing of the GPU's health.
+bool is_not_offered(int code) { return code == kNotSupported || code == kFunctionNotFound; }
+
+std::optional<int> small_number(const std::optional<unsigned>& value, unsigned max) {
+  if (!value || *value > max) return std::nullopt;
+  return static_cast<int>(*value);
+}
+
+// What NVML says of a GPU without a value that is needed to tell it from a free one is an error;
+// of other values it may say what it likes.
+enum class Need { No, Yes };
+
+class GpuReader {
+ public:
+  GpuReader(const NvmlLibrary& library, unsigned index) : library_(library) {
+    reading_.index = static_cast<int>(index);
+  }
+
+  GpuReading read();
+
+ private:
+  // The value, if there is one. A GPU that is lost or must be reset may say so in any answer.
+  template <typename Value>
+  std::optional<Value> take(const NvmlAnswer<Value>& answer, Need need = Need::No) {
+    if (answer.is_given()) return answer.value;
+    const bool is_broken = answer.code == kGpuIsLost || answer.code == kResetRequired;
+    if (is_broken || (need == Need::Yes && !is_not_offered(answer.code))) {
+      add_error(nvml_gpu_error(answer.code));
+    }
+    return std::nullopt;
+  }
+  void add_error(const std::string& error) {
+    if (reading_.error.empty()) reading_.error = error;
+  }
+
+  // Fills in `used` and `total`; whether something may hold memory.
+  bool read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
+                   std::optional<std::uint64_t>& total);
+  void read_measures(NvmlDevice device);
+  std::vector<NvmlDevice> parts_of(NvmlDevice device);
+  std::optional<std::vector<GpuProcess>> processes_of(NvmlDevice device);
+  void read_processes(NvmlDevice device, const std::vector<NvmlDevice>& parts);
+
+  const NvmlLibrary& library_;
+  GpuReading reading_;
+};
+
+GpuReading GpuReader::read() {
+  const auto device =
+      take(library_.device(static_cast<unsigned>(reading_.index)), Need::Yes).value_or(nullptr);
+  if (device == nullptr) {
+    add_error("NVML cannot reach it");
+    return reading_;
+  }
+  reading_.uuid = take(library_.uuid(device), Need::Yes).value_or("");
+  if (reading_.uuid.empty()) add_error("NVML does not tell its UUID");
+  reading_.model = take(library_.model(device)).value_or("");
+  reading_.pci_bus_id = take(library_.pci_bus_id(device)).value_or("");
+  bool may_be_held = read_memory(device, reading_.memory_used_mib, reading_.memory_total_mib);
+  read_measures(device);
+  const std::vector<NvmlDevice> parts = parts_of(device);
+  for (NvmlDevice part : parts) {
+    GpuPart& told = reading_.parts.emplace_back();
+    told.uuid = take(library_.uuid(part)).value_or("");
+    told.model = take(library_.model(part)).value_or("");
+    if (read_memory(part, told.memory_used_mib, told.memory_total_mib)) may_be_held = true;
+  }
+  if (may_be_held) read_processes(device, parts);
+  return reading_;
+}
+
+bool GpuReader::read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
+                            std::optional<std::uint64_t>& total) {
+  const std::optional<NvmlMemory> memory = take(library_.memory(device), Need::Yes);
+  if (!memory) return true;
+  used = mib_of(memory->used_bytes);
+  total = mib_of(memory->total_bytes);
+  return memory->used_bytes > 0;
+}
+
+void GpuReader::read_measures(NvmlDevice device) {
+  constexpr unsigned kPercentMax = 100;
+  constexpr unsigned kMilliwattsInWatt = 1000;
+  constexpr unsigned kMax = std::numeric_limits<int>::max();
+  reading_.utilization_percent =
+      small_number(take(library_.utilization_percent(device)), kPercentMax);
+  reading_.temperature_c = small_number(take(library_.temperature_c(device)), kMax);
+  if (const auto milliwatts = small_number(take(library_.power_milliwatts(device)), kMax)) {
+    reading_.power_w = static_cast<int>(
+        (static_cast<unsigned>(*milliwatts) + kMilliwattsInWatt / 2) / kMilliwattsInWatt);
+  }
+}
+
+std::vector<NvmlDevice> GpuReader::parts_of(NvmlDevice device) {
+  std::vector<NvmlDevice> parts;
+  if (!take(library_.is_divided(device), Need::Yes).value_or(false)) return parts;
+  const unsigned places = take(library_.part_count_max(device), Need::Yes).value_or(0);
+  for (unsigned place = 0; place < std::min(places, kPartsMax); ++place) {
+    const NvmlAnswer<NvmlDevice> part = library_.part(device, place);
+    if (part.code == kNotFound || part.code == kInvalidArgument) continue;
+    if (const auto found = take(part, Need::Yes)) parts.push_back(*found);
+  }
+  return parts;
+}
+
+// Missing when they can't be told.
+std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
+  std::vector<NvmlListed> lists;
+  for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {
+    const auto answer = library_.processes(device, list);
+    if (list != NvmlList::Compute && is_not_offered(answer.code)) continue;
+    std::optional<std::vector<NvmlProcess>> processes = take(answer);
+    if (!processes) return std::nullopt;
+    lists.push_back({list, std::move(*processes)});
+  }
+  if (has_unknown_process(lists)) return std::nullopt;
+  return merge_lists(lists);
+}
+
+void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>& parts) {
+  const auto of_device = processes_of(device);
+  std::vector<std::vector<GpuProcess>> of_parts;
+  bool is_told = of_device || !parts.empty();
+  for (NvmlDevice part : parts) {
+    const auto of_part = processes_of(part);
+    if (!of_part) is_told = false;
+    of_parts.push_back(of_part.value_or(std::vector<GpuProcess>()));
+  }
+  if (!is_told) add_error("NVML does not tell its processes");
+  reading_.processes = merge_parts(of_parts, of_device.value_or(std::vector<GpuProcess>()));
+}
+
+LookFailure not_a_number_of_gpus(unsigned count) {
+  const std::string found = count == 0 ? "no GPU" : fmt::format("'{}' GPUs", count);
+  return {LookFailure::Reason::Other,
+          Error(ErrorKind::Failed, "NVML finds " + found, nvidia_hints::kFindGpus)};
+}
+
+}  // namespace
+
+NvmlProbe::NvmlProbe(const Clock& clock, std::string library)
+    : clock_(clock), library_(std::move(library)) {}
+
+LookResult NvmlProbe::try_look() const {
+  Observation observation;
+  observation.taken = clock_.now();
+  auto opened = NvmlLibrary::open(library_);
+  if (const auto* failure = std::get_if<LookFailure>(&opened)) return *failure;
+  auto& library = std::get<NvmlLibrary>(opened);
+  const Session session(library);
+  if (const auto& failure = session.failure()) return *failure;
+  const NvmlAnswer<std::string> version = library.driver_version();
+  observation.source = version.is_given() ? "NVML " + version.value : "NVML";
+  const NvmlAnswer<unsigned> count = library.device_count();
+  if (!count.is_given()) return nvml_failure(count.code);
+  if (count.value == 0 || count.value > kGpusMax) return not_a_number_of_gpus(count.value);
+  for (unsigned index = 0; index < count.value; ++index) {
+    observation.gpus.push_back(GpuReader(library, index).read());
+  }
+  return observation;
+}
+
+}  // namespace chg

@@ -1,0 +1,28 @@
+// Who has a GPU's device open, for GPUs whose memory is used by nobody that a GPU tool lists.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/observation.h"
+#include "core/settings.h"
+#include "probe/processes/proc_reader.h"
+
+namespace chg {
+
+/// The device files of the GPU at this PCI bus id: /dev/nvidiaN as the NVIDIA driver numbers it
+/// (which is not the index of nvidia-smi), and those of DRM. `root` is put before each path that is
+/// read; "" for the system's.
+std::vector<std::string> device_files(const std::string& pci_bus_id, const std::string& root = "");
+
+/// The processes that have any of these files open, in the order of their pids. Those of other
+/// accounts are only seen by root. `proc`: where /proc is mounted.
+std::vector<int> holders_of(const std::vector<std::string>& files,
+                            const std::string& proc = "/proc");
+
+/// Names the suspects of each GPU with memory in use, beyond `settings.memory_threshold_mib`, that
+/// belongs to no listed process. What /proc does not tell of them within `deadline` is missing.
+void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
+                   Duration deadline);
+
+}  // namespace chg

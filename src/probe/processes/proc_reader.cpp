@@ -1,0 +1,183 @@
+#include "probe/processes/proc_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/file_text.h"
+#include "base/process_stat.h"
+#include "base/unique_fd.h"
+#include "probe/processes/cgroup_path.h"
+#include "probe/processes/container_name.h"
+#include "probe/sysfs.h"
+
+namespace chg {
+namespace {
+
+constexpr std::size_t kCommandLineBytesMax = 4096;
+constexpr std::size_t kStatusBytesMax = 64U << 10;
+// Linux allows no larger environment: three quarters of an 8 MiB stack.
+constexpr std::size_t kEnvironmentBytesMax = 6U << 20;
+
+// Deeper trees are not a shell's.
+constexpr std::size_t kAncestorsMax = 64;
+
+constexpr std::string_view kReservationVariable = "CANHAZGPU_RESERVATION=";
+
+// The folder of one process. It stays that process's when the pid is reused: then it reads as
+// empty.
+UniqueFd open_process(const std::string& root, int pid) {
+  const std::string path = root + "/" + std::to_string(pid);
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+// The first `bytes_max` bytes of a file, or missing when it can't be read.
+std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
+                                   std::size_t bytes_max) {
+  const UniqueFd file(::openat(folder.get(), name, O_RDONLY | O_CLOEXEC));
+  return file ? read_to_end(file.get(), bytes_max) : std::nullopt;
+}
+
+// Cuts the next word, or the next text that a NUL ends, from the front of `rest`.
+std::string_view cut(std::string_view& rest, char end) {
+  const std::size_t length = std::min(rest.find(end), rest.size());
+  const std::string_view piece = rest.substr(0, length);
+  rest.remove_prefix(std::min(length + 1, rest.size()));
+  return piece;
+}
+
+std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
+  const auto text = folder ? read_in(folder, "stat", kStatusBytesMax) : std::nullopt;
+  return text ? parse_process_stat(*text) : std::nullopt;
+}
+
+// The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
+std::optional<std::uint32_t> parse_uid(std::string_view status) {
+  while (!status.empty()) {
+    std::string_view line = cut(status, '\n');
+    if (cut(line, '\t') != "Uid:") continue;
+    const auto uid = parse_decimal(cut(line, '\t'));
+    const bool fits = uid && *uid <= std::numeric_limits<std::uint32_t>::max();
+    return fits ? std::optional(static_cast<std::uint32_t>(*uid)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// Missing when the variable is not there and the memory doesn't look like an environment.
+std::optional<std::string> parse_reservation(std::string_view environment) {
+  bool is_overwritten = false;
+  while (!environment.empty()) {
+    const std::string_view variable = cut(environment, '\0');
+    if (variable.starts_with(kReservationVariable)) {
+      return std::string(variable.substr(kReservationVariable.size()));
+    }
+    if (variable.find('=') == std::string_view::npos) is_overwritten = true;
+  }
+  return is_overwritten ? std::nullopt : std::optional<std::string>("");
+}
+
+// argv[0] is a path, or a title that the program gave itself ("nginx: worker /etc/x"): there a
+// slash behind the first space is part of a remark.
+std::string_view program_name(std::string_view argument) {
+  const std::size_t end = argument.starts_with('/') ? std::string_view::npos : argument.find(' ');
+  return argument.substr(argument.rfind('/', end) + 1);
+}
+
+Duration since_boot(std::uint64_t ticks) {
+  static const auto ticks_a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  // Nothing runs for longer than a century; more would not fit.
+  ticks = std::min(ticks, ticks_a_second * 3'155'760'000U);
+  return std::chrono::seconds(ticks / ticks_a_second) +
+         std::chrono::nanoseconds(std::nano::den / ticks_a_second * (ticks % ticks_a_second));
+}
+
+std::string without_trailing_nul(std::string text) {
+  text.erase(text.find_last_not_of('\0') + 1);
+  return text;
+}
+
+}  // namespace
+
+ProcReader::ProcReader(std::string root, std::string host_root)
+    : root_(std::move(root)), host_root_(std::move(host_root)) {}
+
+void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_memory) {
+  const UniqueFd folder = open_process(root_, process.pid);
+  if (!folder) return;
+  if (const auto stat = stat_of(folder)) {
+    process.start_ticks = stat->start_ticks;
+    process.started = since_boot(stat->start_ticks);
+    process.program = stat->name;
+    process.ancestors = ancestors_of(stat->parent);
+  }
+  if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
+    process.uid = parse_uid(*status);
+    if (process.uid) process.user = account_name(*process.uid);
+  }
+  if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {
+    CgroupFacts facts = parse_cgroup(*groups);
+    if (facts.container) {
+      facts.container->name = container_name(*facts.container, host_root_);
+    }
+    process.container = std::move(facts.container);
+    process.unit = std::move(facts.unit);
+    process.session = std::move(facts.session);
+  }
+  if (before_memory) before_memory();
+  // Before the command line: a process that is ending has neither, and its empty environment says
+  // nothing of the one that it had.
+  const auto environment = read_in(folder, "environ", kEnvironmentBytesMax);
+  const std::string command =
+      without_trailing_nul(read_in(folder, "cmdline", kCommandLineBytesMax).value_or(""));
+  if (environment && !(environment->empty() && command.empty())) {
+    process.reservation_id = parse_reservation(*environment);
+  }
+  if (command.empty()) return;
+  const std::string_view name =
+      program_name(std::string_view(command).substr(0, command.find('\0')));
+  if (!name.empty()) process.program = name;
+  process.command_line = command;
+  std::replace(process.command_line.begin(), process.command_line.end(), '\0', ' ');
+}
+
+std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {
+  const auto stat = stat_of(open_process(root_, pid));
+  return stat ? std::optional(stat->start_ticks) : std::nullopt;
+}
+
+std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
+  std::vector<Ancestor> ancestors;
+  while (parent > 0 && ancestors.size() < kAncestorsMax) {
+    const auto stat = stat_of(open_process(root_, parent));
+    if (!stat) return {};
+    ancestors.push_back({parent, stat->start_ticks});
+    parent = stat->parent;
+  }
+  return ancestors;
+}
+
+bool ProcReader::is_running(int pid) const {
+  const auto stat = stat_of(open_process(root_, pid));
+  return stat && std::string_view("?ZXx").find(stat->state) == std::string_view::npos;
+}
+
+const std::string& ProcReader::account_name(std::uint32_t uid) {
+  const auto known = account_names_.find(uid);
+  if (known != account_names_.end()) return known->second;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(1024);
+  while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
+  const std::string name = found != nullptr ? entry.pw_name : std::to_string(uid);
+  return account_names_.emplace(uid, name).first->second;
+}
+
+}  // namespace chg

@@ -1,0 +1,53 @@
+// Listens to what a Redis publishes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "store/redis/redis_connection.h"
+#include "store/store.h"
+
+namespace chg {
+
+/// The Go program never publishes. While it has a part in the pool, this strikes a moment after
+/// each reading of the pool, so that its changes are seen too.
+class GoWatch {
+ public:
+  GoWatch();
+  int fd() const { return timer_.get(); }
+  /// Strikes in two seconds, or a little more.
+  void arm() const;
+  void disarm() const;
+
+ private:
+  UniqueFd timer_;
+};
+
+class RedisSubscription final : public Subscription {
+ public:
+  /// Throws Error as RedisConnection does. `go`: may be missing.
+  RedisSubscription(const RedisAddress& address, std::string channel,
+                    std::shared_ptr<const GoWatch> go);
+
+  int fd() const override { return poll_.get(); }
+
+  /// Forgets all that was published before this is called, in one round trip; a lost connection is
+  /// made anew. Throws Error, passing, when it can't be; the descriptor polls as ready from then
+  /// on.
+  void renew() override;
+
+ private:
+  void listen();
+  void drain();
+  void watch(int fd);
+
+  RedisAddress address_;
+  std::string channel_;
+  std::shared_ptr<const GoWatch> go_;
+  std::unique_ptr<RedisConnection> connection_;
+  UniqueFd poll_;   ///< an epoll of the connection and the watch
+  UniqueFd alarm_;  ///< polls as ready while there is no connection
+};
+
+}  // namespace chg
