@@ -1,10 +1,11 @@
-// Values as bytes, for another process that is a fork of this one: the same program, so that no
-// format has to be agreed on. `each_field` of a type names its fields, for packing and unpacking.
+// Listed types (base/fields.h) as bytes, for a process of the same version of this program: no
+// format has to be agreed on.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fields.h"
 
 namespace chg {
 
@@ -39,12 +41,20 @@ class Packer {
     put(values.size());
     for (const Value& value : values) put(value);
   }
+  template <typename Key, typename Value>
+  void put(const std::map<Key, Value>& values) {
+    put(values.size());
+    for (const auto& [key, value] : values) {
+      put(key);
+      put(value);
+    }
+  }
   template <typename Value>
   void put(const Value& value) {
     if constexpr (std::is_arithmetic_v<Value> || std::is_enum_v<Value>) {
       bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
     } else {
-      each_field(*this, value);
+      for_each_field(value, [&](std::string_view, const auto& member, bool) { put(member); });
     }
   }
   template <typename Clock>
@@ -105,16 +115,31 @@ class Unpacker {
     values.clear();
     for (std::size_t i = 0; i < count; ++i) take(values.emplace_back());
   }
+  template <typename Key, typename Value>
+  void take(std::map<Key, Value>& values) {
+    const std::size_t count = take_count();
+    values.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      Key key{};
+      take(key);
+      take(values[key]);
+    }
+  }
   template <typename Value>
   void take(Value& value) {
-    static_assert(!std::is_same_v<Value, bool>, "a byte that is neither is no bool");
-    if constexpr (std::is_arithmetic_v<Value> || std::is_enum_v<Value>) {
+    if constexpr (std::is_same_v<Value, bool>) {
+      std::uint8_t byte = 0;
+      take(byte);
+      if (byte > 1) refuse();
+      value = byte == 1;
+    } else if constexpr (std::is_arithmetic_v<Value> || std::is_enum_v<Value>) {
       std::memcpy(&value, cut(sizeof value).data(), sizeof value);
       if constexpr (std::is_enum_v<Value>) {
-        if (!is_known(value)) refuse();
+        const auto number = static_cast<std::underlying_type_t<Value>>(value);
+        if (number < 0 || static_cast<std::size_t>(number) >= words_of(&value).size()) refuse();
       }
     } else {
-      each_field(*this, value);
+      for_each_field(value, [&](std::string_view, auto& member, bool) { take(member); });
     }
   }
   template <typename Clock>
