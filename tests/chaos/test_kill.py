@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from chaos import IS_LONG
-from conftest import IS_SANITIZED, all_pids, comm, orphans, show, wait_for
+from conftest import IS_SANITIZED, orphans, show, wait_for
 from steps import Traced, points, require_tracing
 
 pytestmark = pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer can't be watched by another")

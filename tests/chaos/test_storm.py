@@ -71,9 +71,9 @@ class Client(threading.Thread):
 
     def is_excused(self, status, err):
         """A supervisor that was killed before it was ready, what was extended or cancelled had ended
-        by then, or the store was locked for longer than a client that may not wait waits."""
+        by then, or the store was locked, or did not answer, for longer than a client waits."""
         said = (b"cannot start the supervisor", b"nothing to extend", b"no request", b"no reservation",
-                b"is locked for", b"was lost again and again")
+                b"is locked for", b"was lost again and again", b"did not answer within")
         return status == 1 and any(words in err for words in said)
 
     def run_job(self):

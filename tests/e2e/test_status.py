@@ -1,7 +1,6 @@
 """What people and scripts read: every line of `status`, its table, summary and JSON, and `report`."""
 
 import json
-import os
 import re
 import subprocess
 import time

@@ -190,7 +190,7 @@ def test_run_that_cannot_be_seen_is_refused(pool):
 
 @needs_redis
 def test_killed_copy_is_no_pool_and_goes_on(pool, redis, copy_to):
-    records = 20_000
+    records = 10_000
     fill_history(pool, records)
     # Each commit would wait for a disk that others may keep busy.
     redis.redis("CONFIG", "SET", "appendfsync", "no")
