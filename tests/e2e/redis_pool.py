@@ -88,7 +88,7 @@ class RedisServer:
 
 
 class Sentinel:
-    """Watches two servers and makes the other one the master when one is away for a second."""
+    """Watches two servers and makes the other one the master when one is away for 3 s."""
 
     name = "gpus"
 
@@ -99,7 +99,7 @@ class Sentinel:
         self.file.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {directory}\n"
             f"sentinel monitor {self.name} 127.0.0.1 {servers[0].port} 1\n"
-            f"sentinel down-after-milliseconds {self.name} 1000\n"
+            f"sentinel down-after-milliseconds {self.name} 3000\n"
             f"sentinel failover-timeout {self.name} 3000\n")
         self.process = subprocess.Popen(["redis-server", self.file, "--sentinel"],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

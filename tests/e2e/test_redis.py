@@ -6,10 +6,9 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
 
 import pytest
-from conftest import IS_SANITIZED, PATIENCE, assert_error, show, wait_for
+from conftest import IS_SANITIZED, PATIENCE, assert_error, wait_for
 from go_program import LOCK, Redis
 from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
 from redis_proxy import HoldingProxy
@@ -215,19 +214,14 @@ def test_holder_of_the_lock_that_stops_in_the_middle_harms_nobody(pool, held_by_
 
 def test_gives_no_gpu_out_twice(pool):
     # Under a sanitizer two hundred take longer than the lock is waited for.
-    jobs, seconds = 60 if IS_SANITIZED else 200, 0.1
-    ideal = jobs / 8 * seconds
+    jobs = 60 if IS_SANITIZED else 200
     locks = pool.directory / "locks"
     locks.mkdir()
     lockcheck = pathlib.Path(__file__).with_name("lockcheck.sh")
-    begin = time.monotonic()
-    runs = [pool.popen("run", "--", lockcheck, seconds, env={"LOCKS": str(locks)},
+    runs = [pool.popen("run", "--", lockcheck, 0.05, env={"LOCKS": str(locks)},
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for _ in range(jobs)]
-    statuses = [run.wait(120) for run in runs]
-    took = time.monotonic() - begin
-    show(f"{jobs} runs of {seconds} s on 8 GPUs in a Redis took {took:.2f} s, "
-         f"{took / ideal:.2f} times the ideal {ideal} s")
+    statuses = [run.wait(5 * PATIENCE) for run in runs]
     assert statuses == [0] * jobs
     pool.await_free()
     assert pool.waiting() == []
@@ -240,7 +234,6 @@ def test_gives_no_gpu_out_twice(pool):
                        for own in (record["canhazgpu"] for record in records)
                        if own["gpu"] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
-    assert took / ideal <= 6 or IS_SANITIZED
 
 
 def test_refuses_tls_instead_of_speaking_in_clear(pool):

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <thread>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
@@ -24,7 +23,6 @@
 namespace chg {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Sharing kEverybody{0666, -1};
@@ -115,31 +113,6 @@ TEST_F(SqliteStore, IsMadeOnceByManyWhoMakeItAtTheSameTime) {
 }
 
 // Deaths.
-
-TEST_F(SqliteStore, StaysWholeWhenAWriterIsKilledAtAnyMoment) {
-  create();
-  std::mt19937 random(20261124);
-  for (int round = 0; round < 40; ++round) {
-    const auto store = open();
-    const auto changes = store->subscribe_to_changes();
-    const Whistle wrote;
-    Child writer([&] {
-      const auto own = open();
-      for (int i = 0;; ++i) {
-        add_one(*own);
-        if (i == 0) wrote.blow();
-      }
-      return 0;
-    });
-    ASSERT_TRUE(wrote.hear());
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));  // any moment
-    writer.send(SIGKILL);
-    writer.wait();
-    EXPECT_TRUE(becomes_ready(changes->fd())) << "round " << round;
-    add_one(*store);
-    ASSERT_EQ(store->history(WallTime::min()).size() + 1, store->read().next_arrival);
-  }
-}
 
 TEST_F(SqliteStore, WakesWhoListensWhenTheWriterIsKilledBetweenCommitAndBell) {
   create();
