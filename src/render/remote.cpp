@@ -151,8 +151,7 @@ std::string details_in(const StatusLine& line, const Json& gpu) {
 std::string served_model_in(const Json& gpu) {
   const auto model = gpu.find("model");
   if (model == gpu.end() || !model->is_object()) return "";
-  const std::string provider = text_of(*model, "provider");
-  return shown_display_name((provider.empty() ? "" : provider + "/") + text_of(*model, "model"));
+  return shown_display_name(text_of(*model, "model"));
 }
 
 Row row_of(const Json& gpu) {
