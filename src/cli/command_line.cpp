@@ -234,6 +234,31 @@ void move_global_values(Invocation& invocation) {
   values.erase("config");
 }
 
+// "help" is "--help", and "help COMMAND" is "COMMAND --help". Whether that was said.
+bool replace_help(Words& words) {
+  if (words.empty() || words.front() != "help") return false;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return true;
+}
+
+// "--note=" is "--note" and an empty word: CLI11 would take the next word for the value.
+Words with_empty_values_apart(const Words& words) {
+  Words apart;
+  for (const std::string& word : words) {
+    const bool is_empty =
+        word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
+    apart.push_back(is_empty ? word.substr(0, word.size() - 1) : word);
+    if (is_empty) apart.emplace_back();
+  }
+  return apart;
+}
+
+bool is_command(const std::string& word) {
+  return std::any_of(commands().begin(), commands().end(),
+                     [&](const Command& command) { return command.name == word; });
+}
+
 }  // namespace
 
 std::optional<Invocation> read_command_line(const std::vector<std::string>& arguments) {
@@ -244,11 +269,16 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
     invocation.arguments.command = std::vector(separator + 1, arguments.end());
   }
   // CLI11 takes them from the back.
-  std::vector<std::string> words(arguments.begin(), separator);
+  Words words(arguments.begin(), separator);
+  const bool says_help = replace_help(words);
   build(root, words, invocation);
-  std::reverse(words.begin(), words.end());
+  if (says_help && words.front() != "--help" && !is_command(words.front())) {
+    refuse_command(root, words.front());
+  }
+  Words parsed = with_empty_values_apart(words);
+  std::reverse(parsed.begin(), parsed.end());
   try {
-    root.parse(std::vector<std::string>(words));
+    root.parse(std::move(parsed));
   } catch (const CLI::Success& done) {
     std::ostringstream text;
     root.exit(done, text, text);
@@ -258,6 +288,9 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
     refuse_extra(root, root.remaining(true).front());
   } catch (const CLI::ParseError& error) {
     refuse(root, error);
+  }
+  if (invocation.command == nullptr && !invocation.arguments.command) {
+    return read_command_line({"--help"});
   }
   if (invocation.command == nullptr) {
     throw Error(ErrorKind::Usage, "no command given",
