@@ -62,7 +62,7 @@ std::string program_help() {
       help_lines(global_options()), lines, kExamples);
 }
 
-std::string command_help(const Command& command) {
+std::string help_of(const Command& command) {
   std::string usage;
   std::string operands;
   for (const Operand& operand : command.operands) {
@@ -150,26 +150,29 @@ class Reader {
   // Checked last: hints need to know the command, and --help is given whatever else is wrong.
   void require_sense() const {
     if (stray_) refuse_stray(*stray_, command_);
-    if (command_ == nullptr) {
-      refuse("no command given", "try: canhazgpu status, or see: canhazgpu --help");
-    }
-    if (operands_ == command_->operands.size()) return;
+    if (command_ == nullptr || operands_ == command_->operands.size()) return;
     refuse(fmt::format("{} is missing", command_->operands[operands_].name), see_help(command_));
   }
 
  private:
   void read(const std::string& word) {
     if (is_option(word)) return read_option(word);
-    if (command_ == nullptr) {
-      for (const Command& one : commands()) {
-        if (one.name == word) command_ = &one;
-      }
-      if (command_ != nullptr) return;
-    } else if (operands_ < command_->operands.size()) {
+    if (command_ == nullptr) return read_command(word);
+    if (operands_ < command_->operands.size()) {
       values_[command_->operands[operands_++].name] = word;
-      return;
+    } else if (!stray_) {
+      stray_ = word;
     }
-    if (!stray_) stray_ = word;
+  }
+
+  // "help" and "help COMMAND" are --help.
+  void read_command(const std::string& word) {
+    for (const Command& one : commands()) {
+      if (one.name == word) command_ = &one;
+    }
+    if (command_ != nullptr) return;
+    if (word != "help") refuse_stray(stray_.value_or(word), nullptr);
+    values_["help"] = "true";
   }
 
   // "--gpus 2", "--gpus=2", "-g 2", "-g2", "-jt"
@@ -210,6 +213,11 @@ class Reader {
   std::optional<std::string> stray_;  // the first word that has no place
 };
 
+std::optional<Invocation> tell(const std::string& text) {
+  print(text);
+  return std::nullopt;
+}
+
 // Moves the options that set keys of the configuration from the values to the flags.
 void move_flags(Invocation& invocation, const std::vector<Option>& options) {
   auto& values = invocation.arguments.values;
@@ -234,22 +242,22 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
   Invocation invocation;
   invocation.command = reader.command();
   auto& values = invocation.arguments.values = reader.values();
-  if (values.contains("help") || values.contains("version")) {
-    print(!values.contains("help")        ? "canhazgpu " CANHAZGPU_VERSION "\n"
-          : invocation.command == nullptr ? program_help()
-                                          : command_help(*invocation.command));
-    return std::nullopt;
-  }
+  const Command* command = invocation.command;
+  if (values.contains("help")) return tell(command == nullptr ? program_help() : help_of(*command));
+  if (values.contains("version")) return tell("canhazgpu " CANHAZGPU_VERSION "\n");
   reader.require_sense();
-  if (separator != arguments.end()) {
-    if (!invocation.command->takes_command) {
-      refuse("only 'canhazgpu run' takes a command behind '--'",
-             "canhazgpu run --gpus 1 -- python train.py");
-    }
-    invocation.arguments.command = std::vector(separator + 1, arguments.end());
+  const bool has_separator = separator != arguments.end();
+  if (command == nullptr && !has_separator) return tell(program_help());
+  if (command == nullptr) {
+    refuse("no command given", "try: canhazgpu status, or see: canhazgpu --help");
   }
+  if (has_separator && !command->takes_command) {
+    refuse("only 'canhazgpu run' takes a command behind '--'",
+           "canhazgpu run --gpus 1 -- python train.py");
+  }
+  if (has_separator) invocation.arguments.command = std::vector(separator + 1, arguments.end());
   move_flags(invocation, global_options());
-  move_flags(invocation, invocation.command->options);
+  move_flags(invocation, command->options);
   invocation.config_file = invocation.arguments.value("config");
   invocation.is_verbose = invocation.arguments.has("verbose");
   invocation.no_color = invocation.arguments.has("no-color");

@@ -17,6 +17,8 @@ Json entry_object(const QueueEntry& entry, const Instant& now) {
   object["position"] = decision.position;
   object["user"] = display_name(request.account, request.label);
   object["actual_user"] = request.account.name;
+  object["account"] = request.account.name;
+  if (!request.label.empty()) object["label"] = request.label;
   object["requested_count"] = request.count;
   object["requested_ids"] = request.gpu_ids;
   object["allocated_gpus"] = decision.held;

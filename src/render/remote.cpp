@@ -11,7 +11,6 @@
 #include "render/outside_text.h"
 #include "render/processes.h"
 #include "render/words.h"
-#include "view/model_detection.h"
 
 namespace chg {
 namespace {
@@ -177,7 +176,7 @@ std::string lost_by(const Json& gpu) {
 std::string served_model(const Json& gpu) {
   const auto model = gpu.find("model");
   if (model == gpu.end() || !model->is_object()) return "";
-  return shown_display_name(full_name({text_of(*model, "provider"), text_of(*model, "model")}));
+  return shown_display_name(text_of(*model, "model"));
 }
 
 GpuRow gpu_row(const Json& gpu) {

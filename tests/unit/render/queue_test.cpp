@@ -90,6 +90,7 @@ TEST_F(Queue, AsJsonDescribesEachRequest) {
                                        {"position", 1},
                                        {"user", "bob"},
                                        {"actual_user", "bob"},
+                                       {"account", "bob"},
                                        {"requested_count", 2},
                                        {"requested_ids", json::array()},
                                        {"allocated_gpus", {0}},
@@ -103,6 +104,8 @@ TEST_F(Queue, AsJsonDescribesEachRequest) {
                                        {"estimated_start", "2026-11-24T14:20:00Z"}}));
   const json& second = queue["entries"][1];
   EXPECT_EQ(second["user"], "dora (carol)");
+  EXPECT_EQ(second["account"], "carol");
+  EXPECT_EQ(second["label"], "dora");
   EXPECT_EQ(second["actual_user"], "carol");
   EXPECT_EQ(second["requested_ids"], json({3}));
   EXPECT_EQ(second["allocated_gpus"], json::array());
