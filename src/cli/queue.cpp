@@ -8,7 +8,7 @@
 namespace chg {
 namespace {
 
-int show_all(Session& session, const Arguments& arguments) {
+int show_all_queues(Session& session, const Arguments& arguments) {
   const Style style = session.style();
   return show_hosts<QueueOverview>(
       session, arguments,
@@ -22,8 +22,8 @@ int show_all(Session& session, const Arguments& arguments) {
       [&] { return view_all_queues(session.host()); });
 }
 
-int execute(Session& session, const Arguments& arguments) {
-  if (asks_for_hosts(session, arguments, "queue")) return show_all(session, arguments);
+int execute_queue(Session& session, const Arguments& arguments) {
+  if (asks_for_hosts(session, arguments, "queue")) return show_all_queues(session, arguments);
   const QueueOverview seen = view_queue(session.host());
   mention_elsewhere(session, seen.elsewhere);
   print(session.config().flag("queue.json") ? queue_json(seen) : queue_text(seen, session.style()));
@@ -42,7 +42,7 @@ Command queue_command() {
       "  canhazgpu queue --json";
   command.options = {{"-j,--json", "", "Print JSON", "queue.json"}};
   for (const Option& option : host_options("queue")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_queue;
   return command;
 }
 

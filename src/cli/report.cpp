@@ -19,7 +19,7 @@ struct Period {
   }
 };
 
-int show_all(Session& session, const Arguments& arguments, const Period& period) {
+int show_all_reports(Session& session, const Arguments& arguments, const Period& period) {
   const Style style = session.style();
   return show_hosts<Report>(
       session, arguments,
@@ -33,11 +33,12 @@ int show_all(Session& session, const Arguments& arguments, const Period& period)
       [&] { return view_all_reports(session.host(), period.days, period.sums()); });
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_report(Session& session, const Arguments& arguments) {
   const Config& config = session.config();
   const Period period{static_cast<int>(config.number("report.days")),
                       config.text("report.by").value_or("user")};
-  if (asks_for_hosts(session, arguments, "report")) return show_all(session, arguments, period);
+  if (asks_for_hosts(session, arguments, "report"))
+    return show_all_reports(session, arguments, period);
   const Report seen = view_report(session.host(), period.days, period.sums());
   mention_elsewhere(session, seen.elsewhere);
   print(config.flag("report.json") ? report_json(seen) : report_text(seen, session.style()));
@@ -58,7 +59,7 @@ Command report_command() {
                      {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
                      {"-j,--json", "", "Print JSON", "report.json"}};
   for (const Option& option : host_options("report")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_report;
   return command;
 }
 

@@ -43,7 +43,7 @@ int show_summaries(Session& session, const Arguments& arguments) {
       [&] { return view_all_status(session.host()); });
 }
 
-int show_all(Session& session, const Arguments& arguments) {
+int show_all_statuses(Session& session, const Arguments& arguments) {
   const Style style = session.style();
   const bool is_table = session.config().flag("status.table");
   return show_hosts<Overview>(session, arguments,
@@ -63,11 +63,11 @@ int show_all(Session& session, const Arguments& arguments) {
                               [&] { return view_all_status(session.host()); });
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_status(Session& session, const Arguments& arguments) {
   const Config& config = session.config();
   const bool is_summary = config.flag("status.summary");
   if (asks_for_hosts(session, arguments, "status")) {
-    return is_summary ? show_summaries(session, arguments) : show_all(session, arguments);
+    return is_summary ? show_summaries(session, arguments) : show_all_statuses(session, arguments);
   }
   const Overview seen = view_status(session.host());
   mention_elsewhere(session, seen.elsewhere);
@@ -97,7 +97,7 @@ Command status_command() {
                      {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
                      {"-s,--summary", "", "Print one line for the host", "status.summary"}};
   for (const Option& option : host_options("status")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_status;
   return command;
 }
 

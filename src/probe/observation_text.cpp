@@ -21,7 +21,7 @@ using nlohmann::json;
 constexpr std::uint64_t kFormat = 1;
 
 constexpr std::int64_t kNanosecondsMax = 1LL << 62;
-constexpr std::uint64_t kMemoryMibMax = 1ULL << 44;
+constexpr std::uint64_t kMibMax = 1ULL << 44;
 constexpr std::int64_t kIntMax = std::numeric_limits<int>::max();
 constexpr std::int64_t kIntMin = std::numeric_limits<int>::min();
 
@@ -117,7 +117,7 @@ class Fields {
 
 std::optional<std::uint64_t> memory(const Fields& fields, const char* key) {
   if (!fields.has(key)) return std::nullopt;
-  return fields.number(key, kMemoryMibMax);
+  return fields.number(key, kMibMax);
 }
 
 std::optional<int> measured(const Fields& fields, const char* key) {

@@ -10,15 +10,10 @@
 #include "probe/amd/amd_smi_text.h"
 #include "probe/amd/rocm_smi_text.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/said.h"
 
 namespace chg {
 namespace {
-
-std::string said(const std::optional<std::uint64_t>& value) {
-  return value ? std::to_string(*value) : "?";
-}
-
-std::string said(const std::optional<int>& value) { return value ? std::to_string(*value) : "?"; }
 
 // "INDEX:UUID USED/TOTAL@UTILIZATION TEMPERATURE POWER"
 std::string shown(const std::optional<std::vector<GpuReading>>& gpus) {
@@ -76,23 +71,23 @@ std::string shown_line_by_line(const std::string& text) {
   return result;
 }
 
-enum class Kind { Gpus, Metrics, Processes, ManyProcesses, Cards, CardProcesses, Unasked };
+enum class AmdSample { Gpus, Metrics, Processes, ManyProcesses, Cards, CardProcesses, Unasked };
 
-std::string read_as(Kind kind, const std::string& text) {
+std::string read_as(AmdSample kind, const std::string& text) {
   switch (kind) {
-    case Kind::Gpus:
+    case AmdSample::Gpus:
       return shown(parse_amd_smi_gpus(text));
-    case Kind::Metrics:
+    case AmdSample::Metrics:
       return shown_metrics(text);
-    case Kind::Processes:
+    case AmdSample::Processes:
       return shown_processes(text);
-    case Kind::ManyProcesses:
+    case AmdSample::ManyProcesses:
       return shown_line_by_line(text);
-    case Kind::Cards:
+    case AmdSample::Cards:
       return shown(parse_rocm_smi_gpus(text));
-    case Kind::CardProcesses:
+    case AmdSample::CardProcesses:
       return shown_rocm_processes(text);
-    case Kind::Unasked:
+    case AmdSample::Unasked:
       return shown(parse_amd_smi_gpus(text)) + shown_metrics(text) + shown_processes(text) +
              shown(parse_rocm_smi_gpus(text)) + shown_rocm_processes(text) +
              parse_amd_smi_version(text);
@@ -100,8 +95,8 @@ std::string read_as(Kind kind, const std::string& text) {
   return {};
 }
 
-struct Expectation {
-  Kind kind;
+struct AmdExpectation {
+  AmdSample kind;
   std::string expected;
 };
 
@@ -112,7 +107,7 @@ std::string under_each(int gpus, const std::string& processes) {
   return text;
 }
 
-const std::multimap<std::string, Expectation>& expectations() {
+const std::multimap<std::string, AmdExpectation>& amd_expectations() {
   static const std::string two_cards =
       " 213534(python3.12)=1 213890(python3.12)=1 213952(python3.12)=20590"
       " 213953(python3.12)=19554";
@@ -120,54 +115,55 @@ const std::multimap<std::string, Expectation>& expectations() {
       " 1882331(python3.12)=1 1883200(python3.12)=1 1883505(python3.12)=28803"
       " 1883506(python3.12)=27623 1883507(python3.12)=27623 1883508(python3.12)=27561";
   static const std::string unasked = "nonenonenonenonenone";
-  static const std::multimap<std::string, Expectation> table = {
+  static const std::multimap<std::string, AmdExpectation> table = {
       {"amd-smi_metric__navi23-rocm6.x-array__mem_usage-excerpt.json",
-       {Kind::Metrics, "[0: 202/8176@? ? ?]"}},
+       {AmdSample::Metrics, "[0: 202/8176@? ? ?]"}},
       {"amd-smi_metric__rocm7.x-wrapped__gpu0-excerpt.json",
-       {Kind::Metrics, "[0: 20450/30576@91 ? ?]"}},
-      {"roctop__r9700-rocm7.2__amdsmi_metric_ecc.json", {Kind::Metrics, ""}},
+       {AmdSample::Metrics, "[0: 20450/30576@91 ? ?]"}},
+      {"roctop__r9700-rocm7.2__amdsmi_metric_ecc.json", {AmdSample::Metrics, ""}},
       {"roctop__r9700-rocm7.2__amdsmi_static.json",
-       {Kind::Gpus,
+       {AmdSample::Gpus,
         "[0:GPU-64ac21a676f77a5b ?/?@? ? ?][1:GPU-10db7231938f80d6 ?/?@? ? ?]"
         "[2:GPU-e9ed4857e8792af2 ?/?@? ? ?][3:GPU-10c90cdc05825aae ?/?@? ? ?]"}},
 
       {"amd-smi_process__bulk-vs-per-gpu.txt",
-       {Kind::ManyProcesses,
+       {AmdSample::ManyProcesses,
         "[0: 2828560()=0][1: 2828560()=0];[0: 2828560()=0];[1: 2828560()=258300];[7:];"}},
-      {"amd-smi_process__idle-sentinel.json", {Kind::Processes, "[0:]"}},
-      {"amd-smi_process__rocm5.7-6.1-style__none.json", {Kind::Processes, "[0:]"}},
+      {"amd-smi_process__idle-sentinel.json", {AmdSample::Processes, "[0:]"}},
+      {"amd-smi_process__rocm5.7-6.1-style__none.json", {AmdSample::Processes, "[0:]"}},
       {"amd-smi_process__sort-by-pid__pr6396.json",
-       {Kind::Processes, "[0: 2168274(python3.12)=6][1: 2168274(python3.12)=64]"}},
+       {AmdSample::Processes, "[0: 2168274(python3.12)=6][1: 2168274(python3.12)=64]"}},
       {"rocm-issue5706__2xR9700-rocm7.2.0__amd-smi_process.json",
-       {Kind::Processes, under_each(2, two_cards)}},
-      {"roctop__r9700-rocm7.2__amdsmi_process.json", {Kind::Processes, under_each(4, four_cards)}},
+       {AmdSample::Processes, under_each(2, two_cards)}},
+      {"roctop__r9700-rocm7.2__amdsmi_process.json",
+       {AmdSample::Processes, under_each(4, four_cards)}},
 
-      {"rocm-smi_use-meminfo__rx7900xt.json", {Kind::Cards, "[0: 27/20464@0 ? ?]"}},
+      {"rocm-smi_use-meminfo__rx7900xt.json", {AmdSample::Cards, "[0: 27/20464@0 ? ?]"}},
       {"telegraf__amd_rocm_smi__mi100_rocm571.json",
-       {Kind::Cards,
+       {AmdSample::Cards,
         "[0:PCI-0000:1e:00.0 7/32752@0 31 39][1:PCI-0000:22:00.0 7/32752@0 30 37]"
         "[2:PCI-0000:3f:00.0 7/32752@0 31 35][3:PCI-0000:43:00.0 7/32752@0 33 39]"
         "[4:PCI-0000:46:00.0 7/32752@0 32 39][5:PCI-0000:49:00.0 7/32752@0 33 40]"}},
       {"telegraf__amd_rocm_smi__mi100_rocm571.json",
-       {Kind::CardProcesses, "[104225(mlir-cpu-runner) 0 0]"}},
+       {AmdSample::CardProcesses, "[104225(mlir-cpu-runner) 0 0]"}},
       {"telegraf__amd_rocm_smi__mi100_rocm602.json",
-       {Kind::Cards,
+       {AmdSample::Cards,
         "[0:GPU-79ccd55167a2124a 7/32752@0 53 36][1:GPU-04edfb117a17a07d 7/32752@0 55 44]"
         "[2:GPU-d4a9ec48d03d261d 7/32752@0 54 43][3:GPU-1b9dd972253c3736 7/32752@0 51 39]"}},
-      {"telegraf__amd_rocm_smi__mi100_rocm602.json", {Kind::CardProcesses, ""}},
+      {"telegraf__amd_rocm_smi__mi100_rocm602.json", {AmdSample::CardProcesses, ""}},
       {"telegraf__amd_rocm_smi__rx6700xt_rocm612.json",
-       {Kind::Cards, "[0:PCI-0000:07:00.0 1500/12272@0 45 6]"}},
+       {AmdSample::Cards, "[0:PCI-0000:07:00.0 1500/12272@0 45 6]"}},
       {"rocm-smi_showpids__json-flat.json",
-       {Kind::CardProcesses, "[710898(demo::schedul) 1 200145596416]"}},
+       {AmdSample::CardProcesses, "[710898(demo::schedul) 1 200145596416]"}},
 
       // Answers in forms that are not asked for must not pass for others.
-      {"amd-smi_process__rocm6.4.0-nonroot.txt", {Kind::Unasked, unasked}},
-      {"rocm-issue5706__2xR9700-rocm7.2.0__amd-smi_default.txt", {Kind::Unasked, unasked}},
-      {"rocm-issue5706__amd-smi_--version_error.txt", {Kind::Unasked, unasked}},
-      {"rocm-smi_showpids__2025-04__table.txt", {Kind::Unasked, unasked}},
-      {"rocm-smi_showpids__UNKNOWN.txt", {Kind::Unasked, unasked}},
-      {"rocm-smi_showpids__rocm6.4.2__details.txt", {Kind::Unasked, unasked}},
-      {"rocm-smi_use-meminfo__rx7900xt.csv", {Kind::Unasked, unasked}},
+      {"amd-smi_process__rocm6.4.0-nonroot.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-issue5706__2xR9700-rocm7.2.0__amd-smi_default.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-issue5706__amd-smi_--version_error.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-smi_showpids__2025-04__table.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-smi_showpids__UNKNOWN.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-smi_showpids__rocm6.4.2__details.txt", {AmdSample::Unasked, unasked}},
+      {"rocm-smi_use-meminfo__rx7900xt.csv", {AmdSample::Unasked, unasked}},
   };
   return table;
 }
@@ -189,14 +185,14 @@ TEST(RecordedAmdOutputs, AreReadAsTheyWereMeant) {
     const std::string name = entry.path().filename();
     if (!is_amd(name)) continue;
     SCOPED_TRACE(name);
-    const auto [first, last] = expectations().equal_range(name);
+    const auto [first, last] = amd_expectations().equal_range(name);
     EXPECT_TRUE(first != last) << "nobody has said what is in it";
     const std::string text = read_text(entry.path());
     for (auto known = first; known != last; ++known, ++checked) {
       EXPECT_EQ(read_as(known->second.kind, text), known->second.expected);
     }
   }
-  EXPECT_EQ(checked, expectations().size());
+  EXPECT_EQ(checked, amd_expectations().size());
 }
 
 }  // namespace

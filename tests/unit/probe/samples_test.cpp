@@ -12,13 +12,10 @@
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/nvidia/nvidia_smi_xml.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/said.h"
 
 namespace chg {
 namespace {
-
-std::string said(const std::optional<std::uint64_t>& value) {
-  return value ? std::to_string(*value) : "?";
-}
 
 std::string shown(const std::vector<GpuReading>& gpus) {
   std::string text;
@@ -42,15 +39,15 @@ std::string shown(const ProcessTable& table) {
 
 // Other: the answer to a question that the program never asks. It is no reading, and what the
 // program would say of it quotes the line by which people see what it is.
-enum class Kind { Gpus, Processes, Failure, Other };
+enum class NvidiaSample { Gpus, Processes, Failure, Other };
 
-struct Expectation {
-  Kind kind;
+struct NvidiaExpectation {
+  NvidiaSample kind;
   std::string columns;   // where the file has no header
   std::string expected;  // readings as shown() has them, or what is said of the text
 };
 
-const std::map<std::string, Expectation>& expectations() {
+const std::map<std::string, NvidiaExpectation>& nvidia_expectations() {
   static const std::string h100 = "nvidia-h100-80gb-hbm3__590.48.01__";
   static const std::string h100_mig = "nvidia-h100-mig__590.48.01__";
   static const std::string h200_mig = "nvidia-h200-mig__590.48.01__";
@@ -74,108 +71,116 @@ const std::map<std::string, Expectation>& expectations() {
       "'timestamp, gpu_name, gpu_bus_id, gpu_serial, gpu_uuid, pid, gpu_utilization [%], "
       "mem_utilization [%], max_memory_usage …'";
   static const std::string is_log = none + "'==============NVSMI LOG=============='";
-  static const std::map<std::string, Expectation> table = {
+  static const std::map<std::string, NvidiaExpectation> table = {
       {"h200x8__query-gpu__before.csv",
-       {Kind::Gpus, "",
+       {NvidiaSample::Gpus, "",
         " 0:130013/143771@100 1:130053/143771@100 2:105851/143771@100 3:129993/143771@100"
         " 4:106091/143771@100 5:105851/143771@100 6:106139/143771@100 7:58071/143771@0"}},
       {"h200x8__query-gpu__after.csv",
-       {Kind::Gpus, "",
+       {NvidiaSample::Gpus, "",
         " 0:130013/143771@100 1:130053/143771@100 2:0/143771@0 3:129993/143771@100"
         " 4:244/143771@0 5:4/143771@0 6:292/143771@0 7:58071/143771@0"}},
       {"nvidia-smi__edge__err_field.csv",
-       {Kind::Gpus, "index,memory.free,memory.total",
+       {NvidiaSample::Gpus, "index,memory.free,memory.total",
         " 0:?/?@?!nvidia-smi reports ERR! 1:?/24576@? 2:?/24576@?"}},
       {"nvidia-smi__edge__h100l-mig_query.csv",
-       {Kind::Gpus, "name,memory.total,memory.used,memory.free,mig.mode.current", " 0:?/?@?"}},
-      {"nvidia-smi__edge__mig-parent-no-permission_query-gpu.csv",
-       {Kind::Gpus, "utilization.gpu,utilization.memory,memory.free,memory.used,memory.total",
+       {NvidiaSample::Gpus, "name,memory.total,memory.used,memory.free,mig.mode.current",
         " 0:?/?@?"}},
+      {"nvidia-smi__edge__mig-parent-no-permission_query-gpu.csv",
+       {NvidiaSample::Gpus,
+        "utilization.gpu,utilization.memory,memory.free,memory.used,memory.total", " 0:?/?@?"}},
       {"nvidia-smi__edge__power_na.csv",
-       {Kind::Gpus, "index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw",
+       {NvidiaSample::Gpus,
+        "index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw",
         " 0:20000/24564@87 1:1/24576@0"}},
-      {h100 + "idle-" + query_gpu, {Kind::Gpus, "", " 0:0/81559@0"}},
-      {h100 + "load-" + query_gpu, {Kind::Gpus, "", " 0:19818/81559@100"}},
-      {h100_mig + "idle-" + query_gpu, {Kind::Gpus, "", " 0:59/81559@?"}},
-      {h100_mig + "load-" + query_gpu, {Kind::Gpus, "", " 0:11125/81559@?"}},
-      {h200_mig + "idle-" + query_gpu, {Kind::Gpus, "", " 0:55/143771@?"}},
-      {h200_mig + "load-" + query_gpu, {Kind::Gpus, "", " 0:16959/143771@?"}},
+      {h100 + "idle-" + query_gpu, {NvidiaSample::Gpus, "", " 0:0/81559@0"}},
+      {h100 + "load-" + query_gpu, {NvidiaSample::Gpus, "", " 0:19818/81559@100"}},
+      {h100_mig + "idle-" + query_gpu, {NvidiaSample::Gpus, "", " 0:59/81559@?"}},
+      {h100_mig + "load-" + query_gpu, {NvidiaSample::Gpus, "", " 0:11125/81559@?"}},
+      {h200_mig + "idle-" + query_gpu, {NvidiaSample::Gpus, "", " 0:55/143771@?"}},
+      {h200_mig + "load-" + query_gpu, {NvidiaSample::Gpus, "", " 0:16959/143771@?"}},
 
       {"h200x8__query-compute-apps__before.csv",
-       {Kind::Processes, "",
+       {NvidiaSample::Processes, "",
         " 1328667(python3.10):130004 1328668(python3.10):130044 1425258(python3):105842"
         " 1328669(python3.10):129984 1425259(python3):105842 1425260(python3):105842"
         " 1425261(python3):105842 1758887():58060"}},
       {"h200x8__query-compute-apps__after.csv",
-       {Kind::Processes, "",
+       {NvidiaSample::Processes, "",
         " 1328667(python3.10):130004 1328668(python3.10):130044 1328669(python3.10):129984"
         " 1758887():58060"}},
-      {"nvidia-smi__edge__mig-in-container_compute-apps.csv", {Kind::Processes, "", " 0():?"}},
-      {"nvidia-smi__edge__wsl_compute-apps.csv", {Kind::Processes, "", " 1():? 104():?"}},
-      {h100 + "idle-" + query_apps, {Kind::Processes, "", ""}},
+      {"nvidia-smi__edge__mig-in-container_compute-apps.csv",
+       {NvidiaSample::Processes, "", " 0():?"}},
+      {"nvidia-smi__edge__wsl_compute-apps.csv", {NvidiaSample::Processes, "", " 1():? 104():?"}},
+      {h100 + "idle-" + query_apps, {NvidiaSample::Processes, "", ""}},
       {h100 + "load-" + query_apps,
-       {Kind::Processes, "", " 11327(memhog):2566 11328(memhog):1542 11345(gpu_burn):15690"}},
-      {h100_mig + "idle-" + query_apps, {Kind::Processes, "", ""}},
+       {NvidiaSample::Processes, "",
+        " 11327(memhog):2566 11328(memhog):1542 11345(gpu_burn):15690"}},
+      {h100_mig + "idle-" + query_apps, {NvidiaSample::Processes, "", ""}},
       {h100_mig + "load-" + query_apps,
-       {Kind::Processes, "", " 21180(memhog):2296 21181(memhog):1272 21198(gpu_burn):7484"}},
-      {h200_mig + "idle-" + query_apps, {Kind::Processes, "", ""}},
+       {NvidiaSample::Processes, "",
+        " 21180(memhog):2296 21181(memhog):1272 21198(gpu_burn):7484"}},
+      {h200_mig + "idle-" + query_apps, {NvidiaSample::Processes, "", ""}},
       {h200_mig + "load-" + query_apps,
-       {Kind::Processes, "", " 12249(memhog):2194 12250(memhog):1170 12267(gpu_burn):13526"}},
+       {NvidiaSample::Processes, "",
+        " 12249(memhog):2194 12250(memhog):1170 12267(gpu_burn):13526"}},
 
       {"nvidia-smi__error__driver_library_mismatch.txt",
-       {Kind::Failure, "", "nvidia-smi failed: driver/library version mismatch"}},
-      {"nvidia-smi__error__gpu_lost.txt", {Kind::Failure, "", "nvidia-smi failed: GPU is lost"}},
-      {"nvidia-smi__error__no_devices.txt", {Kind::Failure, "", "nvidia-smi finds no GPU"}},
+       {NvidiaSample::Failure, "", "nvidia-smi failed: driver/library version mismatch"}},
+      {"nvidia-smi__error__gpu_lost.txt",
+       {NvidiaSample::Failure, "", "nvidia-smi failed: GPU is lost"}},
+      {"nvidia-smi__error__no_devices.txt", {NvidiaSample::Failure, "", "nvidia-smi finds no GPU"}},
       {"nvidia-smi__error__no_driver.txt",
-       {Kind::Failure, "", "nvidia-smi cannot reach the NVIDIA driver"}},
+       {NvidiaSample::Failure, "", "nvidia-smi cannot reach the NVIDIA driver"}},
       {"nvidia-smi__error__no_supported_gpus.txt",
-       {Kind::Failure, "", "nvidia-smi finds no GPU that this driver supports"}},
+       {NvidiaSample::Failure, "", "nvidia-smi finds no GPU that this driver supports"}},
       {"nvidia-smi__error__unknown_error_container.txt",
-       {Kind::Failure, "", "nvidia-smi failed to initialize NVML: unknown error"}},
+       {NvidiaSample::Failure, "", "nvidia-smi failed to initialize NVML: unknown error"}},
       {"nvidia-smi__error__unknown_handle.txt",
-       {Kind::Failure, "", "nvidia-smi cannot reach a GPU"}},
+       {NvidiaSample::Failure, "", "nvidia-smi cannot reach a GPU"}},
 
-      {h100 + list, {Kind::Other, "", is_list_of_h100}},
-      {h100_mig + list, {Kind::Other, "", is_list_of_h100}},
+      {h100 + list, {NvidiaSample::Other, "", is_list_of_h100}},
+      {h100_mig + list, {NvidiaSample::Other, "", is_list_of_h100}},
       {h200_mig + list,
-       {Kind::Other, "",
+       {NvidiaSample::Other, "",
         none + "'GPU 0: NVIDIA H200 (UUID: GPU-00000000-0000-0000-0000-000000000000)'"}},
-      {h100 + topology, {Kind::Other, "", is_topology}},
-      {h100_mig + topology, {Kind::Other, "", is_topology}},
-      {h200_mig + topology, {Kind::Other, "", is_topology}},
-      {"h200x8__pmon__after.txt", {Kind::Other, "", is_monitor}},
-      {h100 + "idle-" + monitor, {Kind::Other, "", is_monitor}},
-      {h100 + "load-" + monitor, {Kind::Other, "", is_monitor}},
-      {h100_mig + "idle-" + monitor, {Kind::Other, "", is_monitor}},
-      {h100_mig + "load-" + monitor, {Kind::Other, "", is_monitor}},
-      {h200_mig + "idle-" + monitor, {Kind::Other, "", is_monitor}},
-      {h200_mig + "load-" + monitor, {Kind::Other, "", is_monitor}},
-      {h100 + accounted, {Kind::Other, "", is_accounted}},
-      {h100_mig + accounted, {Kind::Other, "", is_accounted}},
-      {h200_mig + accounted, {Kind::Other, "", is_accounted}},
-      {h100 + log, {Kind::Other, "", is_log}},
-      {h100_mig + log, {Kind::Other, "", is_log}},
-      {h200_mig + log, {Kind::Other, "", is_log}},
-      {"nvidia-smi__man__return_codes.txt", {Kind::Other, "", none + "'Return code 0 - Success'"}},
+      {h100 + topology, {NvidiaSample::Other, "", is_topology}},
+      {h100_mig + topology, {NvidiaSample::Other, "", is_topology}},
+      {h200_mig + topology, {NvidiaSample::Other, "", is_topology}},
+      {"h200x8__pmon__after.txt", {NvidiaSample::Other, "", is_monitor}},
+      {h100 + "idle-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h100 + "load-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h100_mig + "idle-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h100_mig + "load-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h200_mig + "idle-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h200_mig + "load-" + monitor, {NvidiaSample::Other, "", is_monitor}},
+      {h100 + accounted, {NvidiaSample::Other, "", is_accounted}},
+      {h100_mig + accounted, {NvidiaSample::Other, "", is_accounted}},
+      {h200_mig + accounted, {NvidiaSample::Other, "", is_accounted}},
+      {h100 + log, {NvidiaSample::Other, "", is_log}},
+      {h100_mig + log, {NvidiaSample::Other, "", is_log}},
+      {h200_mig + log, {NvidiaSample::Other, "", is_log}},
+      {"nvidia-smi__man__return_codes.txt",
+       {NvidiaSample::Other, "", none + "'Return code 0 - Success'"}},
   };
   return table;
 }
 
-void expect_as_recorded(const std::string& text, const Expectation& expectation) {
+void expect_as_recorded(const std::string& text, const NvidiaExpectation& expectation) {
   const std::string_view columns = expectation.columns;
   switch (expectation.kind) {
-    case Kind::Gpus:
+    case NvidiaSample::Gpus:
       EXPECT_EQ(shown(parse_gpus(text, columns.empty() ? kGpuColumns : columns)),
                 expectation.expected);
       break;
-    case Kind::Processes:
+    case NvidiaSample::Processes:
       EXPECT_EQ(shown(parse_processes(text)), expectation.expected);
       break;
-    case Kind::Failure:
+    case NvidiaSample::Failure:
       EXPECT_EQ(shown(parse_gpus(text)), "");
       EXPECT_EQ(nvidia_smi_error(text, "", 0).what(), expectation.expected);
       break;
-    case Kind::Other:
+    case NvidiaSample::Other:
       EXPECT_EQ(shown(parse_gpus(text)), "");
       EXPECT_TRUE(parse_processes(text).processes.empty());
       EXPECT_THROW(parse_gpus_xml(text), Error);
@@ -260,12 +265,12 @@ TEST(RecordedOutputs, AreReadAsTheyWereMeant) {
     const bool is_nvidia = name.starts_with("nvidia-") || name.starts_with("h200x8");
     if (!is_nvidia || (extension != ".csv" && extension != ".txt")) continue;
     SCOPED_TRACE(name);
-    const auto known = expectations().find(name);
-    ASSERT_NE(known, expectations().end()) << "nobody has said what people read in it";
+    const auto known = nvidia_expectations().find(name);
+    ASSERT_NE(known, nvidia_expectations().end()) << "nobody has said what people read in it";
     expect_as_recorded(read_text(entry.path()), known->second);
     ++checked;
   }
-  EXPECT_EQ(checked, expectations().size());
+  EXPECT_EQ(checked, nvidia_expectations().size());
 }
 
 }  // namespace
