@@ -11,7 +11,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments&) {
+int execute_doctor(Session& session, const Arguments&) {
   const std::vector<Finding> findings = diagnose(gather_facts(session.host()));
   const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.health == Finding::Health::Bad;
@@ -35,7 +35,7 @@ Command doctor_command() {
       "  sudo canhazgpu doctor           the same, with the rights of root\n"
       "\n"
       "The exit status is 1 when something is wrong.";
-  command.execute = execute;
+  command.execute = execute_doctor;
   return command;
 }
 

@@ -4,13 +4,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
-
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 // What lives with the old store, so that nobody is surprised.
 void mention_left(const Session& session, const StoreCopy& copied, const std::string& from) {
@@ -18,19 +15,17 @@ void mention_left(const Session& session, const StoreCopy& copied, const std::st
     session.say(
         fmt::format("{} still wait{} in {}, and would be given GPUs from there: cancel "
                     "what waits (canhazgpu cancel ID), and ask again in the new store",
-                    count_of(static_cast<std::size_t>(copied.waiting), "request"),
-                    copied.waiting == 1 ? "s" : "", from));
+                    counted(copied.waiting, "request"), copied.waiting == 1 ? "s" : "", from));
   }
   if (copied.live_runs > 0) {
     session.say(
         fmt::format("{} go{} on: the GPUs stay reserved in the new store until the "
                     "commands have ended",
-                    count_of(static_cast<std::size_t>(copied.live_runs), "live run"),
-                    copied.live_runs == 1 ? "es" : ""));
+                    counted(copied.live_runs, "live run"), copied.live_runs == 1 ? "es" : ""));
   }
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_store(Session& session, const Arguments& arguments) {
   const std::string action = arguments.value("ACTION").value_or("");
   if (action != "copy") {
     throw Error(ErrorKind::Usage, fmt::format("unknown action '{}'", printable(action, 60)),
@@ -43,9 +38,9 @@ int execute(Session& session, const Arguments& arguments) {
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
-                    count_of(copied.pool.gpus.size(), "GPU"),
-                    count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.records, "usage record"), from_place,
+                    counted(copied.pool.gpus.size(), "GPU"),
+                    counted(copied.pool.reservations.size(), "reservation"),
+                    counted(copied.records, "usage record"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }
@@ -65,7 +60,7 @@ Command store_command() {
       "stay\n"
       "reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.";
   command.operands = {{"ACTION", "copy"}, {"FROM", "The store to copy"}, {"TO", "An empty store"}};
-  command.execute = execute;
+  command.execute = execute_store;
   return command;
 }
 
