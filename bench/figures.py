@@ -287,7 +287,7 @@ def history_floor(host):
     """Reading the ends and starts of all usage records with the store's own tool."""
     if host.store == "redis":
         return (f"redis-cli -p {host.bench.redis.port} -n {host.database} "
-                "ZRANGE canhazgpu:usage_history_sorted 0 -1")
+                "ZRANGE canhazgpu:history 0 -1")
     return f"sqlite3 {host.address} 'SELECT sum(ended - started) FROM usage'"
 
 

@@ -11,7 +11,27 @@
 namespace chg {
 namespace {
 
-constexpr char kBash[] = R"sh(_canhazgpu() {
+// Behind "--" stands a command, and then what that command takes, which its own completion knows.
+constexpr char kBash[] = R"sh(_canhazgpu_command() {
+  local first=${COMP_WORDS[$1]}
+  if (( COMP_CWORD == $1 )); then
+    local IFS=$'\n'
+    COMPREPLY=($(compgen -c -- "$first"))
+    return
+  fi
+  if declare -F _command_offset >/dev/null; then _command_offset "$1"; return; fi
+  [[ $(complete -p -- "$first" 2>/dev/null) =~ \ -F\ ([^ ]+) ]] || return
+  COMP_WORDS=("${COMP_WORDS[@]:$1}")
+  COMP_CWORD=$((COMP_CWORD - $1))
+  COMP_LINE="${COMP_WORDS[*]}"
+  COMP_POINT=${#COMP_LINE}
+  "${BASH_REMATCH[1]}" "$first" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+}
+_canhazgpu() {
+  local i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    if [[ ${COMP_WORDS[i]} == -- ]]; then _canhazgpu_command $((i + 1)); return; fi
+  done
   local IFS=$'\n'
   COMPREPLY=($(canhazgpu __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
 }
@@ -20,6 +40,13 @@ complete -o default -F _canhazgpu canhazgpu chg
 
 constexpr char kZsh[] = R"sh(#compdef canhazgpu chg
 _canhazgpu() {
+  local -i separator=${words[(i)--]}
+  if (( separator < CURRENT )); then
+    words=("${(@)words[separator + 1,-1]}")
+    (( CURRENT -= separator ))
+    _normal
+    return
+  fi
   local -a words_to_offer
   words_to_offer=(${(f)"$(canhazgpu __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
   if (( ${#words_to_offer} )); then compadd -a words_to_offer; else _default; fi
@@ -29,6 +56,11 @@ compdef _canhazgpu canhazgpu chg
 
 constexpr char kFish[] = R"sh(function __canhazgpu
   set -l typed (commandline -opc)
+  if set -l separator (contains -i -- -- $typed)
+    set -l rest (string escape -- $typed[(math $separator + 1)..-1])
+    complete -C (string join ' ' -- $rest (commandline -ct))
+    return
+  end
   canhazgpu __complete -- $typed[2..-1] (commandline -ct) 2>/dev/null
 end
 complete -c canhazgpu -a '(__canhazgpu)'

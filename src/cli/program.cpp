@@ -22,6 +22,8 @@ ConfigInputs inputs_of(const Invocation& invocation) {
   inputs.file = invocation.config_file;
   inputs.home = variable("HOME");
   inputs.xdg_config_home = variable("XDG_CONFIG_HOME");
+  // `config` shows every value, and says what is wrong with any.
+  if (invocation.command->name != "config") inputs.command = invocation.command->name;
   return inputs;
 }
 

@@ -38,7 +38,13 @@ int execute(Session& session, const Arguments& arguments) {
   }
   std::sort(gpus.begin(), gpus.end());
   mention_kept(session, released);
-  print(gpus.empty() ? "nothing to release\n" : fmt::format("released {}\n", to_gpu_names(gpus)));
+  std::string text =
+      gpus.empty() ? "nothing to release" : fmt::format("released {}", to_gpu_names(gpus));
+  if (const auto& free = released.not_reserved; !free.empty()) {
+    text += fmt::format("{} {} {} not reserved", gpus.empty() ? ":" : ";", to_gpu_names(free),
+                        free.size() == 1 ? "is" : "are");
+  }
+  print(text + "\n");
   return 0;
 }
 

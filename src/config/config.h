@@ -30,6 +30,9 @@ struct ConfigInputs {
   std::string home = {};                                ///< not absolute: the user has no file
   std::string xdg_config_home = {};                     ///< not absolute: HOME/.config
   std::string system_directory = "/etc/canhazgpu";
+  /// The command that is run. What files and environment say for another command is
+  /// then no concern of it, wrong or not. "": every value is checked.
+  std::string command = {};
 };
 
 /// One line of `canhazgpu config`. Texts are as given, but without passwords: printable() is the
@@ -88,10 +91,10 @@ class Config {
 /// XDG_CONFIG_HOME/canhazgpu/config.EXT, the system's SYSTEM_DIRECTORY/config.EXT; nothing is read
 /// from the working directory unless `file` says so.
 ///
-/// Every value is checked, those too that a stronger one hides. Throws Error: Usage for a value
-/// that isn't the key's, named with its origin; Failed (NotPermitted) for a file that can't be read
-/// or parsed, and for several files where one is expected. std::logic_error for a flag whose key is
-/// not in keys().
+/// Every value that concerns the command is checked, those too that a stronger one hides. Throws
+/// Error: Usage for a value that isn't the key's, named with its origin; Failed (NotPermitted) for
+/// a file that can't be read or parsed, and for several files where one is expected.
+/// std::logic_error for a flag whose key is not in keys().
 Config load_config(const ConfigInputs& inputs);
 
 /// The CANHAZGPU_* variables of an environment such as `environ`.

@@ -188,6 +188,16 @@ bool is_section(std::string_view name) {
   });
 }
 
+std::string_view command_of(std::string_view name) {
+  constexpr std::string_view kCommands[] = {"run",    "reserve", "release",
+                                            "status", "queue",   "report"};
+  const std::string_view section = name.substr(0, name.find('.'));
+  const auto* found = std::find(std::begin(kCommands), std::end(kCommands), section);
+  return found == std::end(kCommands) ? std::string_view() : *found;
+}
+
+bool is_foreign(std::string_view name) { return name == "web" || name.starts_with("web."); }
+
 std::string environment_name(std::string_view key) {
   std::string name(kEnvironmentPrefix);
   std::transform(key.begin(), key.end(), std::back_inserter(name), in_variable);

@@ -46,6 +46,13 @@ std::optional<std::size_t> find_key_of_variable(std::string_view variable);
 /// Whether keys of that section exist: "run" is one because of "run.timeout".
 bool is_section(std::string_view name);
 
+/// The command whose section the key lies in, such as "run"; "" for a key that is for all of them.
+std::string_view command_of(std::string_view name);
+
+/// Whether that is a key of the Go program of the same name which means nothing here: its files are
+/// read as they are.
+bool is_foreign(std::string_view name);
+
 /// What the variables of the program begin with.
 inline constexpr std::string_view kEnvironmentPrefix = "CANHAZGPU_";
 

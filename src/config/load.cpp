@@ -62,7 +62,7 @@ std::vector<std::string> key_names() {
 
 class ConfigLoader {
  public:
-  ConfigLoader() : config_() {
+  explicit ConfigLoader(std::string command) : command_(std::move(command)) {
     config_.settings_.resize(keys().size());
     for (std::size_t place = 0; place < keys().size(); ++place) {
       const auto& text = keys()[place].default_text;
@@ -83,32 +83,54 @@ class ConfigLoader {
 
  private:
   void set(std::size_t place, const RawValue& raw, Origin origin) {
-    Value value = parse_value(keys()[place], raw, origin);
+    const Key& key = keys()[place];
+    Value value;
+    if (!is_empty_duration(key, raw)) {
+      value = parse_value(key, raw, origin);
+    } else if (key.default_text) {
+      value = parse_value(key, *key.default_text, origin);
+    }
     config_.settings_[place] = {std::move(value), std::move(origin)};
   }
+  // "" for a duration is none, or the default, as people write it who want neither.
+  static bool is_empty_duration(const Key& key, const RawValue& raw) {
+    const auto* text = std::get_if<std::string>(&raw);
+    return key.type == KeyType::TimeSpan && text != nullptr && text->empty();
+  }
+  bool concerns_another_command(std::string_view key) const {
+    const std::string_view command = command_of(key);
+    return !command_.empty() && !command.empty() && command != command_;
+  }
+  void add_entry(const FileEntry& entry, Origin origin);
   // Warns, or refuses what is no key but can only be meant for one.
   void judge_unknown_key(const FileEntry& entry, const Origin& origin);
   void warn_about_variable(const std::string& name);
   void check_heartbeat() const;
 
+  std::string command_;
   Config config_;
 };
 
 void ConfigLoader::add_file(const std::string& path, Source source) {
-  for (FileEntry& entry : read_config_file(path)) {
-    Origin origin{source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path};
-    const bool is_nothing = std::holds_alternative<std::monostate>(entry.value);
-    const std::optional<std::size_t> place = find_key(entry.key);
-    if (!place) {
-      // A section that is empty, or whose lines are all comments, is no mistake.
-      if (!is_nothing || !is_section(entry.key)) judge_unknown_key(entry, origin);
-    } else if (!is_nothing) {
-      set(*place, entry.value, std::move(origin));
-    }
+  for (const FileEntry& entry : read_config_file(path)) {
+    if (concerns_another_command(entry.key)) continue;
+    add_entry(entry, {source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path});
+  }
+}
+
+void ConfigLoader::add_entry(const FileEntry& entry, Origin origin) {
+  const bool is_nothing = std::holds_alternative<std::monostate>(entry.value);
+  const std::optional<std::size_t> place = find_key(entry.key);
+  if (!place) {
+    // A section that is empty, or whose lines are all comments, is no mistake.
+    if (!is_nothing || !is_section(entry.key)) judge_unknown_key(entry, origin);
+  } else if (!is_nothing) {
+    set(*place, entry.value, std::move(origin));
   }
 }
 
 void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origin) {
+  if (is_foreign(entry.key)) return;
   const std::string key = printable(entry.key);
   const std::string from = printable(origin.text);
   if (is_section(entry.key)) {
@@ -132,13 +154,14 @@ void ConfigLoader::add_environment(const std::map<std::string, std::string>& env
     const auto place = find_key_of_variable(name);
     if (!place) {
       warn_about_variable(name);
-    } else if (!value.empty()) {
+    } else if (!value.empty() && !concerns_another_command(keys()[*place].name)) {
       set(*place, value, Origin{Source::Environment, name});
     }
   }
 }
 
 void ConfigLoader::warn_about_variable(const std::string& name) {
+  if (name.starts_with("CANHAZGPU_WEB_")) return;  // of the Go program, see is_foreign
   // Compared without the prefix: all share it, and it would make strangers look alike.
   const std::string word = name.substr(kEnvironmentPrefix.size());
   std::vector<std::string> words;
@@ -171,7 +194,7 @@ void ConfigLoader::check_heartbeat() const {
 }
 
 Config load_config(const ConfigInputs& inputs) {
-  ConfigLoader loader;
+  ConfigLoader loader(inputs.command);
   const auto system_file =
       find_config_file({inputs.system_directory + "/config"}, loader.warnings());
   if (system_file) loader.add_file(*system_file, Source::SystemFile);

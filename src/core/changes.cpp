@@ -100,6 +100,11 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
   Released released;
   std::vector<Selected> selected;
   for (const int gpu : selection.gpu_ids) {
+    require_gpu(pool, gpu);
+    if (reservation_of(pool, gpu) == nullptr) {
+      released.not_reserved.push_back(gpu);
+      continue;
+    }
     const Reservation& held = reservation_to_change(pool, caller, gpu);
     if (held.kind == Kind::Run && !selection.runs) refuse_live_run(held, gpu);
     add_selected(selected, held.id, gpu);

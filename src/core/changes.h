@@ -23,12 +23,13 @@ struct Released {
   std::vector<Reservation> runs;         ///< live runs that were selected; they end with their jobs
   int runs_kept = 0;                     ///< the caller's live runs, when runs were not selected
   std::vector<std::string> labels_kept;  ///< labels of the caller's that the selection left out
+  std::vector<int> not_reserved;         ///< of the GPUs that were named
 };
 
 /// Gives back manual reservations and names the runs that were asked for.
 /// With gpu_ids, throws Error: Usage for an unknown id; NotPermitted when a GPU belongs to another
-/// account and the caller is no admin; Failed when one is not reserved, or is a live run and
-/// `selection.runs` is not set. Without gpu_ids only the caller's own are selected.
+/// account and the caller is no admin; Failed when one is a live run and `selection.runs` is not
+/// set. Without gpu_ids only the caller's own are selected.
 Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
                  const Instant& now);
 

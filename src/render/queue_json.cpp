@@ -1,7 +1,7 @@
 #include <chrono>
 
 #include "base/duration_text.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 #include "render/queue.h"
 #include "render/reason.h"
 #include "render/words.h"
@@ -17,6 +17,8 @@ Json entry_object(const QueueEntry& entry, const Instant& now) {
   object["position"] = decision.position;
   object["user"] = display_name(request.account, request.label);
   object["actual_user"] = request.account.name;
+  object["account"] = request.account.name;
+  if (!request.label.empty()) object["label"] = request.label;
   object["requested_count"] = request.count;
   object["requested_ids"] = request.gpu_ids;
   object["allocated_gpus"] = decision.held;

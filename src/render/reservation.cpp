@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/gpu_ids.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 
 namespace chg {
 
@@ -26,6 +26,8 @@ std::string reservation_json(const Reservation& reservation) {
   object["reservation_id"] = reservation.id;
   object["gpu_ids"] = reservation.gpus;
   object["user"] = display_name(reservation.account, reservation.label);
+  object["account"] = reservation.account.name;
+  if (!reservation.label.empty()) object["label"] = reservation.label;
   object["expiry_time"] = to_rfc3339(*reservation.ends);
   if (!reservation.note.empty()) object["note"] = reservation.note;
   return json_text(object);

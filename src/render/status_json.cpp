@@ -2,7 +2,7 @@
 
 #include "base/duration_text.h"
 #include "render/gpu_phrases.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 #include "render/processes.h"
 #include "render/status.h"
 #include "render/words.h"
@@ -73,6 +73,7 @@ void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
   const Duration duration = age(held.started, now);
   object["user"] = display_name(held.account, held.label);
   object["account"] = held.account.name;
+  put_text(object, "label", held.label);
   object["reservation_id"] = held.id;
   object["type"] = kind_label(held.kind);
   object["duration"] = to_hms(duration);
@@ -86,7 +87,7 @@ void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
 }
 
 void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
-  put_text(object, "details", parenthesis(gpu, now));
+  put_text(object, "details", details(gpu, now));
   put_text(object, "validation", validation(gpu));
   if (gpu.gpu.last_released) object["last_released"] = to_rfc3339(gpu.gpu.last_released->wall);
   if (!gpu.held_for.empty()) {
@@ -94,9 +95,12 @@ void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
     object["held_position"] = gpu.held_position;
   }
   for (const Reservation& run : gpu.lost_by) {
-    object["lost_by"].push_back({{"user", display_name(run.account, run.label)},
-                                 {"account", run.account.name},
-                                 {"reservation_id", run.id}});
+    Json lost;
+    lost["user"] = display_name(run.account, run.label);
+    lost["account"] = run.account.name;
+    put_text(lost, "label", run.label);
+    lost["reservation_id"] = run.id;
+    object["lost_by"].push_back(std::move(lost));
   }
   if (gpu.gpu.out_of_service) object["out_of_service"] = *gpu.gpu.out_of_service;
   put_text(object, "error", gpu.error.empty() && gpu.reading ? gpu.reading->error : gpu.error);
@@ -117,13 +121,13 @@ void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {
   const bool unreserved = gpu.status == GpuStatus::Unreserved;
   if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
   if (unreserved || !gpu.users.empty()) {
-    const Use use = use_of(gpu);
+    const GpuUse use = use_of(gpu);
     object["process_info"] = process_list(use);
     put_known(object, "process_memory_mb", use.memory_mib);
   }
   if (const auto model = best_model(command_lines(gpu))) {
     put_text(object["model"], "provider", model->provider);
-    object["model"]["model"] = model->model;
+    object["model"]["model"] = full_name(*model);
   }
   if (!gpu.foreign.empty()) object["foreign"] = process_array(gpu.foreign, now);
   if (!gpu.leftovers.empty()) object["leftovers"] = process_array(gpu.leftovers, now);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <span>
 
 namespace chg {
@@ -78,7 +79,7 @@ DetectedModel from_path(std::string_view path) {
 bool is_path(std::string_view value) {
   return std::string_view("/.~").find(value.front()) != std::string_view::npos ||
          value.ends_with('/') || is_weights_file(value) ||
-         std::count(value.begin(), value.end(), '/') > 1;
+         std::count(value.begin(), value.end(), '/') > 2;
 }
 
 std::optional<DetectedModel> parse_model(std::string_view value) {
@@ -148,11 +149,18 @@ bool is_assignment(std::string_view word) {
          !is_option(word);
 }
 
-// Passes over what only starts the program: "CUDA_VISIBLE_DEVICES=0", "nice -n 10", "uv run".
+// Passes over what only starts the program: "CUDA_VISIBLE_DEVICES=0", "nice -n 10", "uv run",
+// "canhazgpu run --gpus 1 --".
 WordSpan without_wrappers(WordSpan words) {
   bool wrapped = false;
   while (!words.empty()) {
     const std::string_view word = words.front();
+    if (is_one_of(last_component(word), "canhazgpu chg")) {
+      const auto separator = std::find(words.begin(), words.end(), "--");
+      if (separator == words.end()) return {};
+      words = words.subspan(static_cast<std::size_t>(separator - words.begin()) + 1);
+      continue;
+    }
     const bool of_wrapper =
         is_option(word) || word == "run" || word == "profile" || (word[0] >= '0' && word[0] <= '9');
     if (is_wrapper(last_component(word))) {
@@ -257,10 +265,21 @@ constexpr std::string_view kScriptOptions =
     "--model_path --model-id --model_id --model-name --model_name --base-model --base_model "
     "--model";
 
+// "llama-2-7b", "gpt2": a word with a version or a size.
+bool has_letter_and_digit(std::string_view name) {
+  const auto any = [&](auto is_meant) { return std::any_of(name.begin(), name.end(), is_meant); };
+  return any([](unsigned char c) { return std::isalpha(c) != 0; }) &&
+         any([](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
 // An unknown program's `--model` may mean anything, so only a name that looks like one is taken.
 std::optional<DetectedModel> from_unknown(WordSpan arguments) {
   const auto model = from_options(arguments, kScriptOptions);
-  if (model && (has_organisation(*model) || is_weights_file(model->model))) return model;
+  const auto is_likely = [](const DetectedModel& one) {
+    const bool is_name = one.provider.empty() && has_letter_and_digit(one.model);
+    return is_name || has_organisation(one) || is_weights_file(one.model);
+  };
+  if (model && is_likely(*model)) return model;
   const std::string_view file = option_value(arguments, "-m");
   return file.ends_with(".gguf") ? parse_model(file) : std::nullopt;
 }

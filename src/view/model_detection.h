@@ -12,7 +12,7 @@ struct DetectedModel {
   /// The organisation of a Hugging Face name ("meta-llama"); "local" for a file or folder of this
   /// host; "" for a name without organisation ("gpt2").
   std::string provider;
-  std::string model;  ///< "Llama-3-8B", "llama-3-8b.Q4_K_M.gguf"
+  std::string model;  ///< "Llama-3-8B", "llama-3-8b.Q4_K_M.gguf"; may hold a slash
 
   bool operator==(const DetectedModel&) const = default;
 };

@@ -1,5 +1,6 @@
 """Mistakes and misfortunes: one line that says what, one that says what to do, the right status."""
 
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ import sqlite3
 import subprocess
 
 import pytest
-from conftest import PATIENCE, assert_error, is_alive, wait_for
+from conftest import PATIENCE, assert_error, is_alive, validate, wait_for
 
 COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
             "store", "doctor", "config", "completion"]
@@ -23,18 +24,24 @@ COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", 
      (["rnu", "--", "true"], "unknown command 'rnu'", "did you mean 'run'?"),
      (["relase"], "unknown command 'relase'", "did you mean 'release'?"),
      (["xyzzy"], "unknown command 'xyzzy'", "see: canhazgpu --help"),
-     ([], "no command given", "canhazgpu --help"),
+     (["--", "true"], "no command given", "canhazgpu --help"),
+     (["help", "statsu"], "unknown command 'statsu'", "did you mean 'status'?"),
      (["run", "--gpu", "1", "--", "true"], "unknown option '--gpu'", "did you mean '--gpus'?"),
      (["run", "--gpu=1", "--", "true"], "unknown option '--gpu'", "did you mean '--gpus'?"),
      (["run", "--tiemout", "1h", "--", "true"], "unknown option '--tiemout'",
       "did you mean '--timeout'?"),
      (["status", "--jsno"], "unknown option '--jsno'", "did you mean '--json'?"),
      (["status", "-x"], "unknown option '-x'", None),
+     (["status", "-jx"], "unknown option '-x'", None),
+     (["--json", "status"], "unknown option '--json'", "see: canhazgpu status --help"),
+     (["cancel", "--xyzzyxyzzy"], "unknown option '--xyzzyxyzzy'", "see: canhazgpu cancel --help"),
      (["status", "--xyzzyxyzzy"], "unknown option '--xyzzyxyzzy'", "see: canhazgpu status --help"),
      (["--vresion"], "unknown option '--vresion'", None),
      (["status", "please"], "unexpected word 'please'", "see: canhazgpu status --help"),
      (["run", "--gpus"], "option '--gpus' needs a value", "see: canhazgpu run --help"),
      (["run", "-w"], "option '--wait' needs a value", "see: canhazgpu run --help"),
+     (["run", "--gpus=", "--", "true"], "invalid run.gpus ''", None),
+     (["extend", "-5m"], "invalid duration '-5m'", None),
      (["cancel"], "ID is missing", "see: canhazgpu cancel --help"),
      (["extend"], "D is missing", "see: canhazgpu extend --help"),
      (["extend", "1h", "2h"], "unexpected word '2h'", None),
@@ -62,7 +69,7 @@ def test_wrong_usage(pool, words, text, hint):
     assert "secret" not in result.err
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "5", "-5m", "5x", "1m1h", "h", "1e3s", "inf", "nan",
+@pytest.mark.parametrize("text", ["0", "0s", "5", "-5m", "5x", "1m1h", "h", "1e3s", "inf", "nan",
                                   "99999999999999999999d", "3651d", " 5m", "5m ", "1h 30m", "1:30"])
 @pytest.mark.parametrize("command", ["run --timeout", "run --wait", "run --grace",
                                      "reserve --duration", "extend"])
@@ -78,6 +85,25 @@ def test_bad_durations(pool, command, text):
     assert pool.reserved() == [] and pool.usage() == []
 
 
+def test_an_empty_duration_is_none_or_the_default(pool):
+    """As the Go program of the same name documents it."""
+    file = pool.home / ".canhazgpu.yaml"
+    file.write_text('run:\n  timeout: ""\nreserve:\n  duration: ""\n')
+    for words in (["run", "--", "true"], ["run", "--timeout", "", "--", "true"],
+                  ["run", "--wait=", "--grace=", "--", "true"], ["status"], ["queue"],
+                  ["reserve", "--short"]):
+        pool.ok(*words)
+    pool.ok("release")
+    file.write_text("run:\n  timeout: 1s\nreserve:\n  duration: 8h\n")
+    pool.await_free()
+    pool.ok("reserve", "--duration", "")
+    ends, started = pool.rows("SELECT ends, started FROM reservation")[0]
+    assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - 1800 < 5
+    job = pool.job("--timeout", "")
+    assert pool.rows("SELECT ends FROM reservation WHERE kind = 'run'") == [(None,)]
+    job.kill()
+
+
 @pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400),
                                            ("0.5h", 1800), ("1h30m", 5400), ("1d12h", 129600)])
 def test_good_durations(pool, text, seconds):
@@ -85,6 +111,19 @@ def test_good_durations(pool, text, seconds):
     ends, started = pool.rows("SELECT ends, started FROM reservation")[0]
     # From the claim on, which comes a moment after the grant.
     assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - seconds < 60
+
+
+@pytest.mark.parametrize("words", [["--gpus", "2", "--short"], ["--gpus=2", "--short"],
+                                   ["-g", "2", "-s"], ["-g2", "-s"], ["-sg", "2"], ["-vsg2"],
+                                   ["-g", "5", "--gpus", "2", "-s", "-s"]])
+def test_forms_of_options(pool, words):
+    store = f"--store=sqlite:{pool.path}"
+    assert pool.ok("-v", store, "reserve", *words, "--no-color") == "0,1\n"
+
+
+def test_a_value_may_be_empty_or_look_like_an_option(pool):
+    pool.ok("reserve", "--note=", "-n", "--short", "--user=")
+    assert json.loads(pool.ok("status", "--json"))[0]["note"] == "--short"
 
 
 def test_help(pool):
@@ -96,10 +135,13 @@ def test_help(pool):
         assert pool.ok(command, "-h") == text
         assert max(map(len, text.splitlines())) <= 100
     assert "Examples:" in out and "__complete" not in out
+    # As people try it.
+    assert pool.ok("help") == out and pool.ok() == out and pool.ok("--no-color") == out
+    assert pool.ok("help", "run") == pool.ok("run", "--help")
 
 
 def test_help_needs_no_store(bare_pool):
-    for words in (["--help"], ["run", "--help"], ["--version"], ["completion", "bash"]):
+    for words in ([], ["help"], ["help", "run"], ["--help"], ["run", "--help"], ["--version"], ["completion", "bash"]):
         assert bare_pool.run(*words).status == 0
 
 
@@ -189,7 +231,7 @@ def test_every_format(pool, name, text):
 
 @pytest.mark.parametrize("name, text, line", [
     (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": }\n', 2),
-    (".canhazgpu.toml", "[run]\ngpus = \n", 2), (".canhazgpu.yaml", "a: 1\n\n\nrun:\n  gpus: none\n", 5)])
+    (".canhazgpu.toml", "[run]\ngpus = \n", 2), (".canhazgpu.yaml", "a: 1\n\n\nmemory:\n  threshold: none\n", 5)])
 def test_a_bad_file_is_named_with_its_line(pool, name, text, line):
     file = pool.home / name
     file.write_text(text)
@@ -200,11 +242,48 @@ def test_a_bad_file_is_named_with_its_line(pool, name, text, line):
     assert re.search(rf"(line |:){line}\b", lines[0]), result
 
 
+def test_release_of_what_nobody_has_reserved(pool):
+    assert pool.ok("release", "-G", "3") == "nothing to release: GPU 3 is not reserved\n"
+    pool.ok("reserve", "-G", "1")
+    assert pool.ok("release", "-G", "1,3,4") == "released GPU 1; GPUs 3 and 4 are not reserved\n"
+    assert_error(pool.run("release", "-G", "8"), 2, "unknown GPU '8'")
+
+
+def test_the_account_and_the_label_have_keys_of_their_own(pool):
+    reserved = json.loads(pool.ok("reserve", "-g", "8", "--user", "dora", "--json"))
+    assert validate(reserved, "reservation")["account"] == "root"
+    assert reserved["label"] == "dora" and reserved["user"] == "dora (root)"
+    pool.waiter("--user", "dora")
+    waiting, = validate(pool.queue_json(), "queue")["entries"]
+    assert (waiting["account"], waiting["label"]) == ("root", "dora")
+    assert {entry["label"] for entry in pool.status_json()} == {"dora"}
+
+
+def test_what_is_wrong_for_one_command_stops_only_that(pool):
+    file = pool.home / ".canhazgpu.yaml"
+    file.write_text("run:\n  gpus: none\n")
+    env = {"CANHAZGPU_RESERVE_DURATION": "soon"}
+    for words in (["status"], ["queue"], ["report"], ["release"]):
+        result = pool.run(*words, env=env)
+        assert result.status == 0 and result.err == "", result
+    assert_error(pool.run("run", "--", "true", env=env), 2,
+                 f"invalid run.gpus 'none' (from {file}:2)")
+    assert_error(pool.run("reserve", env=env), 2,
+                 "invalid reserve.duration 'soon' (from CANHAZGPU_RESERVE_DURATION)")
+    assert_error(pool.run("config"), 2, "invalid run.gpus 'none'")
+
+
+def test_the_web_page_of_the_go_program_is_no_concern(pool):
+    (pool.home / ".canhazgpu.yaml").write_text("web:\n  port: 8080\n  host: 0.0.0.0\n")
+    result = pool.run("status", env={"CANHAZGPU_WEB_PORT": "8080"})
+    assert result.status == 0 and result.err == ""
+
+
 def test_an_unknown_key_is_a_warning(pool):
     file = pool.home / ".canhazgpu.yaml"
     file.write_text("run:\n  tiemout: 3h\n")
-    result = pool.run("status")
-    assert result.status == 0 and len(result.out.splitlines()) == 8
+    result = pool.run("run", "--", "true")
+    assert result.status == 0
     assert result.err == (f"canhazgpu: warning: unknown key 'run.tiemout' (from {file}:2); "
                           "did you mean 'run.timeout'?\n")
     result = pool.run("status", env={"HOME": "/nonexistent", "CANHAZGPU_RUN_TIEMOUT": "3h"})
@@ -242,10 +321,11 @@ def test_bad_variables(pool):
 # --- Completion ------------------------------------------------------------------------------------
 
 
-def complete(pool, *words, env=None):
+def complete(pool, *words, env=None, before=""):
     """What bash offers for the last of the words."""
     quoted = " ".join(f"'{word}'" for word in words)
     script = f"""
+{before}
 source <(canhazgpu completion bash)
 COMP_WORDS=({quoted})
 COMP_CWORD={len(words) - 1}
@@ -269,11 +349,33 @@ def test_completion_in_bash(pool):
     assert complete(pool, "canhazgpu", "store", "") == ["copy"]
     assert complete(pool, "canhazgpu", "status", "--remote", "gpu",
                     env={"CANHAZGPU_REMOTE_HOSTS": "gpu1,gpu2,other"}) == ["gpu1", "gpu2"]
-    assert complete(pool, "canhazgpu", "run", "--", "") == []
     pool.ok("reserve", "-g", "8")
     waiter = pool.waiter()
     assert complete(pool, "canhazgpu", "cancel", "") == [waiter.request]
     assert complete(pool, "canhazgpu", "cancel", waiter.request[:3]) == [waiter.request]
+
+
+OWN = """
+_own() { COMPREPLY=("$1:$2:$3:$COMP_CWORD:${COMP_WORDS[*]}"); }
+complete -F _own own
+"""
+
+
+def test_completion_behind_two_dashes(pool):
+    """A command, and then what that command takes."""
+    assert "printenv" in complete(pool, "canhazgpu", "run", "--", "print")
+    assert "canhazgpu" in complete(pool, "canhazgpu", "run", "--gpus", "1", "--", "canhaz")
+    assert " ".join(complete(pool, "canhazgpu", "run", "--", "own", "a", "b", before=OWN)) == \
+        "own:b:a:2:own a b"
+    assert complete(pool, "canhazgpu", "run", "--", "unknown-command", "a") == []
+    assert complete(pool, "canhazgpu", "run", "--", "canhazgpu", "rel") == ["release"]
+    if shutil.which("fish"):
+        script = 'canhazgpu completion fish | source; complete -C"{}"'
+        for typed, offered in (("canhazgpu run -- printen", "printenv"),
+                               ("canhazgpu run -- canhazgpu rel", "release"),
+                               ("canhazgpu rel", "release")):
+            result = pool.run_command(["fish", "-c", script.format(typed)])
+            assert result.status == 0 and offered in result.out.split(), result
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

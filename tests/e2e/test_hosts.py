@@ -314,13 +314,13 @@ def test_spectator_without_a_pool_sees_the_others(redis, fleet):
 @as_root
 @needs_redis
 def test_pool_that_is_gone_or_damaged_is_named_beside_the_others(redis, fleet):
-    redis.redis("DEL", "alpha:gpu_count", "alpha:host")
-    redis.redis("SET", "beta:gpu_count", "many")
+    redis.redis("DEL", "alpha:pool")
+    redis.redis("HSET", "beta:pool", "version", "many")
     redis.redis("HSET", "canhazgpu:hosts", "\x1b[31mevil\n", '{"prefix":"evil"}', "junk", "junk")
     result = redis.run("status", "--all")
     assert result.status == 0, result
     assert "alpha: error: its pool is gone from the Redis\nhint: " in result.out
-    assert "beta: error: " in result.out and "beta:gpu_count" in result.out
+    assert "beta: error: " in result.out and "its version is 'many'" in result.out
     assert r"\x1b[31mevil\n: error: " in result.out and "junk" not in result.out
     hosts = validate(json.loads(redis.ok("status", "--all", "--json")), "hosts")
     assert [("error" in host, "gpus" in host) for host in hosts].count((True, False)) == 3

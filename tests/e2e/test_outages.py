@@ -13,6 +13,7 @@ import time
 
 import pytest
 from conftest import HMS, NO_TIMER, assert_error, is_alive, validate, wait_for
+from redis_client import LOCK, POOL
 from redis_pool import RedisServer, empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 HEARTBEAT_TIMEOUT = 1.0
@@ -349,7 +350,7 @@ def test_a_cancelled_request_stays_cancelled(pool):
     assert pool.finish(waiter).status == 130
     assert pool.waiting() == []
     # Nothing of it is kept.
-    assert "cancelled" not in pool.redis("HKEYS", "canhazgpu:host")
+    assert "cancelled" not in pool.redis("HKEYS", POOL)
 
 
 def test_manual_reservations_are_as_safe_as_the_server(pool):
@@ -385,7 +386,7 @@ def test_without_memory_nothing_is_taken_and_everything_given_back(pool):
     for words in (["run", "--", "true"], ["run", "--nonblock", "--", "true"], ["reserve"]):
         assert_error(pool.run(*words), 1, "has no memory left", "nothing was changed")
     assert pool.waiting() == [waiter.request] and len(pool.reserved()) == 5
-    assert not pool.redis("GET", "canhazgpu:allocation_lock")[0]
+    assert not pool.redis("GET", LOCK)[0]
     pool.ok("extend", "1h")
     pool.ok("release")
     await_beat(pool, job.id)
@@ -457,7 +458,7 @@ def test_a_run_waits_for_the_replicas_that_must_know_of_it(pool):
         pool.await_free()
         assert pool.ok("run", "--", "echo", "ran", env=env) == "ran\n"
         pool.ok("reserve", env=env)
-        ids = [name for name in replica.command("HKEYS", "canhazgpu:host")
+        ids = [name for name in replica.command("HKEYS", POOL)
                if name.startswith("reservation:")]
         assert {f"reservation:{id}" for id in pool.records()} <= set(ids)
     finally:

@@ -288,12 +288,13 @@ def test_json(pool):
     free, run, unreserved, manual, error, drained, released, held = entries
     assert "user" not in free and "last_released" not in free and "expiry_time" not in free
     assert run["type"] == "RUN" and run["user"] == "root" and "last_heartbeat" in run
-    assert run["model"]["model"].endswith("Llama-3.1-70B-Instruct")
+    assert run["model"] == {"provider": "meta-llama", "model": "meta-llama/Llama-3.1-70B-Instruct"}
     assert [one["pid"] for one in run["foreign"]] == [12345]
     assert unreserved["unreserved_users"] == ["bob"]
     assert unreserved["process_info"] == "PID 12345 (python3), PID 67890 (jupyter)"
     assert manual["type"] == "MANUAL" and manual["account"] == "root"
     assert manual["user"] == "somebody-with-a-long-name (root)"
+    assert manual["label"] == "somebody-with-a-long-name" and "label" not in run
     assert 0 < manual["expires_in_seconds"] <= 4 * 3600
     assert error["error"] == "GPU is lost"
     assert drained["out_of_service"] == "fan broken"
@@ -304,10 +305,14 @@ def test_json(pool):
 
 @pytest.mark.parametrize(
     "line, model",
-    [("vllm serve Qwen/Qwen2.5-7B", "Qwen2.5-7B"), ("python -m x --model meta-llama/L", "L"),
-     ("python x.py --model=org/Name-1", "Name-1"),
-     ("lm_eval --model hf --model_args pretrained=EleutherAI/pythia-160m", "pythia-160m"),
-     ("torchrun train.py --model_name_or_path mistralai/Mistral-7B", "Mistral-7B"),
+    [("vllm serve Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B"),
+     ("python -m x --model meta-llama/L", "meta-llama/L"),
+     ("python x.py --model=org/Name-1", "org/Name-1"),
+     ("lm_eval --model hf --model_args pretrained=EleutherAI/pythia-160m", "EleutherAI/pythia-160m"),
+     ("torchrun train.py --model_name_or_path mistralai/Mistral-7B", "mistralai/Mistral-7B"),
+     ("canhazgpu run -- vllm serve openai/whisper-large-v3", "openai/whisper-large-v3"),
+     ("tool --model llama-2-7b", "llama-2-7b"), ("tool --model a/b/c-1", "a/b/c-1"),
+     ("llama-server -m /models/x.gguf", "x.gguf"),
      ("python train.py", None)])
 def test_served_model(pool, line, model):
     pool.put_processes(0, process(5, 5000, command_line=line, **BOB))
@@ -315,8 +320,8 @@ def test_served_model(pool, line, model):
     if model is None:
         assert "model" not in entry
     else:
-        assert entry["model"]["model"].split("/")[-1] == model
-        assert model in pool.status("--table")[1]
+        assert entry["model"]["model"] == model
+        assert model.split("/")[-1] in pool.status("--table")[1]
 
 
 # --- Hostile texts ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import assert_error, timeless, wait_for
-from go_program import Redis
+from redis_client import HISTORY, POOL, Redis
 from redis_pool import RedisPool
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None,
@@ -194,19 +194,18 @@ def test_killed_copy_is_no_pool_and_goes_on(pool, redis, copy_to):
     fill_history(pool, records)
     # Each commit would wait for a disk that others may keep busy.
     redis.redis("CONFIG", "SET", "appendfsync", "no")
-    history = "canhazgpu:usage_history_sorted"
     ask = Redis(redis.socket)
     for killed in range(2):
-        before = ask("ZCARD", history)
+        before = ask("ZCARD", HISTORY)
         copying = pool.popen("store", "copy", source(pool), redis.url)
-        wait_for(lambda: ask("ZCARD", history) > before, "the copy to begin", step=0)
+        wait_for(lambda: ask("ZCARD", HISTORY) > before, "the copy to begin", step=0)
         copying.send_signal(signal.SIGKILL)
         copying.wait()
-        assert ask("ZCARD", history) < records, killed
+        assert ask("ZCARD", HISTORY) < records, killed
         assert_error(copy_to(redis.url, "status"), 1, "there is no pool")
     out = pool.ok("store", "copy", source(pool), redis.url)
     assert f"{records} usage records" in out
-    assert ask("ZCARD", history) == records
+    assert ask("ZCARD", HISTORY) == records
     ask.close()
     assert len(copy_to(redis.url, "status").out.splitlines()) == 8
 
@@ -215,12 +214,12 @@ def test_killed_copy_is_no_pool_and_goes_on(pool, redis, copy_to):
 def test_another_history_is_left_alone(pool, redis):
     pool.ok("run", "--", "true")
     pool.await_free()
-    redis.redis("ZADD", "canhazgpu:usage_history_sorted", "1", "something")
+    redis.redis("ZADD", HISTORY, "1", "something")
     redis.admin()
     redis.ok("run", "--", "true")
     redis.await_free()
-    redis.redis("DEL", "canhazgpu:gpu_count", "canhazgpu:host", "canhazgpu:gpu:0")
-    kept = redis.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")
+    redis.redis("DEL", POOL)
+    kept = redis.redis("ZRANGE", HISTORY, "0", "-1")
     assert_error(pool.run("store", "copy", source(pool), redis.url), 1,
                  "has a history of its own", "name an empty store")
-    assert redis.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1") == kept
+    assert redis.redis("ZRANGE", HISTORY, "0", "-1") == kept

@@ -202,5 +202,41 @@ TEST(ReadEnvironment, KeepsOurVariablesOnly) {
 
 TEST(ReadEnvironment, OfNoneIsEmpty) { EXPECT_TRUE(read_environment(nullptr).empty()); }
 
+TEST_F(ConfigValues, AnEmptyDurationIsNoneOrTheDefault) {
+  write_user("run.timeout: ''\nreserve.duration: ''\nheartbeat.interval: ''\n");
+  EXPECT_FALSE(load().duration("run.timeout"));
+  EXPECT_EQ(load().duration("reserve.duration"), std::chrono::minutes(30));
+  EXPECT_EQ(load().duration("heartbeat.interval"), std::chrono::seconds(60));
+}
+
+TEST_F(ConfigValues, AnEmptyDurationOfAFlagHidesWhatTheFileSays) {
+  write_user("run.timeout: 2h\nreserve.duration: 8h\n");
+  set_flag("run.timeout", "", "--timeout");
+  set_flag("reserve.duration", "", "--duration");
+  EXPECT_FALSE(load().duration("run.timeout"));
+  EXPECT_EQ(load().duration("reserve.duration"), std::chrono::minutes(30));
+}
+
+TEST_F(ConfigValues, OfAnotherCommandAreNoConcern) {
+  write_user("run:\n  gpus: none\n  timeout:\n    max: 2h\n  tiemout: 1s\n");
+  inputs.environment = {{"CANHAZGPU_RESERVE_DURATION", "soon"}};
+  for (const char* command : {"status", "doctor"}) {
+    inputs.command = command;
+    EXPECT_TRUE(load().warnings().empty());
+  }
+  inputs.command = "reserve";
+  EXPECT_NE(std::string(failure().what()).find("reserve.duration"), std::string::npos);
+  for (const char* command : {"run", ""}) {
+    inputs.command = command;
+    EXPECT_NE(std::string(failure().what()).find("run.gpus"), std::string::npos);
+  }
+}
+
+TEST_F(ConfigValues, WithoutACommandOfTheirOwnConcernAll) {
+  write_user("memory.threshold: none\n");
+  inputs.command = "status";
+  EXPECT_NE(std::string(failure().what()).find("memory.threshold"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace chg

@@ -96,5 +96,11 @@ TEST_F(Unknown, FlagKeyIsAProgrammingError) {
   EXPECT_THROW(load(), std::logic_error);
 }
 
+TEST_F(Unknown, KeysOfTheGoProgramsWebPageAreNoWarning) {
+  write_user("web:\n  port: 8080\n  host: 0.0.0.0\n");
+  inputs.environment = {{"CANHAZGPU_WEB_PORT", "8080"}};
+  EXPECT_TRUE(load().warnings().empty());
+}
+
 }  // namespace
 }  // namespace chg

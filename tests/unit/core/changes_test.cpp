@@ -123,9 +123,12 @@ TEST_F(Changes, ReleaseOfALiveRunIsRefusedWithoutTheWish) {
                  [&] { release_as(caller(kAlice), {.gpu_ids = {3}}); });
 }
 
-TEST_F(Changes, ReleaseOfAFreeGpuIsRefused) {
-  expect_refused(ErrorKind::Failed, "GPU 4 is not reserved",
-                 [&] { release_as(caller(kAlice), {.gpu_ids = {4}}); });
+TEST_F(Changes, ReleaseOfAFreeGpuChangesNothing) {
+  const Pool before = scene_.pool;
+  const Released released = release_as(caller(kAlice), {.gpu_ids = {4}});
+  EXPECT_EQ(released.not_reserved, Gpus{4});
+  EXPECT_EQ(released.gpus, Gpus{});
+  EXPECT_TRUE(scene_.pool == before);
 }
 
 TEST_F(Changes, ReleaseOfAnUnknownGpuIsRefused) {

@@ -49,6 +49,7 @@ TEST(StatusJson, DescribesARun) {
                                {"status", "IN_USE"},
                                {"user", "dora (alice)"},
                                {"account", "alice"},
+                               {"label", "dora"},
                                {"reservation_id", "r-1"},
                                {"type", "RUN"},
                                {"duration", "0h 15m 30s"},
@@ -62,7 +63,7 @@ TEST(StatusJson, DescribesARun) {
                                {"memory_used_mb", 8500},
                                {"memory_total_mb", 81559},
                                {"process_info", "PID 7 (python3)"},
-                               {"model", {{"provider", "Qwen"}, {"model", "Qwen3-8B"}}},
+                               {"model", {{"provider", "Qwen"}, {"model", "Qwen/Qwen3-8B"}}},
                                {"process_memory_mb", 8452},
                                {"processes", json::array({process})}}));
 }

@@ -190,10 +190,19 @@ TEST_F(SqliteStore, SaysThatItIsDamagedWhenItIsTruncated) {
   EXPECT_NE(said.find("is damaged"), std::string::npos) << said;
 }
 
+TEST_F(SqliteStore, TakesAGpuWhoseRecordIsDamagedOutOfService) {
+  create_full();
+  SQLite::Database(path_, SQLite::OPEN_READWRITE)
+      .exec("UPDATE pool SET record = '{\"uuid\":' WHERE field = 'gpu:1'");
+  const Pool pool = open()->read();
+  EXPECT_EQ(pool.gpus.at(1).out_of_service, "its record in the store was damaged");
+  EXPECT_EQ(pool.gpus.at(0), full_pool().gpus.at(0));
+}
+
 TEST_F(SqliteStore, SaysThatItIsDamagedWhenWhatIsInItIsNoneOfOurs) {
   for (const char* change :
        {"record = json_set(record, '$.started', 'nonsense') WHERE field = 'reservation:bare'",
-        "record = '{\"uuid\":' WHERE field = 'gpu:1'", "record = '' WHERE field = 'cancelled'",
+        "record = '' WHERE field = 'cancelled'",
         "record = '[]' WHERE field = 'settings'", "field = 'gpu:x' WHERE field = 'gpu:1'",
         "field = 'gpu:' WHERE field = 'gpu:1'", "record = '{}' WHERE field = 'request:last'"}) {
     create_full();

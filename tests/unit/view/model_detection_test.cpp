@@ -44,6 +44,10 @@ TEST(ModelDetection, ReadsVllm) {
        "gemma-3-27b-it"},
       {"bash -c vllm serve Qwen/Qwen3-8B", "Qwen", "Qwen3-8B"},
       {"uv run vllm serve Qwen/Qwen3-0.6B", "Qwen", "Qwen3-0.6B"},
+      {"VLLM_USE_V1=1 canhazgpu run --gpus 2 -- vllm serve openai/whisper-large-v3 --port 8123",
+       "openai", "whisper-large-v3"},
+      {"/usr/local/bin/chg run -- python train.py", nullptr, nullptr},
+      {"canhazgpu run vllm serve Qwen/Qwen3-8B", nullptr, nullptr},
       {"numactl --cpunodebind=0 nice -n 10 vllm serve Qwen/Qwen3-0.6B", "Qwen", "Qwen3-0.6B"},
   });
 }
@@ -167,6 +171,10 @@ TEST(ModelDetection, TakesAnUnknownProgramsModelOnlyWhereItCanBeNothingElse) {
       {"/opt/own/serve-llm --model Qwen/Qwen3-8B", "Qwen", "Qwen3-8B"},
       {"/opt/own/serve-llm --model /m/a.safetensors", "local", "a.safetensors"},
       {"/opt/own/serve-llm --model /m/a", nullptr, nullptr},
+      {"tool --model llama-2-7b --port 8080", "", "llama-2-7b"},
+      {"tool --model teapot", nullptr, nullptr},
+      {"tool --model hub/transformers/bert-base --task x", "hub", "transformers/bert-base"},
+      {"tool --model data/runs/7/step-500", nullptr, nullptr},
   });
 }
 
