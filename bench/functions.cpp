@@ -115,7 +115,7 @@ void copy_of_the_pool(benchmark::State& state) {
 void report_of_history(benchmark::State& state) {
   const auto records = history(argument(state, 0), 1000, kNow.wall);
   for ([[maybe_unused]] auto _ : state) {
-    UsageSums sums(kNow.wall - std::chrono::hours(24 * 3650), kNow.wall, ReportBy::User, {});
+    UsageSums sums(kNow.wall - std::chrono::hours(24 * 3650), kNow.wall, ReportBy::User, local_day);
     for (const UsageRecord& record : records) sums.add(record);
     benchmark::DoNotOptimize(sums.finish());
   }
