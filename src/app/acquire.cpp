@@ -75,11 +75,11 @@ class Waiter {
   std::optional<NotGranted> come_back() {
     bool cancelled = false;
     bool has_pool = false;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances& given) {
       has_pool = !pool.gpus.empty() && !is_of_another_host(pool);
       cancelled = take_cancelled(pool, request_.id);
       if (!has_pool || cancelled || is_in(pool)) return;
-      request_.last_heartbeat = now;
+      request_.last_heartbeat = given.now;
       rejoin(pool, request_);
     });
     if (cancelled) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
@@ -127,21 +127,21 @@ class Waiter {
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    pool_ = update_pool(host_, seen, [&](Pool& pool, const Instant& now) {
+    pool_ = update_pool(host_, seen, [&](Pool& pool, const Circumstances& given) {
       if (is_in(pool)) return;
       require_this_host(host_, pool);
       note_this_host(pool);
       const bool is_new = request_.enqueued == Instant{};
-      request_.last_heartbeat = now;
-      if (is_new) request_.enqueued = now;
+      request_.last_heartbeat = given.now;
+      if (is_new) request_.enqueued = given.now;
       is_new ? enqueue(pool, request_) : rejoin(pool, request_);
       // Its place, should it have to be given back there.
       request_.arrival = find_request(pool, request_.id)->arrival;
       // All others are granted with the change.
       const bool is_manual = request_.kind == Kind::Manual;
-      if (is_manual || options_.nonblock) schedule(pool, now, host_.settings(), liveness);
-      if (is_manual && looked) claim_on_arrival(pool, now);
-      if (options_.nonblock) leave_with_reason(pool, now);
+      if (is_manual || options_.nonblock) schedule(pool, given);
+      if (is_manual && looked) claim_on_arrival(pool, given.now);
+      if (options_.nonblock) leave_with_reason(pool, given.now);
     });
     has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
@@ -190,7 +190,7 @@ class Waiter {
     }
     is_fresh_ = true;
     if (is_usable(held, pool_)) return Granted{held, observation_, pool_, request_.enqueued};
-    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
+    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (const Reservation* mine = find_reservation(pool, request_.id)) {
         give_back_to(pool, Reservation(*mine));
       }
@@ -213,7 +213,7 @@ class Waiter {
   // Leaves the queue. False when the request has been granted in the meantime, after all.
   bool leave() {
     bool left = true;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
       left = find_reservation(pool, request_.id) == nullptr;
       leave(pool);
     });
@@ -254,10 +254,11 @@ class Waiter {
     });
   }
 
-  bool has_orphans(const Instant& now) const {
+  bool has_orphans() const {
+    const Circumstances given = host_.circumstances();
     const auto& held = pool_.reservations;
     return std::any_of(held.begin(), held.end(), [&](const Reservation& one) {
-      return awaits_observation(one, now, liveness, host_.settings());
+      return awaits_observation(one, given);
     });
   }
 
@@ -276,7 +277,7 @@ class Waiter {
     }
     // The first few: one of them may be stopped, and a hundred need not look after the same thing.
     watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans(now));
+        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -361,7 +362,7 @@ class Waiter {
     // Who may be in the queue without having seen it is found to be gone by the others.
     if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
-      update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+      update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
         // Granted or not: it was never used, so it leaves no trace.
         leave(pool);
         std::erase_if(pool.reservations,
@@ -380,11 +381,11 @@ class Waiter {
       return std::nullopt;
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
-    pool_ =
-        update_pool(host_, looked ? &observation_ : nullptr, [&](Pool& pool, const Instant& then) {
-          drop_gone_waiters(pool, then, liveness, host_.settings());
-          beat(pool, then);
-        });
+    const Observation* seen = looked ? &observation_ : nullptr;
+    pool_ = update_pool(host_, seen, [&](Pool& pool, const Circumstances& given) {
+      drop_gone_waiters(pool, given);
+      beat(pool, given.now);
+    });
     is_fresh_ = looked;
     decide();
     return std::nullopt;

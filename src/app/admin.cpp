@@ -184,12 +184,12 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   if (provider != "fake") make_store();
   AdminResult result;
   result.created = before.gpus.empty();
-  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_authority(host, pool, current_caller(pool));
     if (!options.force) require_this_host(host, pool);
     note_this_host(pool);
     if (pool.gpus.empty()) pool.creator_uid = getuid();
-    if (options.force) clear(pool, now, result);
+    if (options.force) clear(pool, given.now, result);
     if (!keeps_gpus) replace_gpus(pool, found);
     pool.provider = provider;
     if (options.admin_group) {

@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "app/pool_update.h"
 #include "core/restore.h"
 
 namespace chg {
@@ -17,7 +16,7 @@ struct Lost {
 std::optional<OwnChange> try_change(Host& host, Reservation& own, const std::optional<Lost>& lost,
                                     const Change& change) {
   std::optional<OwnChange> result;
-  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
+  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Circumstances& given) {
     result = OwnChange::NoPool;
     if (changed.gpus.empty() || is_of_another_host(changed)) return;
     result.reset();
@@ -30,7 +29,7 @@ std::optional<OwnChange> try_change(Host& host, Reservation& own, const std::opt
       if (find_reservation(changed, own.id) == nullptr) return;
     }
     result = OwnChange::Made;
-    change(changed, now);
+    change(changed, given);
   });
   const Reservation* held = find_reservation(pool, own.id);
   if (result == OwnChange::Made && held != nullptr) own = *held;
@@ -56,7 +55,7 @@ OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change
 }
 
 void forget(Host& host, Reservation own) {
-  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
+  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Circumstances&) {
     std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
   });
 }

@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "app/host.h"
+#include "app/pool_update.h"
 #include "base/error.h"
 #include "core/pool.h"
 
@@ -29,11 +29,10 @@ enum class Job {
 /// `own` is what the caller knows of it, and is brought up to date. `job` is asked only then, after
 /// who has ended it: a job that has ended since the caller looked was rightly given up for dead.
 OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& job,
-                     const std::function<void(Pool&, const Instant& now)>& change);
+                     const Change& change);
 
 /// As above, for a job whose state can't change meanwhile.
-OwnChange change_own(Host& host, Reservation& own, Job job,
-                     const std::function<void(Pool&, const Instant& now)>& change);
+OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change);
 
 /// Gives back what nobody has begun to use: it leaves no trace.
 void forget(Host& host, Reservation own);

@@ -8,7 +8,7 @@
 
 namespace chg {
 
-using Change = std::function<void(Pool&, const Instant& now)>;
+using Change = std::function<void(Pool&, const Circumstances& given)>;
 
 /// In one transaction: ends what is over, notes what was observed (if given), applies `change`,
 /// gives what runs had lost back to them, and grants whatever can be granted now. Returns the pool
@@ -16,6 +16,6 @@ using Change = std::function<void(Pool&, const Instant& now)>;
 Pool update_pool(Host& host, const Observation* observation, const Change& change);
 
 /// The change that changes nothing, for those who only want what is over to be ended.
-void change_nothing(Pool& pool, const Instant& now);
+void change_nothing(Pool& pool, const Circumstances& given);
 
 }  // namespace chg

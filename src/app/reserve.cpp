@@ -22,8 +22,8 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
   }
   if (!granted->reservation.holder) return acquired;  // claimed on arrival
   const OwnChange made =
-      change_own(host, granted->reservation, Job::NotBegun, [&](Pool& changed, const Instant& now) {
-        claim(changed, granted->reservation.id, *request.duration, now);
+      change_own(host, granted->reservation, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
+        claim(pool, granted->reservation.id, *request.duration, given.now);
       });
   if (made == OwnChange::NoPool) throw lost_pool();
   if (made == OwnChange::Taken) {

@@ -42,9 +42,9 @@ class Supervisor {
       keep_for_leftovers();
     }
     persist([&] {
-      change_own(host_, own_, Job::Over, [&](Pool& pool, const Instant& now) {
+      change_own(host_, own_, Job::Over, [&](Pool& pool, const Circumstances& given) {
         const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
-        end_reservation(pool, own_.id, now, end);
+        end_reservation(pool, own_.id, given.now, end);
       });
     });
     host_.store().tidy_up();
@@ -123,8 +123,8 @@ class Supervisor {
     try {
       if (!loss_) loss_ = host_.store().subscribe_to_loss();
       const auto job = [this] { return job_state(); };
-      const OwnChange made = change_own(host_, own_, job, [&](Pool& pool, const Instant& now) {
-        change(*find_reservation(pool, own_.id), now);
+      const OwnChange made = change_own(host_, own_, job, [&](Pool& pool, const Circumstances& given) {
+        change(*find_reservation(pool, own_.id), given.now);
       });
       if (made == OwnChange::NoPool) throw lost_pool();
       is_over_ = made == OwnChange::Ended;
@@ -222,10 +222,10 @@ class Supervisor {
 };
 
 void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
-  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant& now) {
+  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
     Reservation& held = *find_reservation(pool, own.id);
     held.supervisor = supervisor;
-    held.last_heartbeat = now;
+    held.last_heartbeat = given.now;
   });
   if (made == OwnChange::NoPool) throw lost_pool();
   if (made == OwnChange::Taken) {

@@ -357,8 +357,7 @@ void return_lost_gpus(Pool& pool) {
   }
 }
 
-std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
-                                  const LivenessOf& liveness) {
+std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   return_lost_gpus(pool);
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
@@ -366,16 +365,16 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
     if (finds_nothing(available, request)) continue;
-    const std::vector<int> usable = choose(pool, available, request, settings.policy);
+    const std::vector<int> usable = choose(pool, available, request, given.settings.policy);
     if (usable.empty()) continue;
-    if (is_gone(request.waiter, request.last_heartbeat, now, liveness, settings)) {
+    if (is_gone(request.waiter, request.last_heartbeat, given)) {
       leaves[i] = true;
       continue;
     }
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
     if (fits && !request.takes_itself) {
-      grant(pool, request, usable, now);
+      grant(pool, request, usable, given.now);
       granted_ids.push_back(request.id);
       leaves[i] = true;
     }

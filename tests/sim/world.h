@@ -79,6 +79,7 @@ class World {
   using Expected = std::function<bool(Model&)>;
 
   // One update_pool. Returns whether the change was accepted.
+  Circumstances given(int space, const Sighting* sighting = nullptr) const;
   bool update(int space, const Sighting* sighting, const Change& change, const Expected& expected);
   std::shared_ptr<const Pool> snapshot();
 

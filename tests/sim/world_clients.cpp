@@ -60,9 +60,7 @@ void World::view(Client& client, int choice) {
   const Sighting* sighting = choice == 1 ? nullptr : client.sighting.get();
   update(
       client.space, sighting,
-      [&](Pool& pool) {
-        drop_gone_waiters(pool, machine_.now(), machine_.liveness(client.space), settings_);
-      },
+      [&](Pool& pool) { drop_gone_waiters(pool, given(client.space)); },
       [&](Model& model) {
         model.drop_gone_waiters(client.space);
         return true;
@@ -87,7 +85,7 @@ void World::join(Client& client) {
         if (is_new) client.request.enqueued = now;
         is_new ? enqueue(pool, client.request) : rejoin(pool, client.request);
         client.request.arrival = find_request(pool, client.request.id)->arrival;
-        if (decides) granted = schedule(pool, now, settings_, machine_.liveness(client.space));
+        if (decides) granted = schedule(pool, given(client.space));
         claimed = claim_on_arrival(client, pool);
         if (client.nonblock) erase_from_queue(pool, client.request.id);
       },
@@ -189,7 +187,7 @@ void World::take_care(Client& client, const Sighting* sighting, bool decides) {
   update(
       client.space, sighting,
       [&](Pool& pool) {
-        drop_gone_waiters(pool, now, machine_.liveness(client.space), settings_);
+        drop_gone_waiters(pool, given(client.space));
         for (Request& request : pool.queue) {
           if (beats && request.id == client.request.id) request.last_heartbeat = now;
         }

@@ -33,7 +33,7 @@ class OwnReservation : public ::testing::Test {
   }
 
   OwnChange note(const std::string& text, const std::function<Job()>& job) {
-    return change_own(app_.host, own_, job, [&](Pool& pool, const Instant&) {
+    return change_own(app_.host, own_, job, [&](Pool& pool, const Circumstances&) {
       find_reservation(pool, "run")->note = text;
     });
   }
@@ -59,8 +59,8 @@ TEST_F(OwnReservation, IsBroughtBackWhenTheStoreHasForgottenIt) {
 }
 
 TEST_F(OwnReservation, StaysEndedWhenSomebodyHasEndedIt) {
-  update_pool(app_.host, nullptr, [&](Pool& pool, const Instant& now) {
-    end_reservation(pool, "run", now, End::Cleared);
+  update_pool(app_.host, nullptr, [&](Pool& pool, const Circumstances& given) {
+    end_reservation(pool, "run", given.now, End::Cleared);
   });
   EXPECT_EQ(note("a"), OwnChange::Ended);
   EXPECT_TRUE(app_.store.read().reservations.empty());

@@ -255,7 +255,7 @@ TEST_F(Restore, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
   mark_cancelled(scene_.pool, "stopped");
   scene_.liveness.set(20, Liveness::Gone);
   scene_.liveness.set(21, Liveness::Stopped);
-  drop_gone_waiters(scene_.pool, scene_.now(), scene_.liveness, scene_.settings);
+  drop_gone_waiters(scene_.pool, scene_.given());
   EXPECT_FALSE(take_cancelled(scene_.pool, "dead"));
   EXPECT_TRUE(take_cancelled(scene_.pool, "stopped"));
 }

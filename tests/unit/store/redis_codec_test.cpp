@@ -167,7 +167,7 @@ Request request(const std::string& id, int count = 1) {
 void grant_to(Keys& keys, const Request& wanted, Duration when = {}) {
   keys.update([&](Pool& pool) {
     enqueue(pool, wanted);
-    schedule(pool, at(when), Settings{}, [](const auto&) { return Liveness::Alive; });
+    schedule(pool, {at(when), [](const auto&) { return Liveness::Alive; }, Settings{}});
   });
 }
 
@@ -439,7 +439,7 @@ TEST(RedisCodec, LetsItsRunsLiveByTheirHeartbeats) {
   keys.put_gpu(0, go_run());
   const auto reaped = [&](Duration later) {
     Pool pool = keys.pool();
-    reap(pool, at(later), unseen, Settings{});
+    reap(pool, {at(later), unseen, Settings{}});
     return pool;
   };
   EXPECT_EQ(reaped(minutes(4)).reservations.size(), 1U);
@@ -452,7 +452,7 @@ TEST(RedisCodec, LetsItsRunsLiveByTheirHeartbeats) {
 TEST(RedisCodec, EndsItsReservationsAsItDoes) {
   Keys keys = go_pool();
   keys.put_gpu(0, go_run());
-  keys.update([](Pool& pool) { reap(pool, at(minutes(6)), unseen, Settings{}); });
+  keys.update([](Pool& pool) { reap(pool, {at(minutes(6)), unseen, Settings{}}); });
   EXPECT_EQ(keys.gpu(0), (json{{"last_released", "2026-11-24T13:25:08Z"}}));
   ASSERT_EQ(keys.history().size(), 1U);
   EXPECT_EQ(json::parse(keys.history()[0].second)["user"], "alice");
@@ -537,12 +537,12 @@ TEST(RedisCodec, ForgetsItsWaitersAfterTwoMinutes) {
   keys.put_entry(1795526708259536358.0, go_entry("dc2d07d4", 1));
   const auto waiting = [&](Duration later) {
     Pool pool = keys.pool();
-    drop_gone_waiters(pool, at(later), unseen, Settings{});
+    drop_gone_waiters(pool, {at(later), unseen, Settings{}});
     return pool.queue.size();
   };
   EXPECT_EQ(waiting(seconds(110)), 1U);
   EXPECT_EQ(waiting(seconds(130)), 0U);
-  keys.update([](Pool& pool) { drop_gone_waiters(pool, at(seconds(130)), unseen, Settings{}); });
+  keys.update([](Pool& pool) { drop_gone_waiters(pool, {at(seconds(130)), unseen, Settings{}}); });
   EXPECT_TRUE(keys.image().queue.empty());
 }
 
@@ -560,7 +560,7 @@ TEST(RedisCodec, SharesOneQueueInOrderOfArrival) {
   // Its own turn is its own to take: two GPUs stay free for it.
   keys.update([](Pool& pool) {
     end_reservation(pool, "holds", at(seconds(3)), End::Finished);
-    schedule(pool, at(seconds(3)), Settings{}, [](const auto&) { return Liveness::Unseen; });
+    schedule(pool, {at(seconds(3)), [](const auto&) { return Liveness::Unseen; }, Settings{}});
   });
   const Pool pool = keys.pool();
   ASSERT_EQ(pool.reservations.size(), 1U);
