@@ -5,13 +5,15 @@
 
 namespace chg {
 
-Pool update_pool(Host& host, const Observation* observation, const Change& change) {
+Pool update_pool(Host& host, const Observation* observation, const Change& change,
+                 const Change& after_grants) {
   Pool result;
   host.store().update([&](Pool& pool) {
     const Circumstances given = host.circumstances(observation);
     bring_up_to_date(pool, given);
     change(pool, given);
     schedule(pool, given);
+    if (after_grants) after_grants(pool, given);
     result = pool;
   });
   return result;

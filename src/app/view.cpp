@@ -41,7 +41,7 @@ Pool current_pool(Host& host, const Observation* observation) {
   const Circumstances given = host.circumstances(observation);
   bring_up_to_date(pool, given);
   drop_gone_waiters(pool, given);
-  return_lost_gpus(pool);
+  reclaim_lost_gpus(pool);
   // What was seen matters to the store only if somebody waits for it.
   if (!is_over(before, pool) && (pool.queue.empty() || pool == before)) return pool;
   try {

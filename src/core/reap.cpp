@@ -162,21 +162,24 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   std::erase_if(pool.cancelled, has_gone);
 }
 
+void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
+  if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
+  if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) return;
+  const auto obstacle =
+      obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
+  // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
+  const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
+                    obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
+  if (!same) gpu.obstacle = obstacle;
+}
+
 void observe(Pool& pool, const Observation& observation, const Settings& settings) {
   for (Gpu& gpu : pool.gpus) {
-    if (reservation_of(pool, gpu.index) != nullptr) {
+    if (reservation_of(pool, gpu.index) == nullptr) {
+      observe(gpu, observation, settings);
+    } else {
       gpu.obstacle.reset();
-      continue;
     }
-    if (gpu.last_released && is_older_than(observation, *gpu.last_released)) continue;
-    if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) continue;
-    const auto obstacle =
-        obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
-    // A known obstacle keeps the time when it was first seen, so that looking again changes
-    // nothing.
-    const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
-                      obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
-    if (!same) gpu.obstacle = obstacle;
   }
 }
 

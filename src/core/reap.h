@@ -27,6 +27,9 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
 /// reservation. A GPU released after the observation began keeps what was known of it.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
 
+/// The same for one GPU, which nobody has reserved.
+void observe(Gpu& gpu, const Observation& observation, const Settings& settings);
+
 /// What every change of the pool begins with: reap, and observe where somebody has looked.
 void bring_up_to_date(Pool& pool, const Circumstances& given);
 

@@ -326,7 +326,7 @@ void enqueue(Pool& pool, Request request) {
   pool.queue.push_back(std::move(request));
 }
 
-void put_in_place(Pool& pool, Request request) {
+void insert_by_age(Pool& pool, Request request) {
   const auto place = std::find_if(pool.queue.begin(), pool.queue.end(),
                                   [&](const Request& other) { return is_behind(other, request); });
   auto one = pool.queue.insert(place, std::move(request));
@@ -344,7 +344,7 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.obstacle->uids == std::vector{request.account.uid};
 }
 
-void return_lost_gpus(Pool& pool) {
+void reclaim_lost_gpus(Pool& pool) {
   for (Reservation& held : pool.reservations) {
     const std::vector<int> lost = held.lost;
     for (const int index : lost) {
@@ -358,7 +358,7 @@ void return_lost_gpus(Pool& pool) {
 }
 
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
-  return_lost_gpus(pool);
+  reclaim_lost_gpus(pool);
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);

@@ -53,13 +53,13 @@ void enqueue(Pool& pool, Request request);
 /// is replaced by a new one only where the numbers would not rise along the queue: they may come
 /// from a pool that the store has lost. REQUIRES: request.id is not in the pool, and its waiter
 /// lives in this boot.
-void put_in_place(Pool& pool, Request request);
+void insert_by_age(Pool& pool, Request request);
 
 /// Whether this request may have a GPU that nobody has reserved, whatever was seen of it.
 bool may_take(const Request& request, const Gpu& gpu);
 
 /// Gives lost GPUs that nobody has any more back to the runs that go on there.
-void return_lost_gpus(Pool& pool);
+void reclaim_lost_gpus(Pool& pool);
 
 /// Returns lost GPUs, then walks the queue in order of arrival and grants what fits; a request that
 /// does not fit holds what it could use. Waiters that it comes by and finds gone are dropped.

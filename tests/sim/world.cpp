@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "core/changes.h"
 #include "core/reap.h"
-#include "core/restore.h"
 #include "core/schedule.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
@@ -72,7 +71,8 @@ Circumstances World::given(int space, const Sighting* sighting) const {
 }
 
 bool World::update(int space, const Sighting* sighting, const Change& change,
-                   const Expected& expected) {
+                   const Expected& expected, const Change& after_grants,
+                   const std::function<void(Model&)>& expected_after) {
   ++counts_.updates;
   snapshot_.reset();
   const Circumstances circumstances = given(space, sighting);
@@ -94,6 +94,10 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
   const auto granted = schedule(pool_, circumstances);
   counts_.grants += granted.size();
   model_.schedule(space, pool_, granted);
+  if (accepted && after_grants) {
+    after_grants(pool_);
+    expected_after(model_);
+  }
   model_.compare(pool_);
   require_order(pool_, model_, machine_, space);
   const bool sees_now = sighting != nullptr && sighting->version == machine_.version() &&
@@ -330,17 +334,7 @@ void World::set_service(const Event& event, bool out_of_service) {
 
 void World::clear() {
   update(
-      0, nullptr,
-      [&](Pool& pool) {
-        while (!pool.reservations.empty()) {
-          const std::string id = pool.reservations.front().id;
-          end_reservation(pool, id, machine_.now(), End::Cleared);
-        }
-        while (!pool.queue.empty()) {
-          const std::string id = pool.queue.front().id;
-          mark_cancelled(pool, id);
-        }
-      },
+      0, nullptr, [&](Pool& pool) { chg::clear(pool, machine_.now()); },
       [](Model& model) {
         model.clear();
         return true;
@@ -379,8 +373,7 @@ void World::settle() {
   forget_inactive();
   const Sight sighting = machine_.look(0);
   update(
-      0, sighting.get(),
-      [&](Pool& pool) { drop_gone_waiters(pool, given(0)); },
+      0, sighting.get(), [&](Pool& pool) { drop_gone_waiters(pool, given(0)); },
       [](Model& model) {
         model.drop_gone_waiters(0);
         return true;
