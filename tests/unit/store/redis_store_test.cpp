@@ -49,7 +49,7 @@ Request request_for(const std::string& id, int count) {
 }
 
 void grant_what_fits(Pool& pool) {
-  schedule(pool, now(), Settings{}, [](const auto&) { return Liveness::Alive; });
+  schedule(pool, {now(), [](const auto&) { return Liveness::Alive; }, Settings{}});
 }
 
 class RedisStoreTest : public ::testing::Test {
