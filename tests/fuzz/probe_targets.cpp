@@ -8,7 +8,6 @@
 #include "probe/amd/rocm_smi_text.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
-#include "probe/nvidia/nvidia_smi_xml.h"
 #include "probe/observation_text.h"
 #include "probe/packed_look.h"
 #include "probe/processes/cgroup_path.h"
@@ -35,7 +34,7 @@ std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
 CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   const auto [gpus_text, processes_text] = halves(bytes);
   std::vector<GpuReading> gpus = parse_gpus(gpus_text);
-  divided_gpus(gpus_text);
+  mig_gpus(gpus_text);
   add_processes(gpus, parse_processes(processes_text));
   require_readable(gpus);
 }
@@ -44,8 +43,6 @@ CHG_FUZZ_TARGET(nvidia_smi, failure) {
   const auto [out, err] = halves(bytes);
   throw nvidia_smi_error(out, err, static_cast<int>(bytes.size() % 256));
 }
-
-CHG_FUZZ_TARGET(nvidia_smi, xml) { require_readable(parse_gpus_xml(bytes)); }
 
 CHG_FUZZ_TARGET(amd_smi, answers) {
   const auto [first, second] = halves(bytes);

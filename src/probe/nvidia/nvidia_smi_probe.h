@@ -19,8 +19,8 @@ class NvidiaSmiProbe final : public Probe {
   /// Processes that can't be listed at all are an Error too: their GPUs can't be told from free
   /// ones.
   ///
-  /// Asks for everything (-q -x), too, where a GPU is divided: only that answer tells its parts and
-  /// all that runs on them. Where it can't be read, what the others told stays.
+  /// MIG devices are not told: a GPU in MIG mode that uses memory, and of which no process is
+  /// listed, has an `error`.
   Observation look() override;
 
   /// The same for a look that began at `started` by other means: the deadline counts from then.

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
-#include <limits>
 
 #include "probe/csv_rows.h"
 
@@ -55,16 +53,6 @@ std::optional<int> small_number_of(std::string_view field, int max, std::string_
   const std::optional<std::uint64_t> value = number_of(field, unit);
   if (!value || *value > static_cast<std::uint64_t>(max)) return std::nullopt;
   return static_cast<int>(*value);
-}
-
-std::optional<int> rounded_of(std::string_view field, std::string_view unit) {
-  double value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [rest, problem] = std::from_chars(field.data(), end, value, std::chars_format::fixed);
-  if (problem != std::errc() || !ends_in(rest, end, unit)) return std::nullopt;
-  // Refuses what is no number, too.
-  if (!(value >= 0 && value < std::numeric_limits<int>::max())) return std::nullopt;
-  return static_cast<int>(std::lround(value));
 }
 
 std::string_view program_of(std::string_view process_name) {

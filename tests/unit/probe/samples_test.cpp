@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
-#include "probe/nvidia/nvidia_smi_xml.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {
@@ -178,73 +177,8 @@ void expect_as_recorded(const std::string& text, const Expectation& expectation)
     case Kind::Other:
       EXPECT_EQ(shown(parse_gpus(text)), "");
       EXPECT_TRUE(parse_processes(text).processes.empty());
-      EXPECT_THROW(parse_gpus_xml(text), Error);
       EXPECT_EQ(nvidia_smi_error(text, "", 0).what(), expectation.expected);
       break;
-  }
-}
-
-// As a person reads the document: "0000:3b:00.0 used/total MiB @% °C W", the processes with their
-// types, the parts.
-std::string shown_whole(const GpuReading& gpu) {
-  const auto number = [](const std::optional<int>& value) {
-    return value ? std::to_string(*value) : "?";
-  };
-  std::string text = gpu.pci_bus_id + " " + gpu.uuid.substr(0, 8) + " " + gpu.model + " " +
-                     said(gpu.memory_used_mib) + "/" + said(gpu.memory_total_mib) + " @" +
-                     number(gpu.utilization_percent) + " " + number(gpu.temperature_c) + "C " +
-                     number(gpu.power_w) + "W" + (gpu.error.empty() ? "" : "!" + gpu.error);
-  for (const GpuProcess& process : gpu.processes) {
-    text += " " + std::to_string(process.pid) +
-            (process.type == GpuProcess::Type::Graphics ? "G" : "C") + "(" + process.program +
-            "):" + said(process.memory_mib);
-  }
-  for (const GpuPart& part : gpu.parts) {
-    text += " [" + part.uuid + " " + part.model + " " + said(part.memory_used_mib) + "/" +
-            said(part.memory_total_mib) + "]";
-  }
-  return text;
-}
-
-const std::map<std::string, std::vector<std::string>>& xml_expectations() {
-  static const std::string v100s = " Tesla V100S-PCIE-32GB ";
-  static const std::string a100 = "GPU-27b94a00-ed54-5c24-b1fd-1054085de32a";
-  static const std::string half = " NVIDIA A100-SXM4-40GB MIG 42 SMs 19/19968]";
-  static const std::map<std::string, std::vector<std::string>> table = {
-      {"netdata__nvidia_smi__a100-sxm4-mig.xml",
-       {"0000:00:04.0 GPU-27b9 NVIDIA A100-SXM4-40GB 38/40960 @? 36C 67W [MIG-" + a100 + "/1/0" +
-        half + " [MIG-" + a100 + "/2/0" + half}},
-      {"netdata__nvidia_smi__tesla-p100.xml",
-       {"0000:00:04.0 GPU-d3da Tesla P100-PCIE-16GB 0/16384 @0 38C 26W"}},
-      {"telegraf__nvidia_smi__rtx-4000-sff-ada-v13.xml",
-       {"0000:06:00.0 GPU-3703 NVIDIA RTX 4000 SFF Ada Generation 3534/20475 @0 38C 9W"
-        " 1842G(cosmic-comp):410 3190G(code):451 4937C(python):160 34626C(chromium):183"}},
-      {"datakit__nvidia_smi__gtx-8card.xml",
-       {"0000:00:0d.0 GPU-7609" + v100s + "31689/32510 @97 66C 233W 37305C(python):31683",
-        "0000:00:0e.0 GPU-bbf7" + v100s + "29545/32510 @75 58C 152W 37305C(python):29539",
-        "0000:00:0f.0 GPU-8f75" + v100s + "29539/32510 @80 57C 68W 37305C(python):29533",
-        "0000:00:10.0 GPU-3181" + v100s + "32099/32510 @23 61C 198W 37305C(python):32093",
-        "0000:00:11.0 GPU-2aa8" + v100s + "29517/32510 @98 59C 118W 37305C(python):29511",
-        "0000:00:12.0 GPU-39c3" + v100s + "32141/32510 @98 64C 86W 37305C(python):32135",
-        "0000:00:13.0 GPU-d244" + v100s + "32157/32510 @91 61C 68W 37305C(python):32151",
-        "0000:00:14.0 GPU-1d95" + v100s + "29501/32510 @99 57C 61W 37305C(python):29495"}},
-  };
-  return table;
-}
-
-TEST(RecordedDocuments, AreReadAsTheyWereMeant) {
-  const std::string folder = std::string(FIXTURES) + "/../../../shared/samples";
-  if (!std::filesystem::is_directory(folder)) {
-    GTEST_SKIP() << "there are no recorded outputs in " << folder;
-  }
-  for (const auto& [name, expected] : xml_expectations()) {
-    SCOPED_TRACE(name);
-    const std::vector<GpuReading> gpus = parse_gpus_xml(read_text(folder + "/" + name));
-    ASSERT_EQ(gpus.size(), expected.size());
-    for (std::size_t i = 0; i < gpus.size(); ++i) {
-      EXPECT_EQ(gpus[i].index, static_cast<int>(i));
-      EXPECT_EQ(shown_whole(gpus[i]), expected[i]);
-    }
   }
 }
 
