@@ -9,10 +9,9 @@
 
 namespace chg {
 
-/// One document; no aliases, because they let a small file stand for a huge one.
+/// One document of YAML, and so of JSON; no aliases, because they let a small file stand for a huge
+/// one.
 void read_yaml(const std::string& text, EntryCollector& collector);
-
-void read_json(const std::string& text, EntryCollector& collector);
 
 void read_toml(const std::string& text, EntryCollector& collector);
 
