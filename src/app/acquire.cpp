@@ -1,9 +1,6 @@
 #include "app/acquire.h"
 
 #include <algorithm>
-#include <array>
-
-#include <sys/random.h>
 
 #include "app/own_reservation.h"
 #include "app/pool_update.h"
@@ -425,18 +422,6 @@ class Waiter {
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener) {
   return Waiter(host, signals, std::move(request), options, listener).acquire();
-}
-
-std::string make_request_id() {
-  // Crockford's base 32, lower case: no i, l, o, u. 40 bits are plenty for what lives at one time.
-  constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw_errno("cannot get random bytes");
-  }
-  std::string id;
-  for (const unsigned char byte : bytes) id += kLetters[byte % kLetters.size()];
-  return id;
 }
 
 }  // namespace chg

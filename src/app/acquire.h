@@ -53,7 +53,4 @@ struct WaitListener {
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
 
-/// An id for a request: eight letters and digits that nobody mistakes for one another.
-std::string make_request_id();
-
 }  // namespace chg

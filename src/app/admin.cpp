@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <unistd.h>
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
+#include "base/accounts.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
@@ -17,12 +17,12 @@ namespace chg {
 namespace {
 
 int group_id(const std::string& name) {
-  const group* found = getgrnam(name.c_str());
-  if (found == nullptr) {
+  const auto gid = gid_of_group(name);
+  if (!gid) {
     throw Error(ErrorKind::Usage, fmt::format("unknown group '{}'", printable(name, 60)),
                 "make it first: groupadd GROUP");
   }
-  return static_cast<int>(found->gr_gid);
+  return static_cast<int>(*gid);
 }
 
 // Root sets a host's store up for everybody or a group; others, for themselves.

@@ -14,6 +14,9 @@ using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 /// Time since boot, sleep included (CLOCK_BOOTTIME). Never steps, and means nothing after a reboot.
 using BootTime = std::chrono::nanoseconds;
 
+/// The clock of this process's own waits. What it shows means nothing to other processes.
+using SteadyClock = std::chrono::steady_clock;
+
 /// One moment on both clocks. `boot_id` names the boot that `boot` counts from; it is empty for a
 /// moment that is known by the wall clock alone.
 struct Instant {

@@ -25,7 +25,6 @@
 namespace chg {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using Reason = IsolatedFailure::Reason;
 
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.

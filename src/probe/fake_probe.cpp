@@ -13,10 +13,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/file_text.h"
@@ -147,17 +147,6 @@ std::string made_part_uuid(std::size_t index, std::size_t place) {
   return fmt::format("MIG-00000000-0000-0000-{:04}-{:012}", place, index);
 }
 
-std::optional<std::uint32_t> uid_of(const std::string& account) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(1024);
-  while (::getpwnam_r(account.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
-    buffer.resize(buffer.size() * 2);
-  }
-  if (found == nullptr) return std::nullopt;
-  return entry.pw_uid;
-}
-
 GpuProcess::Type type_of(const Object& entry) {
   const std::string type = entry.text("type").value_or("compute");
   if (type == "graphics") return GpuProcess::Type::Graphics;
@@ -181,7 +170,7 @@ GpuProcess read_process(const Object& entry) {
 // Who it is, as far as the file says so.
 void identify(GpuProcess& process, const Object& entry, ProcReader& proc) {
   const std::optional<std::string> user = entry.text("user");
-  if (user) process.uid = uid_of(*user);
+  if (user) process.uid = uid_of_account(*user);
   const auto uid = entry.number("uid", std::numeric_limits<std::uint32_t>::max(), std::nullopt);
   if (uid) process.uid = static_cast<std::uint32_t>(*uid);
   if (uid && !user) process.user = proc.account_name(*process.uid);

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include "base/file_text.h"
 #include "base/find_program.h"
 #include "base/isolation.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -20,14 +20,15 @@ namespace fs = std::filesystem;
 // same of the open one: "… Open Kernel Module for x86_64  550.54.14  Release Build …": the version
 // is the first word of digits and dots.
 std::optional<std::string> nvidia_driver(const std::string& root) {
-  std::ifstream file(root + "/proc/driver/nvidia/version");
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
+  const auto text = read_file(root + "/proc/driver/nvidia/version");
+  if (!text || text->empty()) return std::nullopt;
+  std::string_view rest = *text;
+  std::string_view line = cut(rest, '\n');
+  while (!line.empty()) {
+    const std::string_view word = cut(line, ' ');
     const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos &&
                             word.find('.') != std::string::npos;
-    if (is_version) return word;
+    if (is_version) return std::string(word);
   }
   return "of unknown version";
 }

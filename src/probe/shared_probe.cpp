@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/file_text.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/observation_text.h"
 #include "probe/processes/host_pids.h"
@@ -25,16 +26,9 @@ namespace {
 
 constexpr std::size_t kBytesMax = 8U << 20;
 
-// FNV-1a of 64 bits (http://www.isthe.com/chongo/tech/comp/fnv): tells a reading that is just being
-// written from one that is whole.
-std::uint64_t checksum(std::string_view text) {
-  std::uint64_t sum = 14695981039346656037U;
-  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
-  return sum;
-}
-
+// The checksum tells a reading that is just being written from one that is whole.
 std::string sealed(const std::string& text) {
-  return fmt::format("{:016x} {}", checksum(text), text);
+  return fmt::format("{:016x} {}", hash_of(text), text);
 }
 
 std::optional<std::string> unsealed(const std::string& text) {
@@ -174,10 +168,10 @@ Observation SharedProbe::told() {
 }
 
 Observation SharedProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+  const auto started = SteadyClock::now();
   // Nobody else waits for what /proc still has to tell this one: the file is no longer locked.
   Observation seen = told();
-  const auto passed = std::chrono::steady_clock::now() - started;
+  const auto passed = SteadyClock::now() - started;
   if (sees_host_pids(reuse_.observer)) fill(seen, facts_, proc_, reuse_.deadline - passed);
   return seen;
 }

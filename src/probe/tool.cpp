@@ -22,8 +22,6 @@
 namespace chg {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 constexpr std::size_t kOutputBytesMax = 16U << 20;
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
 constexpr int kKillWaitMs = 100;
@@ -215,7 +213,7 @@ class KeptExitStatus {
   struct sigaction old_ {};
 };
 
-Error too_late(const std::string& tool, std::chrono::nanoseconds deadline) {
+Error too_late(const std::string& tool, Duration deadline) {
   return Error(ErrorKind::Failed,
                fmt::format("{} did not answer within {}", tool, to_short_text(deadline)),
                "A GPU or its driver may be stuck: see dmesg.");
@@ -223,7 +221,7 @@ Error too_late(const std::string& tool, std::chrono::nanoseconds deadline) {
 
 }  // namespace
 
-ToolOutput run_tool(const std::vector<std::string>& argv, std::chrono::nanoseconds deadline,
+ToolOutput run_tool(const std::vector<std::string>& argv, Duration deadline,
                     SteadyClock::time_point started) {
   const std::string tool = base_name(argv.at(0));
   if (SteadyClock::now() - started >= deadline) throw too_late(tool, deadline);
@@ -242,7 +240,7 @@ ToolOutput run_tool(const std::vector<std::string>& argv, std::chrono::nanosecon
   ToolOutput output;
   while (true) {
     const auto left = deadline - (SteadyClock::now() - started);
-    if (left <= std::chrono::nanoseconds::zero()) throw too_late(tool, deadline);
+    if (left <= Duration::zero()) throw too_late(tool, deadline);
     const std::vector<bool> ready =
         wait_ready({out.read.get(), err.read.get(), child.pidfd()}, left);
     drain(out.read, output.out, tool);

@@ -1,9 +1,10 @@
 // Runs a GPU tool and gives what it printed, in bounded time.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace chg {
 
@@ -24,8 +25,7 @@ struct ToolOutput {
 ///
 /// Throws Error when the program can't be started, when the deadline has passed, when it prints
 /// more than 16 MiB.
-ToolOutput run_tool(
-    const std::vector<std::string>& argv, std::chrono::nanoseconds deadline,
-    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now());
+ToolOutput run_tool(const std::vector<std::string>& argv, Duration deadline,
+                    SteadyClock::time_point started = SteadyClock::now());
 
 }  // namespace chg

@@ -19,7 +19,7 @@ std::optional<std::string> find_tool(const std::string& name, const std::string&
 }
 
 Observation look_with_tools(const std::string& root, Duration deadline,
-                            std::chrono::steady_clock::time_point started) {
+                            SteadyClock::time_point started) {
   const auto amd_smi = find_tool("amd-smi", root);
   const auto rocm_smi = find_tool("rocm-smi", root);
   std::optional<Error> failure;
@@ -55,7 +55,7 @@ AmdProbe::AmdProbe(const Clock& clock, Duration deadline, std::string root)
     : clock_(clock), deadline_(deadline), root_(std::move(root)) {}
 
 Observation AmdProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+  const auto started = SteadyClock::now();
   const Instant taken = clock_.now();
   Observation observation;
   observation.source = "KFD";

@@ -12,8 +12,8 @@ namespace chg {
 /// A tool, and the time within which it has to answer everything that is asked.
 struct AmdTool {
   std::string program;
-  std::chrono::nanoseconds deadline{};
-  std::chrono::steady_clock::time_point started;
+  Duration deadline{};
+  SteadyClock::time_point started;
 };
 
 /// All GPUs in PCI bus order, with the processes that the tool lists: pids, names and memory. A GPU

@@ -45,7 +45,7 @@ NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
     : clock_(clock), deadline_(deadline), sources_(std::move(sources)), proc_(std::move(proc)) {}
 
 Observation NvidiaProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+  const auto started = SteadyClock::now();
   IsolatedProbe nvml(
       "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_, proc_);
   LookResult result = nvml.try_look();

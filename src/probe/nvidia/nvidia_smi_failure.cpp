@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "probe/csv_rows.h"
 #include "probe/nvidia/nvidia_hints.h"
 
 namespace chg {

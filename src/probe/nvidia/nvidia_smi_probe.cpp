@@ -51,9 +51,9 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
 NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration deadline, std::string program)
     : clock_(clock), deadline_(deadline), program_(std::move(program)) {}
 
-Observation NvidiaSmiProbe::look() { return look_since(std::chrono::steady_clock::now()); }
+Observation NvidiaSmiProbe::look() { return look_since(SteadyClock::now()); }
 
-Observation NvidiaSmiProbe::look_since(std::chrono::steady_clock::time_point started) {
+Observation NvidiaSmiProbe::look_since(SteadyClock::time_point started) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program_);
     return run_tool(arguments, deadline_, started);

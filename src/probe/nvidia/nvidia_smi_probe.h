@@ -24,7 +24,7 @@ class NvidiaSmiProbe final : public Probe {
   Observation look() override;
 
   /// The same for a look that began at `started` by other means: the deadline counts from then.
-  Observation look_since(std::chrono::steady_clock::time_point started);
+  Observation look_since(SteadyClock::time_point started);
 
  private:
   const Clock& clock_;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/pci_address.h"
+#include "base/text.h"
 #include "probe/csv_rows.h"
 #include "probe/nvidia/nvidia_smi_value.h"
 

@@ -2,21 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "probe/csv_rows.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg::nvidia_smi_value {
-namespace {
-
-// Whether nothing or `unit` stands behind a number that was read to `rest`.
-bool ends_in(const char* rest, const char* end, std::string_view unit) {
-  const auto tail = trimmed(std::string_view(rest, static_cast<std::size_t>(end - rest)));
-  return tail.empty() || tail == unit;
-}
-
-}  // namespace
-
 // Brackets alone are enough, as drivers keep inventing reasons; the bare words are those that have
 // been seen.
 bool is_placeholder(std::string_view field) {
@@ -42,11 +32,9 @@ std::string_view text_of(std::string_view field) {
 }
 
 std::optional<std::uint64_t> number_of(std::string_view field, std::string_view unit) {
-  std::uint64_t value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [rest, problem] = std::from_chars(field.data(), end, value);
-  if (problem != std::errc() || !ends_in(rest, end, unit)) return std::nullopt;
-  return value;
+  const auto value = cut_number<std::uint64_t>(field);
+  const std::string_view tail = trimmed(field);
+  return tail.empty() || tail == unit ? value : std::nullopt;
 }
 
 std::optional<int> small_number_of(std::string_view field, int max, std::string_view unit) {

@@ -115,8 +115,8 @@ bool GpuReader::read_memory(NvmlDevice device, std::optional<std::uint64_t>& use
                             std::optional<std::uint64_t>& total) {
   const std::optional<NvmlMemory> memory = take(library_.memory(device), Need::Yes);
   if (!memory) return true;
-  used = mib_of(memory->used_bytes);
-  total = mib_of(memory->total_bytes);
+  used = mib_to_nearest(memory->used_bytes);
+  total = mib_to_nearest(memory->total_bytes);
   return memory->used_bytes > 0;
 }
 

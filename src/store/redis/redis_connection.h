@@ -23,9 +23,6 @@ namespace chg {
 /// How long connecting, and then each command, may take.
 inline constexpr Duration kRedisDeadline = std::chrono::seconds(5);
 
-/// Time for deadlines: it never steps. Of use within this process only.
-BootTime monotonic_now();
-
 /// What a Redis answers. Errors are thrown, and never a value.
 struct RedisReply {
   enum class Type { Nil, Integer, Text, Array };
@@ -80,7 +77,7 @@ class RedisConnection {
   void log_in();
   void follow_sentinels();
   bool ask(const RedisEndpoint& sentinel);
-  void await(short events, BootTime until);
+  void await(short events, SteadyClock::time_point until);
   std::optional<RedisReply> next_reply();
   void hear_last_words();
   [[noreturn]] void lose(const std::string& why);

@@ -146,9 +146,9 @@ class RedisStore final : public Store {
         connection_(std::move(connection)) {}
 
   void update(const std::function<void(Pool&)>& change) override {
-    const BootTime until = monotonic_now() + kPatience;
+    const auto until = SteadyClock::now() + kPatience;
     while (!try_update(change, until)) {
-      if (monotonic_now() < until) continue;
+      if (SteadyClock::now() < until) continue;
       throw Error(ErrorKind::Failed,
                   fmt::format("the lock of the Redis '{}' was lost again and again", location()),
                   "who else changes its keys? see: redis-cli monitor")
@@ -207,7 +207,7 @@ class RedisStore final : public Store {
   friend RedisHistory;
 
   // False when the lock was lost, or somebody changed what the change is based on without one.
-  bool try_update(const std::function<void(Pool&)>& change, BootTime until) {
+  bool try_update(const std::function<void(Pool&)>& change, SteadyClock::time_point until) {
     const std::string unique = random_hex();
     const std::string token = make_token(unique);
     const RedisImage image = image_of(lock_and_load(token, until));
@@ -243,11 +243,11 @@ class RedisStore final : public Store {
                 "is it one? see: redis-cli info server");
   }
 
-  RedisReply lock_and_load(const std::string& token, BootTime until) {
+  RedisReply lock_and_load(const std::string& token, SteadyClock::time_point until) {
     while (true) {
       RedisReply reply = load(token);
       if (reply.elements.at(0).text == "loaded") return reply;
-      if (monotonic_now() >= until) refuse_locked(reply.elements.at(1).text);
+      if (SteadyClock::now() >= until) refuse_locked(reply.elements.at(1).text);
       await_unlock();
     }
   }

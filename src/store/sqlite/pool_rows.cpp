@@ -1,7 +1,6 @@
 #include "store/sqlite/pool_rows.h"
 
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "store/records.h"
 #include "store/text_codec.h"
@@ -37,13 +37,9 @@ class Use {
 };
 
 int index_in(std::string_view field) {
-  const std::string_view digits = field.substr(records::kGpu.size());
-  int index = 0;
-  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-  if (status != std::errc() || end != digits.data() + digits.size() || index < 0) {
-    throw std::invalid_argument("no index of a GPU");
-  }
-  return index;
+  const auto index = parse<int>(field.substr(records::kGpu.size()));
+  if (index.value_or(-1) < 0) throw std::invalid_argument("no index of a GPU");
+  return *index;
 }
 
 // Takes one record into the pool, whose lists are put in order when all are there.

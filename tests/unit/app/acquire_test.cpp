@@ -203,12 +203,5 @@ TEST(Acquire, SitsNothingOutWhenItDoesNotWait) {
   }
 }
 
-TEST(RequestId, IsEightLettersThatNobodyMistakes) {
-  const std::string id = make_request_id();
-  EXPECT_EQ(id.size(), 8U);
-  EXPECT_EQ(id.find_first_not_of("0123456789abcdefghjkmnpqrstvwxyz"), std::string::npos) << id;
-  EXPECT_NE(make_request_id(), id);
-}
-
 }  // namespace
 }  // namespace chg

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "probe/csv_rows.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
