@@ -50,7 +50,7 @@ void require_authority(const Host& host, const Pool& pool, const Caller& caller)
 std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
   if (!options.provider.empty()) return options.provider;
   if (!pool.provider.empty()) return pool.provider;
-  const std::string found = provider_of(host.world().take_inventory(host.options().probe_deadline));
+  const std::string found = provider_of(host.world().take_inventory(host.options().probe_timeout));
   if (!found.empty()) return found;
   throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "

@@ -107,7 +107,7 @@ Facts gather_facts(Host& host) {
 
   facts.owning_pool = attempt(host, [&] { require_this_host(host, facts.pool); });
 
-  facts.inventory = host.world().take_inventory(host.options().probe_deadline);
+  facts.inventory = host.world().take_inventory(host.options().probe_timeout);
   const bool says_provider = !facts.pool.provider.empty() && facts.owning_pool.failure.empty();
   facts.provider = says_provider ? facts.pool.provider : provider_of(facts.inventory);
   if (!facts.provider.empty()) {

@@ -70,7 +70,7 @@ std::string Host::reading_file() const {
 
 ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {
   return {options_.probe == "auto" ? provider : options_.probe,
-          options_.probe_deadline,
+          options_.probe_timeout,
           fake_file(),
           reading_file(),
           not_before,
@@ -83,7 +83,7 @@ Observation Host::look(const ProbeChoice& choice) const {
   observation.observer = choice.observer;
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
-  find_suspects(observation, settings(), proc, choice.deadline - passed);
+  find_suspects(observation, settings(), proc, choice.timeout - passed);
   return observation;
 }
 

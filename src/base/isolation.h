@@ -59,7 +59,7 @@ struct IsolatedEnd {
 /// something (a process that wants to run, and finds no processor, waits for nothing). Patience
 /// counts from the first note on.
 struct IsolatedTime {
-  Duration deadline{};
+  Duration timeout{};
   Duration patience = Duration::max();
 };
 
@@ -67,11 +67,11 @@ struct IsolatedTime {
 /// `name` says in messages what it is: "NVML". When its time is over the process is killed. One
 /// that can't be killed, since it is stuck in the kernel, is left to init: until this process ends
 /// it stays a child that no wait without __WCLONE or __WALL sees, and of which no signal tells.
-/// Never takes more than 0.2 s longer than the deadline.
+/// Never takes more than 0.2 s longer than the timeout.
 ///
 /// The process has a session of its own, the default action for every signal, no descriptor of this
 /// process (locks included), and nothing to read from or print to. It ends by itself soon after the
-/// deadline should nobody be left to kill it. REQUIRES: one thread.
+/// timeout should nobody be left to kill it. REQUIRES: one thread.
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time);
 
@@ -92,9 +92,9 @@ struct IsolatedList {
 /// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
 /// done by a new process: after kItemPatience the first, and each further one after half as long as
 /// the one before, but not before 50 ms. So eight of them take 0.7 s, and hide no other.
-/// Those that are not done within the deadline, or for which there can be no process, are left out.
-/// Never takes more than 0.2 s longer than the deadline; for an empty list, no time. REQUIRES: one
+/// Those that are not done within the timeout, or for which there can be no process, are left out.
+/// Never takes more than 0.2 s longer than the timeout; for an empty list, no time. REQUIRES: one
 /// thread.
-void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline);
+void run_isolated(const std::string& name, const IsolatedList& list, Duration timeout);
 
 }  // namespace chg

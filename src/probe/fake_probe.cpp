@@ -263,8 +263,8 @@ void write_all(const UniqueFd& fd, std::string_view text, const std::string& fil
 
 }  // namespace
 
-FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration deadline)
-    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), deadline_(deadline) {}
+FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout)
+    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), timeout_(timeout) {}
 
 Observation FakeProbe::look() {
   Observation observation;
@@ -282,7 +282,7 @@ Observation FakeProbe::look() {
   for (std::size_t i = 0; i < listed.size(); ++i) {
     if (is_real(entries[i])) real.push_back(listed[i]);
   }
-  fill_in_time(real, proc_, deadline_);
+  fill_in_time(real, proc_, timeout_);
   for (std::size_t i = 0; i < listed.size(); ++i) identify(*listed[i], entries[i], proc_);
   if (top.has("standin") && !content["standin"].is_object()) top.refuse("standin", "an object");
   const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);

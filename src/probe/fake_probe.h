@@ -62,9 +62,9 @@ namespace chg {
 class FakeProbe final : public Probe {
  public:
   /// `clock` must outlive the probe. The file is first read by look(). What /proc tells of the real
-  /// processes is read by fill_in_time, within the deadline. REQUIRES: one thread.
+  /// processes is read by fill_in_time, within the timeout. REQUIRES: one thread.
   FakeProbe(const Clock& clock, ProcReader proc, std::string file,
-            Duration deadline = std::chrono::seconds(10));
+            Duration timeout = std::chrono::seconds(10));
 
   /// Throws Error also where the file is missing, is no JSON (with the line), or holds something
   /// else than the above (with the key).
@@ -74,7 +74,7 @@ class FakeProbe final : public Probe {
   const Clock& clock_;
   ProcReader proc_;
   std::string file_;
-  Duration deadline_;
+  Duration timeout_;
 };
 
 /// Writes a file with `count` idle GPUs that every account of this host may edit (mode 0666,

@@ -42,8 +42,8 @@ void try_library(Notes& notes) {
   notes.add(reason == nullptr ? "it can't be loaded" : reason);
 }
 
-std::optional<std::string> nvml_failure(Duration deadline) {
-  const IsolatedEnd end = run_isolated(std::string("loading ") + kLibrary, try_library, {deadline});
+std::optional<std::string> nvml_failure(Duration timeout) {
+  const IsolatedEnd end = run_isolated(std::string("loading ") + kLibrary, try_library, {timeout});
   if (end.failure) return end.failure->error.what();
   return end.notes.empty() ? std::nullopt : std::optional(end.notes);
 }
@@ -77,10 +77,10 @@ std::vector<DeviceFile> devices(const std::string& root) {
 
 }  // namespace
 
-Inventory take_inventory(Duration deadline, const std::string& root) {
+Inventory take_inventory(Duration timeout, const std::string& root) {
   Inventory inventory;
   inventory.nvidia_driver = nvidia_driver(root);
-  inventory.nvml_failure = nvml_failure(deadline);
+  inventory.nvml_failure = nvml_failure(timeout);
   inventory.nvidia_smi = find_program("nvidia-smi");
   inventory.amd_smi = find_program("amd-smi");
   inventory.rocm_smi = find_program("rocm-smi");

@@ -28,9 +28,9 @@ struct Inventory {
 };
 
 /// Looks around, without asking any driver. NVIDIA's library is loaded in a process of its own,
-/// which has `deadline` for it. `root` is put before each path; "" for the system's. REQUIRES: one
+/// which has `timeout` for it. `root` is put before each path; "" for the system's. REQUIRES: one
 /// thread.
-Inventory take_inventory(Duration deadline, const std::string& root = "");
+Inventory take_inventory(Duration timeout, const std::string& root = "");
 
 /// "nvidia", "amd", or "" where there are signs of neither.
 std::string provider_of(const Inventory& inventory);

@@ -64,9 +64,9 @@ std::vector<GpuProcess> entered_facts(Unpacker& noted, Observation told) {
 
 }  // namespace
 
-IsolatedProbe::IsolatedProbe(std::string name, std::function<LookResult()> look, Duration deadline,
+IsolatedProbe::IsolatedProbe(std::string name, std::function<LookResult()> look, Duration timeout,
                              std::optional<ProcReader> proc)
-    : name_(std::move(name)), look_(std::move(look)), deadline_(deadline), proc_(std::move(proc)) {}
+    : name_(std::move(name)), look_(std::move(look)), timeout_(timeout), proc_(std::move(proc)) {}
 
 Observation IsolatedProbe::look() { return observation_or_throw(try_look()); }
 
@@ -82,7 +82,7 @@ LookResult IsolatedProbe::try_look() {
     auto* seen = std::get_if<Observation>(&result);
     if (seen != nullptr && proc_) note_facts(listed_processes(*seen), 0, *proc_, notes);
   };
-  const IsolatedEnd end = run_isolated(name_, work, {deadline_, kItemPatience});
+  const IsolatedEnd end = run_isolated(name_, work, {timeout_, kItemPatience});
   if (end.failure && end.notes.empty()) return look_failure(*end.failure);
   if (end.notes.empty()) return crash(name_ + " ended without an answer");
   try {

@@ -20,7 +20,7 @@ class IsolatedProbe final : public Probe {
   /// Other. `proc`, where there is one, is asked about the listed processes in the same process,
   /// after the look: what happens to that then is no failure.
   IsolatedProbe(std::string name, std::function<LookResult()> look,
-                Duration deadline = std::chrono::seconds(10),
+                Duration timeout = std::chrono::seconds(10),
                 std::optional<ProcReader> proc = std::nullopt);
 
   /// As try_look; throws the Error of a failure.
@@ -34,7 +34,7 @@ class IsolatedProbe final : public Probe {
  private:
   std::string name_;
   std::function<LookResult()> look_;
-  Duration deadline_;
+  Duration timeout_;
   std::optional<ProcReader> proc_;
   std::vector<GpuProcess> facts_;
 };

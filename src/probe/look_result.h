@@ -17,7 +17,7 @@ struct LookFailure {
     LibraryMismatch,  ///< it is of another version than the driver in the kernel
     DriverNotLoaded,  ///< the kernel has no driver
     Crashed,          ///< the process that looked ended without an answer
-    Late,             ///< the deadline passed
+    Late,             ///< the timeout passed
     Other,
   };
 

@@ -16,8 +16,8 @@ class Probe {
 
   /// Reads every GPU. What can't be read of one GPU is missing in its reading, or named in its
   /// `error`, and does not hide the others. Throws Error when nothing can be read at all (no tool,
-  /// no driver, deadline passed): callers must then treat every GPU as unknown. Never takes much
-  /// longer than the deadline it was made with. What /proc tells of the processes need not be
+  /// no driver, timeout passed): callers must then treat every GPU as unknown. Never takes much
+  /// longer than the timeout it was made with. What /proc tells of the processes need not be
   /// filled in (SharedProbe does that).
   virtual Observation look() = 0;
 

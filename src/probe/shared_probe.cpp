@@ -98,7 +98,7 @@ bool has_lost_a_process(const Observation& shared, const ProcReader& proc) {
 // Asks /proc about those that still live; the first may be known by their facts. Their starts tell
 // whether it is still they.
 void fill(Observation& told, const std::vector<GpuProcess>& facts, ProcReader& proc,
-          Duration deadline) {
+          Duration timeout) {
   std::vector<GpuProcess*> living;
   std::vector<GpuProcess> before;
   std::size_t place = 0;
@@ -112,7 +112,7 @@ void fill(Observation& told, const std::vector<GpuProcess>& facts, ProcReader& p
     process->start_ticks.reset();
     if (!has_ended) living.push_back(process);
   }
-  fill_in_time(living, proc, deadline);
+  fill_in_time(living, proc, timeout);
   for (std::size_t i = 0; i < living.size(); ++i) {
     const bool is_another = before[i].start_ticks && living[i]->start_ticks &&
                             living[i]->start_ticks != before[i].start_ticks;
@@ -172,7 +172,7 @@ Observation SharedProbe::look() {
   // Nobody else waits for what /proc still has to tell this one: the file is no longer locked.
   Observation seen = told();
   const auto passed = SteadyClock::now() - started;
-  if (sees_host_pids(reuse_.observer)) fill(seen, facts_, proc_, reuse_.deadline - passed);
+  if (sees_host_pids(reuse_.observer)) fill(seen, facts_, proc_, reuse_.timeout - passed);
   return seen;
 }
 

@@ -26,7 +26,7 @@ struct Reuse {
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
   Duration patience{};       ///< how long to wait for another's reading
-  Duration deadline{};       ///< how long it all may take, with what /proc tells
+  Duration timeout{};        ///< how long it all may take, with what /proc tells
 };
 
 class SharedProbe final : public Probe {

@@ -213,18 +213,18 @@ class KeptExitStatus {
   struct sigaction old_ {};
 };
 
-Error too_late(const std::string& tool, Duration deadline) {
+Error too_late(const std::string& tool, Duration timeout) {
   return Error(ErrorKind::Failed,
-               fmt::format("{} did not answer within {}", tool, to_short_text(deadline)),
+               fmt::format("{} did not answer within {}", tool, to_short_text(timeout)),
                "A GPU or its driver may be stuck: see dmesg.");
 }
 
 }  // namespace
 
-ToolOutput run_tool(const std::vector<std::string>& argv, Duration deadline,
+ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
                     SteadyClock::time_point started) {
   const std::string tool = base_name(argv.at(0));
-  if (SteadyClock::now() - started >= deadline) throw too_late(tool, deadline);
+  if (SteadyClock::now() - started >= timeout) throw too_late(tool, timeout);
   const KeptExitStatus kept;
   Pipe out = make_pipe();
   Pipe err = make_pipe();
@@ -239,8 +239,8 @@ ToolOutput run_tool(const std::vector<std::string>& argv, Duration deadline,
 
   ToolOutput output;
   while (true) {
-    const auto left = deadline - (SteadyClock::now() - started);
-    if (left <= Duration::zero()) throw too_late(tool, deadline);
+    const auto left = timeout - (SteadyClock::now() - started);
+    if (left <= Duration::zero()) throw too_late(tool, timeout);
     const std::vector<bool> ready =
         wait_ready({out.read.get(), err.read.get(), child.pidfd()}, left);
     drain(out.read, output.out, tool);

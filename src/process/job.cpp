@@ -26,7 +26,7 @@ namespace chg {
 namespace {
 
 // Reading thousands of environments takes a tenth of a second; what hangs gets a part of the rest.
-constexpr std::chrono::seconds kEnvironmentsDeadline(2);
+constexpr std::chrono::seconds kEnvironmentsTimeout(2);
 
 bool is_gone(const ProcessStat& process) {
   const bool may_have_ended = process.state == 'Z' || process.state == 'X';
@@ -81,7 +81,7 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
     }
     return next;
   };
-  run_isolated("/proc", {pids.size(), read, take}, kEnvironmentsDeadline);
+  run_isolated("/proc", {pids.size(), read, take}, kEnvironmentsTimeout);
   return carriers;
 }
 

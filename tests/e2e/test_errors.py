@@ -152,7 +152,7 @@ def test_config_prints_every_key_and_where_it_comes_from(pool):
     assert seen["run.gpus"] == ("1", "default")
     assert seen["memory.threshold"] == ("1024", "default")
     assert seen["reserve.duration"] == ("30m", "default")
-    for key in ("probe", "probe.deadline", "memory.process_threshold", "ignore_processes",
+    for key in ("probe", "probe.timeout", "memory.process_threshold", "ignore_processes",
                 "allocation.policy", "heartbeat.interval", "heartbeat.timeout", "run.timeout",
                 "run.leftovers", "report.days", "status.json", "queue.json", "color"):
         assert key in seen, key

@@ -469,7 +469,7 @@ def test_what_is_no_name_of_a_host(ssh, name):
 def test_hosts_that_hang_are_given_up_together(ssh):
     names = [f"hangs{i}" for i in range(5)]
     begin = time.monotonic()
-    result = ssh.run("status", "-r", ",".join(names), env={"CANHAZGPU_REMOTE_DEADLINE": "4s"})
+    result = ssh.run("status", "-r", ",".join(names), env={"CANHAZGPU_REMOTE_TIMEOUT": "4s"})
     took = time.monotonic() - begin
     assert result.status == 1, result
     for name in names:

@@ -209,7 +209,7 @@ def test_a_driver_that_hangs(nvml, pool):
     nvml.standin = {"hang_in": "nvmlDeviceGetMemoryInfo_v2"}
     fresh = json.dumps({"gpus": nvml.gpus, "standin": nvml.standin})
     nvml.file.write_text(fresh)  # and what was seen before is remembered
-    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
+    env = {"CANHAZGPU_PROBE_TIMEOUT": "1s"}
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
         begin = time.monotonic()
         assert_error(pool.run(*command, env=env), 1, "NVML did not answer within 1s")
@@ -248,7 +248,7 @@ def test_a_library_that_crashes(nvml, pool):
 @pytest.mark.parametrize("how, text", [("crash", "crashed (signal 11)"),
                                        ("hang", "did not answer within 1s")])
 def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, text):
-    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_DEADLINE": "1s"}
+    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_TIMEOUT": "1s"}
     result = pool.run("doctor", env=env)
     assert result.status == 1 and result.err == "", result
     assert f"loading libnvidia-ml.so.1 {text}" in result.out

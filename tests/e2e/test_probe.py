@@ -171,7 +171,7 @@ def test_hanging(nvidia, smi, how):
     nvidia.ok("reserve", "-G", "1", "--duration", "2h")
     nvidia.status()
     smi.put_quietly(how)
-    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
+    env = {"CANHAZGPU_PROBE_TIMEOUT": "1s"}
     text = "nvidia-smi did not answer within 1s"
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
         begin = time.monotonic()
@@ -261,16 +261,16 @@ def test_a_reading_is_no_secret_and_no_trap(nvidia, smi, users):
     assert reading.stat().st_mode & 0o777 == 0o666
 
 
-def test_the_deadline_is_for_all_questions_together(nvidia, smi):
+def test_the_timeout_is_for_all_questions_together(nvidia, smi):
     smi.gpus(0, 500, 0, 0)
     smi.put("delay", "0.7")
-    result = nvidia.run("run", "--", "true", env={"CANHAZGPU_PROBE_DEADLINE": "1s"})
+    result = nvidia.run("run", "--", "true", env={"CANHAZGPU_PROBE_TIMEOUT": "1s"})
     assert_error(result, 1, "nvidia-smi did not answer within 1s")
 
 
 def test_hanging_at_the_end_of_a_job(nvidia, smi):
     """The leftovers can't be looked for then; the GPU is kept while they may be there, no longer."""
-    env = {"CANHAZGPU_PROBE_DEADLINE": "0.5s"}
+    env = {"CANHAZGPU_PROBE_TIMEOUT": "0.5s"}
     job = nvidia.job(env=env)
     smi.put("hang")
     job.kill()

@@ -18,14 +18,14 @@ std::optional<std::string> find_tool(const std::string& name, const std::string&
   return find_program(root + "/opt/rocm/bin/" + name);
 }
 
-Observation look_with_tools(const std::string& root, Duration deadline,
+Observation look_with_tools(const std::string& root, Duration timeout,
                             SteadyClock::time_point started) {
   const auto amd_smi = find_tool("amd-smi", root);
   const auto rocm_smi = find_tool("rocm-smi", root);
   std::optional<Error> failure;
   Observation observation;
   if (amd_smi) {
-    const AmdTool tool{*amd_smi, deadline, started};
+    const AmdTool tool{*amd_smi, timeout, started};
     try {
       observation.gpus = look_with_amd_smi(tool);
       observation.source = amd_smi_source(tool);
@@ -36,7 +36,7 @@ Observation look_with_tools(const std::string& root, Duration deadline,
   }
   if (rocm_smi) {
     try {
-      observation.gpus = look_with_rocm_smi({*rocm_smi, deadline, started});
+      observation.gpus = look_with_rocm_smi({*rocm_smi, timeout, started});
       observation.source = "rocm-smi";
       return observation;
     } catch (const Error& error) {
@@ -51,8 +51,8 @@ Observation look_with_tools(const std::string& root, Duration deadline,
 
 }  // namespace
 
-AmdProbe::AmdProbe(const Clock& clock, Duration deadline, std::string root)
-    : clock_(clock), deadline_(deadline), root_(std::move(root)) {}
+AmdProbe::AmdProbe(const Clock& clock, Duration timeout, std::string root)
+    : clock_(clock), timeout_(timeout), root_(std::move(root)) {}
 
 Observation AmdProbe::look() {
   const auto started = SteadyClock::now();
@@ -60,7 +60,7 @@ Observation AmdProbe::look() {
   Observation observation;
   observation.source = "KFD";
   observation.gpus = look_at_kfd(root_);
-  if (observation.gpus.empty()) observation = look_with_tools(root_, deadline_, started);
+  if (observation.gpus.empty()) observation = look_with_tools(root_, timeout_, started);
   observation.taken = taken;
   for (GpuReading& gpu : observation.gpus) {
     // The tools keep processes that have ended; the driver's list is rid of them already.

@@ -18,7 +18,7 @@ constexpr const char* kRocmSmi = "rocm-smi";
 
 ToolOutput ask(const AmdTool& tool, std::vector<std::string> question) {
   question.insert(question.begin(), tool.program);
-  return run_tool(question, tool.deadline, tool.started);
+  return run_tool(question, tool.timeout, tool.started);
 }
 
 Error failure(const char* name, const ToolOutput& output) {

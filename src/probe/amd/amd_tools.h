@@ -12,7 +12,7 @@ namespace chg {
 /// A tool, and the time within which it has to answer everything that is asked.
 struct AmdTool {
   std::string program;
-  Duration deadline{};
+  Duration timeout{};
   SteadyClock::time_point started;
 };
 

@@ -37,24 +37,24 @@ std::string reason_to_go_on(Reason reason) {
 
 }  // namespace
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, std::optional<ProcReader> proc)
-    : NvidiaProbe(clock, deadline, Sources(), std::move(proc)) {}
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration timeout, std::optional<ProcReader> proc)
+    : NvidiaProbe(clock, timeout, Sources(), std::move(proc)) {}
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
+NvidiaProbe::NvidiaProbe(const Clock& clock, Duration timeout, Sources sources,
                          std::optional<ProcReader> proc)
-    : clock_(clock), deadline_(deadline), sources_(std::move(sources)), proc_(std::move(proc)) {}
+    : clock_(clock), timeout_(timeout), sources_(std::move(sources)), proc_(std::move(proc)) {}
 
 Observation NvidiaProbe::look() {
   const auto started = SteadyClock::now();
   IsolatedProbe nvml(
-      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, deadline_, proc_);
+      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_look(); }, timeout_, proc_);
   LookResult result = nvml.try_look();
   facts_ = nvml.facts();
   if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
   const auto& failure = std::get<LookFailure>(result);
   const std::string reason = reason_to_go_on(failure.reason);
   if (reason.empty() || !find_program(sources_.program)) throw failure.error;
-  NvidiaSmiProbe nvidia_smi(clock_, deadline_, sources_.program);
+  NvidiaSmiProbe nvidia_smi(clock_, timeout_, sources_.program);
   Observation observation = nvidia_smi.look_since(started);
   observation.source += fmt::format(" (NVML: {})", reason);
   return observation;

@@ -19,11 +19,11 @@ class NvidiaProbe final : public Probe {
     std::string program = "nvidia-smi";         ///< looked up in PATH
   };
 
-  /// `clock` must outlive the probe. `deadline` is for one look, with all that it tries.
+  /// `clock` must outlive the probe. `timeout` is for one look, with all that it tries.
   /// `proc` is as for IsolatedProbe.
-  explicit NvidiaProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
+  explicit NvidiaProbe(const Clock& clock, Duration timeout = std::chrono::seconds(10),
                        std::optional<ProcReader> proc = std::nullopt);
-  NvidiaProbe(const Clock& clock, Duration deadline, Sources sources,
+  NvidiaProbe(const Clock& clock, Duration timeout, Sources sources,
               std::optional<ProcReader> proc = std::nullopt);
 
   /// Asks the driver's library, in a process of its own, or where that can't be used (it is
@@ -37,7 +37,7 @@ class NvidiaProbe final : public Probe {
 
  private:
   const Clock& clock_;
-  Duration deadline_;
+  Duration timeout_;
   Sources sources_;
   std::optional<ProcReader> proc_;
   std::vector<GpuProcess> facts_;

@@ -48,15 +48,15 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
 
 }  // namespace
 
-NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration deadline, std::string program)
-    : clock_(clock), deadline_(deadline), program_(std::move(program)) {}
+NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration timeout, std::string program)
+    : clock_(clock), timeout_(timeout), program_(std::move(program)) {}
 
 Observation NvidiaSmiProbe::look() { return look_since(SteadyClock::now()); }
 
 Observation NvidiaSmiProbe::look_since(SteadyClock::time_point started) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program_);
-    return run_tool(arguments, deadline_, started);
+    return run_tool(arguments, timeout_, started);
   };
   Observation observation;
   observation.taken = clock_.now();

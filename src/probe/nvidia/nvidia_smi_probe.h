@@ -10,9 +10,9 @@ namespace chg {
 
 class NvidiaSmiProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. `deadline` is for one look, with all the questions that it
+  /// `clock` must outlive the probe. `timeout` is for one look, with all the questions that it
   /// asks. `program` is looked up in PATH.
-  explicit NvidiaSmiProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
+  explicit NvidiaSmiProbe(const Clock& clock, Duration timeout = std::chrono::seconds(10),
                           std::string program = "nvidia-smi");
 
   /// Asks for the GPUs, and for processes only when some GPU has memory in use or doesn't tell.
@@ -23,12 +23,12 @@ class NvidiaSmiProbe final : public Probe {
   /// listed, has an `error`.
   Observation look() override;
 
-  /// The same for a look that began at `started` by other means: the deadline counts from then.
+  /// The same for a look that began at `started` by other means: the timeout counts from then.
   Observation look_since(SteadyClock::time_point started);
 
  private:
   const Clock& clock_;
-  Duration deadline_;
+  Duration timeout_;
   std::string program_;
 };
 

@@ -16,7 +16,7 @@ class NvmlProbe {
   /// Asks for the GPUs, and for the processes of those that have memory in use or don't tell. Where
   /// these can't be listed the GPU has an `error`: it can't be told from a free one.
   ///
-  /// There is no deadline: the library may hang in the kernel, crash, or print. Let an
+  /// There is no timeout: the library may hang in the kernel, crash, or print. Let an
   /// IsolatedProbe call it.
   LookResult try_look() const;
 

@@ -86,7 +86,7 @@ std::vector<int> holders_of(const std::vector<std::string>& files, const std::st
 }
 
 void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
-                   Duration deadline) {
+                   Duration timeout) {
   for (GpuReading& gpu : observation.gpus) {
     if (unlisted_memory_mib(gpu).value_or(0) <= settings.memory_threshold_mib) continue;
     if (gpu.devices.empty()) gpu.devices = device_files(gpu.pci_bus_id);
@@ -99,7 +99,7 @@ void find_suspects(Observation& observation, const Settings& settings, ProcReade
   for (GpuReading& gpu : observation.gpus) {
     for (GpuProcess& suspect : gpu.suspects) suspects.push_back(&suspect);
   }
-  fill_in_time(suspects, proc, deadline);
+  fill_in_time(suspects, proc, timeout);
 }
 
 }  // namespace chg

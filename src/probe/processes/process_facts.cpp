@@ -40,7 +40,7 @@ std::size_t enter_facts(Unpacker& noted, std::size_t begin,
   return next;
 }
 
-void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline) {
+void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout) {
   const IsolatedList list{
       processes.size(),
       [&](std::size_t begin, Notes& notes) { note_facts(processes, begin, proc, notes); },
@@ -48,7 +48,7 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
         Unpacker noted(notes);
         return enter_facts(noted, begin, processes);
       }};
-  run_isolated("/proc", list, deadline);
+  run_isolated("/proc", list, timeout);
 }
 
 std::vector<GpuProcess*> listed_processes(Observation& observation) {

@@ -14,9 +14,9 @@ namespace chg {
 
 /// Fills each of them in as ProcReader does, by run_isolated. A process that hangs keeps what was
 /// read of it before (start, owner, kernel's name, control group), and hides no other. What can't
-/// be read before the deadline stays as it was. Never takes more than 0.2 s longer than the
-/// deadline, and where there is nothing to fill in, no time. REQUIRES: one thread.
-void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline);
+/// be read before the timeout stays as it was. Never takes more than 0.2 s longer than the
+/// timeout, and where there is nothing to fill in, no time. REQUIRES: one thread.
+void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout);
 
 /// The two halves of it, for who is in a process of its own for another reason. Asks /proc about
 /// the processes from the place `begin` on, and notes each one down when it begins with it, before

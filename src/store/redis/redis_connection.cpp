@@ -90,11 +90,8 @@ struct FreeAddresses {
 
 void RedisConnection::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-RedisConnection::RedisConnection(const RedisAddress& address, Duration deadline)
-    : address_(address),
-      where_(to_url(address, false)),
-      deadline_(deadline),
-      reader_(make_reader()) {
+RedisConnection::RedisConnection(const RedisAddress& address, Duration timeout)
+    : address_(address), where_(to_url(address, false)), timeout_(timeout), reader_(make_reader()) {
   if (!address_.socket.empty()) {
     open_unix(address_.socket);
   } else if (!address_.sentinels.empty()) {
@@ -144,7 +141,7 @@ void RedisConnection::open(const RedisEndpoint& server) {
   const std::unique_ptr<addrinfo, FreeAddresses> list(found);
   if (failure != 0) fail_to_connect(gai_strerror(failure));
   std::string why = "it has no address";
-  const auto until = SteadyClock::now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) throw_errno("cannot make a socket");
@@ -199,7 +196,7 @@ void RedisConnection::follow_sentinels() {
 bool RedisConnection::ask(const RedisEndpoint& sentinel) {
   RedisAddress address;
   address.server = sentinel;
-  RedisConnection connection(address, deadline_);
+  RedisConnection connection(address, timeout_);
   const RedisReply master =
       connection.command({"SENTINEL", "get-master-addr-by-name", address_.master});
   if (master.elements.size() != 2) return false;
@@ -228,7 +225,7 @@ void RedisConnection::send(const std::vector<std::string>& words) {
       redisFormatCommandArgv(&text, static_cast<int>(words.size()), pointers.data(), sizes.data());
   if (size < 0) throw Error(ErrorKind::Failed, "cannot write a command for Redis");
   const std::unique_ptr<char, decltype(&redisFreeCommand)> owned(text, redisFreeCommand);
-  const auto until = SteadyClock::now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   std::string_view rest(text, static_cast<std::size_t>(size));
   while (!rest.empty()) {
     const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
@@ -256,7 +253,7 @@ void RedisConnection::hear_last_words() {
 
 RedisReply RedisConnection::receive() {
   if (!socket_) fail_to_connect("the connection is closed");
-  const auto until = SteadyClock::now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   std::array<char, 16384> buffer{};
   while (true) {
     if (auto reply = next_reply()) return std::move(*reply);
@@ -318,7 +315,7 @@ void RedisConnection::give_up() {
   socket_.reset();
   throw Error(ErrorKind::Failed,
               fmt::format("the Redis '{}' did not answer within {}", printable(where_, 100),
-                          to_short_text(deadline_)),
+                          to_short_text(timeout_)),
               "is it overloaded or stopped, or the network slow? see: redis-cli ping")
       .passing();
 }

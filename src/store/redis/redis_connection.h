@@ -1,4 +1,4 @@
-// One connection to a Redis: commands out, replies in, each within a deadline.
+// One connection to a Redis: commands out, replies in, each within a timeout.
 //
 // hiredis writes and reads the protocol; the socket is ours, because a command must end in time
 // whatever the server does, no write may raise SIGPIPE, and no descriptor may leak into the user's
@@ -21,7 +21,7 @@ struct redisReader;
 namespace chg {
 
 /// How long connecting, and then each command, may take.
-inline constexpr Duration kRedisDeadline = std::chrono::seconds(5);
+inline constexpr Duration kRedisTimeout = std::chrono::seconds(5);
 
 /// What a Redis answers. Errors are thrown, and never a value.
 struct RedisReply {
@@ -44,7 +44,7 @@ class RedisConnection {
  public:
   /// Connects, logs in and selects the database; with Sentinels, asks them for the master first.
   /// Throws Error: Failed and passing when nobody answers in time; as redis_error for refusals.
-  explicit RedisConnection(const RedisAddress& address, Duration deadline = kRedisDeadline);
+  explicit RedisConnection(const RedisAddress& address, Duration timeout = kRedisTimeout);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;
   RedisConnection& operator=(const RedisConnection&) = delete;
@@ -86,7 +86,7 @@ class RedisConnection {
 
   RedisAddress address_;
   std::string where_;
-  Duration deadline_;
+  Duration timeout_;
   UniqueFd socket_;
   std::unique_ptr<redisReader, FreeReader> reader_;
   bool was_lost_ = false;

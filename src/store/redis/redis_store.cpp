@@ -25,15 +25,15 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // How long the lock lives when its holder does not give it back: as long as the Go program's. What
-// is done while holding it takes milliseconds, and each command at most kRedisDeadline; who takes
+// is done while holding it takes milliseconds, and each command at most kRedisTimeout; who takes
 // longer all the same finds at the commit that the lock is no longer his.
 constexpr milliseconds kLockLife{10'000};
 // How long a writer waits for the others: long enough for the lock of a killed one to expire.
 constexpr seconds kPatience{12};
 // How long replicas may take to have a change: less than a command may take.
 constexpr seconds kReplicaPatience{3};
-static_assert(kReplicaPatience < kRedisDeadline);
-static_assert(kRedisDeadline < kLockLife && kLockLife < kPatience);
+static_assert(kReplicaPatience < kRedisTimeout);
+static_assert(kRedisTimeout < kLockLife && kLockLife < kPatience);
 
 std::optional<std::uint32_t> uid_of_account(const std::string& name) {
   std::array<char, 65536> buffer{};

@@ -43,8 +43,8 @@ Observation saying(std::string text) {
   return observation;
 }
 
-LookResult result_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
-  return IsolatedProbe("NVML", look, deadline).try_look();
+LookResult result_of(const std::function<LookResult()>& look, Duration timeout = kAmple) {
+  return IsolatedProbe("NVML", look, timeout).try_look();
 }
 
 std::string text_of(const std::function<std::string()>& body) {
@@ -53,8 +53,8 @@ std::string text_of(const std::function<std::string()>& body) {
 }
 
 // The failure of a look that must fail.
-LookFailure failure_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
-  const LookResult result = result_of(look, deadline);
+LookFailure failure_of(const std::function<LookResult()>& look, Duration timeout = kAmple) {
+  const LookResult result = result_of(look, timeout);
   if (const auto* failure = std::get_if<LookFailure>(&result)) return *failure;
   ADD_FAILURE() << "no failure";
   return {Reason::Other, Error(ErrorKind::Failed, "")};
@@ -83,10 +83,10 @@ bool has_children() { return ::waitpid(-1, nullptr, __WALL | WNOHANG) >= 0 || er
 // A look that notes its pid in a file and hangs.
 class HangingLook : public ::testing::Test {
  protected:
-  // Fails with `prepare` run first. A deadline that is over before the note is made, as on a busy
+  // Fails with `prepare` run first. A timeout that is over before the note is made, as on a busy
   // host, is too short to test with.
   void expect_late(const std::function<void()>& prepare) {
-    for (const milliseconds deadline :
+    for (const milliseconds timeout :
          {milliseconds(200), milliseconds(2000), milliseconds(20000)}) {
       const LookFailure failure = failure_of(
           [&] {
@@ -94,9 +94,9 @@ class HangingLook : public ::testing::Test {
             note();
             return hang();
           },
-          deadline);
+          timeout);
       EXPECT_EQ(failure.reason, Reason::Late);
-      EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(deadline));
+      EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(timeout));
       EXPECT_NE(failure.error.hint().find("dmesg"), std::string::npos);
       if (std::filesystem::exists(note_)) break;
     }
@@ -254,7 +254,7 @@ TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
   EXPECT_STREQ(failure.error.what(), "NVML gave no answer: what it has written down is damaged");
 }
 
-TEST_F(HangingLook, IsKilledAtTheDeadline) {
+TEST_F(HangingLook, IsKilledAtTheTimeout) {
   expect_late([] {});
 }
 

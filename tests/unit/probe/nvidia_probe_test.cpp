@@ -35,14 +35,14 @@ class Nvidia : public ::testing::Test {
         "Disabled';; esac");
   }
 
-  Observation look(const std::string& library, Duration deadline = seconds(30)) {
+  Observation look(const std::string& library, Duration timeout = seconds(30)) {
     NvidiaProbe::Sources sources;
     sources.library = library;
-    return NvidiaProbe(clock_, deadline, sources).look();
+    return NvidiaProbe(clock_, timeout, sources).look();
   }
 
-  Error failure(const std::string& library, Duration deadline = seconds(30)) {
-    return error_of([&] { look(library, deadline); });
+  Error failure(const std::string& library, Duration timeout = seconds(30)) {
+    return error_of([&] { look(library, timeout); });
   }
 
   bool was_asked() const { return std::filesystem::exists(asked_); }
@@ -95,9 +95,9 @@ TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryCrashes) {
 TEST_F(Nvidia, DoesNotAskNvidiaSmiWhereTheLibraryHangs) {
   scenario_.put("{}", R"("hang_in":"nvmlDeviceGetMemoryInfo_v2")");
   answer_with_gpu();
-  const Duration deadline = milliseconds(200);
-  EXPECT_EQ(failure(standin_library(), deadline).what(),
-            "NVML did not answer within " + to_short_text(deadline));
+  const Duration timeout = milliseconds(200);
+  EXPECT_EQ(failure(standin_library(), timeout).what(),
+            "NVML did not answer within " + to_short_text(timeout));
   EXPECT_FALSE(was_asked());
 }
 
@@ -127,15 +127,15 @@ TEST_F(Nvidia, FailsWithTheErrorOfNvidiaSmiWhereThatWasAsked) {
   EXPECT_STREQ(failure(missing_library()).what(), "nvidia-smi finds no GPU");
 }
 
-TEST_F(Nvidia, HasOneDeadlineForBoth) {
+TEST_F(Nvidia, HasOneTimeoutForBoth) {
   ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
   answer("exec cat " + folder_.path("fifo"));
   scenario_.put("{}", R"("delay_ms":2000,"crash_in":"nvmlInit_v2")");
-  const Duration deadline = seconds(3);
+  const Duration timeout = seconds(3);
   const auto begin = SteadyClock::now();
-  EXPECT_EQ(failure(standin_library(), deadline).what(),
-            "nvidia-smi did not answer within " + to_short_text(deadline));
-  EXPECT_LT(SteadyClock::now() - begin, deadline + milliseconds(1500));
+  EXPECT_EQ(failure(standin_library(), timeout).what(),
+            "nvidia-smi did not answer within " + to_short_text(timeout));
+  EXPECT_LT(SteadyClock::now() - begin, timeout + milliseconds(1500));
 }
 
 TEST_F(Nvidia, LeavesNeitherDescriptorNorZombie) {

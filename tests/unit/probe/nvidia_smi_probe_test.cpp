@@ -60,13 +60,13 @@ class NvidiaSmi : public ::testing::Test {
            std::to_string(memory) + "\n";
   }
 
-  Observation look(Duration deadline = seconds(30)) {
-    return NvidiaSmiProbe(clock_, deadline).look();
+  Observation look(Duration timeout = seconds(30)) {
+    return NvidiaSmiProbe(clock_, timeout).look();
   }
 
-  std::string failure(Duration deadline = seconds(30)) {
+  std::string failure(Duration timeout = seconds(30)) {
     try {
-      look(deadline);
+      look(timeout);
     } catch (const Error& error) {
       EXPECT_NE(error.hint(), "");
       return error.what();
@@ -183,12 +183,12 @@ TEST_F(NvidiaSmi, FailsWhereItIsNotInstalled) {
 
 TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
-  const Duration deadline = std::chrono::milliseconds(300);
-  const std::string expected = "nvidia-smi did not answer within " + to_short_text(deadline);
+  const Duration timeout = std::chrono::milliseconds(300);
+  const std::string expected = "nvidia-smi did not answer within " + to_short_text(timeout);
   answer("exec cat " + folder_.path("fifo"), ":");
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
   answer(print(gpu(0, "5")), "exec cat " + folder_.path("fifo"));
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
 }
 
 // GPU 0 is in MIG mode, GPU 1 is not.

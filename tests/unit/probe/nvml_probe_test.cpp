@@ -326,9 +326,9 @@ TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
   EXPECT_EQ(found.gpus, expected.gpus);
 }
 
-LookFailure isolated_failure(const Clock& clock, Duration deadline) {
+LookFailure isolated_failure(const Clock& clock, Duration timeout) {
   IsolatedProbe probe(
-      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_look(); }, deadline);
+      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_look(); }, timeout);
   const LookResult found = probe.try_look();
   if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
   ADD_FAILURE() << "no failure";

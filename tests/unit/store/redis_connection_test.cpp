@@ -141,7 +141,7 @@ TEST_F(RedisConnectionTest, SaysWhereNobodyAnswers) {
   EXPECT_NE(std::string(missing.what()).find("missing.sock"), std::string::npos);
 }
 
-TEST_F(RedisConnectionTest, EndsAtItsDeadlineWhenTheServerIsStopped) {
+TEST_F(RedisConnectionTest, EndsAtItsTimeoutWhenTheServerIsStopped) {
   const RedisServer server(folder_);
   RedisConnection connection(server.address(), kShort);
   server.stop();

@@ -350,7 +350,7 @@ TEST_F(RedisStoreTest, BeginsAnewWhenTheServerForgotItsDataDuringAChange) {
   EXPECT_EQ(store_->read().next_arrival, 2U);
 }
 
-TEST_F(RedisStoreTest, FailsWithinItsDeadlineWhenTheServerIsStopped) {
+TEST_F(RedisStoreTest, FailsWithinItsTimeoutWhenTheServerIsStopped) {
   add_one(*store_);
   server_->stop();
   const auto begin = steady_clock::now();
