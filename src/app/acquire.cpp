@@ -94,7 +94,7 @@ class Waiter {
   // Waits a moment, and begins anew. Throws what can't be waited for.
   std::optional<NotGranted> sit_out(const Error& error) {
     // Who has no place yet hears at once what is wrong; that others were faster is not.
-    const bool may_pass = has_joined_ ? error.is_passing() : error.is_contention();
+    const bool may_pass = has_joined_ ? error.is_transient() : error.retry() == Retry::Busy;
     if (!may_pass || options_.nonblock || is_late(host_.now())) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
     trouble_ = error.what();

@@ -63,7 +63,7 @@ void forget(Host& host, Reservation own) {
 
 Error lost_pool() {
   return Error(ErrorKind::Failed, "the store has lost the pool", "set it up with: canhazgpu admin")
-      .passing();
+      .with(Retry::Later);
 }
 
 }  // namespace chg

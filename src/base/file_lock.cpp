@@ -97,7 +97,7 @@ FileLock::FileLock(const std::string& file, const std::string& what, Duration pa
     throw Error(ErrorKind::Failed,
                 fmt::format("{} is locked for {}: '{}'", what, to_short_text(patience), file),
                 holder_of(fd_.get()))
-        .contention();
+        .with(Retry::Busy);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "probe/packed_look.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <iterator>
 #include <variant>
 
@@ -22,6 +21,8 @@ bool is_known(ErrorKind kind) {
   return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
 }
 
+bool is_known(Retry retry) { return retry <= Retry::Busy; }
+
 std::string packed_look(const LookResult& result) {
   Packer pack;
   pack(result.index());
@@ -29,8 +30,7 @@ std::string packed_look(const LookResult& result) {
     pack(*observation);
   } else {
     const auto& [reason, error] = std::get<LookFailure>(result);
-    const auto is_passing = static_cast<std::uint8_t>(error.is_passing());
-    pack(reason, error.kind(), std::string(error.what()), error.hint(), is_passing);
+    pack(reason, error.kind(), std::string(error.what()), error.hint(), error.retry());
   }
   return pack.bytes();
 }
@@ -44,16 +44,15 @@ LookResult unpacked_look(std::string_view bytes) {
   ErrorKind kind{};
   std::string message;
   std::string hint;
-  std::uint8_t is_passing = 0;
+  Retry retry{};
   if (index == 0) {
     unpack(observation);
   } else {
-    unpack(reason, kind, message, hint, is_passing);
+    unpack(reason, kind, message, hint, retry);
   }
   unpack.expect_end();
   if (index == 0) return observation;
-  const Error error(kind, message, hint);
-  return LookFailure{reason, is_passing != 0 ? error.passing() : error};
+  return LookFailure{reason, Error(kind, message, hint).with(retry)};
 }
 
 }  // namespace chg

@@ -108,7 +108,7 @@ void RedisConnection::fail_to_connect(const std::string& why) const {
   throw Error(ErrorKind::Failed,
               fmt::format("cannot reach the Redis '{}': {}", printable(where_, 100), why),
               "is it running, and are its address and port right? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 void RedisConnection::open_unix(const std::string& path) {
@@ -308,7 +308,7 @@ void RedisConnection::lose(const std::string& why) {
   throw Error(ErrorKind::Failed,
               fmt::format("lost the connection to the Redis '{}': {}", printable(where_, 100), why),
               "is it running? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 void RedisConnection::give_up() {
@@ -317,7 +317,7 @@ void RedisConnection::give_up() {
               fmt::format("the Redis '{}' did not answer within {}", printable(where_, 100),
                           to_short_text(timeout_)),
               "is it overloaded or stopped, or the network slow? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 }  // namespace chg

@@ -37,13 +37,13 @@ struct RedisReply {
 
 /// The only place where an error reply becomes an Error; `where` is the server's URL without
 /// password. Refused logins and rights are NotPermitted; what an administrator or time can mend (a
-/// read-only replica, no memory, a disk that is full, loading) is Failed and passing.
+/// read-only replica, no memory, a disk that is full, loading) is Failed and transient.
 Error redis_error(std::string_view reply, std::string_view where);
 
 class RedisConnection {
  public:
   /// Connects, logs in and selects the database; with Sentinels, asks them for the master first.
-  /// Throws Error: Failed and passing when nobody answers in time; as redis_error for refusals.
+  /// Throws Error: Failed and transient when nobody answers in time; as redis_error for refusals.
   explicit RedisConnection(const RedisAddress& address, Duration timeout = kRedisTimeout);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;

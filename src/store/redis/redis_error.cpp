@@ -11,7 +11,7 @@ namespace {
 struct Translation {
   std::string_view code;
   ErrorKind kind;
-  bool is_passing;
+  bool is_transient;
   std::string_view what;
   std::string_view hint;
 };
@@ -68,7 +68,7 @@ Error redis_error(std::string_view reply, std::string_view where) {
     const Error error(known.kind,
                       fmt::format("the Redis '{}' {}", printable(where, 100), known.what),
                       std::string(known.hint));
-    return known.is_passing ? error.passing() : error;
+    return known.is_transient ? error.with(Retry::Later) : error;
   }
   return Error(ErrorKind::Failed,
                fmt::format("the Redis '{}' failed: {}", printable(where, 100), printable(reply)));

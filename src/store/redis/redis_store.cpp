@@ -152,7 +152,7 @@ class RedisStore final : public Store {
       throw Error(ErrorKind::Failed,
                   fmt::format("the lock of the Redis '{}' was lost again and again", location()),
                   "who else changes its keys? see: redis-cli monitor")
-          .contention();
+          .with(Retry::Busy);
     }
   }
 
@@ -257,7 +257,7 @@ class RedisStore final : public Store {
                 fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience),
                             printable(location())),
                 holder_text(holder))
-        .contention();
+        .with(Retry::Busy);
   }
 
   // Who unlocks leaves one word in a list, which Redis gives to whoever has waited longest: one is
@@ -322,7 +322,7 @@ class RedisStore final : public Store {
                             reached.integer, address_.replicas, printable(location())),
                 "it is made, and may be lost with this server; its administrator has to bring the "
                 "replicas back (redis.replicas)")
-        .passing();
+        .with(Retry::Later);
   }
 
   // Sent twice at most: a commit that was done is not done again.
@@ -339,7 +339,7 @@ class RedisStore final : public Store {
       throw Error(ErrorKind::Failed,
                   fmt::format("{}; it is not known whether the change was made", error.what()),
                   "see what stands: canhazgpu status")
-          .passing();
+          .with(Retry::Later);
     }
   }
 

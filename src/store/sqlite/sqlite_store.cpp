@@ -66,7 +66,7 @@ bool lacks_log(const std::string& path) {
     case SQLITE_FULL:
       throw Error(ErrorKind::Failed, fmt::format("no space left for the {}", where),
                   "nothing was changed; make room on its disk and try again")
-          .passing();
+          .with(Retry::Later);
     case SQLITE_READONLY:
       if (lacks_log(path)) refuse_without_log(where);
       [[fallthrough]];
@@ -84,10 +84,10 @@ bool lacks_log(const std::string& path) {
     case SQLITE_LOCKED:
       throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
                   "close what else has it open, such as sqlite3")
-          .contention();
+          .with(Retry::Busy);
     default:
       throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()))
-          .passing();
+          .with(Retry::Later);
   }
 }
 

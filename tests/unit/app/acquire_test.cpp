@@ -135,7 +135,7 @@ std::function<void(bool)> trouble_once(bool is_made_all_the_same) {
   return [is_made_all_the_same, struck = false](bool is_made) mutable {
     if (struck || is_made != is_made_all_the_same) return;
     struck = true;
-    throw Error(ErrorKind::Failed, "the store is locked").contention();
+    throw Error(ErrorKind::Failed, "the store is locked").with(Retry::Busy);
   };
 }
 
@@ -164,7 +164,7 @@ TEST(Acquire, SitsOutTroubleBeforeItHasJoinedTheQueue) {
 
 TEST(Acquire, TellsAtOnceWhatIsWrongBeforeItHasJoined) {
   AppScene app(1);
-  app.strike = [](bool) { throw Error(ErrorKind::Failed, "no space left").passing(); };
+  app.strike = [](bool) { throw Error(ErrorKind::Failed, "no space left").with(Retry::Later); };
   expect_error(ErrorKind::Failed, "no space left", [&] { acquire_in_trouble(app, {}); });
 }
 

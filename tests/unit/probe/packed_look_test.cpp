@@ -80,9 +80,10 @@ TEST(PackedLook, GivesAFailureBack) {
     EXPECT_EQ(found.error.kind(), ErrorKind::NotPermitted);
     EXPECT_STREQ(found.error.what(), "no 'x' \xFF");
     EXPECT_EQ(found.error.hint(), "Do it.");
-    EXPECT_FALSE(found.error.is_passing());
+    EXPECT_FALSE(found.error.is_transient());
   }
-  EXPECT_TRUE(failure_with(Error(ErrorKind::Failed, "busy").passing()).error.is_passing());
+  EXPECT_TRUE(
+      failure_with(Error(ErrorKind::Failed, "busy").with(Retry::Later)).error.is_transient());
   for (const ErrorKind kind :
        {ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Unavailable, ErrorKind::NotExecutable,
         ErrorKind::NotFound, ErrorKind::Interrupted}) {
