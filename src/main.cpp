@@ -33,13 +33,13 @@ std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
   if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, timeout);
   if (choice.name == "nvml") {
     return std::make_unique<chg::IsolatedProbe>(
-        "NVML", [&clock] { return chg::NvmlProbe(clock).try_look(); }, timeout, proc);
+        "NVML", [&clock] { return chg::NvmlProbe(clock).try_read(); }, timeout, proc);
   }
   if (choice.name == "amd") {
     // The tools get a little less, so that they are told of their own timeout and leave nothing.
     return std::make_unique<chg::IsolatedProbe>(
         "the AMD driver",
-        [&clock, timeout] { return chg::AmdProbe(clock, timeout * 19 / 20).look(); }, timeout,
+        [&clock, timeout] { return chg::AmdProbe(clock, timeout * 19 / 20).read_gpus(); }, timeout,
         proc);
   }
   return std::make_unique<chg::NvidiaProbe>(clock, timeout, proc);

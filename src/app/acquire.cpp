@@ -181,7 +181,7 @@ class Waiter {
     if (!is_fresh_ || !covers(observation_, pool_, held.gpus)) {
       if (!look()) {
         // Nothing is known of the GPUs; what can't be read is not given out.
-        for (GpuReading& reading : observation_.gpus) reading.error = "can't be read";
+        for (GpuReading& reading : observation_.gpus) reading.error = "cannot be read";
         observation_.taken = host_.now();
       }
     }

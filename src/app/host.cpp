@@ -79,7 +79,7 @@ ProbeChoice Host::choice(const std::string& provider, const Instant& not_before)
 
 Observation Host::look(const ProbeChoice& choice) const {
   const auto started = SteadyClock::now();
-  Observation observation = world_.make_probe(choice)->look();
+  Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;

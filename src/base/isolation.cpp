@@ -229,7 +229,7 @@ IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes
           status ? failure_of(*status, name) : std::optional(late(name, time.timeout))};
 }
 
-void run_isolated(const std::string& name, const IsolatedList& list, Duration timeout) {
+void bounded_map(const std::string& name, const IsolatedList& list, Duration timeout) {
   const auto until = SteadyClock::now() + timeout;
   Duration patience = kItemPatience;
   std::size_t next = 0;

@@ -55,18 +55,17 @@ struct IsolatedEnd {
   std::optional<IsolatedFailure> failure;  ///< missing when the work was done
 };
 
-/// How long it may take, and for how long it may write nothing more down while it waits for
-/// something (a process that wants to run, and finds no processor, waits for nothing). Patience
-/// counts from the first note on.
 struct IsolatedTime {
-  Duration timeout{};
+  Duration timeout{};  ///< how long the work may take
+  /// How long the child may be blocked (not runnable) without adding a note, counted from its first
+  /// note.
   Duration patience = Duration::max();
 };
 
 /// Does `work` in another process: nothing of what it changes is seen here, but for the notes.
 /// `name` says in messages what it is: "NVML". When its time is over the process is killed. One
 /// that can't be killed, since it is stuck in the kernel, is left to init: until this process ends
-/// it stays a child that no wait without __WCLONE or __WALL sees, and of which no signal tells.
+/// it remains a child that only waits with __WCLONE or __WALL can reap, and it sends no SIGCHLD.
 /// Never takes more than 0.2 s longer than the timeout.
 ///
 /// The process has a session of its own, the default action for every signal, no descriptor of this
@@ -75,7 +74,7 @@ struct IsolatedTime {
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time);
 
-/// For how long an item of a list may hang.
+/// For how long an item of bounded_map may hang.
 inline constexpr std::chrono::milliseconds kItemPatience(250);
 
 /// A list to work through, of which any item may hang.
@@ -89,12 +88,11 @@ struct IsolatedList {
   std::function<std::size_t(std::size_t begin, const std::string& notes)> take;
 };
 
-/// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
-/// done by a new process: after kItemPatience the first, and each further one after half as long as
-/// the one before, but not before 50 ms. So eight of them take 0.7 s, and hide no other.
-/// Those that are not done within the timeout, or for which there can be no process, are left out.
-/// Never takes more than 0.2 s longer than the timeout; for an empty list, no time. REQUIRES: one
-/// thread.
-void run_isolated(const std::string& name, const IsolatedList& list, Duration timeout);
+/// Works through the list by run_isolated. An item that hangs is given up; the rest continues in a
+/// new process. Patience starts at kItemPatience and halves per hang, down to 50 ms: eight that
+/// hang take 0.7 s, and hide no other. Items that are not done within the timeout, or for which
+/// there can be no process, are left out. Never takes more than 0.2 s longer than the timeout; for
+/// an empty list, no time. REQUIRES: one thread.
+void bounded_map(const std::string& name, const IsolatedList& list, Duration timeout);
 
 }  // namespace chg

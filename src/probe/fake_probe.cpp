@@ -60,8 +60,8 @@ class Object {
       const std::string meant = nearest(key, keys);
       throw Error(
           ErrorKind::Failed, fmt::format("'{}': unknown key '{}'", file_, printable(place_of(key))),
-          meant.empty() ? fmt::format("Known are {}.", join_names({keys.begin(), keys.end()}))
-                        : fmt::format("Did you mean '{}'?", meant));
+          meant.empty() ? fmt::format("known are {}", join_names({keys.begin(), keys.end()}))
+                        : fmt::format("did you mean '{}'?", meant));
     }
   }
 
@@ -123,7 +123,7 @@ json read_json(const std::string& file) {
   const auto text = read_file(file);
   if (!text) {
     throw errno_error(fmt::format("cannot read '{}'", file), errno,
-                      "Run `canhazgpu admin --provider fake --gpus 8` to make it.");
+                      "make it: canhazgpu admin --provider fake --gpus 8");
   }
   try {
     return json::parse(*text);
@@ -266,7 +266,7 @@ void write_all(const UniqueFd& fd, std::string_view text, const std::string& fil
 FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout)
     : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), timeout_(timeout) {}
 
-Observation FakeProbe::look() {
+Observation FakeProbe::read_gpus() {
   Observation observation;
   observation.taken = clock_.now();
   observation.source = "fake";
@@ -295,7 +295,7 @@ Observation FakeProbe::look() {
 void create_fake_gpus(const std::string& file, int count) {
   if (count < 1 || count > kGpusMax) {
     throw Error(ErrorKind::Usage, fmt::format("cannot simulate '{}' GPUs", count),
-                fmt::format("Choose 1 to {}.", kGpusMax));
+                fmt::format("choose 1 to {}", kGpusMax));
   }
   // One at a time, under one name: what somebody who was killed has left is overwritten and removed
   // by the next.

@@ -39,7 +39,7 @@ constexpr const char* kLibrary = "libnvidia-ml.so.1";
 void try_library(Notes& notes) {
   if (::dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL) != nullptr) return;
   const char* reason = ::dlerror();
-  notes.add(reason == nullptr ? "it can't be loaded" : reason);
+  notes.add(reason == nullptr ? "it cannot be loaded" : reason);
 }
 
 std::optional<std::string> nvml_failure(Duration timeout) {

@@ -1,5 +1,5 @@
-// The fields of an observation, for packed.h. Every field of every type is here: one that is left
-// out comes back empty.
+// The fields of an observation, for packed.h. Every field of every type is here, but for asked_proc
+// of a process: one that is left out comes back empty.
 #pragma once
 
 #include <concepts>

@@ -81,7 +81,7 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
     }
     return next;
   };
-  run_isolated("/proc", {pids.size(), read, take}, kEnvironmentsTimeout);
+  bounded_map("/proc", {pids.size(), read, take}, kEnvironmentsTimeout);
   return carriers;
 }
 

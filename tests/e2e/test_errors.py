@@ -189,7 +189,7 @@ def test_every_format(pool, name, text):
 
 
 @pytest.mark.parametrize("name, text, line", [
-    (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": }\n', 2),
+    (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": [1}\n', 2),
     (".canhazgpu.toml", "[run]\ngpus = \n", 2), (".canhazgpu.yaml", "a: 1\n\n\nrun:\n  gpus: none\n", 5)])
 def test_a_bad_file_is_named_with_its_line(pool, name, text, line):
     file = pool.home / name

@@ -216,7 +216,7 @@ def test_a_driver_that_hangs(nvml, pool):
         assert 0.9 < time.monotonic() - begin < 5
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.fullmatch("canhazgpu: warning: the GPUs can't be read: NVML did not answer within 1s; "
+    assert re.fullmatch("canhazgpu: warning: the GPUs cannot be read: NVML did not answer within 1s; "
                         rf"showing what was seen {HMS} ago\n", result.err)
     assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
                         result.out.splitlines()[0])
@@ -269,8 +269,8 @@ esac
 
 
 @pytest.mark.parametrize("how, reason", [
-    ("mismatch", "driver/library version mismatch"), ("crash", "crashed"), ("bare", "library can't be used"),
-    ("broken", "library can't be used")])
+    ("mismatch", "driver/library version mismatch"), ("crash", "crashed"), ("bare", "library cannot be used"),
+    ("broken", "library cannot be used")])
 def test_nvidia_smi_is_asked_where_the_library_is_of_no_use(nvml, pool, how, reason):
     script = pool.directory / "bin/nvidia-smi"
     script.parent.mkdir()

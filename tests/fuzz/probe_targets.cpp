@@ -9,7 +9,7 @@
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/observation_text.h"
-#include "probe/packed_look.h"
+#include "probe/packed_result.h"
 #include "probe/processes/cgroup_path.h"
 
 namespace chg {
@@ -71,8 +71,8 @@ CHG_FUZZ_TARGET(readings, observation) {
 }
 
 CHG_FUZZ_TARGET(readings, look) {
-  const std::string packed = packed_look(unpacked_look(bytes));
-  CHG_FUZZ_REQUIRE(packed_look(unpacked_look(packed)) == packed);
+  const std::string packed = packed_result(unpacked_result(bytes));
+  CHG_FUZZ_REQUIRE(packed_result(unpacked_result(packed)) == packed);
 }
 
 CHG_FUZZ_TARGET(readings, kernel_files) {

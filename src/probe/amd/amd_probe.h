@@ -1,4 +1,4 @@
-// Looks at AMD GPUs: by the driver's own files, else by amd-smi, else by rocm-smi.
+// Reads AMD GPUs: by the driver's own files, else by amd-smi, else by rocm-smi.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ class AmdProbe final : public Probe {
   ///
   /// Of a GPU whose processes can't be listed `error` says so, unless nothing of its memory is
   /// used. `source` is "KFD", "amd-smi 26.2" or "rocm-smi".
-  Observation look() override;
+  Observation read_gpus() override;
 
  private:
   const Clock& clock_;

@@ -247,8 +247,8 @@ Error amd_tool_error(const std::string& tool, std::string_view out, std::string_
                      int exit_status) {
   const bool lacks_groups = out.find("required groups") != std::string_view::npos ||
                             err.find("required groups") != std::string_view::npos;
-  const std::string hint = lacks_groups ? "Reading AMD GPUs takes the groups 'render' and 'video'."
-                                        : fmt::format("Run `{}` to see what it says.", tool);
+  const std::string hint = lacks_groups ? "reading AMD GPUs takes the groups 'render' and 'video'"
+                                        : fmt::format("run `{}` to see what it says", tool);
   for (const std::string_view text : {err, out}) {
     const std::string_view words = telling_line(text);
     if (words.empty()) continue;

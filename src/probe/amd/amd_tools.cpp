@@ -100,7 +100,7 @@ void drop_processes_of_others(std::vector<GpuReading>& gpus) {
   }
 }
 
-std::vector<GpuReading> look_with_amd_smi(const AmdTool& tool) {
+std::vector<GpuReading> read_gpus_by_amd_smi(const AmdTool& tool) {
   std::vector<GpuReading> gpus = amd_smi_gpus(tool);
   // Before the memory: a process can't have grown beyond what is in use afterwards.
   read_amd_smi_processes(tool, gpus);
@@ -110,7 +110,7 @@ std::vector<GpuReading> look_with_amd_smi(const AmdTool& tool) {
   return gpus;
 }
 
-std::vector<GpuReading> look_with_rocm_smi(const AmdTool& tool) {
+std::vector<GpuReading> read_gpus_by_rocm_smi(const AmdTool& tool) {
   const ToolOutput list = ask(tool, {"--showpids", "--json"});
   const auto processes = parse_rocm_smi_processes(list.out);
   if (!processes) throw failure(kRocmSmi, list);

@@ -39,8 +39,8 @@ std::string name_for_rocr(const GpuReading& gpu, const std::vector<KfdNode>& nod
   throw Error(ErrorKind::Failed,
               fmt::format("cannot tell how the ROCm runtime counts GPU {} ('{}')", gpu.index,
                           printable(gpu.uuid)),
-              "It has no unique id, and the amdgpu driver doesn't list it under "
-              "/sys/class/kfd/kfd/topology.");
+              "it has no unique id, and the amdgpu driver does not list it under "
+              "/sys/class/kfd/kfd/topology");
 }
 
 }  // namespace

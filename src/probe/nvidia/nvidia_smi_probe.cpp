@@ -51,9 +51,9 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
 NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration timeout, std::string program)
     : clock_(clock), timeout_(timeout), program_(std::move(program)) {}
 
-Observation NvidiaSmiProbe::look() { return look_since(SteadyClock::now()); }
+Observation NvidiaSmiProbe::read_gpus() { return read_gpus_since(SteadyClock::now()); }
 
-Observation NvidiaSmiProbe::look_since(SteadyClock::time_point started) {
+Observation NvidiaSmiProbe::read_gpus_since(SteadyClock::time_point started) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program_);
     return run_tool(arguments, timeout_, started);

@@ -1,4 +1,4 @@
-// Looks at NVIDIA GPUs by asking nvidia-smi.
+// Reads NVIDIA GPUs by asking nvidia-smi.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@ namespace chg {
 
 class NvidiaSmiProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. `timeout` is for one look, with all the questions that it
+  /// `clock` must outlive the probe. `timeout` is for one reading, with all the questions that it
   /// asks. `program` is looked up in PATH.
   explicit NvidiaSmiProbe(const Clock& clock, Duration timeout = std::chrono::seconds(10),
                           std::string program = "nvidia-smi");
@@ -21,10 +21,10 @@ class NvidiaSmiProbe final : public Probe {
   ///
   /// MIG devices are not told: a GPU in MIG mode that uses memory, and of which no process is
   /// listed, has an `error`.
-  Observation look() override;
+  Observation read_gpus() override;
 
-  /// The same for a look that began at `started` by other means: the timeout counts from then.
-  Observation look_since(SteadyClock::time_point started);
+  /// The same for a reading that began at `started` by other means: the timeout counts from then.
+  Observation read_gpus_since(SteadyClock::time_point started);
 
  private:
   const Clock& clock_;

@@ -35,6 +35,7 @@ std::size_t enter_facts(Unpacker& noted, std::size_t begin,
     noted(place, process);
     if (place >= processes.size()) return next;
     *processes[place] = std::move(process);
+    processes[place]->asked_proc = true;
     next = place + 1;
   }
   return next;
@@ -48,7 +49,7 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
         Unpacker noted(notes);
         return enter_facts(noted, begin, processes);
       }};
-  run_isolated("/proc", list, timeout);
+  bounded_map("/proc", list, timeout);
 }
 
 std::vector<GpuProcess*> listed_processes(Observation& observation) {

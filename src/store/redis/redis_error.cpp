@@ -38,7 +38,7 @@ constexpr auto kTranslations = std::to_array<Translation>({
      "name its master in redis.host, or its Sentinels (redis-sentinel://HOST,HOST/MASTER)"},
     {"OOM command", Failed, true, "has no memory left",
      "nothing was changed; its administrator has to raise maxmemory or make room"},
-    {"MISCONF", Failed, true, "can't save to its disk, and takes no changes",
+    {"MISCONF", Failed, true, "cannot save to its disk, and takes no changes",
      "its administrator has to make room there, or look into its log"},
     {"LOADING", Failed, true, "is still loading its data", "try again in a moment"},
     {"MASTERDOWN", Failed, true, "is a replica whose master is away", "is the master running?"},

@@ -46,7 +46,7 @@ bool lacks_log(const std::string& path) {
 // Another program that was the last to close the database has deleted its log, and this user may
 // not make files in the directory.
 [[noreturn]] void refuse_without_log(const std::string& where) {
-  throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be opened", where),
+  throw Error(ErrorKind::NotPermitted, fmt::format("the {} cannot be opened", where),
               "its -wal and -shm files must be there and writable; any canhazgpu command of its "
               "owner restores them");
 }
@@ -72,11 +72,11 @@ bool lacks_log(const std::string& path) {
       [[fallthrough]];
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be written", where),
+      throw Error(ErrorKind::NotPermitted, fmt::format("the {} cannot be written", where),
                   "ask the administrator for access to it (canhazgpu admin --group)");
     case SQLITE_CANTOPEN:
       if (system_error == EMFILE || system_error == ENFILE) {
-        throw errno_error(fmt::format("the {} can't be opened", where), system_error,
+        throw errno_error(fmt::format("the {} cannot be opened", where), system_error,
                           "close other programs, or raise the limit: ulimit -n");
       }
       refuse_without_log(where);

@@ -155,7 +155,7 @@ std::vector<std::size_t> done_of(std::size_t size, const std::vector<std::size_t
     }
     return next;
   };
-  run_isolated("it", {size, work, take}, timeout);
+  bounded_map("it", {size, work, take}, timeout);
   EXPECT_FALSE(has_children());
   return done;
 }
@@ -188,7 +188,7 @@ TEST(IsolatedList, IsDoneBesideItemsThatCrash) {
     taken.push_back(notes.size());
     return begin + notes.size();
   };
-  run_isolated("it", {3, work, take}, kAmple);
+  bounded_map("it", {3, work, take}, kAmple);
   EXPECT_EQ(taken, (Places{1, 2}));
 }
 
@@ -203,7 +203,7 @@ TEST(IsolatedList, EndsWhereNothingBegins) {
     ++calls;
     return begin;
   };
-  run_isolated("it", {3, [](std::size_t, Notes&) { ::abort(); }, take}, kAmple);
+  bounded_map("it", {3, [](std::size_t, Notes&) { ::abort(); }, take}, kAmple);
   EXPECT_EQ(calls, 1);
 }
 

@@ -34,7 +34,7 @@ class FixedClock final : public Clock {
 class AmdProbeTest : public ::testing::Test {
  protected:
   Observation look(Duration timeout = seconds(30)) {
-    Observation observation = AmdProbe(clock_, timeout, tree_.root()).look();
+    Observation observation = AmdProbe(clock_, timeout, tree_.root()).read_gpus();
     // As those do who use what a probe tells.
     ProcReader proc(tree_.root() + "/proc");
     fill_in_time(listed_processes(observation), proc, seconds(30));
@@ -177,7 +177,7 @@ TEST_F(KfdProbe, FailsWhereTheDriverIsStuck) {
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
   IsolatedProbe probe(
       "the AMD driver", [this] { return look(); }, milliseconds(200));
-  EXPECT_EQ(error_of([&] { probe.look(); }).what(),
+  EXPECT_EQ(error_of([&] { probe.read_gpus(); }).what(),
             std::string("the AMD driver did not answer within 0.2s"));
 }
 

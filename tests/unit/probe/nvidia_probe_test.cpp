@@ -38,7 +38,7 @@ class Nvidia : public ::testing::Test {
   Observation look(const std::string& library, Duration timeout = seconds(30)) {
     NvidiaProbe::Sources sources;
     sources.library = library;
-    return NvidiaProbe(clock_, timeout, sources).look();
+    return NvidiaProbe(clock_, timeout, sources).read_gpus();
   }
 
   Error failure(const std::string& library, Duration timeout = seconds(30)) {
@@ -75,9 +75,9 @@ TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryIsMissing) {
 TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryCannotBeUsed) {
   scenario_.put("{}");
   answer_with_gpu();
-  EXPECT_EQ(look(standin_library("bare")).source, "nvidia-smi (NVML: library can't be used)");
+  EXPECT_EQ(look(standin_library("bare")).source, "nvidia-smi (NVML: library cannot be used)");
   EXPECT_EQ(look(folder_.write("broken.so", "no library")).source,
-            "nvidia-smi (NVML: library can't be used)");
+            "nvidia-smi (NVML: library cannot be used)");
 }
 
 TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryIsOfAnotherVersion) {

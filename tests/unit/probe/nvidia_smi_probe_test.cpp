@@ -61,7 +61,7 @@ class NvidiaSmi : public ::testing::Test {
   }
 
   Observation look(Duration timeout = seconds(30)) {
-    return NvidiaSmiProbe(clock_, timeout).look();
+    return NvidiaSmiProbe(clock_, timeout).read_gpus();
   }
 
   std::string failure(Duration timeout = seconds(30)) {

@@ -59,6 +59,7 @@ class Facts : public ::testing::Test {
     GpuProcess process;
     process.pid = pid;
     process.memory_mib = 5;
+    process.asked_proc = true;
     ProcReader(folder_.path(), folder_.path()).fill(process);
     return process;
   }

@@ -213,7 +213,7 @@ TEST_F(RunTool, RefusesAProgramThatIsNotThere) {
   const Error error = failure_of({"no-such-gpu-tool"}, kAmple);
   EXPECT_STREQ(error.what(), "'no-such-gpu-tool' is not in PATH");
   EXPECT_EQ(error.kind(), ErrorKind::Failed);
-  EXPECT_EQ(error.hint(), "Is it installed, and its folder in PATH?");
+  EXPECT_EQ(error.hint(), "is it installed, and its folder in PATH?");
   const std::string path = folder_.path("missing");
   EXPECT_EQ(failure_of({path}, kAmple).what(),
             "cannot start '" + path + "': No such file or directory");

@@ -1,4 +1,4 @@
-#include "probe/packed_look.h"
+#include "probe/packed_result.h"
 
 #include <algorithm>
 #include <iterator>
@@ -9,8 +9,8 @@
 
 namespace chg {
 
-bool is_known(LookFailure::Reason reason) {
-  return reason >= LookFailure::Reason::LibraryMissing && reason <= LookFailure::Reason::Other;
+bool is_known(ReadFailure::Reason reason) {
+  return reason >= ReadFailure::Reason::LibraryMissing && reason <= ReadFailure::Reason::Other;
 }
 
 bool is_known(ErrorKind kind) {
@@ -23,24 +23,24 @@ bool is_known(ErrorKind kind) {
 
 bool is_known(Retry retry) { return retry <= Retry::Busy; }
 
-std::string packed_look(const LookResult& result) {
+std::string packed_result(const ReadResult& result) {
   Packer pack;
   pack(result.index());
   if (const auto* observation = std::get_if<Observation>(&result)) {
     pack(*observation);
   } else {
-    const auto& [reason, error] = std::get<LookFailure>(result);
+    const auto& [reason, error] = std::get<ReadFailure>(result);
     pack(reason, error.kind(), std::string(error.what()), error.hint(), error.retry());
   }
   return pack.bytes();
 }
 
-LookResult unpacked_look(std::string_view bytes) {
+ReadResult unpacked_result(std::string_view bytes) {
   Unpacker unpack(bytes);
   std::size_t index = 0;
   unpack(index);
   Observation observation;
-  LookFailure::Reason reason{};
+  ReadFailure::Reason reason{};
   ErrorKind kind{};
   std::string message;
   std::string hint;
@@ -52,7 +52,7 @@ LookResult unpacked_look(std::string_view bytes) {
   }
   unpack.expect_end();
   if (index == 0) return observation;
-  return LookFailure{reason, Error(kind, message, hint).with(retry)};
+  return ReadFailure{reason, Error(kind, message, hint).with(retry)};
 }
 
 }  // namespace chg
