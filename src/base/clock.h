@@ -1,4 +1,4 @@
-// Time as a value. Nothing below `app` asks the system what time it is; it is told.
+// Time as a value. Nothing below `app` asks the system for the time; it is a parameter.
 #pragma once
 
 #include <chrono>
@@ -57,7 +57,7 @@ const std::string& boot_id();
 /// A wall-clock time as RFC 3339 in UTC, with whole seconds: "2026-11-24T13:24:28Z".
 std::string to_rfc3339(WallTime time);
 
-/// A day of the calendar, where it is called so.
+/// A calendar day of this host's time zone.
 struct CalendarDay {
   std::string date;  ///< "2026-11-24"
   WallTime end;      ///< the first moment of the next one: 23, 24 or 25 hours after its own

@@ -13,7 +13,7 @@ namespace chg {
 std::vector<std::string> program_candidates(const std::string& name, std::string_view search_path);
 
 /// The path of the program that `name` starts: the first executable file of that name in PATH (in
-/// /bin and /usr/bin when PATH is not set), or `name` itself when it contains a slash. Missing when
+/// /bin and /usr/bin when PATH is not set), or `name` itself when it contains a slash. nullopt when
 /// there is none that the caller may execute.
 std::optional<std::string> find_program(const std::string& name);
 

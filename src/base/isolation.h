@@ -14,7 +14,7 @@
 
 namespace chg {
 
-/// What an isolated process writes down for the one that waits for it: memory that both share.
+/// Shared memory in which an isolated process leaves its results for the parent.
 class Notes {
  public:
   static constexpr std::size_t kBytesMax = 16U << 20;
@@ -22,8 +22,8 @@ class Notes {
   /// Throws Error when there is no memory.
   Notes();
 
-  /// Adds all of `bytes`, or none where there is no room for them, and says which. They are there
-  /// even if the process ends in the next moment.
+  /// Appends `bytes`; returns false, and appends nothing, when there is no room. The parent finds
+  /// them even if the process ends in the next moment.
   bool add(std::string_view bytes);
 
   /// How much was added so far, and what.
@@ -51,8 +51,8 @@ struct IsolatedFailure {
 };
 
 struct IsolatedEnd {
-  std::string notes;                       ///< all that was written down, however it ended
-  std::optional<IsolatedFailure> failure;  ///< missing when the work was done
+  std::string notes;                       ///< all notes, however it ended
+  std::optional<IsolatedFailure> failure;  ///< nullopt when the work was done
 };
 
 struct IsolatedTime {
@@ -80,11 +80,11 @@ inline constexpr std::chrono::milliseconds kItemPatience(250);
 /// A list to work through, of which any item may hang.
 struct IsolatedList {
   std::size_t size = 0;
-  /// In the other process: does the items from `begin` on, in order, and writes down for each that
-  /// it begins with it.
+  /// In the other process: does the items from `begin` on, in order, and notes each of them before
+  /// it begins.
   std::function<void(std::size_t begin, Notes& notes)> work;
-  /// Here: takes what was written down by `work(begin, …)`, however that ended; the place behind
-  /// the last item that was begun.
+  /// In this process: takes the notes of `work(begin, …)`, however that ended. Returns the place
+  /// behind the last item that was begun.
   std::function<std::size_t(std::size_t begin, const std::string& notes)> take;
 };
 

@@ -122,7 +122,7 @@ bool add_process_info(const json& info, std::vector<GpuProcess>& processes) {
   return true;
 }
 
-// The processes of one GPU's entry; missing when it doesn't tell.
+// The processes of one GPU's entry; nullopt when it doesn't tell.
 std::optional<std::vector<GpuProcess>> processes_of_gpu(const json& entry) {
   std::vector<GpuProcess> processes;
   const json* const single = member(&entry, "process_info");

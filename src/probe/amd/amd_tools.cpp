@@ -43,7 +43,7 @@ void read_amd_smi_metrics(const AmdTool& tool, std::vector<GpuReading>& gpus) {
   }
 }
 
-// The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; missing
+// The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; nullopt
 // when it does not tell either.
 std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdTool& tool, int number) {
   const ToolOutput output = ask(tool, {"process", "--gpu", std::to_string(number), "--json"});

@@ -38,7 +38,7 @@ struct NvmlMemory {
 
 struct NvmlProcess {
   std::uint32_t pid = 0;
-  std::optional<std::uint64_t> memory_bytes;  ///< missing on WSL or without permission
+  std::optional<std::uint64_t> memory_bytes;  ///< nullopt on WSL or without permission
 };
 
 /// NVML lists a process in one or several of these.

@@ -144,7 +144,7 @@ std::vector<NvmlDevice> GpuReader::parts_of(NvmlDevice device) {
   return parts;
 }
 
-// Missing when they can't be told.
+// nullopt when they can't be told.
 std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   std::vector<NvmlListed> lists;
   for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {

@@ -22,7 +22,7 @@ bool is_container_id(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// What stands between the beginning and the end; missing where they don't.
+// What stands between the beginning and the end; nullopt where they don't.
 std::optional<std::string_view> between(std::string_view text, std::string_view begin,
                                         std::string_view end) {
   if (text.size() < begin.size() + end.size() || !text.starts_with(begin) || !text.ends_with(end)) {

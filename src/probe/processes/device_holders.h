@@ -1,4 +1,4 @@
-// Who has a GPU's device open, for GPUs whose memory is used by nobody that a GPU tool lists.
+// The processes that have a GPU's device open, for memory that belongs to no listed process.
 #pragma once
 
 #include <string>

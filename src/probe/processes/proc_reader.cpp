@@ -56,7 +56,7 @@ std::optional<std::uint32_t> parse_uid(std::string_view status) {
   return std::nullopt;
 }
 
-// Missing when the variable is not there and the memory doesn't look like an environment.
+// nullopt when the variable is not there and the memory doesn't look like an environment.
 std::optional<std::string> parse_reservation(std::string_view environment) {
   bool is_overwritten = false;
   while (!environment.empty()) {
