@@ -26,23 +26,23 @@ namespace {
 
 std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
                                               const chg::ProbeChoice& choice) {
-  const chg::Duration deadline = choice.deadline;
+  const chg::Duration timeout = choice.timeout;
   // To anybody else the pids that drivers list are those of strangers.
   std::optional<chg::ProcReader> proc;
   if (chg::sees_host_pids(choice.observer)) proc.emplace();
-  if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, deadline);
+  if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, timeout);
   if (choice.name == "nvml") {
     return std::make_unique<chg::IsolatedProbe>(
-        "NVML", [&clock] { return chg::NvmlProbe(clock).try_look(); }, deadline, proc);
+        "NVML", [&clock] { return chg::NvmlProbe(clock).try_read(); }, timeout, proc);
   }
   if (choice.name == "amd") {
-    // The tools get a little less, so that they are told of their own deadline and leave nothing.
+    // The tools get a little less, so that they are told of their own timeout and leave nothing.
     return std::make_unique<chg::IsolatedProbe>(
         "the AMD driver",
-        [&clock, deadline] { return chg::AmdProbe(clock, deadline * 19 / 20).look(); }, deadline,
+        [&clock, timeout] { return chg::AmdProbe(clock, timeout * 19 / 20).read_gpus(); }, timeout,
         proc);
   }
-  return std::make_unique<chg::NvidiaProbe>(clock, deadline, proc);
+  return std::make_unique<chg::NvidiaProbe>(clock, timeout, proc);
 }
 
 // Waiting for another's reading is a part of the time that people wait.
@@ -51,14 +51,14 @@ chg::Reuse reuse(const chg::ProbeChoice& choice) {
           choice.name,
           choice.not_before,
           choice.observer,
-          std::min<chg::Duration>(choice.deadline / 4, std::chrono::seconds(3)),
-          choice.deadline};
+          std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
+          choice.timeout};
 }
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
     return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file,
-                                            choice.deadline);
+                                            choice.timeout);
   }
   return std::make_unique<chg::SharedProbe>(clock, reuse(choice), make_vendor_probe(clock, choice));
 }
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
       create_store,
       [&](const chg::ProbeChoice& choice) { return make_probe(clock, choice); },
       last_reading,
-      [](chg::Duration deadline) { return chg::take_inventory(deadline); },
+      [](chg::Duration timeout) { return chg::take_inventory(timeout); },
       chg::create_reading_file,
       chg::create_fake_gpus,
   };

@@ -1,9 +1,6 @@
 #include "app/acquire.h"
 
 #include <algorithm>
-#include <array>
-
-#include <sys/random.h>
 
 #include "app/own_reservation.h"
 #include "app/pool_update.h"
@@ -89,7 +86,7 @@ class Waiter {
   // Waits a moment, and begins anew. Throws what can't be waited for.
   std::optional<NotGranted> sit_out(const Error& error) {
     // Who has no place yet hears at once what is wrong; that others were faster is not.
-    const bool may_pass = has_joined_ ? error.is_passing() : error.is_contention();
+    const bool may_pass = has_joined_ ? error.is_transient() : error.retry() == Retry::Busy;
     if (!may_pass || options_.nonblock || is_late(host_.now())) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
     trouble_ = error.what();
@@ -149,7 +146,7 @@ class Waiter {
     if (!is_fresh_ || !covers(observation_, pool_, held.gpus)) {
       if (!look()) {
         // Nothing is known of the GPUs; what can't be read is not given out.
-        for (GpuReading& reading : observation_.gpus) reading.error = "can't be read";
+        for (GpuReading& reading : observation_.gpus) reading.error = "cannot be read";
         observation_.taken = host_.now();
       }
     }
@@ -386,18 +383,6 @@ class Waiter {
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener) {
   return Waiter(host, signals, std::move(request), options, listener).acquire();
-}
-
-std::string make_request_id() {
-  // Crockford's base 32, lower case: no i, l, o, u. 40 bits are plenty for what lives at one time.
-  constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw_errno("cannot get random bytes");
-  }
-  std::string id;
-  for (const unsigned char byte : bytes) id += kLetters[byte % kLetters.size()];
-  return id;
 }
 
 }  // namespace chg

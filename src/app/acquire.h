@@ -49,11 +49,8 @@ struct WaitListener {
 /// program. Fills in the request's waiter and times; one that has waited before, as `enqueued`
 /// tells, goes back to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
 /// that fails, as its Error, before the queue is joined. Contention for the store is waited out, in
-/// the queue any passing trouble with it, unless the request does not wait or its time is over.
+/// the queue any transient trouble with it, unless the request does not wait or its time is over.
 Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
-
-/// An id for a request: eight letters and digits that nobody mistakes for one another.
-std::string make_request_id();
 
 }  // namespace chg

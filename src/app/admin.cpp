@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <unistd.h>
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
+#include "base/accounts.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "core/changes.h"
@@ -16,12 +16,12 @@ namespace chg {
 namespace {
 
 int group_id(const std::string& name) {
-  const group* found = getgrnam(name.c_str());
-  if (found == nullptr) {
+  const auto gid = gid_of_group(name);
+  if (!gid) {
     throw Error(ErrorKind::Usage, fmt::format("unknown group '{}'", printable(name, 60)),
                 "make it first: groupadd GROUP");
   }
-  return static_cast<int>(found->gr_gid);
+  return static_cast<int>(*gid);
 }
 
 // Root sets a host's store up for everybody or a group; others, for themselves.
@@ -49,7 +49,7 @@ void require_authority(const Host& host, const Pool& pool, const Caller& caller)
 std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
   if (!options.provider.empty()) return options.provider;
   if (!pool.provider.empty()) return pool.provider;
-  const std::string found = provider_of(host.world().take_inventory(host.options().probe_deadline));
+  const std::string found = provider_of(host.world().take_inventory(host.options().probe_timeout));
   if (!found.empty()) return found;
   throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "

@@ -53,7 +53,7 @@ void examine_host(const Facts& facts, Findings& findings) {
   if (!facts.in_first_pid_namespace) {
     findings.notice(
         "processes",
-        "processes of the host can't be seen from here: owners are unknown, and runs go "
+        "processes of the host cannot be seen from here: owners are unknown, and runs go "
         "by their heartbeats",
         "start the container with --pid=host");
   } else if (facts.hides_processes) {
@@ -109,7 +109,7 @@ void examine_store(const Facts& facts, Findings& findings) {
   if (!facts.file_system.empty()) {
     findings.bad(
         "disk",
-        fmt::format("the store is on {}, where locks can't be relied on", facts.file_system),
+        fmt::format("the store is on {}, where locks cannot be relied on", facts.file_system),
         "put it on a disk of this host: --store sqlite:PATH");
   }
   if (facts.free_mib && *facts.free_mib < kFreeMibMin) {

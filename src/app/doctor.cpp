@@ -2,9 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -13,18 +11,14 @@
 
 #include "app/pool_update.h"
 #include "base/error.h"
+#include "base/file_text.h"
+#include "base/text.h"
 #include "probe/processes/cgroup_path.h"
 #include "probe/processes/host_pids.h"
 #include "process/identity.h"
 
 namespace chg {
 namespace {
-
-std::string content_of(const char* path) {
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 std::string kernel() {
   utsname names{};
@@ -34,8 +28,10 @@ std::string kernel() {
 
 // The line of /proc itself: "proc /proc proc rw,nosuid,…,hidepid=invisible 0 0".
 bool hides_processes() {
-  std::ifstream mounts("/proc/self/mounts");
-  for (std::string line; std::getline(mounts, line);) {
+  const std::string mounts = read_file("/proc/self/mounts").value_or("");
+  std::string_view rest = mounts;
+  while (!rest.empty()) {
+    const std::string_view line = cut(rest, '\n');
     if (line.find(" /proc proc ") == std::string::npos) continue;
     const std::size_t option = line.find("hidepid=");
     return option != std::string::npos && line.compare(option, 9, "hidepid=0") != 0 &&
@@ -92,7 +88,7 @@ Attempt attempt(const Host& host, const std::function<void()>& action) {
 Facts gather_facts(Host& host) {
   Facts facts;
   facts.kernel = kernel();
-  facts.container = parse_cgroup(content_of("/proc/self/cgroup")).container;
+  facts.container = parse_cgroup(read_file("/proc/self/cgroup").value_or("")).container;
   facts.in_first_pid_namespace = sees_host_pids(self_identity());
   facts.hides_processes = hides_processes();
   facts.cgroups =
@@ -111,7 +107,7 @@ Facts gather_facts(Host& host) {
 
   facts.owning_pool = attempt(host, [&] { require_this_host(host, facts.pool); });
 
-  facts.inventory = host.world().take_inventory(host.options().probe_deadline);
+  facts.inventory = host.world().take_inventory(host.options().probe_timeout);
   const bool says_provider = !facts.pool.provider.empty() && facts.owning_pool.failure.empty();
   facts.provider = says_provider ? facts.pool.provider : provider_of(facts.inventory);
   if (!facts.provider.empty()) {

@@ -1,15 +1,14 @@
 #include "app/host.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <vector>
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "probe/processes/device_holders.h"
@@ -20,18 +19,13 @@ namespace chg {
 namespace {
 
 bool is_member_of(const std::string& group_name) {
-  std::vector<char> buffer(1024);
-  group entry{};
-  group* found = nullptr;
-  while (getgrnam_r(group_name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
-    buffer.resize(buffer.size() * 2);
-  }
-  if (found == nullptr) return false;
+  const auto gid = gid_of_group(group_name);
+  if (!gid) return false;
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
   const int count = getgroups(static_cast<int>(groups.size()), groups.data());
   groups.resize(static_cast<std::size_t>(std::max(count, 0)));
   groups.push_back(getgid());
-  return std::find(groups.begin(), groups.end(), found->gr_gid) != groups.end();
+  return std::find(groups.begin(), groups.end(), *gid) != groups.end();
 }
 
 // How old a reading may be that people are shown.
@@ -80,7 +74,7 @@ std::string Host::reading_file() const {
 
 ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {
   return {options_.probe == "auto" ? provider : options_.probe,
-          options_.probe_deadline,
+          options_.probe_timeout,
           fake_file(),
           reading_file(),
           not_before,
@@ -88,12 +82,12 @@ ProbeChoice Host::choice(const std::string& provider, const Instant& not_before)
 }
 
 Observation Host::look(const ProbeChoice& choice) const {
-  const auto started = std::chrono::steady_clock::now();
-  Observation observation = world_.make_probe(choice)->look();
+  const auto started = SteadyClock::now();
+  Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   ProcReader proc;
-  const auto passed = std::chrono::steady_clock::now() - started;
-  find_suspects(observation, settings(), proc, choice.deadline - passed);
+  const auto passed = SteadyClock::now() - started;
+  find_suspects(observation, settings(), proc, choice.timeout - passed);
   return observation;
 }
 

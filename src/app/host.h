@@ -17,7 +17,7 @@ struct HostOptions {
   std::string store_url;
   bool store_is_private = false;  ///< the user's own, for want of one that the host shares
   std::string probe = "auto";     ///< "auto": what the pool's provider calls for
-  Duration probe_deadline = std::chrono::seconds(10);
+  Duration probe_timeout = std::chrono::seconds(10);
   std::string state_directory;  ///< of this host, where the store is none of its files
   std::string fake_file;        ///< "": fake-gpus.json beside the store, or in that directory
   Settings settings;

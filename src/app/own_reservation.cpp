@@ -45,7 +45,7 @@ void discard(Host& host, Reservation own) {
 
 Error lost_pool() {
   return Error(ErrorKind::Failed, "the store has lost the pool", "set it up with: canhazgpu admin")
-      .passing();
+      .with(Retry::Later);
 }
 
 }  // namespace chg

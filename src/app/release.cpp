@@ -29,7 +29,7 @@ void require_power_over(const Reservation& run) {
 // Its supervisor gives the GPUs back within moments of the end, or after a look at them; without
 // one, we do.
 void await_return(Host& host, const Reservation& run) {
-  const Duration patience = host.options().probe_deadline + std::chrono::seconds(5);
+  const Duration patience = host.options().probe_timeout + std::chrono::seconds(5);
   const Instant begin = host.now();
   const auto changes = host.store().subscribe_to_changes();
   while (age(begin, host.now()) < patience) {

@@ -16,10 +16,10 @@ struct RemoteAnswer {
 };
 
 /// Runs `canhazgpu WORDS` on each of these hosts, all at the same time, and waits for the last.
-/// Each gets `deadline`; then its ssh is killed, with what that has started. ssh asks nobody for a
+/// Each gets `timeout`; then its ssh is killed, with what that has started. ssh asks nobody for a
 /// password, and has neither terminal nor input. Throws nothing for a host that fails.
 /// REQUIRES: require_remote_host(each); words that need no quoting.
 std::vector<RemoteAnswer> ask_hosts(const std::vector<std::string>& hosts,
-                                    const std::vector<std::string>& words, Duration deadline);
+                                    const std::vector<std::string>& words, Duration timeout);
 
 }  // namespace chg

@@ -114,7 +114,7 @@ class Copier {
     }
     if (state == Liveness::Unseen) {
       throw Error(ErrorKind::Failed,
-                  fmt::format("the run of '{}' on {} can't be seen from here: it lives by "
+                  fmt::format("the run of '{}' on {} cannot be seen from here: it lives by "
                               "heartbeats, and they would go to '{}' alone",
                               name, gpus, shown(from_)),
                   "wait until it is over, or end it first");

@@ -206,7 +206,7 @@ class Supervisor {
         return action();
       } catch (const Error& error) {
         host_.close_store();
-        if (!error.is_passing() && error.kind() != ErrorKind::NotPermitted) return;
+        if (!error.is_transient() && error.kind() != ErrorKind::NotPermitted) return;
         wait_ready({}, pause);
       }
     }
@@ -246,7 +246,7 @@ OwnChange record_supervisor(Host& host, const Reservation& reservation,
       return record(host, reservation, supervisor);
     } catch (const Error& error) {
       host.close_store();
-      if (!error.is_passing() || age(started, host.now()) >= patience) throw;
+      if (!error.is_transient() || age(started, host.now()) >= patience) throw;
       if (told != error.what()) troubled(error);
       told = error.what();
       wait_ready({}, std::chrono::milliseconds(500));

@@ -16,7 +16,7 @@ namespace chg {
 /// Which probe is wanted.
 struct ProbeChoice {
   std::string name;  ///< "nvidia" (the best that there is), "nvml", "nvidia-smi", "amd", "fake"
-  Duration deadline{};
+  Duration timeout{};
   std::string fake_file;    ///< the simulated GPUs of "fake"
   std::string shared_file;  ///< where readings are shared; "": they are not
   Instant not_before;       ///< a reading of others that was begun earlier is not good enough
@@ -32,8 +32,8 @@ struct World {
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
   /// The last good reading that was shared, however old; missing when there is none.
   std::function<std::optional<Observation>(const ProbeChoice&)> last_reading;
-  /// What there is to read GPUs with; found out within the deadline, more or less.
-  std::function<Inventory(Duration deadline)> take_inventory;
+  /// What there is to read GPUs with; found out within the timeout, more or less.
+  std::function<Inventory(Duration timeout)> take_inventory;
   /// Makes a file for readings that are shared; one that is there is kept.
   std::function<void(const std::string& file)> create_reading_file;
   /// Makes a file of simulated GPUs; one that is there is kept.

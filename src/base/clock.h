@@ -1,4 +1,4 @@
-// Time as a value. Nothing below `app` asks the system what time it is; it is told.
+// Time as a value. Nothing below `app` asks the system for the time; it is a parameter.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,9 @@ using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 
 /// Time since boot, sleep included (CLOCK_BOOTTIME). Never steps, and means nothing after a reboot.
 using BootTime = std::chrono::nanoseconds;
+
+/// The clock of this process's own waits. What it shows means nothing to other processes.
+using SteadyClock = std::chrono::steady_clock;
 
 /// One moment on both clocks. `boot_id` names the boot that `boot` counts from; it is empty for a
 /// moment that is known by the wall clock alone.
@@ -54,7 +57,7 @@ const std::string& boot_id();
 /// A wall-clock time as RFC 3339 in UTC, with whole seconds: "2026-11-24T13:24:28Z".
 std::string to_rfc3339(WallTime time);
 
-/// A day of the calendar, where it is called so.
+/// A calendar day of this host's time zone.
 struct CalendarDay {
   std::string date;  ///< "2026-11-24"
   WallTime end;      ///< the first moment of the next one: 23, 24 or 25 hours after its own

@@ -1,11 +1,11 @@
 #include "base/duration_text.h"
 
-#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace chg {
@@ -42,11 +42,9 @@ double take_number(std::string_view text, std::string_view& rest) {
     (rest[length] == '.' ? dots : digits)++;
   }
   if (digits == 0 || digits > 30 || dots > 1) refuse(text);
-  double value = 0;
-  // Unlike strtod, this reads the dot as a dot in every locale.
-  std::from_chars(rest.data(), rest.data() + length, value, std::chars_format::fixed);
+  const auto value = parse<double>(rest.substr(0, length));
   rest.remove_prefix(length);
-  return value;
+  return value.value();
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ Error errno_error(const std::string& what, int error_number, std::string hint) {
     case ENOMEM:
     case ENOSPC:
     case EROFS:  // as of a file system that met an error, until it is mounted anew
-      return error.passing();
+      return error.with(Retry::Later);
     default:
       return error;
   }

@@ -19,46 +19,45 @@ enum class ErrorKind {
   Interrupted = 130,
 };
 
+/// What trying again may bring. Those who must not give up (waiters, supervisors) try again after a
+/// transient failure.
+enum class Retry : unsigned char {
+  No,     ///< nothing: the failure stays
+  Later,  ///< transient: a disk is full, a server is away
+  Busy,   ///< transient, and no sign that anything is wrong: others held a lock for too long
+};
+
 class Error : public std::runtime_error {
  public:
   /// `message`: lower case, no full stop, the offending value in quotes.
-  /// `hint`: what to do about it, a sentence of its own; empty where there is nothing to do.
+  /// `hint`: what to do about it, likewise; empty where there is nothing to do.
   Error(ErrorKind kind, const std::string& message, std::string hint = {})
       : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
 
   ErrorKind kind() const { return kind_; }
   const std::string& hint() const { return hint_; }
 
-  /// Whether it may be over when one tries again later: a lock is held, a disk is full, a server is
-  /// away. Those who must not give up (waiters, supervisors) try again.
-  bool is_passing() const { return is_passing_; }
-  Error passing() const {
+  /// The same failure, with what trying again may bring.
+  Error with(Retry retry) const {
     Error same = *this;
-    same.is_passing_ = true;
+    same.retry_ = retry;
     return same;
   }
 
-  /// Whether others had what is needed for as long as one waits for it: passing, and no sign that
-  /// anything is wrong.
-  bool is_contention() const { return is_contention_; }
-  Error contention() const {
-    Error same = passing();
-    same.is_contention_ = true;
-    return same;
-  }
+  Retry retry() const { return retry_; }
+  bool is_transient() const { return retry_ != Retry::No; }
 
   int exit_status() const { return static_cast<int>(kind_); }
 
  private:
   ErrorKind kind_;
   std::string hint_;
-  bool is_passing_ = false;
-  bool is_contention_ = false;
+  Retry retry_ = Retry::No;
 };
 
 /// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".
 /// EACCES and EPERM become NotPermitted, everything else Failed; a shortage (of memory, of the
-/// host's descriptors, of space on the disk) and a file system that is read-only are passing, too
+/// host's descriptors, of space on the disk) and a file system that is read-only are transient, too
 /// few descriptors of this process's own are not.
 Error errno_error(const std::string& what, int error_number, std::string hint = {});
 

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/file_text.h"
 #include "base/text.h"
 
 namespace chg {
@@ -24,6 +24,12 @@ namespace {
 class Alarm {
  public:
   explicit Alarm(Duration after) {
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGALRM;
+    event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+    // First: nothing is undone where a constructor throws.
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) throw_errno("cannot make a timer");
     struct sigaction action {};
     action.sa_handler = [](int) {};  // without SA_RESTART: the call returns EINTR
     sigaction(SIGALRM, &action, &old_action_);
@@ -31,11 +37,6 @@ class Alarm {
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);
     pthread_sigmask(SIG_UNBLOCK, &alarm_only, &old_mask_);
-    sigevent event{};
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = SIGALRM;
-    event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) throw_errno("cannot make a timer");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(after);
     itimerspec when{};
     when.it_value.tv_sec = seconds.count();
@@ -60,10 +61,9 @@ class Alarm {
 };
 
 std::string name_of(int pid) {
-  std::ifstream file(fmt::format("/proc/{}/comm", pid));
-  std::string name;
-  std::getline(file, name);
-  return name.empty() ? "a process of another pid namespace" : printable(name, 40);
+  const auto name = read_file(fmt::format("/proc/{}/comm", pid));
+  if (!name) return "a process of another pid namespace";
+  return printable(trimmed(*name), 40);
 }
 
 // The process that holds the flock on this file, from the kernel's list: lines such as
@@ -71,7 +71,7 @@ std::string name_of(int pid) {
 std::string holder_of(int fd) {
   struct stat file {};
   fstat(fd, &file);
-  std::ifstream locks("/proc/locks");
+  std::istringstream locks(read_file("/proc/locks").value_or(""));
   for (std::string line; std::getline(locks, line);) {
     std::istringstream words(line);
     std::string number, type, mode, access, inode;
@@ -90,19 +90,14 @@ FileLock::FileLock(const std::string& file, const std::string& what, Duration pa
   if (!fd_) throw_errno(fmt::format("cannot open '{}'", file));
   if (flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
   const Alarm alarm(patience);
-  timespec begin{};
-  clock_gettime(CLOCK_MONOTONIC, &begin);
+  const auto begin = SteadyClock::now();
   while (flock(fd_.get(), LOCK_EX) != 0) {
     if (errno != EINTR) throw_errno(fmt::format("cannot lock '{}'", file));
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const Duration waited = std::chrono::seconds(now.tv_sec - begin.tv_sec) +
-                            std::chrono::nanoseconds(now.tv_nsec - begin.tv_nsec);
-    if (waited < patience) continue;  // a signal of somebody else's
+    if (SteadyClock::now() - begin < patience) continue;  // a signal of somebody else's
     throw Error(ErrorKind::Failed,
                 fmt::format("{} is locked for {}: '{}'", what, to_short_text(patience), file),
                 holder_of(fd_.get()))
-        .contention();
+        .with(Retry::Busy);
   }
 }
 

@@ -12,7 +12,7 @@ namespace chg {
 /// arrival and lets go of it when the holder ends, however it ends; nobody polls.
 class FileLock {
  public:
-  /// Waits for the lock. After `patience` it throws a passing Error(Failed), which says of `what`
+  /// Waits for the lock. After `patience` it throws a transient Error(Failed), which says of `what`
   /// ("the store") that it is locked, and names the process that holds it. The file must exist.
   FileLock(const std::string& file, const std::string& what, Duration patience);
 

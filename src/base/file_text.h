@@ -7,8 +7,8 @@
 
 namespace chg {
 
-/// The text from here to the end of what `fd` is open on, but no more than `bytes_max` bytes.
-/// Missing when it can't be read, errno tells why.
+/// Reads from the position of `fd` to the end of its file, but no more than `bytes_max` bytes.
+/// nullopt when it can't be read; errno tells why.
 std::optional<std::string> read_to_end(int fd, std::size_t bytes_max = std::string::npos);
 
 /// The same of a file by its path, with the flags of open(2) beside O_RDONLY | O_CLOEXEC.

@@ -1,11 +1,13 @@
 #include "base/find_program.h"
 
+#include <algorithm>
 #include <cstdlib>
-#include <string_view>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -18,22 +20,24 @@ bool is_executable_file(const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> program_candidates(const std::string& name, std::string_view search_path) {
+  if (name.find('/') != std::string::npos) return {name};
+  const auto colons = std::count(search_path.begin(), search_path.end(), ':');
+  std::vector<std::string> files(1 + static_cast<std::size_t>(colons));
+  for (std::string& file : files) {
+    const std::string folder(cut(search_path, ':'));
+    file = (folder.empty() ? "." : folder) + "/" + name;
+  }
+  return files;
+}
+
 std::optional<std::string> find_program(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  if (name.find('/') != std::string::npos) {
-    return is_executable_file(name) ? std::optional(name) : std::nullopt;
-  }
   const char* const path = std::getenv("PATH");
-  std::string_view folders = path != nullptr ? path : "/bin:/usr/bin";
-  while (true) {
-    const std::size_t end = folders.find(':');
-    const std::string folder(folders.substr(0, end));
-    // An empty entry means the working directory, as execvp has it.
-    std::string candidate = (folder.empty() ? "." : folder) + "/" + name;
-    if (is_executable_file(candidate)) return candidate;
-    if (end == std::string_view::npos) return std::nullopt;
-    folders.remove_prefix(end + 1);
+  for (const std::string& file :
+       program_candidates(name, path != nullptr ? path : "/bin:/usr/bin")) {
+    if (is_executable_file(file)) return file;
   }
+  return std::nullopt;
 }
 
 }  // namespace chg

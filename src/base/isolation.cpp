@@ -25,7 +25,6 @@
 namespace chg {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using Reason = IsolatedFailure::Reason;
 
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
@@ -58,12 +57,12 @@ void leave_parent() {
 }
 
 [[noreturn]] void run_child(const std::function<void(Notes&)>& work, Notes& notes,
-                            Duration deadline) {
+                            Duration timeout) {
   leave_parent();
   // Looks are frequent, and a library that crashes does so in each of them.
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
   ::alarm(static_cast<unsigned>(std::clamp<std::int64_t>(seconds, 0, 86400) + 1));
   try {
     work(notes);
@@ -123,8 +122,8 @@ std::optional<int> Child::await(const IsolatedTime& time, const Notes& notes) {
   auto last_sign = start;
   while (true) {
     const auto passed = SteadyClock::now() - start;
-    if (passed >= time.deadline) return std::nullopt;
-    const auto turn = std::min(time.deadline - passed, time.patience);
+    if (passed >= time.timeout) return std::nullopt;
+    const auto turn = std::min(time.timeout - passed, time.patience);
     if (await_end(SteadyClock::now() + turn)) return reap();
     // In this order: what it writes down and then waits is seen.
     const bool is_working = is_runnable(pid_);
@@ -175,9 +174,9 @@ std::optional<IsolatedFailure> failure_of(int status, const std::string& name) {
                                               WEXITSTATUS(status)));
 }
 
-IsolatedFailure late(const std::string& name, Duration deadline) {
+IsolatedFailure late(const std::string& name, Duration timeout) {
   return failure(Reason::Late,
-                 fmt::format("{} did not answer within {}", name, to_short_text(deadline)));
+                 fmt::format("{} did not answer within {}", name, to_short_text(timeout)));
 }
 
 }  // namespace
@@ -224,14 +223,14 @@ IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes
             IsolatedFailure{Reason::NotStarted,
                             errno_error("cannot start a process for " + name, errno)}};
   }
-  if (pid == 0) run_child(work, notes, time.deadline);
+  if (pid == 0) run_child(work, notes, time.timeout);
   const std::optional<int> status = Child(pid, std::move(pidfd)).await(time, notes);
   return {notes.text(),
-          status ? failure_of(*status, name) : std::optional(late(name, time.deadline))};
+          status ? failure_of(*status, name) : std::optional(late(name, time.timeout))};
 }
 
-void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline) {
-  const auto until = SteadyClock::now() + deadline;
+void bounded_map(const std::string& name, const IsolatedList& list, Duration timeout) {
+  const auto until = SteadyClock::now() + timeout;
   Duration patience = kItemPatience;
   std::size_t next = 0;
   while (next < list.size) {

@@ -14,7 +14,7 @@
 
 namespace chg {
 
-/// What an isolated process writes down for the one that waits for it: memory that both share.
+/// Shared memory in which an isolated process leaves its results for the parent.
 class Notes {
  public:
   static constexpr std::size_t kBytesMax = 16U << 20;
@@ -22,8 +22,8 @@ class Notes {
   /// Throws Error when there is no memory.
   Notes();
 
-  /// Adds all of `bytes`, or none where there is no room for them, and says which. They are there
-  /// even if the process ends in the next moment.
+  /// Appends `bytes`; returns false, and appends nothing, when there is no room. The parent finds
+  /// them even if the process ends in the next moment.
   bool add(std::string_view bytes);
 
   /// How much was added so far, and what.
@@ -51,50 +51,48 @@ struct IsolatedFailure {
 };
 
 struct IsolatedEnd {
-  std::string notes;                       ///< all that was written down, however it ended
-  std::optional<IsolatedFailure> failure;  ///< missing when the work was done
+  std::string notes;                       ///< all notes, however it ended
+  std::optional<IsolatedFailure> failure;  ///< nullopt when the work was done
 };
 
-/// How long it may take, and for how long it may write nothing more down while it waits for
-/// something (a process that wants to run, and finds no processor, waits for nothing). Patience
-/// counts from the first note on.
 struct IsolatedTime {
-  Duration deadline{};
+  Duration timeout{};  ///< how long the work may take
+  /// How long the child may be blocked (not runnable) without adding a note, counted from its first
+  /// note.
   Duration patience = Duration::max();
 };
 
 /// Does `work` in another process: nothing of what it changes is seen here, but for the notes.
 /// `name` says in messages what it is: "NVML". When its time is over the process is killed. One
 /// that can't be killed, since it is stuck in the kernel, is left to init: until this process ends
-/// it stays a child that no wait without __WCLONE or __WALL sees, and of which no signal tells.
-/// Never takes more than 0.2 s longer than the deadline.
+/// it remains a child that only waits with __WCLONE or __WALL can reap, and it sends no SIGCHLD.
+/// Never takes more than 0.2 s longer than the timeout.
 ///
 /// The process has a session of its own, the default action for every signal, no descriptor of this
 /// process (locks included), and nothing to read from or print to. It ends by itself soon after the
-/// deadline should nobody be left to kill it. REQUIRES: one thread.
+/// timeout should nobody be left to kill it. REQUIRES: one thread.
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time);
 
-/// For how long an item of a list may hang.
+/// For how long an item of bounded_map may hang.
 inline constexpr std::chrono::milliseconds kItemPatience(250);
 
 /// A list to work through, of which any item may hang.
 struct IsolatedList {
   std::size_t size = 0;
-  /// In the other process: does the items from `begin` on, in order, and writes down for each that
-  /// it begins with it.
+  /// In the other process: does the items from `begin` on, in order, and notes each of them before
+  /// it begins.
   std::function<void(std::size_t begin, Notes& notes)> work;
-  /// Here: takes what was written down by `work(begin, …)`, however that ended; the place behind
-  /// the last item that was begun.
+  /// In this process: takes the notes of `work(begin, …)`, however that ended. Returns the place
+  /// behind the last item that was begun.
   std::function<std::size_t(std::size_t begin, const std::string& notes)> take;
 };
 
-/// Works through the list by run_isolated. An item that hangs is given up, and those behind it are
-/// done by a new process: after kItemPatience the first, and each further one after half as long as
-/// the one before, but not before 50 ms. So eight of them take 0.7 s, and hide no other.
-/// Those that are not done within the deadline, or for which there can be no process, are left out.
-/// Never takes more than 0.2 s longer than the deadline; for an empty list, no time. REQUIRES: one
-/// thread.
-void run_isolated(const std::string& name, const IsolatedList& list, Duration deadline);
+/// Works through the list by run_isolated. An item that hangs is given up; the rest continues in a
+/// new process. Patience starts at kItemPatience and halves per hang, down to 50 ms: eight that
+/// hang take 0.7 s, and hide no other. Items that are not done within the timeout, or for which
+/// there can be no process, are left out. Never takes more than 0.2 s longer than the timeout; for
+/// an empty list, no time. REQUIRES: one thread.
+void bounded_map(const std::string& name, const IsolatedList& list, Duration timeout);
 
 }  // namespace chg

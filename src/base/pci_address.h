@@ -18,7 +18,7 @@ struct PciAddress {
   auto operator<=>(const PciAddress&) const = default;
 };
 
-/// Reads "0000:3b:00.0": hexadecimal, in either case, with 1 to 8 digits of domain. Missing when
+/// Reads "0000:3b:00.0": hexadecimal, in either case, with 1 to 8 digits of domain. nullopt when
 /// `text` is anything else.
 std::optional<PciAddress> parse_pci_address(std::string_view text);
 

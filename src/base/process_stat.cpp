@@ -1,36 +1,23 @@
 #include "base/process_stat.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/number.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 
 namespace chg {
 namespace {
 
 // The numbers of the fields in proc(5).
-constexpr int kState = 3;
-constexpr int kParent = 4;
-constexpr int kSession = 6;
-constexpr int kStartTicks = 22;
-
-std::string_view cut_word(std::string_view& rest) {
-  const std::size_t length = std::min(rest.find_first_of(" \n"), rest.size());
-  const std::string_view word = rest.substr(0, length);
-  rest.remove_prefix(std::min(length + 1, rest.size()));
-  return word;
-}
-
-template <typename Number>
-bool read_number(std::string_view text, Number& value) {
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return problem == std::errc() && end == text.data() + text.size();
-}
+constexpr std::size_t kState = 3;
+constexpr std::size_t kParent = 4;
+constexpr std::size_t kSession = 6;
+constexpr std::size_t kStartTicks = 22;
 
 }  // namespace
 
@@ -39,20 +26,17 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   const std::size_t open = text.find(" (");
   const std::size_t close = text.rfind(") ");
   if (close == std::string_view::npos || open >= close) return std::nullopt;
-  ProcessStat stat;
-  if (!read_number(text.substr(0, open), stat.pid)) return std::nullopt;
-  stat.name = text.substr(open + 2, close - open - 2);
-  std::string_view rest = text.substr(close + 2);
-  bool is_sound = true;
-  for (int field = kState; field <= kStartTicks && is_sound; ++field) {
-    const std::string_view word = cut_word(rest);
-    if (field == kState && word.size() == 1) stat.state = word.front();
-    if (field == kState) is_sound = word.size() == 1;
-    if (field == kParent) is_sound = read_number(word, stat.parent);
-    if (field == kSession) is_sound = read_number(word, stat.session);
-    if (field == kStartTicks) is_sound = read_number(word, stat.start_ticks);
-  }
-  return is_sound ? std::optional(stat) : std::nullopt;
+  std::string_view rest = trimmed(text.substr(close + 2));
+  std::array<std::string_view, kStartTicks + 1> fields;
+  for (std::size_t field = kState; field <= kStartTicks; ++field) fields[field] = cut(rest, ' ');
+  const auto pid = parse<int>(text.substr(0, open));
+  const auto parent = parse<int>(fields[kParent]);
+  const auto session = parse<int>(fields[kSession]);
+  const auto start_ticks = parse<std::uint64_t>(fields[kStartTicks]);
+  const bool is_sound = pid && fields[kState].size() == 1 && parent && session && start_ticks;
+  if (!is_sound) return std::nullopt;
+  const std::string name(text.substr(open + 2, close - open - 2));
+  return ProcessStat{*pid, name, fields[kState].front(), *parent, *session, *start_ticks};
 }
 
 std::optional<ProcessStat> read_stat(int pid) {

@@ -17,10 +17,10 @@ struct ProcessStat {
   std::uint64_t start_ticks = 0;  ///< clock ticks after boot
 };
 
-/// Reads the text of the file. Missing when it is none, or breaks off before the last of these.
+/// Reads the text of the file. nullopt when it is none, or breaks off before the last of these.
 std::optional<ProcessStat> parse_process_stat(std::string_view text);
 
-/// Reads /proc/PID/stat; missing when there is no such process, or /proc hides it. Nothing of the
+/// Reads /proc/PID/stat; nullopt when there is no such process, or /proc hides it. Nothing of the
 /// process's memory is read, so this never hangs.
 std::optional<ProcessStat> read_stat(int pid);
 

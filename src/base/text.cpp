@@ -1,50 +1,34 @@
 #include "base/text.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <iterator>
 #include <numeric>
-#include <optional>
 
 #include <fmt/format.h>
+#include <utf8proc.h>
 
 namespace chg {
 namespace {
 
+// One character, and of how many bytes it is: 1 of a byte that is no UTF-8.
 struct Decoded {
-  std::uint32_t code_point;
-  std::size_t bytes;
+  std::int32_t code_point = -1;  // -1: no UTF-8
+  std::size_t bytes = 1;
 };
 
-// Decodes one UTF-8 sequence at the front of `text` as RFC 3629 allows it: no overlong forms, no
-// surrogates, nothing above U+10FFFF.
-std::optional<Decoded> decode(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return Decoded{first, 1};
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) return std::nullopt;
-  std::uint32_t code_point = first & (0xFFU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return std::nullopt;
-    code_point = code_point << 6 | (byte(i) & 0x3FU);
-  }
-  const bool overlong =
-      (length == 3 && code_point < 0x800) || (length == 4 && code_point < 0x10000);
-  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
-  if (overlong || surrogate || code_point > 0x10FFFF) return std::nullopt;
-  return Decoded{code_point, length};
+Decoded decode(std::string_view text) {
+  Decoded decoded;
+  const auto bytes =
+      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                       static_cast<utf8proc_ssize_t>(text.size()), &decoded.code_point);
+  if (bytes > 0) decoded.bytes = static_cast<std::size_t>(bytes);
+  return decoded;
 }
 
 struct Range {
-  std::uint32_t first;
-  std::uint32_t last;
+  std::int32_t first;
+  std::int32_t last;
 };
-
-bool contains(std::span<const Range> ranges, std::uint32_t code_point) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
-    return range.first <= code_point && code_point <= range.last;
-  });
-}
 
 // Characters that change how their neighbours are shown, or show nothing: soft hyphen, Arabic
 // letter mark, fillers, zero-width and bidirectional controls, line and paragraph separators,
@@ -55,35 +39,17 @@ constexpr Range kDeceptive[] = {
     {0x2060, 0x206F}, {0x3164, 0x3164},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},
     {0xFFF0, 0xFFFB}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
 
-// Unicode's East Asian Width W and F, by blocks (emoji below U+10000 one by one); enough to keep
-// columns straight.
-constexpr Range kWide[] = {
-    {0x1100, 0x115F},   {0x231A, 0x231B},   {0x23E9, 0x23EC},   {0x23F0, 0x23F0},
-    {0x23F3, 0x23F3},   {0x25FD, 0x25FE},   {0x2614, 0x2615},   {0x2648, 0x2653},
-    {0x267F, 0x267F},   {0x2693, 0x2693},   {0x26A1, 0x26A1},   {0x26AA, 0x26AB},
-    {0x26BD, 0x26BE},   {0x26C4, 0x26C5},   {0x26CE, 0x26CE},   {0x26D4, 0x26D4},
-    {0x26EA, 0x26EA},   {0x26F2, 0x26F3},   {0x26F5, 0x26F5},   {0x26FA, 0x26FA},
-    {0x26FD, 0x26FD},   {0x2705, 0x2705},   {0x270A, 0x270B},   {0x2728, 0x2728},
-    {0x274C, 0x274C},   {0x274E, 0x274E},   {0x2753, 0x2755},   {0x2757, 0x2757},
-    {0x2795, 0x2797},   {0x27B0, 0x27B0},   {0x27BF, 0x27BF},   {0x2B1B, 0x2B1C},
-    {0x2B50, 0x2B50},   {0x2B55, 0x2B55},   {0x2E80, 0x303E},   {0x3041, 0x33FF},
-    {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},   {0xA960, 0xA97C},
-    {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE10, 0xFE19},   {0xFE30, 0xFE6F},
-    {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},   {0x1F18E, 0x1F18E}, {0x1F191, 0x1F19A},
-    {0x1F200, 0x1F265}, {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F7E0, 0x1F7F0},
-    {0x1F900, 0x1F9FF}, {0x1FA70, 0x1FAFF}, {0x20000, 0x3FFFD}};
-
-constexpr Range kCombining[] = {{0x300, 0x36F},   {0x483, 0x489},   {0x591, 0x5BD},
-                                {0x610, 0x61A},   {0x64B, 0x65F},   {0x900, 0x902},
-                                {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x20D0, 0x20FF},
-                                {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}};
-
-std::size_t width_of(std::uint32_t code_point) {
-  if (contains(kCombining, code_point)) return 0;
-  return contains(kWide, code_point) ? 2 : 1;
+bool is_deceptive(std::int32_t code_point) {
+  return std::any_of(std::begin(kDeceptive), std::end(kDeceptive), [&](const Range& range) {
+    return range.first <= code_point && code_point <= range.last;
+  });
 }
 
-std::string escaped(std::uint32_t code_point) {
+std::size_t width_of(std::int32_t code_point) {
+  return static_cast<std::size_t>(utf8proc_charwidth(code_point));
+}
+
+std::string escaped(std::int32_t code_point) {
   switch (code_point) {
     case '\n':
       return "\\n";
@@ -98,7 +64,7 @@ std::string escaped(std::uint32_t code_point) {
                             : fmt::format("\\u{{{:x}}}", code_point);
 }
 
-bool is_control(std::uint32_t code_point) {
+bool is_control(std::int32_t code_point) {
   return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
 }
 
@@ -126,26 +92,19 @@ std::string printable(std::string_view text, std::size_t columns_max) {
   // Where to cut if the text turns out to be too long: the last place that leaves room for "…".
   std::size_t cut = 0;
   while (!text.empty()) {
-    const std::optional<Decoded> decoded = decode(text);
-    std::string piece;
-    std::size_t width = 0;
-    if (!decoded) {
-      piece = fmt::format("\\x{:02x}", static_cast<std::uint8_t>(text[0]));
-      width = piece.size();
-    } else if (is_control(decoded->code_point) || contains(kDeceptive, decoded->code_point)) {
-      piece = escaped(decoded->code_point);
-      width = piece.size();
-    } else {
-      piece = text.substr(0, decoded->bytes);
-      width = width_of(decoded->code_point);
-    }
+    const auto [code_point, bytes] = decode(text);
+    std::string piece(text.substr(0, bytes));
+    const bool is_harmless =
+        code_point >= 0 && !is_control(code_point) && !is_deceptive(code_point);
+    if (!is_harmless) piece = escaped(code_point < 0 ? piece.front() & 0xFF : code_point);
+    const std::size_t width = is_harmless ? width_of(code_point) : piece.size();
     // Combining marks take no column, but ten thousand of them on one letter are no text either.
     const bool too_long = columns + width > columns_max || result.size() > 4 * columns_max;
     if (too_long) return result.substr(0, cut) + "…";
     result += piece;
     columns += width;
     if (columns + 1 <= columns_max) cut = result.size();
-    text.remove_prefix(decoded ? decoded->bytes : 1);
+    text.remove_prefix(bytes);
   }
   return result;
 }
@@ -153,11 +112,38 @@ std::string printable(std::string_view text, std::size_t columns_max) {
 std::size_t display_width(std::string_view text) {
   std::size_t columns = 0;
   while (!text.empty()) {
-    const std::optional<Decoded> decoded = decode(text);
-    columns += decoded ? width_of(decoded->code_point) : 1;
-    text.remove_prefix(decoded ? decoded->bytes : 1);
+    const auto [code_point, bytes] = decode(text);
+    columns += code_point < 0 ? 1 : width_of(code_point);
+    text.remove_prefix(bytes);
   }
   return columns;
+}
+
+std::string_view cut(std::string_view& rest, char separator) {
+  const std::string_view piece = rest.substr(0, rest.find(separator));
+  rest.remove_prefix(std::min(piece.size() + 1, rest.size()));
+  return piece;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\v\f";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return text.substr(0, 0);
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  return hash;
 }
 
 std::string nearest(std::string_view word, std::span<const std::string> known) {

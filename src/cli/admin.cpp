@@ -1,12 +1,12 @@
 #include "app/admin.h"
 
-#include <charconv>
 #include <map>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
@@ -36,13 +36,12 @@ std::string models_of(const Pool& pool) {
 }
 
 int number_of_gpus(const std::string& text) {
-  int number = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status != std::errc() || end != text.data() + text.size() || number < 1 || number > 1024) {
+  const auto number = parse<int>(text);
+  if (!number || *number < 1 || *number > 1024) {
     throw Error(ErrorKind::Usage, fmt::format("invalid number of GPUs '{}'", printable(text, 60)),
                 "write a whole number from 1 to 1024");
   }
-  return number;
+  return *number;
 }
 
 std::string provider_from(const std::string& text) {

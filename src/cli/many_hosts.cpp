@@ -90,8 +90,8 @@ int show_hosts(Session& session, const Arguments& arguments, const HostForm& for
         "this host alone: others are shown when they share its Redis (--store redis://HOST), or "
         "are named in remote_hosts");
   }
-  const Duration deadline = *session.config().duration("remote.deadline");
-  for (const RemoteAnswer& answer : ask_hosts(wanted.remote, form.words, deadline)) {
+  const Duration timeout = *session.config().duration("remote.timeout");
+  for (const RemoteAnswer& answer : ask_hosts(wanted.remote, form.words, timeout)) {
     parts.push_back(part_of(answer, form));
   }
   if (session.config().flag(form.section + ".json")) {

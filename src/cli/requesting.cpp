@@ -7,6 +7,7 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/random_id.h"
 #include "core/gpu_ids.h"
 #include "render/reason.h"
 
@@ -24,7 +25,7 @@ std::vector<Option> request_options(const std::string& section) {
 Request request_from(Session& session, const std::string& section, Kind kind) {
   const Config& config = session.config();
   Request request;
-  request.id = make_request_id();
+  request.id = random_id();
   request.kind = kind;
   request.account = current_caller(Pool{}).account;
   request.label = config.text(section + ".user").value_or("");

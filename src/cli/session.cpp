@@ -101,7 +101,7 @@ void use_redis(HostOptions& options, const RedisAddress& address) {
 HostOptions common_options(const Config& config) {
   HostOptions options;
   options.probe = config.text("probe").value_or("auto");
-  options.probe_deadline = config.duration("probe.deadline").value_or(options.probe_deadline);
+  options.probe_timeout = config.duration("probe.timeout").value_or(options.probe_timeout);
   if (const auto file = config.text("fake.file")) {
     options.fake_file = std::filesystem::absolute(*file);
   }

@@ -17,7 +17,7 @@ namespace {
 void mention_failure(const Session& session, const Overview& seen, const std::string& host) {
   if (seen.probe_failure.empty()) return;
   const std::string what =
-      fmt::format("warning: the GPUs{} can't be read: {}", host, printable(seen.probe_failure));
+      fmt::format("warning: the GPUs{} cannot be read: {}", host, printable(seen.probe_failure));
   session.say(seen.observed ? fmt::format("{}; showing what was seen {} ago", what,
                                           to_hms(age(*seen.observed, seen.now)))
                             : what);

@@ -68,7 +68,7 @@ class Config {
   /// All keys, in the order of keys().
   std::vector<EffectiveValue> effective() const;
 
-  /// What doesn't stop anybody and should be said once, on stderr: unknown keys. Printable.
+  /// To be printed once, on stderr: unknown keys. Printable.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:

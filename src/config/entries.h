@@ -17,15 +17,15 @@ struct FileEntry {
   int line = 0;  ///< of the key, counted from 1; 0 where the format's reader doesn't say
 };
 
-/// A list of which the end has not been told.
+/// A list that is still open.
 struct OpenList {
   std::vector<std::string> texts;
   int depth = 1;  ///< lists and sections that are open, from this list on
   bool is_nested = false;
 };
 
-/// Turns the parts of a file, told in the order in which a reader finds them, into entries. Refuses
-/// what no sane file holds: deep nesting, endless names, a key that is set twice.
+/// Turns the events of a reader, which come in the order of the file, into entries. Refuses what no
+/// sane file holds: deep nesting, endless names, a key that is set twice.
 class EntryCollector {
  public:
   /// `file` names the file in messages.
@@ -44,7 +44,7 @@ class EntryCollector {
   /// Throws Error(Failed) that says that the file can't be understood, where, and why.
   [[noreturn]] void refuse(int line, std::string_view problem) const;
 
-  /// The entries, when the whole file has been told.
+  /// The entries, after the last event.
   std::vector<FileEntry> take() { return std::move(entries_); }
 
  private:
@@ -53,7 +53,7 @@ class EntryCollector {
   void add(RawValue value);
 
   std::string file_;
-  std::string path_;                   ///< the key that was told last, in full
+  std::string path_;                   ///< the last key, in full
   int line_ = 0;                       ///< and its line
   std::vector<std::size_t> sections_;  ///< for each open one, how much of path_ is its name
   std::optional<OpenList> list_;       ///< the open one

@@ -28,7 +28,7 @@ struct Format {
 };
 
 constexpr Format kFormats[] = {
-    {".yaml", read_yaml}, {".yml", read_yaml}, {".json", read_json}, {".toml", read_toml}};
+    {".yaml", read_yaml}, {".yml", read_yaml}, {".json", read_yaml}, {".toml", read_toml}};
 
 enum class Presence { Absent, Present, Hidden };
 

@@ -1,6 +1,6 @@
 // The readers of the file formats, each in a file of its own that alone includes its library.
-// They tell the collector what `text` holds, and refuse by it what they can't parse. An empty text
-// (or one of comments) holds nothing.
+// They report what `text` holds to the collector, and refuse through it what they can't parse. An
+// empty text (or one of comments) holds nothing.
 #pragma once
 
 #include <string>
@@ -9,10 +9,9 @@
 
 namespace chg {
 
-/// One document; no aliases, because they let a small file stand for a huge one.
+/// One document of YAML, and so of JSON; no aliases, because they let a small file stand for a huge
+/// one.
 void read_yaml(const std::string& text, EntryCollector& collector);
-
-void read_json(const std::string& text, EntryCollector& collector);
 
 void read_toml(const std::string& text, EntryCollector& collector);
 

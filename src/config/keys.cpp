@@ -54,29 +54,28 @@ std::vector<Key> general_keys() {
   hosts.default_text = "";
   return {
       plain("store", Store, "where the state of the pool is kept"),
-      choice("probe", "auto", {"auto", "nvml", "nvidia-smi", "amd", "fake"},
-             "how GPUs are looked at"),
-      duration("probe.deadline", "10s", "how long a look at the GPUs may take"),
+      choice("probe", "auto", {"auto", "nvml", "nvidia-smi", "amd", "fake"}, "how GPUs are read"),
+      duration("probe.timeout", "10s", "how long reading the GPUs may take"),
       plain("fake.file", Path, "the simulated GPUs of the fake probe"),
       number("memory.threshold", 1024, 0, kMegabytesMax,
-             "MB of no known process beyond which a GPU is in use"),
+             "a GPU is in use if more MB than this belong to no listed process"),
       number("memory.process_threshold", 100, 0, kMegabytesMax,
-             "MB of its processes beyond which a GPU is in use"),
+             "a GPU is in use if its processes hold more MB than this"),
       std::move(ignore),
       choice("allocation.policy", "lru", {"lru", "mru-per-user"},
              "which of the free GPUs a request gets"),
       duration("heartbeat.interval", "60s", "how often a run says that it is alive"),
       duration("heartbeat.timeout", "5m",
-               "silence after which a run that cannot be seen from here is over"),
+               "a run out of sight is over when it was silent for longer than this"),
       std::move(hosts),
-      duration("remote.deadline", "15s", "how long a host that is asked by ssh may take"),
+      duration("remote.timeout", "15s", "how long a host asked by ssh may take"),
       choice("color", "auto", {"auto", "always", "never"}, "whether output has colours"),
   };
 }
 
 // These say that the store is a Redis, and where; as does a URL for `store`.
 std::vector<Key> redis_keys() {
-  Key password = plain("redis.password", Text, "lets the user in");
+  Key password = plain("redis.password", Text, "its password");
   password.is_secret = true;
   return {
       plain("redis.host", Text, "the host of a Redis that is the store"),
@@ -88,7 +87,7 @@ std::vector<Key> redis_keys() {
       flag("redis.tls", "refused when true: this version speaks no TLS"),
       plain("redis.prefix", Text, "what its keys begin with, if not canhazgpu"),
       number("redis.replicas", 0, 0, 100,
-             "how many replicas must know of a run or a reservation before it begins"),
+             "replicas that must confirm a run or reservation before it starts"),
   };
 }
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/file.h"
+#include "core/process_identity.h"
 
 namespace chg {
 namespace {
@@ -149,8 +150,8 @@ void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origi
 
 void ConfigLoader::add_environment(const std::map<std::string, std::string>& environment) {
   for (const auto& [name, value] : environment) {
-    // The program sets CANHAZGPU_RESERVATION itself, for the commands that it runs.
-    if (!name.starts_with(kEnvironmentPrefix) || name == "CANHAZGPU_RESERVATION") continue;
+    // The program itself sets kReservationVariable, for the commands that it runs.
+    if (!name.starts_with(kEnvironmentPrefix) || name == kReservationVariable) continue;
     const auto place = find_key_of_variable(name);
     if (!place) {
       warn_about_variable(name);

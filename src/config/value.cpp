@@ -1,12 +1,12 @@
 #include "config/value.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
 
@@ -14,19 +14,6 @@ namespace chg {
 namespace {
 
 constexpr std::string_view kSqliteScheme = "sqlite:";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
 
 bool is_from_file(const Origin& origin) {
   return origin.source == Source::SystemFile || origin.source == Source::UserFile;
@@ -54,10 +41,8 @@ Value read_store(const std::string& text, const Origin& origin) {
 }
 
 Value read_number(const Key& key, std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && number >= key.min && number <= key.max ? Value(number) : Value();
+  const auto number = parse<std::int64_t>(text);
+  return number && *number >= key.min && *number <= key.max ? Value(*number) : Value();
 }
 
 Value read_bool(std::string_view text) {
@@ -185,9 +170,8 @@ struct ToText {
 std::vector<std::string> list_items(std::string_view text) {
   std::vector<std::string> items;
   while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    if (!trimmed(item).empty()) items.emplace_back(trimmed(item));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    const std::string_view item = trimmed(cut(text, ','));
+    if (!item.empty()) items.emplace_back(item);
   }
   return items;
 }

@@ -87,7 +87,8 @@ void release_selected(Pool& pool, const std::vector<Selected>& selected, const I
 WallTime extend_one(Reservation& held, Duration by) {
   const WallTime longest = held.started.wall + kDurationMax;
   const WallTime ends = held.ends.value_or(held.started.wall) + by;
-  if (ends > longest) throw Error(ErrorKind::Usage, "a reservation can't be longer than 3650 days");
+  if (ends > longest)
+    throw Error(ErrorKind::Usage, "a reservation cannot be longer than 3650 days");
   held.ends = ends;
   return ends;
 }

@@ -118,7 +118,8 @@ constexpr auto fields_of(const GpuProcess*) {
       field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
       field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
-      maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors));
+      maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
+                    maybe("asked_proc", &GpuProcess::asked_proc));
 }
 
 constexpr auto fields_of(const GpuPart*) {

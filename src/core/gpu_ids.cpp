@@ -1,11 +1,11 @@
 #include "core/gpu_ids.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace chg {
@@ -25,12 +25,11 @@ void skip_spaces(std::string_view& rest) {
 
 int take_id(std::string_view text, std::string_view& rest) {
   skip_spaces(rest);
-  int id = 0;
-  const auto [end, status] = std::from_chars(rest.data(), rest.data() + rest.size(), id);
-  if (status != std::errc() || rest.front() == '-' || id > kGpuIdMax) refuse(text);
-  rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+  if (rest.starts_with('-')) refuse(text);
+  const auto id = cut_number<int>(rest);
+  if (!id || *id > kGpuIdMax) refuse(text);
   skip_spaces(rest);
-  return id;
+  return *id;
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ struct GpuProcess {
   std::string unit = {};                    ///< systemd's: "ollama.service"; "" when there is none
   std::string session = {};                 ///< the login session: "12"; "" when there is none
   std::vector<Ancestor> ancestors = {};     ///< its parent first; empty when unknown
+  bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
 
   bool operator==(const GpuProcess&) const = default;
 };

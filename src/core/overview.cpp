@@ -55,7 +55,7 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
     view.error = view.reading->error;
   } else if (!view.reading->memory_used_mib && view.users.empty()) {
     view.status = GpuStatus::Error;
-    view.error = "its memory can't be read";
+    view.error = "its memory cannot be read";
   } else if (is_in_use(*view.reading, settings)) {
     view.status = GpuStatus::Unreserved;
   }

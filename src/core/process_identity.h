@@ -6,6 +6,9 @@
 
 namespace chg {
 
+/// The environment variable that tells the processes of a job which reservation they belong to.
+inline constexpr char kReservationVariable[] = "CANHAZGPU_RESERVATION";
+
 /// A process is never a bare pid: pids are reused, within minutes on a busy host.
 struct ProcessIdentity {
   std::string host;                 ///< host name; tells people where, decides only across boots

@@ -115,7 +115,7 @@ std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& se
   }
   if (!reading->error.empty()) return Obstacle{Obstacle::Kind::Error, seen, reading->error, {}};
   if (!reading->memory_used_mib && counted_processes(*reading, settings).empty()) {
-    return Obstacle{Obstacle::Kind::Error, seen, "its memory can't be read", {}};
+    return Obstacle{Obstacle::Kind::Error, seen, "its memory cannot be read", {}};
   }
   if (is_in_use(*reading, settings)) return unreserved_use(*reading, seen, settings);
   return std::nullopt;

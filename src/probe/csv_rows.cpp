@@ -5,24 +5,20 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/text.h"
+
 namespace chg {
 namespace {
 
 using Cells = std::vector<std::string_view>;
 
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
-
 // No tool writes such a row; a broken one must not cost a view for every comma of 16 MiB.
 constexpr std::size_t kLineBytesMax = 64U << 10;
 
 Cells split(std::string_view line) {
-  Cells fields;
-  while (true) {
-    const std::size_t comma = line.find(',');
-    fields.push_back(trimmed(line.substr(0, comma)));
-    if (comma == std::string_view::npos) return fields;
-    line.remove_prefix(comma + 1);
-  }
+  Cells fields(1 + static_cast<std::size_t>(std::count(line.begin(), line.end(), ',')));
+  for (std::string_view& field : fields) field = trimmed(cut(line, ','));
+  return fields;
 }
 
 std::string_view without_unit(std::string_view name) { return name.substr(0, name.find(" [")); }
@@ -79,20 +75,6 @@ std::optional<Cells> fit(std::string_view line, std::size_t count,
 
 }  // namespace
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return text.substr(0, 0);
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 std::string_view CsvRow::field(std::initializer_list<std::string_view> names) const {
   const std::optional<std::size_t> found = find_any(columns, names);
   return found ? fields[*found] : std::string_view();
@@ -109,9 +91,7 @@ CsvRows read_csv(std::string_view text, std::string_view columns,
   Cells names = column_names(columns);
   std::optional<std::size_t> free_text = find_any(names, free_text_columns);
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = trimmed(cut(text, '\n'));
     if (line.empty()) continue;
     if (line.size() > kLineBytesMax) {
       result.others.push_back(line);

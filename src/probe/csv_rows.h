@@ -9,12 +9,6 @@
 
 namespace chg {
 
-/// `text` without the white space (and carriage returns) around it; a view into `text`.
-std::string_view trimmed(std::string_view text);
-
-/// `text` with its ASCII letters in lower case.
-std::string lower_case(std::string_view text);
-
 /// One row. Everything it gives is a view into the text that was read.
 struct CsvRow {
   std::vector<std::string_view> columns;  ///< names, without units

@@ -13,10 +13,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/file_text.h"
@@ -60,8 +60,8 @@ class Object {
       const std::string meant = nearest(key, keys);
       throw Error(
           ErrorKind::Failed, fmt::format("'{}': unknown key '{}'", file_, printable(place_of(key))),
-          meant.empty() ? fmt::format("Known are {}.", join_names({keys.begin(), keys.end()}))
-                        : fmt::format("Did you mean '{}'?", meant));
+          meant.empty() ? fmt::format("known are {}", join_names({keys.begin(), keys.end()}))
+                        : fmt::format("did you mean '{}'?", meant));
     }
   }
 
@@ -123,7 +123,7 @@ json read_json(const std::string& file) {
   const auto text = read_file(file);
   if (!text) {
     throw errno_error(fmt::format("cannot read '{}'", file), errno,
-                      "Run `canhazgpu admin --provider fake --gpus 8` to make it.");
+                      "make it: canhazgpu admin --provider fake --gpus 8");
   }
   try {
     return json::parse(*text);
@@ -145,17 +145,6 @@ std::string made_uuid(std::size_t index) {
 
 std::string made_part_uuid(std::size_t index, std::size_t place) {
   return fmt::format("MIG-00000000-0000-0000-{:04}-{:012}", place, index);
-}
-
-std::optional<std::uint32_t> uid_of(const std::string& account) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(1024);
-  while (::getpwnam_r(account.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
-    buffer.resize(buffer.size() * 2);
-  }
-  if (found == nullptr) return std::nullopt;
-  return entry.pw_uid;
 }
 
 GpuProcess::Type type_of(const Object& entry) {
@@ -181,7 +170,7 @@ GpuProcess read_process(const Object& entry) {
 // Who it is, as far as the file says so.
 void identify(GpuProcess& process, const Object& entry, ProcReader& proc) {
   const std::optional<std::string> user = entry.text("user");
-  if (user) process.uid = uid_of(*user);
+  if (user) process.uid = uid_of_account(*user);
   const auto uid = entry.number("uid", std::numeric_limits<std::uint32_t>::max(), std::nullopt);
   if (uid) process.uid = static_cast<std::uint32_t>(*uid);
   if (uid && !user) process.user = proc.account_name(*process.uid);
@@ -274,10 +263,10 @@ void write_all(const UniqueFd& fd, std::string_view text, const std::string& fil
 
 }  // namespace
 
-FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration deadline)
-    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), deadline_(deadline) {}
+FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout)
+    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), timeout_(timeout) {}
 
-Observation FakeProbe::look() {
+Observation FakeProbe::read_gpus() {
   Observation observation;
   observation.taken = clock_.now();
   observation.source = "fake";
@@ -293,7 +282,7 @@ Observation FakeProbe::look() {
   for (std::size_t i = 0; i < listed.size(); ++i) {
     if (is_real(entries[i])) real.push_back(listed[i]);
   }
-  fill_in_time(real, proc_, deadline_);
+  fill_in_time(real, proc_, timeout_);
   for (std::size_t i = 0; i < listed.size(); ++i) identify(*listed[i], entries[i], proc_);
   if (top.has("standin") && !content["standin"].is_object()) top.refuse("standin", "an object");
   const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);
@@ -306,7 +295,7 @@ Observation FakeProbe::look() {
 void create_fake_gpus(const std::string& file, int count) {
   if (count < 1 || count > kGpusMax) {
     throw Error(ErrorKind::Usage, fmt::format("cannot simulate '{}' GPUs", count),
-                fmt::format("Choose 1 to {}.", kGpusMax));
+                fmt::format("choose 1 to {}", kGpusMax));
   }
   // One at a time, under one name: what somebody who was killed has left is overwritten and removed
   // by the next.

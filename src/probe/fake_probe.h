@@ -1,6 +1,6 @@
 // Simulated GPUs, for trying the program and for tests, on hosts without any.
 //
-// Their state is a JSON file that people and tests edit; every look reads it afresh. An example:
+// Their state is a JSON file that people and tests edit; every reading reads it afresh. An example:
 //
 //   {
 //     "gpus": [
@@ -18,7 +18,7 @@
 //
 // The file:   gpus                 the GPUs; the place in the array is the index
 //             error                why the probe fails as a whole; "" or left out: it doesn't
-//             delay_ms             how long a look takes (0)
+//             delay_ms             how long a reading takes (0)
 //             standin              an object for the stand-in of NVIDIA's library that the tests
 //                                  have (tests/standin/nvml.cpp), passed over here
 // A GPU:      uuid                 made from the index: "GPU-00000000-0000-0000-0000-000000000003"
@@ -61,20 +61,20 @@ namespace chg {
 
 class FakeProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. The file is first read by look(). What /proc tells of the real
-  /// processes is read by fill_in_time, within the deadline. REQUIRES: one thread.
+  /// `clock` must outlive the probe. The file is first read by read_gpus(). What /proc tells of the
+  /// real processes is read by fill_in_time, within the timeout. REQUIRES: one thread.
   FakeProbe(const Clock& clock, ProcReader proc, std::string file,
-            Duration deadline = std::chrono::seconds(10));
+            Duration timeout = std::chrono::seconds(10));
 
   /// Throws Error also where the file is missing, is no JSON (with the line), or holds something
   /// else than the above (with the key).
-  Observation look() override;
+  Observation read_gpus() override;
 
  private:
   const Clock& clock_;
   ProcReader proc_;
   std::string file_;
-  Duration deadline_;
+  Duration timeout_;
 };
 
 /// Writes a file with `count` idle GPUs that every account of this host may edit (mode 0666,

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include "base/file_text.h"
 #include "base/find_program.h"
 #include "base/isolation.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -20,14 +20,15 @@ namespace fs = std::filesystem;
 // same of the open one: "… Open Kernel Module for x86_64  550.54.14  Release Build …": the version
 // is the first word of digits and dots.
 std::optional<std::string> nvidia_driver(const std::string& root) {
-  std::ifstream file(root + "/proc/driver/nvidia/version");
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
+  const auto text = read_file(root + "/proc/driver/nvidia/version");
+  if (!text || text->empty()) return std::nullopt;
+  std::string_view rest = *text;
+  std::string_view line = cut(rest, '\n');
+  while (!line.empty()) {
+    const std::string_view word = cut(line, ' ');
     const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos &&
                             word.find('.') != std::string::npos;
-    if (is_version) return word;
+    if (is_version) return std::string(word);
   }
   return "of unknown version";
 }
@@ -38,11 +39,11 @@ constexpr const char* kLibrary = "libnvidia-ml.so.1";
 void try_library(Notes& notes) {
   if (::dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL) != nullptr) return;
   const char* reason = ::dlerror();
-  notes.add(reason == nullptr ? "it can't be loaded" : reason);
+  notes.add(reason == nullptr ? "it cannot be loaded" : reason);
 }
 
-std::optional<std::string> nvml_failure(Duration deadline) {
-  const IsolatedEnd end = run_isolated(std::string("loading ") + kLibrary, try_library, {deadline});
+std::optional<std::string> nvml_failure(Duration timeout) {
+  const IsolatedEnd end = run_isolated(std::string("loading ") + kLibrary, try_library, {timeout});
   if (end.failure) return end.failure->error.what();
   return end.notes.empty() ? std::nullopt : std::optional(end.notes);
 }
@@ -76,10 +77,10 @@ std::vector<DeviceFile> devices(const std::string& root) {
 
 }  // namespace
 
-Inventory take_inventory(Duration deadline, const std::string& root) {
+Inventory take_inventory(Duration timeout, const std::string& root) {
   Inventory inventory;
   inventory.nvidia_driver = nvidia_driver(root);
-  inventory.nvml_failure = nvml_failure(deadline);
+  inventory.nvml_failure = nvml_failure(timeout);
   inventory.nvidia_smi = find_program("nvidia-smi");
   inventory.amd_smi = find_program("amd-smi");
   inventory.rocm_smi = find_program("rocm-smi");

@@ -1,4 +1,4 @@
-// What there is on this host to read GPUs with, for people who ask why that doesn't work.
+// What this host has for reading GPUs: drivers, libraries, tools, device files.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ struct DeviceFile {
 };
 
 struct Inventory {
-  std::optional<std::string> nvidia_driver;  ///< "550.54.14"; missing: not in this kernel
+  std::optional<std::string> nvidia_driver;  ///< "550.54.14"; nullopt: not in this kernel
   std::optional<std::string> nvml_failure;   ///< why libnvidia-ml.so.1 can't be loaded
   std::optional<std::string> nvidia_smi;     ///< its path
   std::optional<std::string> amd_smi;        ///< its path
@@ -27,10 +27,10 @@ struct Inventory {
   std::vector<DeviceFile> devices;           ///< of GPUs, in alphabetical order
 };
 
-/// Looks around, without asking any driver. NVIDIA's library is loaded in a process of its own,
-/// which has `deadline` for it. `root` is put before each path; "" for the system's. REQUIRES: one
+/// Takes stock without asking any driver. NVIDIA's library is loaded in a process of its own,
+/// which has `timeout` for it. `root` is put before each path; "" for the system's. REQUIRES: one
 /// thread.
-Inventory take_inventory(Duration deadline, const std::string& root = "");
+Inventory take_inventory(Duration timeout, const std::string& root = "");
 
 /// "nvidia", "amd", or "" where there are signs of neither.
 std::string provider_of(const Inventory& inventory);

@@ -1,11 +1,10 @@
-// Looks at the GPUs.
+// Reads the GPUs.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
+#include <utility>
+#include <variant>
 
-#include "base/clock.h"
+#include "base/error.h"
 #include "core/observation.h"
 
 namespace chg {
@@ -16,14 +15,35 @@ class Probe {
 
   /// Reads every GPU. What can't be read of one GPU is missing in its reading, or named in its
   /// `error`, and does not hide the others. Throws Error when nothing can be read at all (no tool,
-  /// no driver, deadline passed): callers must then treat every GPU as unknown. Never takes much
-  /// longer than the deadline it was made with. What /proc tells of the processes need not be
-  /// filled in (SharedProbe does that).
-  virtual Observation look() = 0;
-
-  /// The processes that the last look listed, in its order, with what /proc tells of them: as many
-  /// of the first as it asked about while it was there. For their starts, too.
-  virtual std::vector<GpuProcess> facts() const { return {}; }
+  /// no driver, timeout): callers must then treat every GPU as unknown. Never takes much longer
+  /// than the timeout it was made with. Processes about which /proc was asked are marked so;
+  /// SharedProbe asks about the others.
+  virtual Observation read_gpus() = 0;
 };
+
+/// Why nothing could be read at all.
+struct ReadFailure {
+  enum class Reason {
+    LibraryMissing,   ///< the vendor's library is not installed
+    LibraryUnusable,  ///< it can't be loaded, or lacks what is needed
+    LibraryMismatch,  ///< it is of another version than the driver in the kernel
+    DriverNotLoaded,  ///< the kernel has no driver
+    Crashed,          ///< the reading process ended without an answer
+    Late,             ///< the timeout passed
+    Other,
+  };
+
+  Reason reason = Reason::Other;
+  Error error;  ///< for people
+};
+
+/// For callers who can do something else where reading failed.
+using ReadResult = std::variant<Observation, ReadFailure>;
+
+/// The observation. Throws the Error of a failure.
+inline Observation observation_or_throw(ReadResult result) {
+  if (const auto* failure = std::get_if<ReadFailure>(&result)) throw failure->error;
+  return std::get<Observation>(std::move(result));
+}
 
 }  // namespace chg

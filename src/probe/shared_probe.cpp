@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/file_text.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/observation_text.h"
 #include "probe/processes/host_pids.h"
@@ -25,16 +26,9 @@ namespace {
 
 constexpr std::size_t kReadingBytesMax = 8U << 20;
 
-// FNV-1a of 64 bits (http://www.isthe.com/chongo/tech/comp/fnv): tells a reading that is just being
-// written from one that is whole.
-std::uint64_t checksum(std::string_view text) {
-  std::uint64_t sum = 14695981039346656037U;
-  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
-  return sum;
-}
-
+// The checksum tells a reading that is just being written from one that is whole.
 std::string sealed(const std::string& text) {
-  return fmt::format("{:016x} {}", checksum(text), text);
+  return fmt::format("{:016x} {}", hash_of(text), text);
 }
 
 std::optional<std::string> unsealed(const std::string& text) {
@@ -86,39 +80,34 @@ std::optional<Observation> load(const Reuse& reuse) {
   }
 }
 
-bool has_ended_since(const GpuProcess& told, const ProcReader& proc) {
-  if (!told.start_ticks) return false;
+bool has_ended_since(const GpuProcess& read, const ProcReader& proc) {
+  if (!read.start_ticks) return false;
   // What /proc shows no more may be hidden from the caller, who is not whoever read the GPUs.
-  const auto now = proc.start_ticks(told.pid);
-  return now ? *now != *told.start_ticks : has_ended("", told.pid);
+  const auto now = proc.start_ticks(read.pid);
+  return now ? *now != *read.start_ticks : has_ended("", read.pid);
 }
 
 // Whether a process has ended since: it may have given back what it held.
 bool has_lost_a_process(const Observation& shared, const ProcReader& proc) {
   return std::any_of(shared.gpus.begin(), shared.gpus.end(), [&](const GpuReading& gpu) {
     return std::any_of(gpu.processes.begin(), gpu.processes.end(),
-                       [&](const GpuProcess& told) { return has_ended_since(told, proc); });
+                       [&](const GpuProcess& process) { return has_ended_since(process, proc); });
   });
 }
 
-// Asks /proc about those that still live; the first may be known by their facts. Their starts tell
+// Asks /proc about those that still live and about which nobody has asked. Their starts tell
 // whether it is still they.
-void fill(Observation& told, const std::vector<GpuProcess>& facts, ProcReader& proc,
-          Duration deadline) {
+void fill(Observation& reading, ProcReader& proc, Duration timeout) {
   std::vector<GpuProcess*> living;
   std::vector<GpuProcess> before;
-  std::size_t place = 0;
-  for (GpuProcess* process : listed_processes(told)) {
-    if (place < facts.size()) {
-      *process = facts[place++];
-      continue;
-    }
+  for (GpuProcess* process : listed_processes(reading)) {
+    if (process->asked_proc) continue;
     const bool has_ended = has_ended_since(*process, proc);
     if (!has_ended) before.push_back(*process);
     process->start_ticks.reset();
     if (!has_ended) living.push_back(process);
   }
-  fill_in_time(living, proc, deadline);
+  fill_in_time(living, proc, timeout);
   for (std::size_t i = 0; i < living.size(); ++i) {
     const bool is_another = before[i].start_ticks && living[i]->start_ticks &&
                             living[i]->start_ticks != before[i].start_ticks;
@@ -128,18 +117,27 @@ void fill(Observation& told, const std::vector<GpuProcess>& facts, ProcReader& p
   }
 }
 
-// What the GPU tool told, with the start of each process, by which others know it again.
-Observation with_starts(Observation told, const std::vector<GpuProcess>& facts, const Reuse& reuse,
-                        const ProcReader& proc) {
-  told.observer = reuse.observer;
-  if (!sees_host_pids(reuse.observer)) return told;
-  std::size_t place = 0;
-  for (GpuProcess* process : listed_processes(told)) {
-    process->start_ticks =
-        place < facts.size() ? facts[place].start_ticks : proc.start_ticks(process->pid);
-    ++place;
+// Enters the start of each process, by which others know it again.
+void add_starts(Observation& reading, const ProcReader& proc) {
+  for (GpuProcess* process : listed_processes(reading)) {
+    if (!process->asked_proc) process->start_ticks = proc.start_ticks(process->pid);
   }
-  return told;
+}
+
+// The reading without what /proc told of the processes, but for their starts.
+Observation for_everybody(Observation reading) {
+  for (GpuProcess* process : listed_processes(reading)) {
+    if (!process->asked_proc) continue;
+    GpuProcess shared;
+    shared.pid = process->pid;
+    shared.start_ticks = process->start_ticks;
+    shared.memory_mib = process->memory_mib;
+    if (!process->uid)
+      shared.program = std::move(process->program);  // the tool's word, not /proc's
+    shared.type = process->type;
+    *process = std::move(shared);
+  }
+  return reading;
 }
 
 }  // namespace
@@ -151,13 +149,12 @@ SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe>
 std::optional<Observation> SharedProbe::good_reading() const {
   std::optional<Observation> shared = load(reuse_);
   if (!shared || is_before(shared->taken, reuse_.not_before)) return std::nullopt;
-  if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // nobody has seen the future
+  if (is_before(clock_.now(), shared->taken)) return std::nullopt;  // from the future: damaged
   if (sees_host_pids(reuse_.observer) && has_lost_a_process(*shared, proc_)) return std::nullopt;
   return shared;
 }
 
-Observation SharedProbe::told() {
-  facts_.clear();
+Observation SharedProbe::cached_or_new_reading() {
   if (auto shared = good_reading()) return *shared;
   std::optional<FileLock> lock;
   try {
@@ -166,20 +163,22 @@ Observation SharedProbe::told() {
   } catch (const Error&) {
     // There is no such file, or who has it is in trouble: then everybody reads for themselves.
   }
-  Observation told = probe_->look();
-  if (sees_host_pids(reuse_.observer)) facts_ = probe_->facts();
-  Observation seen = with_starts(std::move(told), facts_, reuse_, proc_);
-  if (lock) write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(seen)));
-  return seen;
+  Observation reading = probe_->read_gpus();
+  reading.observer = reuse_.observer;
+  if (sees_host_pids(reuse_.observer)) add_starts(reading, proc_);
+  if (lock) {
+    write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(for_everybody(reading))));
+  }
+  return reading;
 }
 
-Observation SharedProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+Observation SharedProbe::read_gpus() {
+  const auto started = SteadyClock::now();
   // Nobody else waits for what /proc still has to tell this one: the file is no longer locked.
-  Observation seen = told();
-  const auto passed = std::chrono::steady_clock::now() - started;
-  if (sees_host_pids(reuse_.observer)) fill(seen, facts_, proc_, reuse_.deadline - passed);
-  return seen;
+  Observation reading = cached_or_new_reading();
+  const auto passed = SteadyClock::now() - started;
+  if (sees_host_pids(reuse_.observer)) fill(reading, proc_, reuse_.timeout - passed);
+  return reading;
 }
 
 void create_reading_file(const std::string& file) {
@@ -190,7 +189,7 @@ void create_reading_file(const std::string& file) {
 
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc) {
   std::optional<Observation> shared = load(reuse);
-  if (shared && sees_host_pids(reuse.observer)) fill(*shared, {}, proc, reuse.patience);
+  if (shared && sees_host_pids(reuse.observer)) fill(*shared, proc, reuse.patience);
   return shared;
 }
 

@@ -4,7 +4,7 @@
 // GPUs leaves the reading in a file, and whoever comes next uses it if it is recent enough for
 // their purpose. The file's lock lets one read while the others wait for what it finds.
 //
-// Only what the GPU tool told is shared, and no facts of /proc but the start of each process: what
+// Only the GPU tool's answer is shared, and no facts of /proc but the start of each process: what
 // one account may see of a process is no business of another. Everybody who uses a reading asks
 // /proc for themselves.
 #pragma once
@@ -26,7 +26,7 @@ struct Reuse {
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
   Duration patience{};       ///< how long to wait for another's reading
-  Duration deadline{};       ///< how long it all may take, with what /proc tells
+  Duration timeout{};        ///< how long it all may take, with what /proc tells
 };
 
 class SharedProbe final : public Probe {
@@ -39,17 +39,16 @@ class SharedProbe final : public Probe {
   /// a new one, which is left for others. Its processes are filled in, for an observer who sees the
   /// host's pids: GPU drivers list those, and to others they would mean strangers. What /proc does
   /// not tell in time is missing. A failure is not shared.
-  Observation look() override;
+  Observation read_gpus() override;
 
  private:
   std::optional<Observation> good_reading() const;
-  Observation told();
+  Observation cached_or_new_reading();
 
   const Clock& clock_;
   Reuse reuse_;
   std::unique_ptr<Probe> probe_;
   ProcReader proc_;
-  std::vector<GpuProcess> facts_;  ///< of the look that was last made
 };
 
 /// Makes an empty file for readings that every account of this host may share. One that is there
@@ -57,8 +56,8 @@ class SharedProbe final : public Probe {
 void create_reading_file(const std::string& file);
 
 /// The last reading in the file that was taken since the boot, however old, filled in as by
-/// SharedProbe, as far as its processes still live; in that it takes no longer than `patience`.
-/// Missing where there is none, or the file can't be read.
+/// SharedProbe; only processes that still live are, within `patience`. nullopt where there is none,
+/// or the file can't be read.
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc = ProcReader());
 
 }  // namespace chg

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
 
 #include "base/file_text.h"
-#include "probe/csv_rows.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -29,17 +29,8 @@ std::string read_sysfs_line(const std::string& path) {
   return file.text ? std::string(trimmed(*file.text)) : std::string();
 }
 
-std::optional<std::uint64_t> parse_decimal(std::string_view text) {
-  text = trimmed(text);
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read_to, problem] = std::from_chars(text.data(), end, value);
-  if (problem != std::errc() || read_to != end) return std::nullopt;
-  return value;
-}
-
 std::optional<std::uint64_t> read_sysfs_number(const std::string& path) {
-  return parse_decimal(read_sysfs_line(path));
+  return parse<std::uint64_t>(read_sysfs_line(path));
 }
 
 std::optional<std::vector<std::string>> names_in(const std::string& folder) {
@@ -54,7 +45,7 @@ std::optional<std::vector<std::string>> names_in(const std::string& folder) {
   return names;
 }
 
-std::uint64_t mib_of_bytes(std::uint64_t bytes) {
+std::uint64_t mib_rounded_up(std::uint64_t bytes) {
   constexpr std::uint64_t kMib = 1ULL << 20;
   return bytes / kMib + (bytes % kMib != 0 ? 1 : 0);
 }

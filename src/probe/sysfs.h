@@ -10,7 +10,7 @@
 namespace chg {
 
 struct SysfsText {
-  std::optional<std::string> text;  ///< at most 64 KiB; missing when the file can't be read
+  std::optional<std::string> text;  ///< at most 64 KiB; nullopt when the file can't be read
   int error_number = 0;             ///< why it can't; 0 when it can
 };
 
@@ -19,16 +19,13 @@ SysfsText read_sysfs(const std::string& path);
 /// The text of a file without the white space around it; "" when it can't be read.
 std::string read_sysfs_line(const std::string& path);
 
-/// A whole decimal number, and nothing else but white space; missing for anything else.
-std::optional<std::uint64_t> parse_decimal(std::string_view text);
-
-/// The decimal number that a file holds; missing when it can't be read or holds anything else.
+/// The decimal number that a file holds; nullopt when it can't be read or holds anything else.
 std::optional<std::uint64_t> read_sysfs_number(const std::string& path);
 
-/// The names in a folder, sorted; missing when the folder can't be read.
+/// The names in a folder, sorted; nullopt when the folder can't be read.
 std::optional<std::vector<std::string>> names_in(const std::string& folder);
 
-/// Memory is counted in MiB, and rounded up: what is held never shows as nothing.
-std::uint64_t mib_of_bytes(std::uint64_t bytes);
+/// Bytes as MiB, rounded up: memory that is held never shows as none.
+std::uint64_t mib_rounded_up(std::uint64_t bytes);
 
 }  // namespace chg

@@ -22,8 +22,6 @@
 namespace chg {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 constexpr std::size_t kOutputBytesMax = 16U << 20;
 // A killed process needs a moment to end; one that takes longer is stuck, and is not waited for.
 constexpr int kKillWaitMs = 100;
@@ -122,7 +120,10 @@ class Child {
   void kill_group() const { ::kill(-pid_, SIGKILL); }
   bool reap(siginfo_t& ended);
 
-  pid_t pid_ = -1;
+  // From here on the destructor runs, even where the other constructor throws.
+  explicit Child(pid_t pid) : pid_(pid) {}
+
+  pid_t pid_;
   bool reaped_ = false;
   UniqueFd pidfd_;
 };
@@ -133,24 +134,26 @@ std::string path_of(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   if (std::optional<std::string> path = find_program(name)) return *path;
   throw Error(ErrorKind::Failed, fmt::format("'{}' is not in PATH", name),
-              "Is it installed, and its folder in PATH?");
+              "is it installed, and its folder in PATH?");
 }
 
-Child::Child(const std::vector<std::string>& argv, const FileActions& actions) {
+pid_t start(const std::vector<std::string>& argv, const FileActions& actions) {
   const std::string path = path_of(argv[0]);
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   const Attributes attributes;
-  check(
-      posix_spawn(&pid_, path.c_str(), actions.get(), attributes.get(), arguments.data(), environ),
-      fmt::format("cannot start '{}'", path));
+  pid_t pid = -1;
+  check(posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), arguments.data(), environ),
+        fmt::format("cannot start '{}'", path));
+  return pid;
+}
+
+Child::Child(const std::vector<std::string>& argv, const FileActions& actions)
+    : Child(start(argv, actions)) {
   // Until it is reaped the pid is the tool's, so this can't open somebody else's.
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (pidfd_) return;
-  const int problem = errno;
-  kill_group();
-  throw errno_error(fmt::format("cannot watch '{}'", argv[0]), problem);
+  if (!pidfd_) throw_errno(fmt::format("cannot watch '{}'", argv[0]));
 }
 
 Child::~Child() {
@@ -186,7 +189,7 @@ void drain(UniqueFd& pipe, std::string& text, const std::string& tool) {
       text.append(buffer.data(), static_cast<std::size_t>(count));
       if (text.size() <= kOutputBytesMax) continue;
       throw Error(ErrorKind::Failed, fmt::format("{} printed more than 16 MiB", tool),
-                  fmt::format("Is the '{}' in PATH the real one?", tool));
+                  fmt::format("is the '{}' in PATH the real one?", tool));
     }
     if (count == 0) {
       pipe.reset();
@@ -215,18 +218,18 @@ class KeptExitStatus {
   struct sigaction old_ {};
 };
 
-Error too_late(const std::string& tool, std::chrono::nanoseconds deadline) {
+Error too_late(const std::string& tool, Duration timeout) {
   return Error(ErrorKind::Failed,
-               fmt::format("{} did not answer within {}", tool, to_short_text(deadline)),
-               "A GPU or its driver may be stuck: see dmesg.");
+               fmt::format("{} did not answer within {}", tool, to_short_text(timeout)),
+               "a GPU or its driver may be stuck: see dmesg");
 }
 
 }  // namespace
 
-ToolOutput run_tool(const std::vector<std::string>& argv, std::chrono::nanoseconds deadline,
+ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
                     SteadyClock::time_point started) {
   const std::string tool = base_name(argv.at(0));
-  if (SteadyClock::now() - started >= deadline) throw too_late(tool, deadline);
+  if (SteadyClock::now() - started >= timeout) throw too_late(tool, timeout);
   const KeptExitStatus kept;
   Pipe out = make_pipe();
   Pipe err = make_pipe();
@@ -241,8 +244,8 @@ ToolOutput run_tool(const std::vector<std::string>& argv, std::chrono::nanosecon
 
   ToolOutput output;
   while (true) {
-    const auto left = deadline - (SteadyClock::now() - started);
-    if (left <= std::chrono::nanoseconds::zero()) throw too_late(tool, deadline);
+    const auto left = timeout - (SteadyClock::now() - started);
+    if (left <= Duration::zero()) throw too_late(tool, timeout);
     const std::vector<bool> ready =
         wait_ready({out.read.get(), err.read.get(), child.pidfd()}, left);
     drain(out.read, output.out, tool);

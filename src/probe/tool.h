@@ -1,9 +1,10 @@
 // Runs a GPU tool and gives what it printed, in bounded time.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace chg {
 
@@ -16,16 +17,15 @@ struct ToolOutput {
 
 /// Runs `argv`, looked up in PATH, without a shell and with an empty stdin, and waits for its end.
 ///
-/// Everything together takes no longer than `deadline`, counted from `started`. A tool that is late
+/// Everything together takes no longer than `timeout`, counted from `started`. A tool that is late
 /// is killed, with its process group; one that can't be killed (stuck in the kernel) is left
 /// behind. What the tool leaves running in its process group when it ends is killed too, and
 /// nothing that keeps its output open delays the answer. The tool starts with no signal blocked or
 /// ignored.
 ///
-/// Throws Error when the program can't be started, when the deadline has passed, when it prints
+/// Throws Error when the program can't be started, when the timeout has passed, when it prints
 /// more than 16 MiB.
-ToolOutput run_tool(
-    const std::vector<std::string>& argv, std::chrono::nanoseconds deadline,
-    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now());
+ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
+                    SteadyClock::time_point started = SteadyClock::now());
 
 }  // namespace chg

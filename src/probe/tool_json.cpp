@@ -1,12 +1,12 @@
 #include "probe/tool_json.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <sstream>
 #include <utility>
 
-#include "probe/csv_rows.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -85,11 +85,9 @@ struct Quantity {
 
 std::optional<Quantity> quantity_of_text(std::string_view text) {
   text = trimmed(text);
-  double value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read_to, problem] = std::from_chars(text.data(), end, value);
-  if (problem != std::errc() || !std::isfinite(value) || value < 0) return std::nullopt;
-  return Quantity{value, std::string(trimmed({read_to, static_cast<std::size_t>(end - read_to)}))};
+  const auto value = cut_number<double>(text);
+  if (!value || !std::isfinite(*value) || *value < 0) return std::nullopt;
+  return Quantity{*value, std::string(trimmed(text))};
 }
 
 std::optional<Quantity> quantity(const json* value) {
@@ -157,18 +155,13 @@ std::string json_text(const json* value) {
 
 std::optional<std::uint64_t> json_number(const json* value, std::uint64_t max) {
   if (value == nullptr) return std::nullopt;
-  std::uint64_t number = 0;
+  std::optional<std::uint64_t> number;
   if (value->is_string()) {
-    const std::string_view text = trimmed(value->get_ref<const std::string&>());
-    const char* const end = text.data() + text.size();
-    const auto [read_to, problem] = std::from_chars(text.data(), end, number);
-    if (problem != std::errc() || read_to != end) return std::nullopt;
+    number = parse<std::uint64_t>(trimmed(value->get_ref<const std::string&>()));
   } else if (value->is_number_integer() && *value >= 0) {
     number = value->get<std::uint64_t>();
-  } else {
-    return std::nullopt;
   }
-  return number <= max ? std::optional(number) : std::nullopt;
+  return number && *number <= max ? number : std::nullopt;
 }
 
 std::optional<double> json_quantity(const json* value, std::string_view unit) {

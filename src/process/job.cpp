@@ -1,7 +1,6 @@
 #include "process/job.h"
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <memory>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include "base/error.h"
 #include "base/file_text.h"
 #include "base/isolation.h"
+#include "base/number.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
@@ -26,7 +26,7 @@ namespace chg {
 namespace {
 
 // Reading thousands of environments takes a tenth of a second; what hangs gets a part of the rest.
-constexpr std::chrono::seconds kEnvironmentsDeadline(2);
+constexpr std::chrono::seconds kEnvironmentsTimeout(2);
 
 bool is_gone(const ProcessStat& process) {
   const bool may_have_ended = process.state == 'Z' || process.state == 'X';
@@ -41,10 +41,7 @@ std::vector<int> all_pids() {
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
   if (!directory) throw_errno("cannot read '/proc'");
   while (const dirent* entry = readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    int pid = 0;
-    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (status == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
+    if (const auto pid = parse<int>(entry->d_name)) pids.push_back(*pid);
   }
   return pids;
 }
@@ -84,7 +81,7 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
     }
     return next;
   };
-  run_isolated("/proc", {pids.size(), read, take}, kEnvironmentsDeadline);
+  bounded_map("/proc", {pids.size(), read, take}, kEnvironmentsTimeout);
   return carriers;
 }
 
@@ -245,7 +242,7 @@ void end_job(const JobMarks& job, Duration grace, const std::function<void()>& m
   constexpr Duration kTick = std::chrono::seconds(10);
   // A process that SIGKILL does not end within this time is stuck in the kernel.
   constexpr Duration kKillPatience = std::chrono::seconds(5);
-  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto now = [] { return SteadyClock::now(); };
   const auto deadline = now() + grace;
   std::vector<ProcessIdentity> members = job_members(job);
   std::vector<ProcessIdentity> told;

@@ -12,9 +12,6 @@
 
 namespace chg {
 
-/// The environment variable by which a process belongs to a reservation, wherever it has wandered.
-inline constexpr char kReservationVariable[] = "CANHAZGPU_RESERVATION";
-
 /// By what the processes of a job are known.
 struct JobMarks {
   std::string reservation_id;  ///< which they have in their environment

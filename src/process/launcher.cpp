@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/find_program.h"
 #include "base/text.h"
 
 namespace chg {
@@ -45,24 +46,16 @@ Found look_at(const std::string& file) {
 
 std::string resolve_command(const std::string& name, const std::string& search_path) {
   if (name.empty()) refuse(name, "");
-  if (name.find('/') != std::string::npos) {
-    const Found found = look_at(name);
-    if (found != Found::Yes) refuse(name, found == Found::No ? "" : name);
-    return name;
-  }
+  const bool is_path = name.find('/') != std::string::npos;
   std::string not_executable;
-  for (std::size_t begin = 0; begin <= search_path.size();) {
-    const std::size_t end = std::min(search_path.find(':', begin), search_path.size());
-    std::string directory = search_path.substr(begin, end - begin);
-    if (directory.empty()) directory.push_back('.');  // as POSIX has it
-    const std::string file = directory + "/" + name;
+  for (const std::string& file : program_candidates(name, search_path)) {
     const Found found = look_at(file);
     if (found == Found::Yes) return file;
     struct stat status {};
-    const bool is_file = found == Found::NotExecutable && stat(file.c_str(), &status) == 0 &&
-                         S_ISREG(status.st_mode);
-    if (is_file && not_executable.empty()) not_executable = file;
-    begin = end + 1;
+    const bool is_meant =
+        found == Found::NotExecutable &&
+        (is_path || (stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode)));
+    if (is_meant && not_executable.empty()) not_executable = file;
   }
   refuse(name, not_executable);
 }

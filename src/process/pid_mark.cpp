@@ -1,10 +1,10 @@
 #include "process/pid_mark.h"
 
-#include <charconv>
 #include <string>
 #include <string_view>
 
 #include "base/file_text.h"
+#include "base/number.h"
 
 namespace chg {
 namespace {
@@ -19,8 +19,10 @@ bool read_number(const char* path, std::string_view label, Number& number) {
   const auto text = read_file(path);
   const std::size_t found = text ? text->find(label) : std::string::npos;
   if (found == std::string::npos) return false;
-  const char* const begin = text->data() + found + label.size();
-  return std::from_chars(begin, text->data() + text->size(), number).ec == std::errc();
+  std::string_view rest = std::string_view(*text).substr(found + label.size());
+  const auto read = cut_number<Number>(rest);
+  number = read.value_or(number);
+  return read.has_value();
 }
 
 }  // namespace

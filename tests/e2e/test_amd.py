@@ -107,12 +107,12 @@ def test_use(amd, pool):
 
 def test_a_tool_that_hangs(amd, pool):
     (amd.folder / "hang").touch()
-    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
+    env = {"CANHAZGPU_PROBE_TIMEOUT": "1s"}
     result = pool.run("run", "--", "true", env=env)
     assert_error(result, 1, "did not answer within")
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.search(r"can't be read: .* did not answer within", result.err)
+    assert re.search(r"cannot be read: .* did not answer within", result.err)
 
 
 def test_a_tool_that_fails(amd, pool):

@@ -193,7 +193,7 @@ def test_config_prints_every_key_and_where_it_comes_from(pool):
     assert seen["run.gpus"] == ("1", "default")
     assert seen["memory.threshold"] == ("1024", "default")
     assert seen["reserve.duration"] == ("30m", "default")
-    for key in ("probe", "probe.deadline", "memory.process_threshold", "ignore_processes",
+    for key in ("probe", "probe.timeout", "memory.process_threshold", "ignore_processes",
                 "allocation.policy", "heartbeat.interval", "heartbeat.timeout", "run.timeout",
                 "run.leftovers", "report.days", "status.json", "queue.json", "color"):
         assert key in seen, key
@@ -230,7 +230,7 @@ def test_every_format(pool, name, text):
 
 
 @pytest.mark.parametrize("name, text, line", [
-    (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": }\n', 2),
+    (".canhazgpu.yaml", "run:\n  gpus: 2\n bad: [\n", 3), (".canhazgpu.json", '{\n"run": [1}\n', 2),
     (".canhazgpu.toml", "[run]\ngpus = \n", 2), (".canhazgpu.yaml", "a: 1\n\n\nmemory:\n  threshold: none\n", 5)])
 def test_a_bad_file_is_named_with_its_line(pool, name, text, line):
     file = pool.home / name

@@ -474,7 +474,7 @@ def hanging(ssh):
 
 def test_hosts_are_asked_at_the_same_time(ssh):
     asking = ssh.popen("status", "-r", ",".join(f"hangs{i}" for i in range(5)),
-                       env={"CANHAZGPU_REMOTE_DEADLINE": "1h"})
+                       env={"CANHAZGPU_REMOTE_TIMEOUT": "1h"})
     wait_for(lambda: len(hanging(ssh)) == 10, "all to be asked")
     for pid in hanging(ssh):
         os.kill(pid, signal.SIGTERM)
@@ -483,7 +483,7 @@ def test_hosts_are_asked_at_the_same_time(ssh):
 
 
 def test_hosts_that_hang_are_given_up(ssh):
-    result = ssh.run("status", "-r", "hangs1,hangs2", env={"CANHAZGPU_REMOTE_DEADLINE": "1s"})
+    result = ssh.run("status", "-r", "hangs1,hangs2", env={"CANHAZGPU_REMOTE_TIMEOUT": "1s"})
     assert result.status == 1, result
     for name in ("hangs1", "hangs2"):
         assert f"{name}: error: ssh did not answer within 1s\nhint: see why with: ssh {name} " in \

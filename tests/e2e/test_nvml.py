@@ -208,12 +208,12 @@ def test_a_driver_that_hangs(nvml, pool):
     nvml.standin = {"hang_in": "nvmlDeviceGetMemoryInfo_v2"}
     fresh = json.dumps({"gpus": nvml.gpus, "standin": nvml.standin})
     nvml.file.write_text(fresh)  # and what was seen before is remembered
-    env = {"CANHAZGPU_PROBE_DEADLINE": "0.3s"}
+    env = {"CANHAZGPU_PROBE_TIMEOUT": "0.3s"}
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
         assert_error(pool.run(*command, env=env), 1, "NVML did not answer within 0.3s")
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.fullmatch("canhazgpu: warning: the GPUs can't be read: NVML did not answer within 0.3s; "
+    assert re.fullmatch("canhazgpu: warning: the GPUs cannot be read: NVML did not answer within 0.3s; "
                         rf"showing what was seen {HMS} ago\n", result.err)
     assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
                         result.out.splitlines()[0])
@@ -242,10 +242,10 @@ def test_a_library_that_crashes(nvml, pool):
     assert pool.waiting() == []
 
 
-@pytest.mark.parametrize("how, deadline, text", [("crash", "60s", "crashed (signal 11)"),
+@pytest.mark.parametrize("how, timeout, text", [("crash", "60s", "crashed (signal 11)"),
                                                  ("hang", "0.3s", "did not answer within 0.3s")])
-def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, deadline, text):
-    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_DEADLINE": deadline}
+def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, timeout, text):
+    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_TIMEOUT": timeout}
     result = pool.run("doctor", env=env)
     assert result.status == 1 and result.err == "", result
     assert f"loading libnvidia-ml.so.1 {text}" in result.out
@@ -266,8 +266,8 @@ esac
 
 
 @pytest.mark.parametrize("how, reason", [
-    ("mismatch", "driver/library version mismatch"), ("crash", "crashed"), ("bare", "library can't be used"),
-    ("broken", "library can't be used")])
+    ("mismatch", "driver/library version mismatch"), ("crash", "crashed"), ("bare", "library cannot be used"),
+    ("broken", "library cannot be used")])
 def test_nvidia_smi_is_asked_where_the_library_is_of_no_use(nvml, pool, how, reason):
     script = pool.directory / "bin/nvidia-smi"
     script.parent.mkdir()

@@ -81,7 +81,7 @@ def test_nothing_is_lost_while_the_server_is_away(pool):
     assert ends(pool, job.id) == ["finished"] * 8
 
 
-def test_a_stopped_server_is_waited_for_until_the_deadline(pool):
+def test_a_stopped_server_is_waited_for_until_the_timeout(pool):
     job = job_of(pool, "--gpus", "8", env=BEATS)
     waiter = pool.waiter("--gpus", "8", env=BEATS)
     pool.server.stop()

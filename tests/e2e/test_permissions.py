@@ -305,7 +305,7 @@ def test_after_root_has_looked_with_sqlite3(pool, users):
     pool.run_command(["sqlite3", str(pool.path), "SELECT count(*) FROM pool"])
     result = pool.run("run", "--", "echo", "ran", user=users.a)
     if result.status == 77:
-        assert_error(result, 77, "can't be opened", "any canhazgpu command of its owner")
+        assert_error(result, 77, "cannot be opened", "any canhazgpu command of its owner")
         pool.ok("status")
         result = pool.run("run", "--", "echo", "ran", user=users.a)
     assert (result.status, result.out) == (0, "ran\n"), result

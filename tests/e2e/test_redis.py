@@ -96,7 +96,7 @@ def test_waiter_outlives_an_outage(pool):
     assert result.status == 0 and result.out == "started\n", result
 
 
-def test_stopped_server_is_waited_for_until_the_deadline(pool):
+def test_stopped_server_is_waited_for_until_the_timeout(pool):
     pool.server.stop()
     assert_error(pool.run("status"), 1, "did not answer within 5s")
     pool.server.go_on()

@@ -107,7 +107,7 @@ def test_unreadable_numbers(pool, null):
     line = pool.status()[4]
     free = null != "memory_used_mb"
     assert line == ("GPU 4: AVAILABLE (never used) [validated: 45MB used]" if free
-                    else "GPU 4: ERROR (its memory can't be read)")
+                    else "GPU 4: ERROR (its memory cannot be read)")
     assert pool.run("run", "-G", "4", "--nonblock", "--", "true").status == (0 if free else 75)
 
 
@@ -166,7 +166,7 @@ def test_the_probe_fails(pool):
     pool.edit_gpus(error="the driver is not loaded")
     result = pool.run("status")
     assert result.status == 0
-    assert result.err == "canhazgpu: warning: the GPUs can't be read: the driver is not loaded\n"
+    assert result.err == "canhazgpu: warning: the GPUs cannot be read: the driver is not loaded\n"
     lines = result.out.splitlines()
     assert lines[0] == "GPU 0: AVAILABLE (never used) [not validated]"
     assert re.fullmatch(rf"GPU 1: IN USE by root for {HMS} \(manual, expires in {HMS}\) "

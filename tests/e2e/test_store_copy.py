@@ -184,7 +184,7 @@ def test_run_that_cannot_be_seen_is_refused(pool):
     pool.edit("UPDATE reservation SET holder = ?", str(holder))
     new = pool.directory / "new"
     result = pool.run("store", "copy", source(pool), f"sqlite:{new}/pool.db")
-    assert_error(result, 1, "on GPU 2 can't be seen from here", "wait until it is over")
+    assert_error(result, 1, "on GPU 2 cannot be seen from here", "wait until it is over")
     assert not new.exists()
 
 

@@ -70,7 +70,7 @@ def test_it_is_shown_as_seen_last_where_nothing_can_be_read(nvml, pool, locked):
 
     # What was seen is shown as it is for half a second.
     def is_told():
-        results.append(pool.run("status", env={"CANHAZGPU_PROBE_DEADLINE": "1s"}))
+        results.append(pool.run("status", env={"CANHAZGPU_PROBE_TIMEOUT": "1s"}))
         return "NVML did not answer within 1s" in results[-1].err
 
     wait_for(is_told, "the reading to be too old")

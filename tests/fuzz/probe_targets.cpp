@@ -8,9 +8,8 @@
 #include "probe/amd/rocm_smi_text.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
-#include "probe/nvidia/nvidia_smi_xml.h"
 #include "probe/observation_text.h"
-#include "probe/packed_look.h"
+#include "probe/packed_result.h"
 #include "probe/processes/cgroup_path.h"
 
 namespace chg {
@@ -35,7 +34,7 @@ std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
 CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   const auto [gpus_text, processes_text] = halves(bytes);
   std::vector<GpuReading> gpus = parse_gpus(gpus_text);
-  divided_gpus(gpus_text);
+  mig_gpus(gpus_text);
   add_processes(gpus, parse_processes(processes_text));
   require_readable(gpus);
 }
@@ -44,8 +43,6 @@ CHG_FUZZ_TARGET(nvidia_smi, failure) {
   const auto [out, err] = halves(bytes);
   throw nvidia_smi_error(out, err, static_cast<int>(bytes.size() % 256));
 }
-
-CHG_FUZZ_TARGET(nvidia_smi, xml) { require_readable(parse_gpus_xml(bytes)); }
 
 CHG_FUZZ_TARGET(amd_smi, answers) {
   const auto [first, second] = halves(bytes);
@@ -74,8 +71,8 @@ CHG_FUZZ_TARGET(readings, observation) {
 }
 
 CHG_FUZZ_TARGET(readings, look) {
-  const std::string packed = packed_look(unpacked_look(bytes));
-  CHG_FUZZ_REQUIRE(packed_look(unpacked_look(packed)) == packed);
+  const std::string packed = packed_result(unpacked_result(bytes));
+  CHG_FUZZ_REQUIRE(packed_result(unpacked_result(packed)) == packed);
 }
 
 CHG_FUZZ_TARGET(readings, kernel_files) {

@@ -49,7 +49,7 @@ class RecordingStore final : public Store {
 class ScriptedProbe final : public Probe {
  public:
   explicit ScriptedProbe(std::function<Observation()> look) : look_(std::move(look)) {}
-  Observation look() override { return look_(); }
+  Observation read_gpus() override { return look_(); }
 
  private:
   std::function<Observation()> look_;

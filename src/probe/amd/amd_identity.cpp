@@ -1,11 +1,11 @@
 #include "probe/amd/amd_identity.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
 
 namespace chg {
@@ -24,11 +24,7 @@ std::string amd_uuid(std::uint64_t unique_id, const std::string& pci_bus_id) {
 std::optional<std::uint64_t> unique_id_of(std::string_view uuid) {
   if (!uuid.starts_with(kUuidPrefix)) return std::nullopt;
   uuid.remove_prefix(kUuidPrefix.size());
-  std::uint64_t value = 0;
-  const char* const end = uuid.data() + uuid.size();
-  const auto [read_to, problem] = std::from_chars(uuid.data(), end, value, 16);
-  if (uuid.size() != kUuidDigits || problem != std::errc() || read_to != end) return std::nullopt;
-  return value;
+  return uuid.size() == kUuidDigits ? parse<std::uint64_t>(uuid, 16) : std::nullopt;
 }
 
 void put_in_bus_order(std::vector<GpuReading>& gpus) {

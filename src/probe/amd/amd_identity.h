@@ -15,7 +15,7 @@ namespace chg {
 /// (0), "PCI-" and its address; "" when that is unknown too.
 std::string amd_uuid(std::uint64_t unique_id, const std::string& pci_bus_id);
 
-/// The unique id in a UUID that the ROCm runtime knows; missing for any other.
+/// The unique id in a UUID that the ROCm runtime knows; nullopt for any other.
 std::optional<std::uint64_t> unique_id_of(std::string_view uuid);
 
 /// Puts the readings in the order of their PCI addresses, as amd-smi does, and numbers them so;

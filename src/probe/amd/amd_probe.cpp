@@ -7,27 +7,65 @@
 #include "base/error.h"
 #include "base/find_program.h"
 #include "probe/amd/amd_tools.h"
-#include "probe/amd/kfd_look.h"
+#include "probe/amd/drm_clients.h"
+#include "probe/amd/kfd_gpus.h"
+#include "probe/amd/kfd_processes.h"
+#include "probe/amd/kfd_topology.h"
 #include "probe/processes/host_pids.h"
 
 namespace chg {
 namespace {
+
+// What the driver itself takes of an idle card stays below, on any but the largest. Only above it
+// is it worth to look through all of /proc for who draws.
+constexpr std::uint64_t kDriverMib = 64;
+
+bool may_have_drawers(const GpuReading& gpu) {
+  return unlisted_memory_mib(gpu).value_or(kDriverMib + 1) > kDriverMib;
+}
+
+void mark_unlisted(std::vector<GpuReading>& gpus) {
+  for (GpuReading& gpu : gpus) {
+    const bool is_idle = gpu.memory_used_mib == 0;
+    if (!is_idle && gpu.error.empty()) gpu.error = "the driver does not list its processes";
+  }
+}
+
+// Reads all GPUs through the driver's own files, with their processes as far as the driver and
+// /proc list them. Empty when the driver shows no GPU.
+std::vector<GpuReading> read_gpus_of_driver(const std::string& root) {
+  const auto nodes = read_kfd_nodes(root);
+  if (!nodes || nodes->empty()) return {};
+  // Memory first: what begins in between is then listed with what it holds.
+  std::vector<GpuReading> gpus = read_kfd_gpus(root, *nodes);
+  const auto uses = read_driver_uses(root);
+  if (!uses) {
+    mark_unlisted(gpus);
+    return gpus;
+  }
+  add_driver_uses(gpus, *nodes, *uses);
+  // The driver's pids are the host's, and /proc has those of the reader: they must be the same.
+  if (sees_host_pids(root) && std::any_of(gpus.begin(), gpus.end(), may_have_drawers)) {
+    add_drm_clients(gpus, read_drm_clients(root));
+  }
+  return gpus;
+}
 
 std::optional<std::string> find_tool(const std::string& name, const std::string& root) {
   if (auto path = find_program(name)) return path;
   return find_program(root + "/opt/rocm/bin/" + name);
 }
 
-Observation look_with_tools(const std::string& root, Duration deadline,
-                            std::chrono::steady_clock::time_point started) {
+Observation read_gpus_by_tools(const std::string& root, Duration timeout,
+                               SteadyClock::time_point started) {
   const auto amd_smi = find_tool("amd-smi", root);
   const auto rocm_smi = find_tool("rocm-smi", root);
   std::optional<Error> failure;
   Observation observation;
   if (amd_smi) {
-    const AmdTool tool{*amd_smi, deadline, started};
+    const AmdTool tool{*amd_smi, timeout, started};
     try {
-      observation.gpus = look_with_amd_smi(tool);
+      observation.gpus = read_gpus_by_amd_smi(tool);
       observation.source = amd_smi_source(tool);
       return observation;
     } catch (const Error& error) {
@@ -36,7 +74,7 @@ Observation look_with_tools(const std::string& root, Duration deadline,
   }
   if (rocm_smi) {
     try {
-      observation.gpus = look_with_rocm_smi({*rocm_smi, deadline, started});
+      observation.gpus = read_gpus_by_rocm_smi({*rocm_smi, timeout, started});
       observation.source = "rocm-smi";
       return observation;
     } catch (const Error& error) {
@@ -46,21 +84,21 @@ Observation look_with_tools(const std::string& root, Duration deadline,
   if (failure) throw *failure;
   throw Error(ErrorKind::Failed,
               "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH",
-              "Is the amdgpu driver loaded, and ROCm installed?");
+              "is the amdgpu driver loaded, and ROCm installed?");
 }
 
 }  // namespace
 
-AmdProbe::AmdProbe(const Clock& clock, Duration deadline, std::string root)
-    : clock_(clock), deadline_(deadline), root_(std::move(root)) {}
+AmdProbe::AmdProbe(const Clock& clock, Duration timeout, std::string root)
+    : clock_(clock), timeout_(timeout), root_(std::move(root)) {}
 
-Observation AmdProbe::look() {
-  const auto started = std::chrono::steady_clock::now();
+Observation AmdProbe::read_gpus() {
+  const auto started = SteadyClock::now();
   const Instant taken = clock_.now();
   Observation observation;
   observation.source = "KFD";
-  observation.gpus = look_at_kfd(root_);
-  if (observation.gpus.empty()) observation = look_with_tools(root_, deadline_, started);
+  observation.gpus = read_gpus_of_driver(root_);
+  if (observation.gpus.empty()) observation = read_gpus_by_tools(root_, timeout_, started);
   observation.taken = taken;
   for (GpuReading& gpu : observation.gpus) {
     // The tools keep processes that have ended; the driver's list is rid of them already.

@@ -1,16 +1,15 @@
 #include "probe/amd/amd_smi_text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
 #include "base/text.h"
 #include "probe/amd/amd_identity.h"
-#include "probe/csv_rows.h"
 #include "probe/sysfs.h"
 #include "probe/tool_json.h"
 
@@ -38,10 +37,7 @@ std::uint64_t serial_number(const json* asic) {
   const std::string text = json_text(member(asic, "asic_serial"));
   const std::string_view digits =
       std::string_view(text).substr(text.starts_with("0x") || text.starts_with("0X") ? 2 : 0);
-  std::uint64_t value = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [read_to, problem] = std::from_chars(digits.data(), end, value, 16);
-  return problem == std::errc() && read_to == end ? value : 0;
+  return parse<std::uint64_t>(digits, 16).value_or(0);
 }
 
 std::string bus_id_of(const json& entry) {
@@ -54,7 +50,7 @@ std::string bus_id_of(const json& entry) {
 
 std::optional<std::uint64_t> memory_mib(const json* memory, const char* key) {
   const auto bytes = json_bytes(member(memory, key), "MB");
-  return bytes ? std::optional(mib_of_bytes(*bytes)) : std::nullopt;
+  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
 }
 
 // The first of these members that is a number in `unit`, up to `max`.
@@ -95,7 +91,7 @@ std::optional<std::uint64_t> process_memory_mib(const json& info) {
     const auto other = json_bytes(member(&info, key), "B");
     if (other) bytes = std::max(bytes.value_or(0), *other);
   }
-  return bytes ? std::optional(mib_of_bytes(*bytes)) : std::nullopt;
+  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
 }
 
 GpuProcess process_of(const json& info) {
@@ -126,7 +122,7 @@ bool add_process_info(const json& info, std::vector<GpuProcess>& processes) {
   return true;
 }
 
-// The processes of one GPU's entry; missing when it doesn't tell.
+// The processes of one GPU's entry; nullopt when it doesn't tell.
 std::optional<std::vector<GpuProcess>> processes_of_gpu(const json& entry) {
   std::vector<GpuProcess> processes;
   const json* const single = member(&entry, "process_info");
@@ -162,9 +158,7 @@ void add_gpus_of_process(const json& entry, AmdSmiProcesses& result) {
 std::string_view telling_line(std::string_view text) {
   std::string_view telling;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = trimmed(cut(text, '\n'));
     const bool is_ornament = line.find_first_not_of("=-+| ") == std::string_view::npos;
     if (is_ornament || lower_case(line).starts_with("warning")) continue;
     const bool is_trace = telling.empty() ? false : telling.starts_with("Traceback");
@@ -253,8 +247,8 @@ Error amd_tool_error(const std::string& tool, std::string_view out, std::string_
                      int exit_status) {
   const bool lacks_groups = out.find("required groups") != std::string_view::npos ||
                             err.find("required groups") != std::string_view::npos;
-  const std::string hint = lacks_groups ? "Reading AMD GPUs takes the groups 'render' and 'video'."
-                                        : fmt::format("Run `{}` to see what it says.", tool);
+  const std::string hint = lacks_groups ? "reading AMD GPUs takes the groups 'render' and 'video'"
+                                        : fmt::format("run `{}` to see what it says", tool);
   for (const std::string_view text : {err, out}) {
     const std::string_view words = telling_line(text);
     if (words.empty()) continue;

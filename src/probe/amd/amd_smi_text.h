@@ -20,7 +20,7 @@ namespace chg {
 
 /// Reads the answer to `static` or `list`: each GPU's number, UUID, name and address. The UUID is
 /// made of the serial number of the chip, as the ROCm runtime makes it; amd-smi's own is another.
-/// Missing when `text` is no such answer.
+/// nullopt when `text` is no such answer.
 std::optional<std::vector<GpuReading>> parse_amd_smi_gpus(std::string_view text);
 
 /// Enters the answer to `metric` into the GPUs of the same numbers: memory, utilization,
@@ -37,7 +37,7 @@ struct AmdSmiProcesses {
 };
 
 /// The memory of a process is the larger of what amd-smi says in two places: either may be 0 by
-/// mistake. A process whose pid it doesn't tell has pid 0. Missing when `text` is no such answer.
+/// mistake. A process whose pid it doesn't tell has pid 0. nullopt when `text` is no such answer.
 ///
 /// Versions up to 26.2 list every process under every GPU, with the memory of one of them, so an
 /// answer about all GPUs tells no more than which processes there are. None in the list is no proof

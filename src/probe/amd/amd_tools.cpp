@@ -18,7 +18,7 @@ constexpr const char* kRocmSmi = "rocm-smi";
 
 ToolOutput ask(const AmdTool& tool, std::vector<std::string> question) {
   question.insert(question.begin(), tool.program);
-  return run_tool(question, tool.deadline, tool.started);
+  return run_tool(question, tool.timeout, tool.started);
 }
 
 Error failure(const char* name, const ToolOutput& output) {
@@ -43,7 +43,7 @@ void read_amd_smi_metrics(const AmdTool& tool, std::vector<GpuReading>& gpus) {
   }
 }
 
-// The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; missing
+// The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; nullopt
 // when it does not tell either.
 std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdTool& tool, int number) {
   const ToolOutput output = ask(tool, {"process", "--gpu", std::to_string(number), "--json"});
@@ -100,7 +100,7 @@ void drop_processes_of_others(std::vector<GpuReading>& gpus) {
   }
 }
 
-std::vector<GpuReading> look_with_amd_smi(const AmdTool& tool) {
+std::vector<GpuReading> read_gpus_by_amd_smi(const AmdTool& tool) {
   std::vector<GpuReading> gpus = amd_smi_gpus(tool);
   // Before the memory: a process can't have grown beyond what is in use afterwards.
   read_amd_smi_processes(tool, gpus);
@@ -110,7 +110,7 @@ std::vector<GpuReading> look_with_amd_smi(const AmdTool& tool) {
   return gpus;
 }
 
-std::vector<GpuReading> look_with_rocm_smi(const AmdTool& tool) {
+std::vector<GpuReading> read_gpus_by_rocm_smi(const AmdTool& tool) {
   const ToolOutput list = ask(tool, {"--showpids", "--json"});
   const auto processes = parse_rocm_smi_processes(list.out);
   if (!processes) throw failure(kRocmSmi, list);

@@ -1,4 +1,4 @@
-// One look at AMD GPUs through their tools, amd-smi or rocm-smi.
+// Reads AMD GPUs through their tools, amd-smi or rocm-smi.
 #pragma once
 
 #include <chrono>
@@ -12,17 +12,17 @@ namespace chg {
 /// A tool, and the time within which it has to answer everything that is asked.
 struct AmdTool {
   std::string program;
-  std::chrono::nanoseconds deadline{};
-  std::chrono::steady_clock::time_point started;
+  Duration timeout{};
+  SteadyClock::time_point started;
 };
 
 /// All GPUs in PCI bus order, with the processes that the tool lists: pids, names and memory. A GPU
 /// whose processes amd-smi does not tell has that in its `error`. Throws Error when the GPUs, their
 /// memory or their processes can't be read at all.
-std::vector<GpuReading> look_with_amd_smi(const AmdTool& tool);
+std::vector<GpuReading> read_gpus_by_amd_smi(const AmdTool& tool);
 
 /// The same with rocm-smi.
-std::vector<GpuReading> look_with_rocm_smi(const AmdTool& tool);
+std::vector<GpuReading> read_gpus_by_rocm_smi(const AmdTool& tool);
 
 /// "amd-smi 26.2", or "amd-smi" when it does not tell its version, in time or at all.
 std::string amd_smi_source(const AmdTool& tool);

@@ -13,7 +13,7 @@
 namespace chg {
 namespace {
 
-// Where the GPU is in the runtime's order; missing when that can't be told of exactly one.
+// Where the GPU is in the runtime's order; nullopt when that can't be told of exactly one.
 std::optional<std::size_t> place_among(const std::vector<KfdNode>& nodes, const GpuReading& gpu) {
   std::vector<KfdNode> ordered = nodes;
   std::sort(ordered.begin(), ordered.end(),
@@ -39,8 +39,8 @@ std::string name_for_rocr(const GpuReading& gpu, const std::vector<KfdNode>& nod
   throw Error(ErrorKind::Failed,
               fmt::format("cannot tell how the ROCm runtime counts GPU {} ('{}')", gpu.index,
                           printable(gpu.uuid)),
-              "It has no unique id, and the amdgpu driver doesn't list it under "
-              "/sys/class/kfd/kfd/topology.");
+              "it has no unique id, and the amdgpu driver does not list it under "
+              "/sys/class/kfd/kfd/topology");
 }
 
 }  // namespace

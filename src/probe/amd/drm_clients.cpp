@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <map>
 #include <set>
 #include <utility>
 
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
-#include "probe/csv_rows.h"
+#include "base/text.h"
 #include "probe/sysfs.h"
 
 namespace chg {
@@ -23,10 +23,8 @@ using Names = std::vector<std::string>;
 
 // "262144 KiB"
 std::optional<std::uint64_t> parse_memory(std::string_view text) {
-  const std::size_t blank = text.find_first_of(" \t");
-  const auto number = parse_decimal(text.substr(0, blank));
-  const std::string_view unit =
-      blank == std::string_view::npos ? std::string_view() : trimmed(text.substr(blank));
+  const auto number = cut_number<std::uint64_t>(text);
+  const std::string_view unit = trimmed(text);
   int shift = 0;
   if (unit == "KiB") shift = 10;
   if (unit == "MiB") shift = 20;
@@ -37,12 +35,9 @@ std::optional<std::uint64_t> parse_memory(std::string_view text) {
 std::map<std::string_view, std::string_view> fields_of(std::string_view text) {
   std::map<std::string_view, std::string_view> fields;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !line.starts_with("drm-")) continue;
-    fields.emplace(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+    std::string_view value = cut(text, '\n');
+    const std::string_view name = cut(value, ':');
+    if (name.starts_with("drm-")) fields.emplace(name, trimmed(value));
   }
   return fields;
 }
@@ -57,10 +52,8 @@ bool is_drm_file(const std::string& link) {
 std::vector<int> pids_in(const std::string& proc) {
   std::vector<int> pids;
   for (const std::string& name : names_in(proc).value_or(Names())) {
-    const auto pid = parse_decimal(name);
-    if (pid && *pid > 0 && *pid <= std::numeric_limits<int>::max()) {
-      pids.push_back(static_cast<int>(*pid));
-    }
+    const auto pid = parse<int>(name);
+    if (pid.value_or(0) > 0) pids.push_back(*pid);
   }
   std::sort(pids.begin(), pids.end());
   return pids;
@@ -85,7 +78,7 @@ std::optional<DrmClient> parse_drm_fdinfo(std::string_view text) {
     return found == fields.end() ? std::string_view() : found->second;
   };
   const auto address = parse_pci_address(field("drm-pdev"));
-  const auto client_id = parse_decimal(field("drm-client-id"));
+  const auto client_id = parse<std::uint64_t>(field("drm-client-id"));
   if (!address || !client_id) return std::nullopt;
   DrmClient client;
   client.pci_bus_id = to_text(*address);
@@ -125,7 +118,7 @@ void add_drm_clients(std::vector<GpuReading>& gpus, const std::vector<DrmClient>
       GpuProcess process;
       process.pid = pid;
       process.type = GpuProcess::Type::Graphics;
-      if (vram_bytes) process.memory_mib = mib_of_bytes(*vram_bytes);
+      if (vram_bytes) process.memory_mib = mib_rounded_up(*vram_bytes);
       gpu.processes.push_back(std::move(process));
     }
   }

@@ -24,7 +24,7 @@ struct DrmClient {
   bool operator==(const DrmClient&) const = default;
 };
 
-/// Reads a file of /proc/PID/fdinfo, without its pid. Missing when it is not about a GPU, or does
+/// Reads a file of /proc/PID/fdinfo, without its pid. nullopt when it is not about a GPU, or does
 /// not tell which and whose.
 std::optional<DrmClient> parse_drm_fdinfo(std::string_view text);
 

@@ -1,33 +1,22 @@
 #include "probe/amd/kfd_gpus.h"
 
 #include <array>
-#include <charconv>
 #include <cstdint>
 
 #include <fmt/format.h>
 
+#include "base/number.h"
+#include "base/text.h"
 #include "probe/amd/amd_identity.h"
-#include "probe/csv_rows.h"
 #include "probe/sysfs.h"
 
 namespace chg {
 namespace {
 
-std::string_view cut_field(std::string_view& rest) {
-  const std::size_t comma = std::min(rest.find(','), rest.size());
-  const std::string_view field = trimmed(rest.substr(0, comma));
-  rest.remove_prefix(std::min(comma + 1, rest.size()));
-  return field;
-}
-
 std::optional<std::uint32_t> hexadecimal(std::string_view text) {
   text = trimmed(text);
   if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
-  std::uint32_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read_to, problem] = std::from_chars(text.data(), end, value, 16);
-  if (problem != std::errc() || read_to != end) return std::nullopt;
-  return value;
+  return parse<std::uint32_t>(text, 16);
 }
 
 // Where the device of a node is in sysfs. A partition has a render node, but that one's device
@@ -77,7 +66,7 @@ Memory node_memory(const std::string& root, const KfdNode& node) {
 }
 
 std::optional<std::uint64_t> in_mib(const std::optional<std::uint64_t>& bytes) {
-  return bytes ? std::optional(mib_of_bytes(*bytes)) : std::nullopt;
+  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
 }
 
 void read_memory(GpuReading& gpu, const std::string& root, const std::string& device,
@@ -134,12 +123,10 @@ std::optional<std::string> marketing_name(std::string_view table, std::string_vi
   const auto wanted_revision = hexadecimal(revision);
   if (!wanted_device || !wanted_revision) return std::nullopt;
   while (!table.empty()) {
-    const std::size_t end = table.find('\n');
-    std::string_view line = trimmed(table.substr(0, end));
-    table.remove_prefix(end == std::string_view::npos ? table.size() : end + 1);
+    std::string_view line = trimmed(cut(table, '\n'));
     if (line.starts_with('#')) continue;
-    if (hexadecimal(cut_field(line)) != wanted_device) continue;
-    if (hexadecimal(cut_field(line)) != wanted_revision) continue;
+    if (hexadecimal(cut(line, ',')) != wanted_device) continue;
+    if (hexadecimal(cut(line, ',')) != wanted_revision) continue;
     const std::string_view name = trimmed(line);
     if (!name.empty()) return std::string(name);
   }

@@ -12,7 +12,7 @@
 namespace chg {
 
 /// The name under which a card is sold, from the table amdgpu.ids of libdrm ("73BF,\tC1,\tAMD
-/// Radeon RX 6800 XT"): the line of this device and revision, both hexadecimal. Missing when there
+/// Radeon RX 6800 XT"): the line of this device and revision, both hexadecimal. nullopt when there
 /// is none.
 std::optional<std::string> marketing_name(std::string_view table, std::string_view device,
                                           std::string_view revision);

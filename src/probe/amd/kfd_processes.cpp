@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 
+#include "base/number.h"
+#include "base/text.h"
 #include "probe/processes/host_pids.h"
 #include "probe/sysfs.h"
 
@@ -19,14 +21,8 @@ constexpr std::string_view kContextPrefix = "context_";
 
 using UsesByGpu = std::map<std::uint32_t, DriverUse>;
 
-std::optional<std::uint32_t> id_of(std::string_view text) {
-  const auto value = parse_decimal(text);
-  if (!value || *value > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
-  return static_cast<std::uint32_t>(*value);
-}
-
 void add_memory(DriverUse& use, const SysfsText& file) {
-  const auto bytes = parse_decimal(file.text.value_or(""));
+  const auto bytes = parse<std::uint64_t>(trimmed(file.text.value_or("")));
   if (!bytes) {
     use.vram_bytes = std::nullopt;
   } else if (use.vram_bytes) {
@@ -47,7 +43,7 @@ DriverUse& use_of(UsesByGpu& uses, int pid, std::uint32_t gpu_id) {
 
 void read_queues(const std::string& folder, int pid, UsesByGpu& uses) {
   for (const std::string& name : names_in(folder).value_or(std::vector<std::string>())) {
-    const auto gpu_id = id_of(read_sysfs_line(folder + "/" + name + "/gpuid"));
+    const auto gpu_id = parse<std::uint32_t>(read_sysfs_line(folder + "/" + name + "/gpuid"));
     if (gpu_id) use_of(uses, pid, *gpu_id).has_queue = true;
   }
 }
@@ -63,7 +59,7 @@ bool read_context(const std::string& folder, int pid, UsesByGpu& uses) {
       is_known = read_context(folder + "/" + name, pid, uses) && is_known;
     }
     if (!name.starts_with(kMemoryPrefix)) continue;
-    const auto gpu_id = id_of(std::string_view(name).substr(kMemoryPrefix.size()));
+    const auto gpu_id = parse<std::uint32_t>(std::string_view(name).substr(kMemoryPrefix.size()));
     const SysfsText file = read_sysfs(folder + "/" + name);
     const bool is_gone = file.error_number == ENOENT || file.error_number == ENODEV;
     if (gpu_id && !is_gone) add_memory(use_of(uses, pid, *gpu_id), file);
@@ -80,11 +76,10 @@ std::optional<std::vector<DriverUse>> read_driver_uses(const std::string& root) 
   if (!names) return std::nullopt;
   std::vector<DriverUse> result;
   for (const std::string& name : *names) {
-    const auto pid = parse_decimal(name);
-    if (!pid || *pid == 0 || *pid > std::numeric_limits<int>::max()) continue;
-    if (has_ended(root, static_cast<int>(*pid))) continue;
+    const auto pid = parse<int>(name);
+    if (pid.value_or(0) <= 0 || has_ended(root, *pid)) continue;
     UsesByGpu uses;
-    if (!read_context(folder + "/" + name, static_cast<int>(*pid), uses)) return std::nullopt;
+    if (!read_context(folder + "/" + name, *pid, uses)) return std::nullopt;
     for (const auto& [gpu_id, use] : uses) {
       if (use.has_queue || use.vram_bytes.value_or(1) > 0) result.push_back(use);
     }
@@ -106,7 +101,7 @@ void add_driver_uses(std::vector<GpuReading>& gpus, const std::vector<KfdNode>& 
       if (gpu.pci_bus_id != bus_id->second) continue;
       GpuProcess process;
       process.pid = use.pid;
-      if (use.vram_bytes) process.memory_mib = mib_of_bytes(*use.vram_bytes);
+      if (use.vram_bytes) process.memory_mib = mib_rounded_up(*use.vram_bytes);
       gpu.processes.push_back(std::move(process));
     }
   }

@@ -18,14 +18,14 @@ namespace chg {
 struct DriverUse {
   int pid = 0;
   std::uint32_t gpu_id = 0;                 ///< as in KfdNode
-  std::optional<std::uint64_t> vram_bytes;  ///< missing when it may not be read
+  std::optional<std::uint64_t> vram_bytes;  ///< nullopt when it may not be read
   bool has_queue = false;
 
   bool operator==(const DriverUse&) const = default;
 };
 
 /// Every use of a GPU by a process that lives: it holds memory there, or has a queue, or may not be
-/// asked. In the order of pids. Missing when the list can't be read.
+/// asked. In the order of pids. nullopt when the list can't be read.
 std::optional<std::vector<DriverUse>> read_driver_uses(const std::string& root);
 
 /// Puts each process on the GPU that it uses. `nodes` tells which that is.

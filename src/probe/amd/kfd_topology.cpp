@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
-#include "probe/csv_rows.h"
+#include "base/text.h"
 #include "probe/sysfs.h"
 
 namespace chg {
@@ -45,18 +46,15 @@ std::optional<int> drm_minor(const Properties& properties) {
 }
 
 std::optional<KfdNode> read_node(const std::string& folder, const std::string& name) {
-  const auto node_id = parse_decimal(name);
-  const auto gpu_id = read_sysfs_number(folder + "/" + name + "/gpu_id");
-  if (!node_id || *node_id > std::numeric_limits<int>::max()) return std::nullopt;
-  if (!gpu_id || *gpu_id == 0 || *gpu_id > std::numeric_limits<std::uint32_t>::max()) {
-    return std::nullopt;
-  }
+  const auto node_id = parse<int>(name);
+  const auto gpu_id = parse<std::uint32_t>(read_sysfs_line(folder + "/" + name + "/gpu_id"));
+  if (!node_id || *node_id < 0 || gpu_id.value_or(0) == 0) return std::nullopt;
   const SysfsText text = read_sysfs(folder + "/" + name + "/properties");
   const Properties properties = parse_kfd_properties(text.text.value_or(""));
   const auto unique_id = properties.find("unique_id");
   KfdNode node;
-  node.node_id = static_cast<int>(*node_id);
-  node.gpu_id = static_cast<std::uint32_t>(*gpu_id);
+  node.node_id = *node_id;
+  node.gpu_id = *gpu_id;
   node.pci_bus_id = bus_id(properties);
   node.unique_id = unique_id == properties.end() ? 0 : unique_id->second;
   node.drm_minor = drm_minor(properties);
@@ -69,13 +67,10 @@ std::optional<KfdNode> read_node(const std::string& folder, const std::string& n
 std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text) {
   Properties properties;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    const std::size_t blank = line.find(' ');
-    if (blank == std::string_view::npos) continue;
-    if (const auto value = parse_decimal(line.substr(blank + 1))) {
-      properties.insert_or_assign(std::string(line.substr(0, blank)), *value);
+    std::string_view value = trimmed(cut(text, '\n'));
+    const std::string name(cut(value, ' '));
+    if (const auto number = parse<std::uint64_t>(trimmed(value))) {
+      properties.insert_or_assign(name, *number);
     }
   }
   return properties;

@@ -30,7 +30,7 @@ std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text)
 
 /// The GPUs under `root`/sys/class/kfd/kfd/topology, in the order of their node ids. CPUs are left
 /// out, and so are GPUs that the caller's device cgroup hides: to the caller's programs they don't
-/// exist. Missing when there is no topology to read.
+/// exist. nullopt when there is no topology to read.
 std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root);
 
 }  // namespace chg

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <utility>
 
+#include "base/number.h"
 #include "base/pci_address.h"
+#include "base/text.h"
 #include "probe/amd/amd_identity.h"
-#include "probe/csv_rows.h"
 #include "probe/sysfs.h"
 #include "probe/tool_json.h"
 
@@ -18,9 +17,8 @@ using nlohmann::json;
 
 std::optional<int> number_behind(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
-  const auto number = parse_decimal(name.substr(prefix.size()));
-  return number && std::in_range<int>(*number) ? std::optional(static_cast<int>(*number))
-                                               : std::nullopt;
+  const auto number = parse<int>(name.substr(prefix.size()));
+  return number.value_or(-1) >= 0 ? number : std::nullopt;
 }
 
 // The first of these values that the card has; names are in lower case.
@@ -36,8 +34,8 @@ std::string value_of(const json& card, std::initializer_list<std::string_view> n
 }
 
 std::optional<std::uint64_t> mib_in(const std::string& text) {
-  const auto bytes = parse_decimal(text);
-  return bytes ? std::optional(mib_of_bytes(*bytes)) : std::nullopt;
+  const auto bytes = parse<std::uint64_t>(text);
+  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
 }
 
 // "53.0", cut to a whole number up to `max`.
@@ -49,10 +47,7 @@ std::optional<int> whole_number(const std::string& text, double max) {
 
 std::uint64_t unique_id_in(const std::string& text) {
   if (!text.starts_with("0x")) return 0;
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read_to, problem] = std::from_chars(text.data() + 2, end, value, 16);
-  return problem == std::errc() && read_to == end ? value : 0;
+  return parse<std::uint64_t>(std::string_view(text).substr(2), 16).value_or(0);
 }
 
 GpuReading reading_of(const json& card, int number) {
@@ -86,16 +81,14 @@ std::optional<RocmSmiProcess> process_of(int pid, std::string_view text) {
   process.pid = pid;
   const std::string name(trimmed(text));
   if (name != "UNKNOWN") process.program = name.substr(name.rfind('/') + 1);
-  process.gpu_count = parse_decimal(fields[0]);
-  process.vram_bytes = parse_decimal(fields[1]);
+  process.gpu_count = parse<std::uint64_t>(trimmed(fields[0]));
+  process.vram_bytes = parse<std::uint64_t>(trimmed(fields[1]));
   return process;
 }
 
 void add_numbers(std::string_view line, std::vector<int>& cards) {
   while (!line.empty()) {
-    const std::size_t end = line.find(' ');
-    if (const auto number = number_behind("", line.substr(0, end))) cards.push_back(*number);
-    line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
+    if (const auto number = number_behind("", cut(line, ' '))) cards.push_back(*number);
   }
 }
 
@@ -127,7 +120,7 @@ bool could_be_on(const RocmSmiProcess& process, const GpuReading& card) {
 std::optional<std::uint64_t> memory_on(const GpuReading& card, const RocmSmiProcess& process,
                                        bool is_on_one) {
   if (!process.vram_bytes) return std::nullopt;
-  const std::uint64_t whole = mib_of_bytes(*process.vram_bytes);
+  const std::uint64_t whole = mib_rounded_up(*process.vram_bytes);
   if (is_on_one) return whole;
   if (!card.memory_used_mib) return std::nullopt;
   return std::min(whole, *card.memory_used_mib);
@@ -173,9 +166,7 @@ std::map<int, std::vector<int>> parse_rocm_smi_pid_gpus(std::string_view text) {
   std::map<int, std::size_t> counts;
   std::optional<int> pid;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = trimmed(cut(text, '\n'));
     if (const auto found = read_pid_line(line)) {
       pid = found->pid;
       counts[*pid] = found->count;

@@ -21,7 +21,7 @@ inline const std::vector<std::string> kRocmSmiQuestions = {
     "--showuniqueid", "--showproductname", "--showbus",   "--showuse", "--showmeminfo",
     "vram",           "--showtemp",        "--showpower", "--json"};
 
-/// The cards of the answer to these questions. `index` is the number of the card. Missing when
+/// The cards of the answer to these questions. `index` is the number of the card. nullopt when
 /// `text` is no such answer.
 std::optional<std::vector<GpuReading>> parse_rocm_smi_gpus(std::string_view text);
 
@@ -35,7 +35,7 @@ struct RocmSmiProcess {
 };
 
 /// The answer to `--showpids --json`: "PID123": "name, GPUs, VRAM, SDMA, CU occupancy". Names may
-/// hold commas. Nothing is listed where rocm-smi has no JSON to report. Missing when `text` is
+/// hold commas. Nothing is listed where rocm-smi has no JSON to report. nullopt when `text` is
 /// neither.
 std::optional<std::vector<RocmSmiProcess>> parse_rocm_smi_processes(std::string_view text);
 

@@ -7,15 +7,14 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "probe/csv_rows.h"
-#include "probe/nvidia/nvidia_hints.h"
+#include "probe/nvidia/nvml_failure.h"
 
 namespace chg {
 namespace {
 
 using namespace nvidia_hints;
 
-constexpr const char* kReportArguments = "Is the 'nvidia-smi' in PATH NVIDIA's own?";
+constexpr const char* kReportArguments = "is the 'nvidia-smi' in PATH NVIDIA's own?";
 
 struct KnownText {
   std::string_view text;  // lower case
@@ -38,7 +37,7 @@ constexpr KnownText kKnownTexts[] = {
     {"no devices were found", ErrorKind::Failed, "nvidia-smi finds no GPU", kFindGpus},
     {"no supported gpus were found", ErrorKind::Failed,
      "nvidia-smi finds no GPU that this driver supports",
-     "The GPUs may need another driver version or the open kernel modules; dmesg tells."},
+     "the GPUs may need another driver version or the open kernel modules; dmesg tells"},
     {"blocked by the operating system", ErrorKind::NotPermitted,
      "nvidia-smi failed: access to the GPUs is blocked by the operating system", kGetPermission},
     {"gpu is lost", ErrorKind::Failed, "nvidia-smi failed: GPU is lost", kReboot},
@@ -65,7 +64,7 @@ struct KnownStatus {
 // nvidia-smi(1), RETURN VALUE; 18 is from recordings.
 constexpr KnownStatus kKnownStatuses[] = {
     {2, ErrorKind::Failed, "an argument was refused", kReportArguments},
-    {3, ErrorKind::Failed, "the GPU doesn't offer what was asked", ""},
+    {3, ErrorKind::Failed, "the GPU does not offer what was asked", ""},
     {4, ErrorKind::NotPermitted, "insufficient permissions", kGetPermission},
     {6, ErrorKind::Failed, "nothing was found", kFindGpus},
     {8, ErrorKind::Failed, "a GPU's external power cables are not attached", ""},
@@ -97,7 +96,7 @@ std::string ending(int exit_status) {
   return fmt::format("nvidia-smi failed with exit status {}", exit_status);
 }
 
-constexpr const char* kTryByHand = "Run nvidia-smi by hand, and see dmesg.";
+constexpr const char* kTryByHand = "run nvidia-smi by hand, and see dmesg";
 
 }  // namespace
 

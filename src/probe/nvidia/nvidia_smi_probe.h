@@ -1,4 +1,4 @@
-// Looks at NVIDIA GPUs by asking nvidia-smi.
+// Reads NVIDIA GPUs by asking nvidia-smi.
 #pragma once
 
 #include <chrono>
@@ -10,25 +10,25 @@ namespace chg {
 
 class NvidiaSmiProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. `deadline` is for one look, with all the questions that it
+  /// `clock` must outlive the probe. `timeout` is for one reading, with all the questions that it
   /// asks. `program` is looked up in PATH.
-  explicit NvidiaSmiProbe(const Clock& clock, Duration deadline = std::chrono::seconds(10),
+  explicit NvidiaSmiProbe(const Clock& clock, Duration timeout = std::chrono::seconds(10),
                           std::string program = "nvidia-smi");
 
   /// Asks for the GPUs, and for processes only when some GPU has memory in use or doesn't tell.
   /// Processes that can't be listed at all are an Error too: their GPUs can't be told from free
   /// ones.
   ///
-  /// Asks for everything (-q -x), too, where a GPU is divided: only that answer tells its parts and
-  /// all that runs on them. Where it can't be read, what the others told stays.
-  Observation look() override;
+  /// MIG devices are not told: a GPU in MIG mode that uses memory, and of which no process is
+  /// listed, has an `error`.
+  Observation read_gpus() override;
 
-  /// The same for a look that began at `started` by other means: the deadline counts from then.
-  Observation look_since(std::chrono::steady_clock::time_point started);
+  /// The same for a reading that began at `started` by other means: the timeout counts from then.
+  Observation read_gpus_since(SteadyClock::time_point started);
 
  private:
   const Clock& clock_;
-  Duration deadline_;
+  Duration timeout_;
   std::string program_;
 };
 

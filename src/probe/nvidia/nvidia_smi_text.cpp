@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/pci_address.h"
+#include "base/text.h"
 #include "probe/csv_rows.h"
 #include "probe/nvidia/nvidia_smi_value.h"
 
@@ -146,7 +147,7 @@ std::vector<GpuReading> parse_gpus(std::string_view text, std::string_view colum
   return gpus;
 }
 
-std::vector<int> divided_gpus(std::string_view text, std::string_view columns) {
+std::vector<int> mig_gpus(std::string_view text, std::string_view columns) {
   std::vector<int> indices;
   int position = 0;
   for (const CsvRow& row : read_csv(text, columns, {"name", "gpu_name"}, is_gpu_row).rows) {
@@ -181,7 +182,7 @@ void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table) {
       if (listed.process.pid > 0) {
         gpu.processes.push_back(listed.process);
       } else if (gpu.error.empty()) {
-        gpu.error = kProcessesNotTold;
+        gpu.error = "nvidia-smi does not tell its processes";
       }
     }
   }

@@ -30,8 +30,8 @@ inline constexpr std::string_view kProcessColumns = "gpu_uuid,pid,process_name,u
 /// then. Memory is MiB. The readings are in the order of their indices, and have no processes yet.
 std::vector<GpuReading> parse_gpus(std::string_view text, std::string_view columns = kGpuColumns);
 
-/// The indices of the GPUs of which such an answer says that they are divided (MIG is enabled).
-std::vector<int> divided_gpus(std::string_view text, std::string_view columns = kGpuColumns);
+/// The indices of the GPUs in MIG mode, by the same answer.
+std::vector<int> mig_gpus(std::string_view text, std::string_view columns = kGpuColumns);
 
 /// A process, and the GPU that it is listed on.
 struct ListedProcess {

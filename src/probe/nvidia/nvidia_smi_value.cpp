@@ -2,23 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
-#include <limits>
 
-#include "probe/csv_rows.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg::nvidia_smi_value {
-namespace {
-
-// Whether nothing or `unit` stands behind a number that was read to `rest`.
-bool ends_in(const char* rest, const char* end, std::string_view unit) {
-  const auto tail = trimmed(std::string_view(rest, static_cast<std::size_t>(end - rest)));
-  return tail.empty() || tail == unit;
-}
-
-}  // namespace
-
 // Brackets alone are enough, as drivers keep inventing reasons; the bare words are those that have
 // been seen.
 bool is_placeholder(std::string_view field) {
@@ -44,27 +32,15 @@ std::string_view text_of(std::string_view field) {
 }
 
 std::optional<std::uint64_t> number_of(std::string_view field, std::string_view unit) {
-  std::uint64_t value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [rest, problem] = std::from_chars(field.data(), end, value);
-  if (problem != std::errc() || !ends_in(rest, end, unit)) return std::nullopt;
-  return value;
+  const auto value = cut_number<std::uint64_t>(field);
+  const std::string_view tail = trimmed(field);
+  return tail.empty() || tail == unit ? value : std::nullopt;
 }
 
 std::optional<int> small_number_of(std::string_view field, int max, std::string_view unit) {
   const std::optional<std::uint64_t> value = number_of(field, unit);
   if (!value || *value > static_cast<std::uint64_t>(max)) return std::nullopt;
   return static_cast<int>(*value);
-}
-
-std::optional<int> rounded_of(std::string_view field, std::string_view unit) {
-  double value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [rest, problem] = std::from_chars(field.data(), end, value, std::chars_format::fixed);
-  if (problem != std::errc() || !ends_in(rest, end, unit)) return std::nullopt;
-  // Refuses what is no number, too.
-  if (!(value >= 0 && value < std::numeric_limits<int>::max())) return std::nullopt;
-  return static_cast<int>(std::lround(value));
 }
 
 std::string_view program_of(std::string_view process_name) {

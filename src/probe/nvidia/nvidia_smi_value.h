@@ -1,4 +1,4 @@
-// A single value as nvidia-smi prints it, in CSV as in XML. Pure.
+// A single value as nvidia-smi prints it. Pure.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,6 @@ std::optional<std::uint64_t> number_of(std::string_view field, std::string_view 
 /// The same from 0 to `max`.
 std::optional<int> small_number_of(std::string_view field, int max, std::string_view unit = {});
 
-/// A number that may have a fraction, rounded to the nearest; 0 to the largest int.
-std::optional<int> rounded_of(std::string_view field, std::string_view unit);
-
 /// What nvidia-smi calls a process is its program's path, or that with arguments behind it: the
 /// program's name; "" for a placeholder.
 std::string_view program_of(std::string_view process_name);
@@ -32,8 +29,5 @@ std::string_view program_of(std::string_view process_name);
 /// What these fields of a GPU say of the GPU as a whole: that it is lost, must be reset, or answers
 /// ERR!, the first of these that any of them says; "" when none does.
 std::string broken_gpu(std::initializer_list<std::string_view> fields);
-
-/// The `error` of a GPU on which something runs, or may, of which nvidia-smi tells nothing.
-inline constexpr const char* kProcessesNotTold = "nvidia-smi does not tell its processes";
 
 }  // namespace chg::nvidia_smi_value

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include "probe/nvidia/nvidia_hints.h"
-
 namespace chg {
 namespace {
 
 using namespace nvml_code;
 using namespace nvidia_hints;
-using Reason = LookFailure::Reason;
+using Reason = ReadFailure::Reason;
 
 struct KnownCode {
   int code;
@@ -39,7 +37,7 @@ constexpr KnownCode kKnownCodes[] = {
 
 }  // namespace
 
-LookFailure nvml_failure(int code) {
+ReadFailure nvml_failure(int code) {
   for (const KnownCode& known : kKnownCodes) {
     if (known.code != code) continue;
     return {known.reason,

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "probe/look_result.h"
+#include "probe/probe.h"
 
 namespace chg {
 
@@ -28,9 +28,36 @@ inline constexpr int kUnknown = 999;
 }  // namespace nvml_code
 
 /// Why NVML gives nothing at all.
-LookFailure nvml_failure(int code);
+ReadFailure nvml_failure(int code);
 
 /// What is wrong with one GPU, in a few words: "GPU is lost".
 std::string nvml_gpu_error(int code);
+
+/// What to do about the failures of NVIDIA's driver, whichever tool reports them.
+namespace nvidia_hints {
+
+inline constexpr const char* kLoadDriver =
+    "load the driver with `sudo modprobe nvidia`, or install it again for this kernel; dmesg tells "
+    "why it does not load";
+inline constexpr const char* kInstallLibrary =
+    "install the NVIDIA driver's libraries; a container gets them from the NVIDIA container "
+    "toolkit";
+inline constexpr const char* kMatchVersions =
+    "the NVIDIA driver was updated while the old kernel module is loaded: reboot, or reload it";
+inline constexpr const char* kFindGpus =
+    "look at `lspci | grep -i nvidia` and dmesg; a container must be started with GPUs";
+inline constexpr const char* kGetPermission =
+    "look at the permissions of /dev/nvidia*, and of the container if this is one";
+inline constexpr const char* kReset =
+    "stop what uses it and run `sudo nvidia-smi --gpu-reset`, or reboot";
+inline constexpr const char* kReboot =
+    "see dmesg for Xid messages; a reboot may bring the GPU back";
+inline constexpr const char* kUpdateDriver =
+    "update the NVIDIA driver: version 450 or newer is needed";
+inline constexpr const char* kLostInContainer =
+    "a container loses its GPUs when the host runs `systemctl daemon-reload`: restart it, or else "
+    "see "
+    "dmesg";
+}  // namespace nvidia_hints
 
 }  // namespace chg

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "probe/nvidia/nvidia_hints.h"
 
 namespace chg {
 namespace {
@@ -95,16 +94,16 @@ const char* name_of(NvmlList list) {
   return "";
 }
 
-LookFailure not_loaded(const std::string& name, const std::string& problem) {
+ReadFailure not_loaded(const std::string& name, const std::string& problem) {
   const bool is_missing = problem.starts_with(name + ":") &&
                           problem.find("No such file or directory") != std::string::npos;
   if (is_missing) {
-    return {LookFailure::Reason::LibraryMissing,
+    return {ReadFailure::Reason::LibraryMissing,
             Error(ErrorKind::Failed,
                   fmt::format("the NVIDIA driver's library '{}' was not found", printable(name)),
                   nvidia_hints::kInstallLibrary)};
   }
-  return {LookFailure::Reason::LibraryUnusable,
+  return {ReadFailure::Reason::LibraryUnusable,
           Error(ErrorKind::Failed,
                 fmt::format("cannot load the NVIDIA driver's library: '{}'", printable(problem)),
                 nvidia_hints::kInstallLibrary)};
@@ -114,7 +113,7 @@ LookFailure not_loaded(const std::string& name, const std::string& problem) {
 
 void NvmlLibrary::Closer::operator()(void* handle) const { ::dlclose(handle); }
 
-std::variant<NvmlLibrary, LookFailure> NvmlLibrary::open(const std::string& name) {
+std::variant<NvmlLibrary, ReadFailure> NvmlLibrary::open(const std::string& name) {
   // Lazily: a function that is never called must not keep the library from being loaded.
   void* const handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -126,7 +125,7 @@ std::variant<NvmlLibrary, LookFailure> NvmlLibrary::open(const std::string& name
     const bool is_there = std::any_of(functions.begin(), functions.end(),
                                       [&](const char* function) { return library.has(function); });
     if (is_there) continue;
-    return LookFailure{LookFailure::Reason::LibraryUnusable,
+    return ReadFailure{ReadFailure::Reason::LibraryUnusable,
                        Error(ErrorKind::Failed,
                              fmt::format("the NVIDIA driver's library '{}' lacks '{}'",
                                          printable(name), *functions.begin()),
@@ -157,7 +156,7 @@ int NvmlLibrary::call_first(std::initializer_list<const char*> functions,
   return code;
 }
 
-std::optional<LookFailure> NvmlLibrary::initialize() {
+std::optional<ReadFailure> NvmlLibrary::initialize() {
   const int code = call_first<NoArguments>({"nvmlInit_v2", "nvmlInit"});
   if (code == kSuccess) return std::nullopt;
   return nvml_failure(code);

@@ -38,7 +38,7 @@ struct NvmlMemory {
 
 struct NvmlProcess {
   std::uint32_t pid = 0;
-  std::optional<std::uint64_t> memory_bytes;  ///< missing on WSL or without permission
+  std::optional<std::uint64_t> memory_bytes;  ///< nullopt on WSL or without permission
 };
 
 /// NVML lists a process in one or several of these.
@@ -48,11 +48,11 @@ class NvmlLibrary {
  public:
   /// Loads the library; `name` as for dlopen. A failure when it can't be loaded, or lacks a
   /// function without which no GPU can be read.
-  static std::variant<NvmlLibrary, LookFailure> open(const std::string& name);
+  static std::variant<NvmlLibrary, ReadFailure> open(const std::string& name);
 
   /// Begins a session; until then, and after shutdown, the other functions give no values. A
   /// failure when NVML refuses. It may hang, as may all the others.
-  std::optional<LookFailure> initialize();
+  std::optional<ReadFailure> initialize();
   void shutdown();
 
   NvmlAnswer<std::string> driver_version() const;  ///< "590.48.01"

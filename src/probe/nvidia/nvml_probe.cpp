@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "probe/nvidia/nvidia_hints.h"
 #include "probe/nvidia/nvml_library.h"
 #include "probe/nvidia/nvml_processes.h"
 
@@ -33,11 +32,11 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  const std::optional<LookFailure>& failure() const { return failure_; }
+  const std::optional<ReadFailure>& failure() const { return failure_; }
 
  private:
   NvmlLibrary& library_;
-  std::optional<LookFailure> failure_;
+  std::optional<ReadFailure> failure_;
 };
 
 // NVML or this GPU doesn't have it: that says nothing of the GPU's health.
@@ -102,10 +101,10 @@ GpuReading GpuReader::read() {
   read_measures(device);
   const std::vector<NvmlDevice> parts = parts_of(device);
   for (NvmlDevice part : parts) {
-    GpuPart& told = reading_.parts.emplace_back();
-    told.uuid = take(library_.uuid(part)).value_or("");
-    told.model = take(library_.model(part)).value_or("");
-    if (read_memory(part, told.memory_used_mib, told.memory_total_mib)) may_be_held = true;
+    GpuPart& shown = reading_.parts.emplace_back();
+    shown.uuid = take(library_.uuid(part)).value_or("");
+    shown.model = take(library_.model(part)).value_or("");
+    if (read_memory(part, shown.memory_used_mib, shown.memory_total_mib)) may_be_held = true;
   }
   if (may_be_held) read_processes(device, parts);
   return reading_;
@@ -115,8 +114,8 @@ bool GpuReader::read_memory(NvmlDevice device, std::optional<std::uint64_t>& use
                             std::optional<std::uint64_t>& total) {
   const std::optional<NvmlMemory> memory = take(library_.memory(device), Need::Yes);
   if (!memory) return true;
-  used = mib_of(memory->used_bytes);
-  total = mib_of(memory->total_bytes);
+  used = mib_to_nearest(memory->used_bytes);
+  total = mib_to_nearest(memory->total_bytes);
   return memory->used_bytes > 0;
 }
 
@@ -145,7 +144,7 @@ std::vector<NvmlDevice> GpuReader::parts_of(NvmlDevice device) {
   return parts;
 }
 
-// Missing when they can't be told.
+// nullopt when they can't be told.
 std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   std::vector<NvmlListed> lists;
   for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {
@@ -172,9 +171,9 @@ void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>&
   reading_.processes = merge_parts(of_parts, of_device.value_or(std::vector<GpuProcess>()));
 }
 
-LookFailure not_a_number_of_gpus(unsigned count) {
+ReadFailure not_a_number_of_gpus(unsigned count) {
   const std::string found = count == 0 ? "no GPU" : fmt::format("'{}' GPUs", count);
-  return {LookFailure::Reason::Other,
+  return {ReadFailure::Reason::Other,
           Error(ErrorKind::Failed, "NVML finds " + found, nvidia_hints::kFindGpus)};
 }
 
@@ -183,11 +182,11 @@ LookFailure not_a_number_of_gpus(unsigned count) {
 NvmlProbe::NvmlProbe(const Clock& clock, std::string library)
     : clock_(clock), library_(std::move(library)) {}
 
-LookResult NvmlProbe::try_look() const {
+ReadResult NvmlProbe::try_read() const {
   Observation observation;
   observation.taken = clock_.now();
   auto opened = NvmlLibrary::open(library_);
-  if (const auto* failure = std::get_if<LookFailure>(&opened)) return *failure;
+  if (const auto* failure = std::get_if<ReadFailure>(&opened)) return *failure;
   auto& library = std::get<NvmlLibrary>(opened);
   const Session session(library);
   if (const auto& failure = session.failure()) return *failure;

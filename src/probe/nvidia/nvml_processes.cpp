@@ -44,7 +44,7 @@ std::map<int, GpuProcess> by_pid(const NvmlListed& listed) {
     if (!is_pid(entry.pid)) continue;
     GpuProcess process;
     process.pid = static_cast<int>(entry.pid);
-    if (entry.memory_bytes) process.memory_mib = mib_of(*entry.memory_bytes);
+    if (entry.memory_bytes) process.memory_mib = mib_to_nearest(*entry.memory_bytes);
     process.type = listed.list == NvmlList::Graphics ? Type::Graphics : Type::Compute;
     add(known, process, sum);
   }
@@ -53,7 +53,7 @@ std::map<int, GpuProcess> by_pid(const NvmlListed& listed) {
 
 }  // namespace
 
-std::optional<std::uint64_t> mib_of(std::uint64_t bytes) {
+std::optional<std::uint64_t> mib_to_nearest(std::uint64_t bytes) {
   const std::uint64_t mib = bytes / kMib + (bytes % kMib >= kMib / 2 ? 1 : 0);
   return mib <= kMibMax ? std::optional(mib) : std::nullopt;
 }

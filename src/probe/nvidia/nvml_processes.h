@@ -10,9 +10,9 @@
 
 namespace chg {
 
-/// Bytes as MiB, rounded to the nearest, as nvidia-smi does it; missing for more than any machine
+/// Bytes as MiB, rounded to the nearest, as nvidia-smi does it; nullopt for more than any machine
 /// has (2^36 MiB): that is no answer.
-std::optional<std::uint64_t> mib_of(std::uint64_t bytes);
+std::optional<std::uint64_t> mib_to_nearest(std::uint64_t bytes);
 
 /// What one list says.
 struct NvmlListed {

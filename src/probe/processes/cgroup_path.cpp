@@ -1,9 +1,10 @@
 #include "probe/processes/cgroup_path.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <vector>
+
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -11,9 +12,8 @@ namespace {
 std::vector<std::string_view> split(std::string_view text, char at) {
   std::vector<std::string_view> parts;
   while (!text.empty()) {
-    const std::size_t length = std::min(text.find(at), text.size());
-    if (length > 0) parts.push_back(text.substr(0, length));
-    text.remove_prefix(std::min(length + 1, text.size()));
+    const std::string_view part = cut(text, at);
+    if (!part.empty()) parts.push_back(part);
   }
   return parts;
 }
@@ -22,7 +22,7 @@ bool is_container_id(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// What stands between the beginning and the end; missing where they don't.
+// What stands between the beginning and the end; nullopt where they don't.
 std::optional<std::string_view> between(std::string_view text, std::string_view begin,
                                         std::string_view end) {
   if (text.size() < begin.size() + end.size() || !text.starts_with(begin) || !text.ends_with(end)) {
@@ -35,11 +35,10 @@ std::optional<std::string_view> between(std::string_view text, std::string_view 
 std::string unescape(std::string_view text) {
   std::string plain;
   while (!text.empty()) {
-    unsigned char code = 0;
-    const char* digits = text.data() + 2;
-    if (text.starts_with("\\x") && text.size() >= 4 &&
-        std::from_chars(digits, digits + 2, code, 16).ptr == digits + 2) {
-      plain += static_cast<char>(code);
+    const bool is_escape = text.starts_with("\\x") && text.size() >= 4;
+    const auto code = is_escape ? parse<unsigned char>(text.substr(2, 2), 16) : std::nullopt;
+    if (code) {
+      plain += static_cast<char>(*code);
       text.remove_prefix(4);
     } else {
       plain += text.front();
@@ -97,13 +96,12 @@ void read_path(std::string_view path, CgroupFacts& facts) {
 
 CgroupFacts parse_cgroup(std::string_view text) {
   CgroupFacts facts;
-  for (const std::string_view line : split(text, '\n')) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', std::min(first, line.size() - 1) + 1);
-    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+  for (std::string_view path : split(text, '\n')) {
+    cut(path, ':');
+    cut(path, ':');
     // Of version 1, many lines say the same; systemd's own and the unified one know the units.
     CgroupFacts found;
-    read_path(line.substr(second + 1), found);
+    read_path(path, found);
     if (!facts.container) facts.container = found.container;
     if (facts.unit.empty()) facts.unit = found.unit;
     if (facts.session.empty()) facts.session = found.session;

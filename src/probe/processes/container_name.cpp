@@ -1,10 +1,8 @@
 #include "probe/processes/container_name.h"
 
-#include <fstream>
-#include <iterator>
-#include <vector>
-
 #include <nlohmann/json.hpp>
+
+#include "base/file_text.h"
 
 namespace chg {
 namespace {
@@ -12,16 +10,10 @@ namespace {
 using nlohmann::json;
 
 // A list of all containers may be long, but not that long.
-constexpr std::streamsize kBytesMax = 16 << 20;
+constexpr std::size_t kBytesMax = 16U << 20;
 
 json read_json(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  std::vector<char> buffer(64U << 10);
-  while (file && static_cast<std::streamsize>(text.size()) < kBytesMax) {
-    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    text.append(buffer.data(), static_cast<std::size_t>(file.gcount()));
-  }
+  const std::string text = read_file(path, kBytesMax).value_or("");
   return json::parse(text, nullptr, false);  // discarded when it is none
 }
 

@@ -9,7 +9,7 @@ namespace chg {
 
 /// The name of the container: Docker's ("trainer"), Podman's, or that of a pod's container
 /// ("pod/container"). "" where the runtime keeps none, or its files are not for the caller: most
-/// are root's. Nobody's home is looked into: whoever is looked at must not choose what is opened.
+/// are root's. Rootless runtimes are skipped: a user must not control which files we open.
 /// `root` is put before each path; "" for the system's.
 std::string container_name(const Container& container, const std::string& root = "");
 

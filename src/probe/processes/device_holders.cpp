@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <fstream>
-#include <limits>
 #include <optional>
 #include <string_view>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/processes/process_facts.h"
 #include "probe/sysfs.h"
@@ -24,19 +24,14 @@ std::vector<std::string> readable_names_in(const std::string& folder) {
   return names_in(folder).value_or(std::vector<std::string>());
 }
 
-std::optional<int> pid_of(const std::string& name) {
-  const auto number = parse_decimal(name);
-  if (!number || *number > std::numeric_limits<int>::max()) return std::nullopt;
-  return static_cast<int>(*number);
-}
-
 // The driver's file has a line "Device Minor: \t 3".
 std::optional<std::uint64_t> nvidia_minor(const std::string& pci_bus_id, const std::string& root) {
-  std::ifstream file(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("Device Minor:")) continue;
-    const std::size_t begin = line.find_first_of("0123456789");
-    return begin == std::string::npos ? std::nullopt : parse_decimal(line.substr(begin));
+  const SysfsText file =
+      read_sysfs(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information");
+  std::string_view text = file.text ? std::string_view(*file.text) : std::string_view();
+  while (!text.empty()) {
+    std::string_view value = cut(text, '\n');
+    if (cut(value, ':') == "Device Minor") return parse<std::uint64_t>(trimmed(value));
   }
   return std::nullopt;
 }
@@ -83,7 +78,7 @@ std::vector<int> holders_of(const std::vector<std::string>& files, const std::st
   std::vector<int> holders;
   if (files.empty()) return holders;
   for (const std::string& name : readable_names_in(proc)) {
-    const std::optional<int> pid = pid_of(name);
+    const std::optional<int> pid = parse<int>(name);
     if (pid && has_open(proc + "/" + name, files)) holders.push_back(*pid);
   }
   std::sort(holders.begin(), holders.end());
@@ -91,7 +86,7 @@ std::vector<int> holders_of(const std::vector<std::string>& files, const std::st
 }
 
 void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
-                   Duration deadline) {
+                   Duration timeout) {
   for (GpuReading& gpu : observation.gpus) {
     if (unlisted_memory_mib(gpu).value_or(0) <= settings.memory_threshold_mib) continue;
     if (gpu.devices.empty()) gpu.devices = device_files(gpu.pci_bus_id);
@@ -104,7 +99,7 @@ void find_suspects(Observation& observation, const Settings& settings, ProcReade
   for (GpuReading& gpu : observation.gpus) {
     for (GpuProcess& suspect : gpu.suspects) suspects.push_back(&suspect);
   }
-  fill_in_time(suspects, proc, deadline);
+  fill_in_time(suspects, proc, timeout);
 }
 
 }  // namespace chg

@@ -1,4 +1,4 @@
-// Who has a GPU's device open, for GPUs whose memory is used by nobody that a GPU tool lists.
+// The processes that have a GPU's device open, for memory that belongs to no listed process.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ std::vector<int> holders_of(const std::vector<std::string>& files,
                             const std::string& proc = "/proc");
 
 /// Names the suspects of each GPU with memory in use, beyond `settings.memory_threshold_mib`, that
-/// belongs to no listed process. What /proc does not tell of them within `deadline` is missing.
+/// belongs to no listed process. What /proc does not tell of them within `timeout` is missing.
 void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
-                   Duration deadline);
+                   Duration timeout);
 
 }  // namespace chg

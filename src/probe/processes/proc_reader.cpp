@@ -1,21 +1,21 @@
 #include "probe/processes/proc_reader.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/file_text.h"
+#include "base/number.h"
 #include "base/process_stat.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/processes/cgroup_path.h"
 #include "probe/processes/container_name.h"
-#include "probe/sysfs.h"
 
 namespace chg {
 namespace {
@@ -27,8 +27,6 @@ constexpr std::size_t kEnvironmentBytesMax = 6U << 20;
 
 // Deeper trees are not a shell's.
 constexpr std::size_t kAncestorsMax = 64;
-
-constexpr std::string_view kReservationVariable = "CANHAZGPU_RESERVATION=";
 
 // The folder of one process. It stays that process's when the pid is reused: then it reads as
 // empty.
@@ -44,14 +42,6 @@ std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
   return file ? read_to_end(file.get(), bytes_max) : std::nullopt;
 }
 
-// Cuts the next word, or the next text that a NUL ends, from the front of `rest`.
-std::string_view cut(std::string_view& rest, char end) {
-  const std::size_t length = std::min(rest.find(end), rest.size());
-  const std::string_view piece = rest.substr(0, length);
-  rest.remove_prefix(std::min(length + 1, rest.size()));
-  return piece;
-}
-
 std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
   const auto text = folder ? read_in(folder, "stat", kStatusBytesMax) : std::nullopt;
   return text ? parse_process_stat(*text) : std::nullopt;
@@ -61,23 +51,21 @@ std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
 std::optional<std::uint32_t> parse_uid(std::string_view status) {
   while (!status.empty()) {
     std::string_view line = cut(status, '\n');
-    if (cut(line, '\t') != "Uid:") continue;
-    const auto uid = parse_decimal(cut(line, '\t'));
-    const bool fits = uid && *uid <= std::numeric_limits<std::uint32_t>::max();
-    return fits ? std::optional(static_cast<std::uint32_t>(*uid)) : std::nullopt;
+    if (cut(line, '\t') == "Uid:") return parse<std::uint32_t>(cut(line, '\t'));
   }
   return std::nullopt;
 }
 
-// Missing when the variable is not there and the memory doesn't look like an environment.
+// nullopt when the variable is not there and the memory doesn't look like an environment.
 std::optional<std::string> parse_reservation(std::string_view environment) {
   bool is_overwritten = false;
   while (!environment.empty()) {
-    const std::string_view variable = cut(environment, '\0');
-    if (variable.starts_with(kReservationVariable)) {
-      return std::string(variable.substr(kReservationVariable.size()));
+    std::string_view value = cut(environment, '\0');
+    if (value.find('=') == std::string_view::npos) {
+      is_overwritten = true;
+    } else if (cut(value, '=') == kReservationVariable) {
+      return std::string(value);
     }
-    if (variable.find('=') == std::string_view::npos) is_overwritten = true;
   }
   return is_overwritten ? std::nullopt : std::optional<std::string>("");
 }
@@ -170,13 +158,7 @@ bool ProcReader::is_running(int pid) const {
 const std::string& ProcReader::account_name(std::uint32_t uid) {
   const auto known = account_names_.find(uid);
   if (known != account_names_.end()) return known->second;
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(1024);
-  while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
-    buffer.resize(buffer.size() * 2);
-  }
-  const std::string name = found != nullptr ? entry.pw_name : std::to_string(uid);
+  const std::string name = name_of_account(uid).value_or(std::to_string(uid));
   return account_names_.emplace(uid, name).first->second;
 }
 

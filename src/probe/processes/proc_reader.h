@@ -33,7 +33,7 @@ class ProcReader {
   /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in.
   void fill(GpuProcess& process, const std::function<void()>& before_memory = nullptr);
 
-  /// When the process started, as in ProcessIdentity; missing when there is none, or it is hidden.
+  /// When the process started, as in ProcessIdentity; nullopt when there is none, or it is hidden.
   std::optional<std::uint64_t> start_ticks(int pid) const;
 
   /// Whether the process exists and has not ended: a zombie is not running.

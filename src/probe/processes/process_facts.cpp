@@ -35,12 +35,13 @@ std::size_t enter_facts(Unpacker& noted, std::size_t begin,
     noted(place, process);
     if (place >= processes.size()) return next;
     *processes[place] = std::move(process);
+    processes[place]->asked_proc = true;
     next = place + 1;
   }
   return next;
 }
 
-void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline) {
+void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout) {
   const IsolatedList list{
       processes.size(),
       [&](std::size_t begin, Notes& notes) { note_facts(processes, begin, proc, notes); },
@@ -48,7 +49,7 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
         Unpacker noted(notes);
         return enter_facts(noted, begin, processes);
       }};
-  run_isolated("/proc", list, deadline);
+  bounded_map("/proc", list, timeout);
 }
 
 std::vector<GpuProcess*> listed_processes(Observation& observation) {

@@ -12,20 +12,20 @@
 
 namespace chg {
 
-/// Fills each of them in as ProcReader does, by run_isolated. A process that hangs keeps what was
+/// Fills each of them in as ProcReader does, by bounded_map. A process that hangs keeps what was
 /// read of it before (start, owner, kernel's name, control group), and hides no other. What can't
-/// be read before the deadline stays as it was. Never takes more than 0.2 s longer than the
-/// deadline, and where there is nothing to fill in, no time. REQUIRES: one thread.
-void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration deadline);
+/// be read before the timeout stays as it was. Never takes more than 0.2 s longer than the
+/// timeout, and where there is nothing to fill in, no time. REQUIRES: one thread.
+void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout);
 
-/// The two halves of it, for who is in a process of its own for another reason. Asks /proc about
-/// the processes from the place `begin` on, and notes each one down when it begins with it, before
-/// it reads its memory, and when it is done.
+/// The two halves of fill_in_time, for callers that already run isolated. Asks /proc about the
+/// processes from the place `begin` on. Each is noted when it is begun, before its memory is read,
+/// and when it is done.
 void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, ProcReader& proc,
                 Notes& notes);
 
-/// Enters what was noted down. The place behind the last one that was begun. Throws Error where the
-/// rest of the notes is damaged.
+/// Enters the notes, and marks the processes as asked about. Returns the place behind the last one
+/// that was begun. Throws Error where the rest of the notes is damaged.
 std::size_t enter_facts(Unpacker& noted, std::size_t begin,
                         const std::vector<GpuProcess*>& processes);
 

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <ctime>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -89,19 +88,10 @@ struct FreeAddresses {
 
 }  // namespace
 
-BootTime monotonic_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 void RedisConnection::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-RedisConnection::RedisConnection(const RedisAddress& address, Duration deadline)
-    : address_(address),
-      where_(to_url(address, false)),
-      deadline_(deadline),
-      reader_(make_reader()) {
+RedisConnection::RedisConnection(const RedisAddress& address, Duration timeout)
+    : address_(address), where_(to_url(address, false)), timeout_(timeout), reader_(make_reader()) {
   if (!address_.socket.empty()) {
     open_unix(address_.socket);
   } else if (!address_.sentinels.empty()) {
@@ -118,7 +108,7 @@ void RedisConnection::fail_to_connect(const std::string& why) const {
   throw Error(ErrorKind::Failed,
               fmt::format("cannot reach the Redis '{}': {}", printable(where_, 100), why),
               "is it running, and are its address and port right? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 void RedisConnection::open_unix(const std::string& path) {
@@ -151,7 +141,7 @@ void RedisConnection::open(const RedisEndpoint& server) {
   const std::unique_ptr<addrinfo, FreeAddresses> list(found);
   if (failure != 0) fail_to_connect(gai_strerror(failure));
   std::string why = "it has no address";
-  const BootTime until = monotonic_now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) throw_errno("cannot make a socket");
@@ -206,7 +196,7 @@ void RedisConnection::follow_sentinels() {
 bool RedisConnection::ask(const RedisEndpoint& sentinel) {
   RedisAddress address;
   address.server = sentinel;
-  RedisConnection connection(address, deadline_);
+  RedisConnection connection(address, timeout_);
   const RedisReply master =
       connection.command({"SENTINEL", "get-master-addr-by-name", address_.master});
   if (master.elements.size() != 2) return false;
@@ -235,7 +225,7 @@ void RedisConnection::send(const std::vector<std::string>& words) {
       redisFormatCommandArgv(&text, static_cast<int>(words.size()), pointers.data(), sizes.data());
   if (size < 0) throw Error(ErrorKind::Failed, "cannot write a command for Redis");
   const std::unique_ptr<char, decltype(&redisFreeCommand)> owned(text, redisFreeCommand);
-  const BootTime until = monotonic_now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   std::string_view rest(text, static_cast<std::size_t>(size));
   while (!rest.empty()) {
     const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
@@ -263,7 +253,7 @@ void RedisConnection::hear_last_words() {
 
 RedisReply RedisConnection::receive() {
   if (!socket_) fail_to_connect("the connection is closed");
-  const BootTime until = monotonic_now() + deadline_;
+  const auto until = SteadyClock::now() + timeout_;
   std::array<char, 16384> buffer{};
   while (true) {
     if (auto reply = next_reply()) return std::move(*reply);
@@ -302,9 +292,9 @@ std::optional<RedisReply> RedisConnection::next_reply() {
 }
 
 // Waits until the socket is ready, or gives up.
-void RedisConnection::await(short events, BootTime until) {
+void RedisConnection::await(short events, SteadyClock::time_point until) {
   while (true) {
-    const Duration left = until - monotonic_now();
+    const Duration left = until - SteadyClock::now();
     if (left <= Duration::zero()) give_up();
     pollfd polled{socket_.get(), events, 0};
     const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
@@ -320,16 +310,16 @@ void RedisConnection::lose(const std::string& why) {
   throw Error(ErrorKind::Failed,
               fmt::format("lost the connection to the Redis '{}': {}", printable(where_, 100), why),
               "is it running? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 void RedisConnection::give_up() {
   socket_.reset();
   throw Error(ErrorKind::Failed,
               fmt::format("the Redis '{}' did not answer within {}", printable(where_, 100),
-                          to_short_text(deadline_)),
+                          to_short_text(timeout_)),
               "is it overloaded or stopped, or the network slow? see: redis-cli ping")
-      .passing();
+      .with(Retry::Later);
 }
 
 }  // namespace chg

@@ -1,4 +1,4 @@
-// One connection to a Redis: commands out, replies in, each within a deadline.
+// One connection to a Redis: commands out, replies in, each within a timeout.
 //
 // hiredis writes and reads the protocol; the socket is ours, because a command must end in time
 // whatever the server does, no write may raise SIGPIPE, and no descriptor may leak into the user's
@@ -21,10 +21,7 @@ struct redisReader;
 namespace chg {
 
 /// How long connecting, and then each command, may take.
-inline constexpr Duration kRedisDeadline = std::chrono::seconds(5);
-
-/// Time for deadlines: it never steps. Of use within this process only.
-BootTime monotonic_now();
+inline constexpr Duration kRedisTimeout = std::chrono::seconds(5);
 
 /// What a Redis answers. Errors are thrown, and never a value.
 struct RedisReply {
@@ -40,7 +37,7 @@ struct RedisReply {
 
 /// The only place where an error reply becomes an Error; `where` is the server's URL without
 /// password. Refused logins and rights are NotPermitted; what an administrator or time can mend (a
-/// read-only replica, no memory, a disk that is full, loading) is Failed and passing.
+/// read-only replica, no memory, a disk that is full, loading) is Failed and transient.
 Error redis_error(std::string_view reply, std::string_view where);
 
 /// A server does not know the script that EVALSHA names: nothing was done.
@@ -52,8 +49,8 @@ class RedisUnknownScript : public Error {
 class RedisConnection {
  public:
   /// Connects, logs in and selects the database; with Sentinels, asks them for the master first.
-  /// Throws Error: Failed and passing when nobody answers in time; as redis_error for refusals.
-  explicit RedisConnection(const RedisAddress& address, Duration deadline = kRedisDeadline);
+  /// Throws Error: Failed and transient when nobody answers in time; as redis_error for refusals.
+  explicit RedisConnection(const RedisAddress& address, Duration timeout = kRedisTimeout);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;
   RedisConnection& operator=(const RedisConnection&) = delete;
@@ -86,7 +83,7 @@ class RedisConnection {
   void log_in();
   void follow_sentinels();
   bool ask(const RedisEndpoint& sentinel);
-  void await(short events, BootTime until);
+  void await(short events, SteadyClock::time_point until);
   std::optional<RedisReply> next_reply();
   void hear_last_words();
   [[noreturn]] void lose(const std::string& why);
@@ -95,7 +92,7 @@ class RedisConnection {
 
   RedisAddress address_;
   std::string where_;
-  Duration deadline_;
+  Duration timeout_;
   UniqueFd socket_;
   std::unique_ptr<redisReader, FreeReader> reader_;
   bool was_lost_ = false;

@@ -11,7 +11,7 @@ namespace {
 struct Translation {
   std::string_view code;
   ErrorKind kind;
-  bool is_passing;
+  bool is_transient;
   std::string_view what;
   std::string_view hint;
 };
@@ -38,7 +38,7 @@ constexpr auto kTranslations = std::to_array<Translation>({
      "name its master in redis.host, or its Sentinels (redis-sentinel://HOST,HOST/MASTER)"},
     {"OOM command", Failed, true, "has no memory left",
      "nothing was changed; its administrator has to raise maxmemory or make room"},
-    {"MISCONF", Failed, true, "can't save to its disk, and takes no changes",
+    {"MISCONF", Failed, true, "cannot save to its disk, and takes no changes",
      "its administrator has to make room there, or look into its log"},
     {"LOADING", Failed, true, "is still loading its data", "try again in a moment"},
     {"MASTERDOWN", Failed, true, "is a replica whose master is away", "is the master running?"},
@@ -68,7 +68,7 @@ Error redis_error(std::string_view reply, std::string_view where) {
     const Error error(known.kind,
                       fmt::format("the Redis '{}' {}", printable(where, 100), known.what),
                       std::string(known.hint));
-    return known.is_passing ? error.passing() : error;
+    return known.is_transient ? error.with(Retry::Later) : error;
   }
   return Error(ErrorKind::Failed,
                fmt::format("the Redis '{}' failed: {}", printable(where, 100), printable(reply)));

@@ -24,15 +24,15 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // How long the lock lives when its holder does not give it back. What is done while holding it
-// takes milliseconds, and each command at most kRedisDeadline. Whoever takes longer all the same
+// takes milliseconds, and each command at most kRedisTimeout. Whoever takes longer all the same
 // finds at the commit that the lock is no longer theirs.
 constexpr milliseconds kLockLife{10'000};
 // How long a writer waits for the others: long enough for the lock of a killed one to expire.
 constexpr seconds kPatience{12};
 // How long replicas may take to have a change: less than a command may take.
 constexpr seconds kReplicaPatience{3};
-static_assert(kReplicaPatience < kRedisDeadline);
-static_assert(kRedisDeadline < kLockLife && kLockLife < kPatience);
+static_assert(kReplicaPatience < kRedisTimeout);
+static_assert(kRedisTimeout < kLockLife && kLockLife < kPatience);
 
 std::string random_hex() {
   std::array<unsigned char, 8> bytes{};
@@ -87,13 +87,13 @@ class RedisStore final : public Store {
       : address_(address), keys_{address.prefix}, connection_(std::move(connection)) {}
 
   void update(const std::function<void(Pool&)>& change) override {
-    const BootTime until = monotonic_now() + kPatience;
+    const auto until = SteadyClock::now() + kPatience;
     while (!try_update(change, until)) {
-      if (monotonic_now() < until) continue;
+      if (SteadyClock::now() < until) continue;
       throw Error(ErrorKind::Failed,
                   fmt::format("the lock of the Redis '{}' was lost again and again", location()),
                   "who else changes its keys? see: redis-cli monitor")
-          .contention();
+          .with(Retry::Busy);
     }
   }
 
@@ -145,7 +145,7 @@ class RedisStore final : public Store {
   friend RedisHistory;
 
   // False when the lock was lost before the commit.
-  bool try_update(const std::function<void(Pool&)>& change, BootTime until) {
+  bool try_update(const std::function<void(Pool&)>& change, SteadyClock::time_point until) {
     const std::string commit = random_hex();
     const std::string token = make_token(commit);
     lock_and_load(token, until);
@@ -190,10 +190,10 @@ class RedisStore final : public Store {
                 "is it one? see: redis-cli info server");
   }
 
-  void lock_and_load(const std::string& token, BootTime until) {
+  void lock_and_load(const std::string& token, SteadyClock::time_point until) {
     std::string holder;
     while (!load(token, &holder)) {
-      if (monotonic_now() >= until) refuse_locked(holder);
+      if (SteadyClock::now() >= until) refuse_locked(holder);
       await_unlock();
     }
   }
@@ -203,7 +203,7 @@ class RedisStore final : public Store {
                 fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience),
                             printable(location())),
                 holder_text(holder))
-        .contention();
+        .with(Retry::Busy);
   }
 
   // Whoever unlocks leaves one word in a list, which Redis gives to the one that has waited
@@ -270,7 +270,7 @@ class RedisStore final : public Store {
                             reached.integer, address_.replicas, printable(location())),
                 "it is made, and may be lost with this server; its administrator has to bring the "
                 "replicas back (redis.replicas)")
-        .passing();
+        .with(Retry::Later);
   }
 
   // Sent twice at most: a commit that was done is not done again.
@@ -289,7 +289,7 @@ class RedisStore final : public Store {
       throw Error(ErrorKind::Failed,
                   fmt::format("{}; it is not known whether the change was made", error.what()),
                   "see what stands: canhazgpu status")
-          .passing();
+          .with(Retry::Later);
     }
   }
 

@@ -18,7 +18,7 @@ class RedisSubscription final : public Subscription {
   int fd() const override { return poll_.get(); }
 
   /// Forgets all that was published before this is called, in one round trip; a lost connection is
-  /// made anew. Throws Error, passing, when it can't be; the descriptor polls as ready from then
+  /// made anew. Throws Error, transient, when it can't be; the descriptor polls as ready from then
   /// on.
   void renew() override;
 

@@ -1,10 +1,9 @@
 #include "store/redis/redis_url.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace chg {
@@ -66,30 +65,18 @@ class Parser {
     refuse("unknown scheme");
   }
 
-  std::string_view take_until(char separator) {
-    const std::size_t end = rest_.find(separator);
-    const std::string_view taken = rest_.substr(0, end);
-    rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-    return taken;
-  }
+  std::string_view take_until(char separator) { return cut(rest_, separator); }
 
   void take_query() {
     const std::size_t begin = rest_.find('?', rest_.rfind('@') + 1);
     if (begin == std::string_view::npos) return;
     std::string_view query = rest_.substr(begin + 1);
     rest_ = rest_.substr(0, begin);
-    while (!query.empty()) {
-      const std::size_t end = query.find('&');
-      set(query.substr(0, end));
-      query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
-    }
+    while (!query.empty()) set(cut(query, '&'));
   }
 
-  void set(std::string_view parameter) {
-    const std::size_t equals = parameter.find('=');
-    const std::string_view name = parameter.substr(0, equals);
-    const std::string_view value =
-        equals == std::string_view::npos ? "" : parameter.substr(equals + 1);
+  void set(std::string_view value) {
+    const std::string_view name = cut(value, '=');
     if (name == "db") {
       address_.database = database(value);
     } else if (name == "prefix") {
@@ -119,9 +106,7 @@ class Parser {
   void take_sentinels() {
     std::string_view hosts = take_until('/');
     while (!hosts.empty()) {
-      const std::size_t end = hosts.find(',');
-      address_.sentinels.push_back(endpoint(hosts.substr(0, end), kSentinelPort));
-      hosts.remove_prefix(end == std::string_view::npos ? hosts.size() : end + 1);
+      address_.sentinels.push_back(endpoint(cut(hosts, ','), kSentinelPort));
     }
     address_.master = decode(take_until('/'));
     if (address_.sentinels.empty()) refuse("no Sentinel is named");
@@ -155,13 +140,11 @@ class Parser {
   int database(std::string_view text) const { return number(text, 0, kDatabaseMax, "database"); }
 
   int number(std::string_view text, int min, int max, std::string_view what) const {
-    int value = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool is_number = status == std::errc() && end == text.data() + text.size();
-    if (!is_number || value < min || value > max) {
+    const auto value = chg::parse<int>(text);
+    if (!value || *value < min || *value > max) {
       refuse(fmt::format("'{}' is no {}", printable(text, 40), what));
     }
-    return value;
+    return *value;
   }
 
   std::string decode(std::string_view text) const {
@@ -171,16 +154,11 @@ class Parser {
         decoded += text[i];
         continue;
       }
-      unsigned byte = 0;
-      const char* digits = text.data() + i + 1;
-      const bool is_whole = text.size() - i > 2;
-      const auto [end, status] = is_whole
-                                     ? std::from_chars(digits, digits + 2, byte, 16)
-                                     : std::from_chars_result{digits, std::errc::invalid_argument};
+      const std::string_view digits = text.substr(i + 1, 2);
+      const auto byte = chg::parse<unsigned char>(digits, 16);
       // NUL ends paths and arguments of the system's calls.
-      if (status != std::errc() || end != digits + 2 || byte == 0)
-        refuse("'%' needs two hex digits");
-      decoded += static_cast<char>(byte);
+      if (digits.size() != 2 || byte.value_or(0) == 0) refuse("'%' needs two hex digits");
+      decoded += static_cast<char>(*byte);
       i += 2;
     }
     return decoded;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -84,10 +85,7 @@ bool Bells::are_made() const {
 }
 
 std::string Bells::path_for(const std::string& request_id) const {
-  // FNV-1a: the same in every build, as std::hash is not.
-  std::uint32_t hash = 2166136261U;
-  for (const char c : request_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return path_of_slot(directory_, hash % kRequestBells);
+  return path_of_slot(directory_, hash_of(request_id) % kRequestBells);
 }
 
 std::unique_ptr<Subscription> Bells::listen_to(const std::string& request_id) const {

@@ -45,7 +45,7 @@ bool lacks_log(const std::string& path) {
 // Another program that was the last to close the database has deleted its log, and this user may
 // not make files in the directory.
 [[noreturn]] void refuse_without_log(const std::string& where) {
-  throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be opened", where),
+  throw Error(ErrorKind::NotPermitted, fmt::format("the {} cannot be opened", where),
               "its -wal and -shm files must be there and writable; any canhazgpu command of its "
               "owner restores them");
 }
@@ -65,17 +65,17 @@ bool lacks_log(const std::string& path) {
     case SQLITE_FULL:
       throw Error(ErrorKind::Failed, fmt::format("no space left for the {}", where),
                   "nothing was changed; make room on its disk and try again")
-          .passing();
+          .with(Retry::Later);
     case SQLITE_READONLY:
       if (lacks_log(path)) refuse_without_log(where);
       [[fallthrough]];
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      throw Error(ErrorKind::NotPermitted, fmt::format("the {} can't be written", where),
+      throw Error(ErrorKind::NotPermitted, fmt::format("the {} cannot be written", where),
                   "ask the administrator for access to it (canhazgpu admin --group)");
     case SQLITE_CANTOPEN:
       if (system_error == EMFILE || system_error == ENFILE) {
-        throw errno_error(fmt::format("the {} can't be opened", where), system_error,
+        throw errno_error(fmt::format("the {} cannot be opened", where), system_error,
                           "close other programs, or raise the limit: ulimit -n");
       }
       refuse_without_log(where);
@@ -83,10 +83,10 @@ bool lacks_log(const std::string& path) {
     case SQLITE_LOCKED:
       throw Error(ErrorKind::Failed, fmt::format("the {} is locked by another program", where),
                   "close what else has it open, such as sqlite3")
-          .contention();
+          .with(Retry::Busy);
     default:
       throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()))
-          .passing();
+          .with(Retry::Later);
   }
 }
 

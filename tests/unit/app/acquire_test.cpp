@@ -137,7 +137,7 @@ std::function<void(bool)> trouble_once(bool is_made_all_the_same) {
   return [is_made_all_the_same, struck = false](bool is_made) mutable {
     if (struck || is_made != is_made_all_the_same) return;
     struck = true;
-    throw Error(ErrorKind::Failed, "the store is locked").contention();
+    throw Error(ErrorKind::Failed, "the store is locked").with(Retry::Busy);
   };
 }
 
@@ -166,7 +166,7 @@ TEST(Acquire, SitsOutTroubleBeforeItHasJoinedTheQueue) {
 
 TEST(Acquire, TellsAtOnceWhatIsWrongBeforeItHasJoined) {
   AppScene app(1);
-  app.strike = [](bool) { throw Error(ErrorKind::Failed, "no space left").passing(); };
+  app.strike = [](bool) { throw Error(ErrorKind::Failed, "no space left").with(Retry::Later); };
   expect_error(ErrorKind::Failed, "no space left", [&] { acquire_in_trouble(app, {}); });
 }
 
@@ -203,13 +203,6 @@ TEST(Acquire, SitsNothingOutWhenItDoesNotWait) {
     expect_error(ErrorKind::Failed, "is locked", [&] { acquire_in_trouble(app, options); });
     EXPECT_TRUE(app.store.read().reservations.empty());
   }
-}
-
-TEST(RequestId, IsEightLettersThatNobodyMistakes) {
-  const std::string id = make_request_id();
-  EXPECT_EQ(id.size(), 8U);
-  EXPECT_EQ(id.find_first_not_of("0123456789abcdefghjkmnpqrstvwxyz"), std::string::npos) << id;
-  EXPECT_NE(make_request_id(), id);
 }
 
 }  // namespace

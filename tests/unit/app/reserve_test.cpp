@@ -76,7 +76,7 @@ TEST(Reserve, IsClaimedOnceWhenItIsNotToldThatItWas) {
   app.strike = [struck = false](bool is_made) mutable {
     if (struck || !is_made) return;
     struck = true;
-    throw Error(ErrorKind::Failed, "the store is locked").contention();
+    throw Error(ErrorKind::Failed, "the store is locked").with(Retry::Busy);
   };
   ASSERT_TRUE(std::holds_alternative<Granted>(reserve_for_an_hour(app)));
   ASSERT_EQ(app.written.size(), 2U);

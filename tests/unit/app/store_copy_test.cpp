@@ -223,11 +223,11 @@ TEST_F(StoreCopyTest, RefusesARunThatLivesByItsHeartbeats) {
   app_.scene.pool.reservations[0].holder = self_identity();
   app_.scene.pool.reservations[0].holder->pid_namespace += 1;
   app_.save();
-  expect_error(ErrorKind::Failed, "on GPU 2 can't be seen from here", [&] { copy(); });
+  expect_error(ErrorKind::Failed, "on GPU 2 cannot be seen from here", [&] { copy(); });
   EXPECT_TRUE(target_is_empty());
   app_.scene.pool.reservations[0].holder.reset();
   app_.save();
-  expect_error(ErrorKind::Failed, "can't be seen from here", [&] { copy(); });
+  expect_error(ErrorKind::Failed, "cannot be seen from here", [&] { copy(); });
 }
 
 TEST_F(StoreCopyTest, RefusesWhatIsJustBeingReserved) {

@@ -32,7 +32,8 @@ struct Recording {
 // Twice the same trouble, then none.
 std::function<void(bool)> full_disk() {
   return [strikes = 0](bool is_made) mutable {
-    if (!is_made && ++strikes <= 2) throw Error(ErrorKind::Failed, "no space left").passing();
+    if (!is_made && ++strikes <= 2)
+      throw Error(ErrorKind::Failed, "no space left").with(Retry::Later);
   };
 }
 

@@ -40,21 +40,23 @@ TEST(ErrnoError, IsNotPermittedForPermissionsOnly) {
   EXPECT_EQ(errno_error("x", EIO).kind(), ErrorKind::Failed);
 }
 
-TEST(Error, IsPassingOnlyWhereThatIsSaid) {
+TEST(Error, IsTransientOnlyWhereThatIsSaid) {
   const Error error(ErrorKind::Unavailable, "the server is away", "wait");
-  EXPECT_FALSE(error.is_passing());
-  EXPECT_TRUE(error.passing().is_passing());
-  EXPECT_EQ(error.passing().kind(), ErrorKind::Unavailable);
-  EXPECT_STREQ(error.passing().what(), "the server is away");
-  EXPECT_EQ(error.passing().hint(), "wait");
+  EXPECT_FALSE(error.is_transient());
+  EXPECT_TRUE(error.with(Retry::Later).is_transient());
+  EXPECT_TRUE(error.with(Retry::Busy).is_transient());
+  EXPECT_EQ(error.with(Retry::Busy).retry(), Retry::Busy);
+  EXPECT_EQ(error.with(Retry::Later).kind(), ErrorKind::Unavailable);
+  EXPECT_STREQ(error.with(Retry::Later).what(), "the server is away");
+  EXPECT_EQ(error.with(Retry::Later).hint(), "wait");
 }
 
-TEST(ErrnoError, IsPassingForShortagesOnly) {
+TEST(ErrnoError, IsTransientForShortagesOnly) {
   for (const int shortage : {EAGAIN, EDQUOT, EIO, ENFILE, ENOMEM, ENOSPC, EROFS}) {
-    EXPECT_TRUE(errno_error("x", shortage).is_passing()) << shortage;
+    EXPECT_TRUE(errno_error("x", shortage).is_transient()) << shortage;
   }
   for (const int lasting : {EACCES, EPERM, ENOENT, EINVAL, EMFILE}) {
-    EXPECT_FALSE(errno_error("x", lasting).is_passing()) << lasting;
+    EXPECT_FALSE(errno_error("x", lasting).is_transient()) << lasting;
   }
 }
 

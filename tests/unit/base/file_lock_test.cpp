@@ -30,7 +30,7 @@ TEST(FileLock, NamesTheStoppedProcessThatHoldsIt) {
   holder.stop();
   const Error error = error_of([&] { const FileLock lock(file, "the store", milliseconds(200)); });
   EXPECT_EQ(error.kind(), ErrorKind::Failed);
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find(file), std::string::npos) << error.what();
   EXPECT_NE(error.hint().find("process " + std::to_string(holder.pid()) + " ("), std::string::npos)
       << error.hint();

@@ -70,15 +70,15 @@ TEST(Isolation, LetsNoExceptionOut) {
   EXPECT_STREQ(end.failure->error.what(), "it ended without an answer (exit status 1)");
 }
 
-TEST(Isolation, GivesWhatWasWrittenDownBeforeTheDeadline) {
-  // A deadline that is over before the note is made, as on a busy host, is too short to test with.
-  for (const milliseconds deadline : {milliseconds(100), milliseconds(2000), milliseconds(20000)}) {
+TEST(Isolation, GivesWhatWasWrittenDownBeforeTheTimeout) {
+  // A timeout that is over before the note is made, as on a busy host, is too short to test with.
+  for (const milliseconds timeout : {milliseconds(100), milliseconds(2000), milliseconds(20000)}) {
     const IsolatedEnd end = run_isolated("it",
                                          [](Notes& notes) {
                                            notes.add("one");
                                            wait_for_ever();
                                          },
-                                         {deadline});
+                                         {timeout});
     ASSERT_TRUE(end.failure);
     EXPECT_EQ(end.failure->reason, Reason::Late);
     EXPECT_FALSE(has_children());
@@ -136,7 +136,7 @@ TEST(Isolation, EndsWhatTheWorkHasLeft) {
 
 // Works through a list of which these places hang; those that were done.
 std::vector<std::size_t> done_of(std::size_t size, const std::vector<std::size_t>& hanging,
-                                 Duration deadline = kAmple) {
+                                 Duration timeout = kAmple) {
   const auto contains = [](const std::vector<std::size_t>& places, std::size_t place) {
     return std::find(places.begin(), places.end(), place) != places.end();
   };
@@ -155,7 +155,7 @@ std::vector<std::size_t> done_of(std::size_t size, const std::vector<std::size_t
     }
     return next;
   };
-  run_isolated("it", {size, work, take}, deadline);
+  bounded_map("it", {size, work, take}, timeout);
   EXPECT_FALSE(has_children());
   return done;
 }
@@ -188,11 +188,11 @@ TEST(IsolatedList, IsDoneBesideItemsThatCrash) {
     taken.push_back(notes.size());
     return begin + notes.size();
   };
-  run_isolated("it", {3, work, take}, kAmple);
+  bounded_map("it", {3, work, take}, kAmple);
   EXPECT_EQ(taken, (Places{1, 2}));
 }
 
-TEST(IsolatedList, EndsWithTheDeadline) {
+TEST(IsolatedList, EndsWithTheTimeout) {
   EXPECT_EQ(done_of(2, {0}, milliseconds(50)), Places());
   EXPECT_EQ(done_of(2, {}, milliseconds(0)), Places());
 }
@@ -203,7 +203,7 @@ TEST(IsolatedList, EndsWhereNothingBegins) {
     ++calls;
     return begin;
   };
-  run_isolated("it", {3, [](std::size_t, Notes&) { ::abort(); }, take}, kAmple);
+  bounded_map("it", {3, [](std::size_t, Notes&) { ::abort(); }, take}, kAmple);
   EXPECT_EQ(calls, 1);
 }
 

@@ -113,9 +113,46 @@ TEST(DisplayWidth, CountsWideCharactersTwice) {
 
 TEST(DisplayWidth, CountsCombiningMarksNotAtAll) { EXPECT_EQ(display_width("e\u0301"), 1U); }
 
+TEST(DisplayWidth, CountsWhatUnicodeDoesNotKnowOnce) {
+  EXPECT_EQ(display_width("\u0378"), 1U);
+  EXPECT_EQ(display_width("\uE000"), 1U);
+}
+
 TEST(DisplayWidth, CountsABadByteOnce) { EXPECT_EQ(display_width("a\xff"), 2U); }
 
 const std::vector<std::string> kWords = {"run.timeout", "run.grace", "reserve.duration", "status"};
+
+TEST(Cut, TakesWhatStandsBeforeTheSeparator) {
+  std::string_view rest = "a,,b";
+  EXPECT_EQ(cut(rest, ','), "a");
+  EXPECT_EQ(cut(rest, ','), "");
+  EXPECT_EQ(cut(rest, ','), "b");
+  EXPECT_TRUE(rest.empty());
+  EXPECT_EQ(cut(rest, ','), "");
+}
+
+TEST(Cut, LeavesNothingBehindASeparatorAtTheEnd) {
+  std::string_view rest = "a,";
+  EXPECT_EQ(cut(rest, ','), "a");
+  EXPECT_TRUE(rest.empty());
+}
+
+TEST(Trimmed, IsAViewIntoTheText) {
+  const std::string_view text = " \t a b\r\n";
+  EXPECT_EQ(trimmed(text), "a b");
+  EXPECT_EQ(trimmed(text).data(), text.data() + 3);
+  const std::string_view blank = " \n";
+  EXPECT_EQ(trimmed(blank), "");
+  EXPECT_EQ(trimmed(blank).data(), blank.data());
+}
+
+TEST(LowerCase, ChangesAsciiAlone) { EXPECT_EQ(lower_case("N/A [MiB] Ü"), "n/a [mib] Ü"); }
+
+// As published with the algorithm.
+TEST(HashOf, IsFnv1a) {
+  EXPECT_EQ(hash_of(""), 0xcbf29ce484222325U);
+  EXPECT_EQ(hash_of("foobar"), 0x85944171f73967e8U);
+}
 
 TEST(Nearest, FindsAMisspeltWord) {
   EXPECT_EQ(nearest("run.tiemout", kWords), "run.timeout");

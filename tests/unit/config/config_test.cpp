@@ -64,14 +64,14 @@ using ConfigValues = ConfigTest;
 
 TEST_F(ConfigValues, AllVariablesAreHeard) {
   inputs.environment = {
-      {"CANHAZGPU_STORE", "sqlite:/x"},   {"CANHAZGPU_PROBE", "fake"},
-      {"CANHAZGPU_PROBE_DEADLINE", "5s"}, {"CANHAZGPU_RUN_GPU_IDS", "0-1"},
-      {"CANHAZGPU_RUN_NONBLOCK", "1"},    {"CANHAZGPU_IGNORE_PROCESSES", "Xorg,sway"},
+      {"CANHAZGPU_STORE", "sqlite:/x"},  {"CANHAZGPU_PROBE", "fake"},
+      {"CANHAZGPU_PROBE_TIMEOUT", "5s"}, {"CANHAZGPU_RUN_GPU_IDS", "0-1"},
+      {"CANHAZGPU_RUN_NONBLOCK", "1"},   {"CANHAZGPU_IGNORE_PROCESSES", "Xorg,sway"},
       {"CANHAZGPU_REPORT_DAYS", "7"}};
   const Config config = load();
   EXPECT_EQ(config.text("store"), "sqlite:/x");
   EXPECT_EQ(config.text("probe"), "fake");
-  EXPECT_EQ(config.duration("probe.deadline"), 5s);
+  EXPECT_EQ(config.duration("probe.timeout"), 5s);
   EXPECT_EQ(config.gpu_ids("run.gpu_ids"), (std::vector{0, 1}));
   EXPECT_TRUE(config.flag("run.nonblock"));
   EXPECT_EQ(config.list("ignore_processes"), (std::vector<std::string>{"Xorg", "sway"}));

@@ -40,9 +40,9 @@ TEST_F(Unknown, KeysWithDashesAreKnown) {
 }
 
 TEST_F(Unknown, KeyInASectionThatIsAlsoAKeyIsAWarning) {
-  write_user("probe:\n  deadlin: 5s\n");
+  write_user("probe:\n  timeou: 5s\n");
   ASSERT_EQ(load().warnings().size(), 1U);
-  EXPECT_NE(load().warnings()[0].find("did you mean 'probe.deadline'?"), std::string::npos);
+  EXPECT_NE(load().warnings()[0].find("did you mean 'probe.timeout'?"), std::string::npos);
 }
 
 TEST_F(Unknown, ASectionUnderAKeyIsAnError) {

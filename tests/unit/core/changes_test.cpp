@@ -213,7 +213,7 @@ TEST_F(Changes, ExtendOfNothingIsRefused) {
 
 TEST_F(Changes, ExtendGoesNoFurtherThanTheLongestDuration) {
   extend(scene_.pool, caller(kAlice), {}, kDurationMax - hours(2));
-  expect_refused(ErrorKind::Usage, "can't be longer than",
+  expect_refused(ErrorKind::Usage, "cannot be longer than",
                  [&] { extend(scene_.pool, caller(kAlice), {}, Duration(1)); });
 }
 

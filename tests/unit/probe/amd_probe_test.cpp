@@ -27,17 +27,17 @@ using std::chrono::seconds;
 
 class AmdProbeTest : public ::testing::Test {
  protected:
-  Observation look(Duration deadline = seconds(30)) {
-    Observation observation = AmdProbe(clock_, deadline, tree_.root()).look();
+  Observation look(Duration timeout = seconds(30)) {
+    Observation observation = AmdProbe(clock_, timeout, tree_.root()).read_gpus();
     // As those do who use what a probe tells.
     ProcReader proc(tree_.root() + "/proc");
     fill_in_time(listed_processes(observation), proc, seconds(30));
     return observation;
   }
 
-  std::string failure(Duration deadline = seconds(30)) {
+  std::string failure(Duration timeout = seconds(30)) {
     try {
-      look(deadline);
+      look(timeout);
     } catch (const Error& error) {
       EXPECT_NE(error.hint(), "");
       return error.what();
@@ -171,7 +171,7 @@ TEST_F(KfdProbe, FailsWhereTheDriverIsStuck) {
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
   IsolatedProbe probe(
       "the AMD driver", [this] { return look(); }, milliseconds(200));
-  EXPECT_EQ(error_of([&] { probe.look(); }).what(),
+  EXPECT_EQ(error_of([&] { probe.read_gpus(); }).what(),
             std::string("the AMD driver did not answer within 0.2s"));
 }
 
@@ -308,15 +308,15 @@ TEST_F(AmdSmiProbe, IsWaitedForWhileThereIsTime) {
 }
 
 TEST_F(AmdSmiProbe, FailsWhereItHangsInAnyAnswer) {
-  const Duration deadline = milliseconds(500);
-  const std::string expected = "amd-smi did not answer within " + to_short_text(deadline);
+  const Duration timeout = milliseconds(500);
+  const std::string expected = "amd-smi did not answer within " + to_short_text(timeout);
   const std::string gpus = print(fixture("amd_smi_static.json"));
   answer("amd-smi", {{kStatic, hang()}});
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
   answer("amd-smi", {{kStatic, gpus}, {kProcess, hang()}});
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
   answer("amd-smi", {{kStatic, gpus}, {kProcess, print(kNone)}, {kMetric, hang()}});
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
 }
 
 TEST_F(AmdSmiProbe, NeedsNoVersion) {
@@ -386,9 +386,9 @@ TEST_F(RocmSmiProbe, FailsWithWhatAmdSmiSaidWhereBothFail) {
 }
 
 TEST_F(RocmSmiProbe, FailsWhereItHangs) {
-  const Duration deadline = milliseconds(300);
+  const Duration timeout = milliseconds(300);
   answer("rocm-smi", {{"--showpids --json", hang()}});
-  EXPECT_EQ(failure(deadline), "rocm-smi did not answer within " + to_short_text(deadline));
+  EXPECT_EQ(failure(timeout), "rocm-smi did not answer within " + to_short_text(timeout));
 }
 
 TEST_F(AmdProbeTest, FailsWhereThereIsNothingToAsk) {

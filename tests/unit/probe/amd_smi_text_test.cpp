@@ -200,7 +200,7 @@ TEST(AmdSmiVersion, IsMissingWhereItIsNotSaid) {
 TEST(AmdToolError, QuotesWhatTheToolSays) {
   const Error error = amd_tool_error("amd-smi", "", "WARNING: x\n\nno GPU, \x1b[31mnone\n", 1);
   EXPECT_EQ(error.what(), std::string("amd-smi failed: 'no GPU, \\x1b[31mnone'"));
-  EXPECT_EQ(error.hint(), "Run `amd-smi` to see what it says.");
+  EXPECT_EQ(error.hint(), "run `amd-smi` to see what it says");
   EXPECT_EQ(amd_tool_error("rocm-smi", "======\nERROR: x\n", "", 0).what(),
             std::string("rocm-smi failed: 'ERROR: x'"));
 }
@@ -215,7 +215,7 @@ TEST(AmdToolError, QuotesTheEndOfATrace) {
 TEST(AmdToolError, NamesTheGroupsThatAreMissing) {
   const Error error = amd_tool_error("amd-smi", kGroups, "", 0);
   EXPECT_EQ(error.what(), std::string("amd-smi gave no readings"));
-  EXPECT_EQ(error.hint(), "Reading AMD GPUs takes the groups 'render' and 'video'.");
+  EXPECT_EQ(error.hint(), "reading AMD GPUs takes the groups 'render' and 'video'");
 }
 
 TEST(AmdToolError, TellsTheExitStatusOfASilentTool) {

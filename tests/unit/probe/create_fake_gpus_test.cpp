@@ -21,7 +21,7 @@ class CreateFakeGpus : public ::testing::Test {
 TEST_F(CreateFakeGpus, MakesWhatTheProbeReads) {
   create_fake_gpus(file_, 8);
   const SystemClock clock;
-  const Observation observation = FakeProbe(clock, ProcReader(), file_).look();
+  const Observation observation = FakeProbe(clock, ProcReader(), file_).read_gpus();
   ASSERT_EQ(observation.gpus.size(), 8U);
   EXPECT_EQ(observation.gpus[7].uuid, "GPU-00000000-0000-0000-0000-000000000007");
   EXPECT_EQ(observation.gpus[7].model, "Simulated H100 80GB");

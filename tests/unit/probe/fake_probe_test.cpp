@@ -20,7 +20,7 @@ using std::chrono::seconds;
 class Fake : public ::testing::Test {
  protected:
   void put(const std::string& text) { folder_.write("gpus.json", text); }
-  Observation look() { return FakeProbe(clock_, ProcReader(), file_).look(); }
+  Observation look() { return FakeProbe(clock_, ProcReader(), file_).read_gpus(); }
 
   GpuReading look_at_one(const std::string& gpu) {
     put(R"({"gpus":[)" + gpu + "]}");
@@ -105,9 +105,9 @@ TEST_F(Fake, MakesAnIdleGpuOfAnEmptyEntry) {
 TEST_F(Fake, ReadsTheFileAfreshOnEachLook) {
   put(R"({"gpus":[{}]})");
   FakeProbe probe(clock_, ProcReader(), file_);
-  EXPECT_EQ(probe.look().gpus.size(), 1U);
+  EXPECT_EQ(probe.read_gpus().gpus.size(), 1U);
   put(R"({"gpus":[{},{"memory_used_mb":7}]})");
-  EXPECT_EQ(probe.look().gpus.at(1).memory_used_mib, 7U);
+  EXPECT_EQ(probe.read_gpus().gpus.at(1).memory_used_mib, 7U);
 }
 
 TEST_F(Fake, LeavesNullValuesMissing) {
@@ -253,7 +253,7 @@ TEST_F(Fake, NamesTheLineThatIsNoJson) {
 TEST_F(Fake, SuggestsTheKeyThatWasMeant) {
   put(R"({"gpus":[{},{"memory_usd_mb":5}]})");
   EXPECT_EQ(failure().what(), "'" + file_ + "': unknown key 'gpus[1].memory_usd_mb'");
-  EXPECT_EQ(failure().hint(), "Did you mean 'memory_used_mb'?");
+  EXPECT_EQ(failure().hint(), "did you mean 'memory_used_mb'?");
 }
 
 struct Mistake {

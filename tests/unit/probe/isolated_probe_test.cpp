@@ -31,7 +31,7 @@
 namespace chg {
 namespace {
 
-using Reason = LookFailure::Reason;
+using Reason = ReadFailure::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -41,24 +41,24 @@ Observation saying(std::string text) {
   return observation;
 }
 
-LookResult result_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
-  return IsolatedProbe("NVML", look, deadline).try_look();
+ReadResult result_of(const std::function<ReadResult()>& look, Duration timeout = kAmple) {
+  return IsolatedProbe("NVML", look, timeout).try_read();
 }
 
 std::string text_of(const std::function<std::string()>& body) {
-  LookResult result = result_of([&] { return saying(body()); });
+  ReadResult result = result_of([&] { return saying(body()); });
   return observation_or_throw(std::move(result)).source;
 }
 
 // The failure of a look that must fail.
-LookFailure failure_of(const std::function<LookResult()>& look, Duration deadline = kAmple) {
-  const LookResult result = result_of(look, deadline);
-  if (const auto* failure = std::get_if<LookFailure>(&result)) return *failure;
+ReadFailure failure_of(const std::function<ReadResult()>& look, Duration timeout = kAmple) {
+  const ReadResult result = result_of(look, timeout);
+  if (const auto* failure = std::get_if<ReadFailure>(&result)) return *failure;
   ADD_FAILURE() << "no failure";
   return {Reason::Other, Error(ErrorKind::Failed, "")};
 }
 
-LookResult hang() {
+ReadResult hang() {
   while (true) ::pause();
 }
 
@@ -67,20 +67,20 @@ bool has_children() { return ::waitpid(-1, nullptr, __WALL | WNOHANG) >= 0 || er
 // A look that notes its pid in a file and hangs.
 class HangingLook : public ::testing::Test {
  protected:
-  // Fails with `prepare` run first. A deadline that is over before the note is made, as on a busy
+  // Fails with `prepare` run first. A timeout that is over before the note is made, as on a busy
   // host, is too short to test with.
   void expect_late(const std::function<void()>& prepare) {
-    for (const milliseconds deadline :
+    for (const milliseconds timeout :
          {milliseconds(200), milliseconds(2000), milliseconds(20000)}) {
-      const LookFailure failure = failure_of(
+      const ReadFailure failure = failure_of(
           [&] {
             prepare();
             note();
             return hang();
           },
-          deadline);
+          timeout);
       EXPECT_EQ(failure.reason, Reason::Late);
-      EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(deadline));
+      EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(timeout));
       EXPECT_NE(failure.error.hint().find("dmesg"), std::string::npos);
       if (std::filesystem::exists(note_)) break;
     }
@@ -98,29 +98,29 @@ class HangingLook : public ::testing::Test {
 };
 
 TEST(IsolatedProbe, GivesWhatTheLookGave) {
-  EXPECT_EQ(IsolatedProbe("NVML", [] { return saying("here"); }).look().source, "here");
+  EXPECT_EQ(IsolatedProbe("NVML", [] { return saying("here"); }).read_gpus().source, "here");
 }
 
 TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
   const auto look = [] {
-    return LookFailure{Reason::LibraryMismatch, Error(ErrorKind::NotPermitted, "no", "Do it.")};
+    return ReadFailure{Reason::LibraryMismatch, Error(ErrorKind::NotPermitted, "no", "Do it.")};
   };
-  const LookFailure failure = failure_of(look);
+  const ReadFailure failure = failure_of(look);
   EXPECT_EQ(failure.reason, Reason::LibraryMismatch);
   EXPECT_EQ(failure.error.kind(), ErrorKind::NotPermitted);
   EXPECT_STREQ(failure.error.what(), "no");
   EXPECT_EQ(failure.error.hint(), "Do it.");
-  expect_error(ErrorKind::NotPermitted, "no", [&] { IsolatedProbe("NVML", look).look(); });
+  expect_error(ErrorKind::NotPermitted, "no", [&] { IsolatedProbe("NVML", look).read_gpus(); });
 }
 
 TEST(IsolatedProbe, GivesWhatTheLookThrew) {
-  const LookFailure failure =
-      failure_of([]() -> LookResult { throw Error(ErrorKind::Unavailable, "no 'x'", "Wait."); });
+  const ReadFailure failure =
+      failure_of([]() -> ReadResult { throw Error(ErrorKind::Unavailable, "no 'x'", "Wait."); });
   EXPECT_EQ(failure.reason, Reason::Other);
   EXPECT_EQ(failure.error.kind(), ErrorKind::Unavailable);
   EXPECT_STREQ(failure.error.what(), "no 'x'");
   EXPECT_EQ(failure.error.hint(), "Wait.");
-  EXPECT_STREQ(failure_of([]() -> LookResult { throw std::runtime_error("broken"); }).error.what(),
+  EXPECT_STREQ(failure_of([]() -> ReadResult { throw std::runtime_error("broken"); }).error.what(),
                "broken");
 }
 
@@ -129,7 +129,7 @@ TEST(IsolatedProbe, GivesALargeAnswerWhole) {
 }
 
 TEST(IsolatedProbe, RefusesAnEndlessAnswer) {
-  const LookFailure failure = failure_of([] { return saying(std::string(17U << 20, 'x')); });
+  const ReadFailure failure = failure_of([] { return saying(std::string(17U << 20, 'x')); });
   EXPECT_EQ(failure.reason, Reason::Other);
   EXPECT_STREQ(failure.error.what(), "NVML gave more than 16 MiB");
   EXPECT_FALSE(has_children());
@@ -164,9 +164,14 @@ class IsolatedFacts : public ::testing::Test {
     return {"NVML", look, kAmple, has_proc ? std::optional(proc) : std::nullopt};
   }
 
-  static std::vector<std::string> programs(const IsolatedProbe& probe) {
+  // The programs of the processes about which /proc was asked.
+  static std::vector<std::string> programs(const Observation& observation) {
     std::vector<std::string> names;
-    for (const GpuProcess& process : probe.facts()) names.push_back(process.program);
+    for (const GpuReading& gpu : observation.gpus) {
+      for (const GpuProcess& process : gpu.processes) {
+        if (process.asked_proc) names.push_back(process.program);
+      }
+    }
     return names;
   }
 
@@ -176,33 +181,29 @@ class IsolatedFacts : public ::testing::Test {
 using Names = std::vector<std::string>;
 
 TEST_F(IsolatedFacts, AreThoseOfTheListedProcesses) {
-  IsolatedProbe isolated = probe(true);
-  EXPECT_EQ(isolated.look().gpus.at(1).processes.at(0).program, "");
-  EXPECT_EQ(programs(isolated), (Names{"tool1", "tool2", "tool3"}));
+  EXPECT_EQ(programs(probe(true).read_gpus()), (Names{"tool1", "tool2", "tool3"}));
 }
 
 TEST_F(IsolatedFacts, AreNoneWhereNobodyAsks) {
-  IsolatedProbe isolated = probe(false);
-  isolated.look();
-  EXPECT_EQ(programs(isolated), Names());
+  EXPECT_EQ(programs(probe(false).read_gpus()), Names());
 }
 
 TEST_F(IsolatedFacts, EndAtAProcessThatHangsAndHideNoLook) {
   lock_memory(2);
-  IsolatedProbe isolated = probe(true);
-  EXPECT_EQ(isolated.look().source, "here");
-  EXPECT_EQ(programs(isolated), (Names{"tool1", ""}));
+  const Observation observation = probe(true).read_gpus();
+  EXPECT_EQ(observation.source, "here");
+  EXPECT_EQ(programs(observation), (Names{"tool1", ""}));
 }
 
 TEST_F(IsolatedFacts, DoNotHurryTheLook) {
-  IsolatedProbe isolated = probe(true, [] { ::usleep(400'000); });
-  EXPECT_EQ(isolated.look().source, "here");
-  EXPECT_EQ(programs(isolated).size(), 3U);
+  const Observation observation = probe(true, [] { ::usleep(400'000); }).read_gpus();
+  EXPECT_EQ(observation.source, "here");
+  EXPECT_EQ(programs(observation).size(), 3U);
 }
 
 TEST(IsolatedProbe, TellsOfACrash) {
   for (const int number : {SIGSEGV, SIGABRT, SIGKILL}) {
-    const LookFailure failure = failure_of([&]() -> LookResult {
+    const ReadFailure failure = failure_of([&]() -> ReadResult {
       std::raise(number);
       return hang();
     });
@@ -213,14 +214,14 @@ TEST(IsolatedProbe, TellsOfACrash) {
 }
 
 TEST(IsolatedProbe, TellsOfAnEndWithoutAnswer) {
-  const LookFailure failure = failure_of([]() -> LookResult { ::_exit(3); });
+  const ReadFailure failure = failure_of([]() -> ReadResult { ::_exit(3); });
   EXPECT_EQ(failure.reason, Reason::Crashed);
   EXPECT_STREQ(failure.error.what(), "NVML ended without an answer (exit status 3)");
-  EXPECT_EQ(failure_of([]() -> LookResult { ::_exit(0); }).reason, Reason::Crashed);
+  EXPECT_EQ(failure_of([]() -> ReadResult { ::_exit(0); }).reason, Reason::Crashed);
 }
 
 TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
-  const LookFailure failure = failure_of([]() -> LookResult {
+  const ReadFailure failure = failure_of([]() -> ReadResult {
     // As a library that runs wild might do: the memory of the answer is the only that is shared.
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
@@ -238,7 +239,7 @@ TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
   EXPECT_STREQ(failure.error.what(), "NVML gave no answer: what it has written down is damaged");
 }
 
-TEST_F(HangingLook, IsKilledAtTheDeadline) {
+TEST_F(HangingLook, IsKilledAtTheTimeout) {
   expect_late([] {});
 }
 
@@ -345,7 +346,7 @@ TEST(IsolatedProbe, LeavesNeitherDescriptorNorZombie) {
   const std::size_t before = open_fds();
   for (int round = 0; round < 20; ++round) {
     EXPECT_EQ(text_of([] { return "x"; }), "x");
-    failure_of([]() -> LookResult { ::abort(); });
+    failure_of([]() -> ReadResult { ::abort(); });
     failure_of(hang, milliseconds(5));
   }
   EXPECT_EQ(open_fds(), before);
@@ -355,7 +356,7 @@ TEST(IsolatedProbe, LeavesNeitherDescriptorNorZombie) {
 TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
   const auto handler = std::signal(SIGCHLD, SIG_IGN);
   EXPECT_EQ(text_of([] { return "x"; }), "x");
-  EXPECT_STREQ(failure_of([]() -> LookResult { ::abort(); }).error.what(),
+  EXPECT_STREQ(failure_of([]() -> ReadResult { ::abort(); }).error.what(),
                "NVML crashed (signal 6)");
   EXPECT_EQ(failure_of(hang, milliseconds(50)).reason, Reason::Late);
   EXPECT_EQ(std::signal(SIGCHLD, handler), SIG_IGN);
@@ -397,10 +398,10 @@ std::string look_with_few_processes(rlim_t processes) {
         const rlimit limit{processes, processes};
         if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return std::string("cannot set the limit");
         const std::size_t before = open_fds();
-        const LookResult result = result_of([] { return saying("x"); });
+        const ReadResult result = result_of([] { return saying("x"); });
         if (open_fds() != before) return std::string("a descriptor is left");
         if (has_children()) return std::string("a process is left");
-        const auto* failure = std::get_if<LookFailure>(&result);
+        const auto* failure = std::get_if<ReadFailure>(&result);
         return failure != nullptr ? std::string(failure->error.what()) : std::string("no failure");
       },
       20'000 + ::getpid() % 40'000);

@@ -34,14 +34,14 @@ class Nvidia : public ::testing::Test {
         "Disabled';; esac");
   }
 
-  Observation look(const std::string& library, Duration deadline = seconds(30)) {
+  Observation look(const std::string& library, Duration timeout = seconds(30)) {
     NvidiaProbe::Sources sources;
     sources.library = library;
-    return NvidiaProbe(clock_, deadline, sources).look();
+    return NvidiaProbe(clock_, timeout, sources).read_gpus();
   }
 
-  Error failure(const std::string& library, Duration deadline = seconds(30)) {
-    return error_of([&] { look(library, deadline); });
+  Error failure(const std::string& library, Duration timeout = seconds(30)) {
+    return error_of([&] { look(library, timeout); });
   }
 
   bool was_asked() const { return std::filesystem::exists(asked_); }
@@ -74,9 +74,9 @@ TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryIsMissing) {
 TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryCannotBeUsed) {
   scenario_.put("{}");
   answer_with_gpu();
-  EXPECT_EQ(look(standin_library("bare")).source, "nvidia-smi (NVML: library can't be used)");
+  EXPECT_EQ(look(standin_library("bare")).source, "nvidia-smi (NVML: library cannot be used)");
   EXPECT_EQ(look(folder_.write("broken.so", "no library")).source,
-            "nvidia-smi (NVML: library can't be used)");
+            "nvidia-smi (NVML: library cannot be used)");
 }
 
 TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryIsOfAnotherVersion) {
@@ -94,9 +94,9 @@ TEST_F(Nvidia, AsksNvidiaSmiWhereTheLibraryCrashes) {
 TEST_F(Nvidia, DoesNotAskNvidiaSmiWhereTheLibraryHangs) {
   scenario_.put("{}", R"("hang_in":"nvmlDeviceGetMemoryInfo_v2")");
   answer_with_gpu();
-  const Duration deadline = milliseconds(200);
-  EXPECT_EQ(failure(standin_library(), deadline).what(),
-            "NVML did not answer within " + to_short_text(deadline));
+  const Duration timeout = milliseconds(200);
+  EXPECT_EQ(failure(standin_library(), timeout).what(),
+            "NVML did not answer within " + to_short_text(timeout));
   EXPECT_FALSE(was_asked());
 }
 
@@ -127,7 +127,7 @@ TEST_F(Nvidia, FailsWithTheErrorOfNvidiaSmiWhereThatWasAsked) {
 }
 
 // Each of them would be in time.
-TEST_F(Nvidia, HasOneDeadlineForBoth) {
+TEST_F(Nvidia, HasOneTimeoutForBoth) {
   answer("sleep 1; echo '0, GPU-a, 00000000:1A:00.0, Example, 5, 100, 0, Disabled'");
   scenario_.put("{}", R"("delay_ms":1000,"crash_in":"nvmlInit_v2")");
   const std::string said = failure(standin_library(), milliseconds(1500)).what();

@@ -210,17 +210,17 @@ TEST(ParseGpus, EntersAnUnreachableGpuWhoseIndexIsTold) {
   EXPECT_EQ(gpus[2].index, 2);
 }
 
-TEST(DividedGpus, AreThoseWhoseRowsSayThatMigIsEnabled) {
+TEST(MigGpus, AreThoseWhoseRowsSayThatMigIsEnabled) {
   const auto row = [](int index, const std::string& mode) {
     return std::to_string(index) + ", " + uuid(index) + ", 0, M, [N/A], 5, [N/A], " + mode + "\n";
   };
-  EXPECT_EQ(divided_gpus("WARNING: odd, MIG, Enabled\n" + row(4, "Disabled") + row(2, "Enabled") +
-                         row(7, "[N/A]") + row(6, "enabled") + row(5, "")),
+  EXPECT_EQ(mig_gpus("WARNING: odd, MIG, Enabled\n" + row(4, "Disabled") + row(2, "Enabled") +
+                     row(7, "[N/A]") + row(6, "enabled") + row(5, "")),
             (std::vector<int>{2, 6}));
-  EXPECT_EQ(divided_gpus("memory.used [MiB], mig.mode.current\n5, Disabled\n5, Enabled\n"),
+  EXPECT_EQ(mig_gpus("memory.used [MiB], mig.mode.current\n5, Disabled\n5, Enabled\n"),
             std::vector<int>{1});
-  EXPECT_TRUE(divided_gpus("index, memory.used\n1, 5\n").empty());
-  EXPECT_TRUE(divided_gpus("No devices were found\n").empty());
+  EXPECT_TRUE(mig_gpus("index, memory.used\n1, 5\n").empty());
+  EXPECT_TRUE(mig_gpus("No devices were found\n").empty());
 }
 
 TEST(ParseGpus, ReadsNothingFromAnythingElse) {

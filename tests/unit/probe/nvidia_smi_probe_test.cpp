@@ -37,12 +37,10 @@ class WatchfulClock final : public Clock {
 // A stand-in nvidia-smi in PATH: it notes its arguments and answers as the test says.
 class NvidiaSmi : public ::testing::Test {
  protected:
-  void answer(const std::string& to_gpus, const std::string& to_processes,
-              const std::string& to_all = "echo unasked; exit 2") {
+  void answer(const std::string& to_gpus, const std::string& to_processes) {
     folder_.write_script("nvidia-smi", "echo \"$@\" >> " + folder_.path("log") +
                                            "\ncase \"$1\" in\n--query-gpu=*) " + to_gpus +
                                            ";;\n--query-compute-apps=*) " + to_processes +
-                                           ";;\n-q) " + to_all +
                                            ";;\n*) echo unasked; exit 2;;\nesac\n");
   }
 
@@ -61,13 +59,13 @@ class NvidiaSmi : public ::testing::Test {
            std::to_string(memory) + "\n";
   }
 
-  Observation look(Duration deadline = seconds(30)) {
-    return NvidiaSmiProbe(clock_, deadline).look();
+  Observation look(Duration timeout = seconds(30)) {
+    return NvidiaSmiProbe(clock_, timeout).read_gpus();
   }
 
-  std::string failure(Duration deadline = seconds(30)) {
+  std::string failure(Duration timeout = seconds(30)) {
     try {
-      look(deadline);
+      look(timeout);
     } catch (const Error& error) {
       EXPECT_NE(error.hint(), "");
       return error.what();
@@ -184,125 +182,47 @@ TEST_F(NvidiaSmi, FailsWhereItIsNotInstalled) {
 
 TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
-  const Duration deadline = std::chrono::milliseconds(300);
-  const std::string expected = "nvidia-smi did not answer within " + to_short_text(deadline);
+  const Duration timeout = std::chrono::milliseconds(300);
+  const std::string expected = "nvidia-smi did not answer within " + to_short_text(timeout);
   answer("exec cat " + folder_.path("fifo"), ":");
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
   answer(print(gpu(0, "5")), "exec cat " + folder_.path("fifo"));
-  EXPECT_EQ(failure(deadline), expected);
+  EXPECT_EQ(failure(timeout), expected);
 }
 
-// GPU 0 is divided, as in query_mig.xml; GPU 1 is not.
-class DividedNvidiaSmi : public NvidiaSmi {
+// GPU 0 is in MIG mode, GPU 1 is not.
+class NvidiaSmiOfMig : public NvidiaSmi {
  protected:
-  std::string gpus(const std::string& memory_used = "11125") {
+  std::string gpus(const std::string& memory_used) {
     return print(std::string("0, ") + kUuid + "0, 00000000:1A:00.0, NVIDIA Example, " +
-                 memory_used + ", 81559, [N/A], Enabled\n" + gpu(1, "8100"));
+                 memory_used + ", 81559, [N/A], Enabled\n" + gpu(1, "59"));
   }
-  std::string processes() {
-    return print(process(0, 2'000'000'003, "csv", 5) + process(1, 2'000'000'004, "x", 8000));
-  }
-  std::string hidden() {
-    return print(std::string(kUuid) + "0, [Insufficient Permissions], [N/A], [N/A]\n");
-  }
-  static std::vector<int> pids(const GpuReading& gpu) {
-    std::vector<int> result;
-    for (const GpuProcess& process : gpu.processes) result.push_back(process.pid);
-    return result;
-  }
-  const std::string xml_ = fixture("query_mig.xml");
+  const std::string error_ = "nvidia-smi does not tell what runs on its MIG devices";
 };
 
-TEST_F(DividedNvidiaSmi, TellsThePartsOfADividedGpuAndWhatRunsOnThem) {
-  answer(gpus("[N/A]"), processes(), print(xml_));
-  const Observation observation = look();
-  EXPECT_NE(log().find("\n-q -x\n"), std::string::npos);
-  ASSERT_EQ(observation.gpus.size(), 2U);
-  const GpuReading& gpu = observation.gpus[0];
-  ASSERT_EQ(gpu.parts.size(), 2U);
-  EXPECT_EQ(gpu.parts[0].uuid, std::string("MIG-") + kUuid + "0/2/0");
-  EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
-  // Those of the parts, and what is on no part's list.
-  EXPECT_EQ(pids(gpu), (std::vector<int>{2'000'000'001, 2'000'000'002, 2'000'000'003}));
-  EXPECT_EQ(gpu.processes[0].memory_mib, 7500U);
-  EXPECT_EQ(gpu.memory_used_mib, 11125U);
-  EXPECT_EQ(gpu.temperature_c, 53);
-  EXPECT_EQ(gpu.power_w, 434);
-  EXPECT_EQ(gpu.pci_bus_id, "0000:1a:00.0");
-  EXPECT_EQ(gpu.error, "");
-}
-
-TEST_F(DividedNvidiaSmi, LeavesTheOthersAsTheyAre) {
-  answer(gpus(), processes(), print(xml_));
-  const GpuReading divided_beside = look().gpus.at(1);
-  answer(print(gpu(1, "8100")), processes());
-  EXPECT_EQ(look().gpus.at(0), divided_beside);
-  EXPECT_EQ(pids(divided_beside), std::vector<int>{2'000'000'004});
-}
-
-TEST_F(DividedNvidiaSmi, IsNotAskedForEverythingWhereNoGpuIsDivided) {
-  answer(print(gpu(0, "5")), ":", print(xml_));
-  EXPECT_TRUE(look().gpus.at(0).parts.empty());
-  EXPECT_EQ(log().find("-q -x"), std::string::npos);
-}
-
-TEST_F(DividedNvidiaSmi, TellsPartsWhereNoMemoryIsUsed) {
-  answer(print(std::string("0, ") + kUuid + "0, 0, M, 0, 81559, [N/A], Enabled\n"), "exit 1",
-         print(xml_));
-  EXPECT_EQ(look().gpus.at(0).parts.size(), 2U);
-  EXPECT_EQ(pids(look().gpus.at(0)).size(), 2U);
-}
-
-TEST_F(DividedNvidiaSmi, KeepsWhatIsKnownWhereTheRestCannotBeRead) {
-  const std::string breaks_off = print(xml_.substr(0, xml_.size() / 2));
-  const std::string other_gpu = print("<nvidia_smi_log><gpu/></nvidia_smi_log>");
-  for (const std::string& rest :
-       {std::string("exit 9"), breaks_off, other_gpu, std::string("kill -KILL $$")}) {
-    answer(gpus(), processes(), rest);
-    const GpuReading gpu = look().gpus.at(0);
-    EXPECT_EQ(pids(gpu), std::vector<int>{2'000'000'003}) << rest;
-    EXPECT_TRUE(gpu.parts.empty());
-    EXPECT_EQ(gpu.memory_used_mib, 11125U);
-    EXPECT_EQ(gpu.error, "");
-    answer(gpus(), hidden(), rest);
-    EXPECT_EQ(look().gpus.at(0).error, "nvidia-smi does not tell its processes") << rest;
+TEST_F(NvidiaSmiOfMig, IsDoubtedWhereItListsNoProcess) {
+  for (const char* memory_used : {"59", "[N/A]"}) {
+    answer(gpus(memory_used), ":");
+    EXPECT_EQ(look().gpus.at(0).error, error_);
+    EXPECT_EQ(look().gpus.at(1).error, "");
   }
 }
 
-TEST_F(DividedNvidiaSmi, KeepsWhatIsKnownWhereTheRestIsLate) {
-  ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
-  answer(gpus(), processes(), "exec cat " + folder_.path("fifo"));
-  // A deadline that is over before the first answers, as on a busy host, is too short to test with.
-  for (const seconds deadline : {seconds(1), seconds(10), seconds(60)}) {
-    try {
-      EXPECT_EQ(pids(look(deadline).gpus.at(0)), std::vector<int>{2'000'000'003});
-      return;
-    } catch (const Error&) {
-    }
-  }
-  ADD_FAILURE() << "nothing was ever answered";
-}
-
-TEST_F(DividedNvidiaSmi, TellsTheProcessesThatTheListHides) {
-  answer(gpus(), hidden(), print(xml_));
+TEST_F(NvidiaSmiOfMig, IsBelievedWhereNoMemoryIsUsed) {
+  answer(gpus("0"), ":");
   EXPECT_EQ(look().gpus.at(0).error, "");
-  EXPECT_EQ(pids(look().gpus.at(0)).size(), 2U);
 }
 
-TEST_F(DividedNvidiaSmi, MakesAnErrorOfMoreHiddenProcessesThanAreTold) {
-  const std::string row = std::string(kUuid) + "0, [Insufficient Permissions], [N/A], [N/A]\n";
-  answer(gpus(), print(row + row + row), print(xml_));
-  EXPECT_EQ(look().gpus.at(0).error, "nvidia-smi does not tell its processes");
+TEST_F(NvidiaSmiOfMig, IsBelievedInTheProcessesThatItLists) {
+  answer(gpus("11125"), print(process(0, 2'000'000'003, "x", 11060)));
+  EXPECT_EQ(look().gpus.at(0).processes.size(), 1U);
+  EXPECT_EQ(look().gpus.at(0).error, "");
 }
 
-TEST_F(DividedNvidiaSmi, MakesAnErrorOfAGpuOfWhichTheRestTellsOne) {
-  std::string lost = xml_;
-  const std::string list = lost.substr(lost.find("<processes>"));
-  lost.replace(lost.find("<processes>"), list.find("</processes>") + 12,
-               "<processes>Insufficient Permissions</processes>");
-  answer(gpus(), processes(), print(lost));
+TEST_F(NvidiaSmiOfMig, SaysWhereItHidesProcesses) {
+  answer(gpus("11125"),
+         print(std::string(kUuid) + "0, [Insufficient Permissions], [N/A], [N/A]\n"));
   EXPECT_EQ(look().gpus.at(0).error, "nvidia-smi does not tell its processes");
-  EXPECT_EQ(look().gpus.at(1).error, "");
 }
 
 }  // namespace

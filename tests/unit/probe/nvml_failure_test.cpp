@@ -13,7 +13,7 @@ namespace chg {
 namespace {
 
 using NvmlFailure = Nvml;
-using Reason = LookFailure::Reason;
+using Reason = ReadFailure::Reason;
 
 TEST_F(NvmlFailure, FailsWithWhatNvmlSays) {
   struct Case {
@@ -38,7 +38,7 @@ TEST_F(NvmlFailure, FailsWithWhatNvmlSays) {
            {999, Reason::Other, ErrorKind::Failed, "NVML failed: unknown error"},
            {77, Reason::Other, ErrorKind::Failed, "NVML failed with code 77"}}) {
     scenario_.put("{}", fmt::format(R"("init":{})", known.code));
-    const LookFailure failed = failure();
+    const ReadFailure failed = failure();
     EXPECT_EQ(failed.reason, known.reason);
     EXPECT_EQ(failed.error.kind(), known.kind);
     EXPECT_STREQ(failed.error.what(), known.message);
@@ -57,19 +57,19 @@ TEST_F(NvmlFailure, FailsWhereGpusCannotBeCounted) {
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryIsMissing) {
   const std::string path = folder_.path("libnvidia-ml.so.1");
-  const auto found = NvmlProbe(clock_, path).try_look();
-  const auto& failed = std::get<LookFailure>(found);
+  const auto found = NvmlProbe(clock_, path).try_read();
+  const auto& failed = std::get<ReadFailure>(found);
   EXPECT_EQ(failed.reason, Reason::LibraryMissing);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
   EXPECT_NE(failed.error.hint(), "");
   expect_error(ErrorKind::Failed, "was not found",
-               [&] { observation_or_throw(NvmlProbe(clock_, path).try_look()); });
+               [&] { observation_or_throw(NvmlProbe(clock_, path).try_read()); });
 }
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {
   const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
-  const auto found = NvmlProbe(clock_, path).try_look();
-  const auto& failed = std::get<LookFailure>(found);
+  const auto found = NvmlProbe(clock_, path).try_read();
+  const auto& failed = std::get<ReadFailure>(found);
   EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
   EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),
             std::string::npos);
@@ -77,11 +77,11 @@ TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryLacksWhatIsNeeded) {
   scenario_.put("{}");
-  const LookFailure failed = failure("bare");
+  const ReadFailure failed = failure("bare");
   EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + standin_library("bare") +
                                      "' lacks 'nvmlDeviceGetUUID'");
-  EXPECT_EQ(failed.error.hint(), "Update the NVIDIA driver: version 450 or newer is needed.");
+  EXPECT_EQ(failed.error.hint(), "update the NVIDIA driver: version 450 or newer is needed");
 }
 
 }  // namespace

@@ -16,19 +16,19 @@ namespace chg {
 
 class Nvml : public ::testing::Test {
  protected:
-  LookResult result(const std::string& generation = "full") {
-    return NvmlProbe(clock_, standin_library(generation)).try_look();
+  ReadResult result(const std::string& generation = "full") {
+    return NvmlProbe(clock_, standin_library(generation)).try_read();
   }
 
   Observation look(const std::string& generation = "full") {
     return observation_or_throw(result(generation));
   }
 
-  LookFailure failure(const std::string& generation = "full") {
-    const LookResult found = result(generation);
-    if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
+  ReadFailure failure(const std::string& generation = "full") {
+    const ReadResult found = result(generation);
+    if (const auto* failed = std::get_if<ReadFailure>(&found)) return *failed;
     ADD_FAILURE() << "no failure";
-    return {LookFailure::Reason::Other, Error(ErrorKind::Failed, "")};
+    return {ReadFailure::Reason::Other, Error(ErrorKind::Failed, "")};
   }
 
   // What is told of a scenario's only GPU.

@@ -18,7 +18,7 @@
 namespace chg {
 namespace {
 
-using Reason = LookFailure::Reason;
+using Reason = ReadFailure::Reason;
 using Type = GpuProcess::Type;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -319,18 +319,18 @@ TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
                     {{"processes":[{{"pid":{},"memory_mb":8000}}],"utilization_percent":null}})",
                     ::getpid()),
                 R"("init":0)");
-  const Observation expected = FakeProbe(clock_, ProcReader(), scenario_.file()).look();
+  const Observation expected = FakeProbe(clock_, ProcReader(), scenario_.file()).read_gpus();
   Observation found = look();
   ProcReader proc;
   fill_in_time(listed_processes(found), proc, seconds(30));  // as the fake provider does
   EXPECT_EQ(found.gpus, expected.gpus);
 }
 
-LookFailure isolated_failure(const Clock& clock, Duration deadline) {
+ReadFailure isolated_failure(const Clock& clock, Duration timeout) {
   IsolatedProbe probe(
-      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_look(); }, deadline);
-  const LookResult found = probe.try_look();
-  if (const auto* failed = std::get_if<LookFailure>(&found)) return *failed;
+      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_read(); }, timeout);
+  const ReadResult found = probe.try_read();
+  if (const auto* failed = std::get_if<ReadFailure>(&found)) return *failed;
   ADD_FAILURE() << "no failure";
   return {Reason::Other, Error(ErrorKind::Failed, "")};
 }
@@ -338,7 +338,7 @@ LookFailure isolated_failure(const Clock& clock, Duration deadline) {
 TEST_F(Nvml, MayCrashInAProcessOfItsOwn) {
   for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2", "nvmlShutdown"}) {
     scenario_.put("{}", fmt::format(R"("crash_in":"{}")", function));
-    const LookFailure failed = isolated_failure(clock_, seconds(30));
+    const ReadFailure failed = isolated_failure(clock_, seconds(30));
     EXPECT_EQ(failed.reason, Reason::Crashed);
     EXPECT_STREQ(failed.error.what(), "NVML crashed (signal 11)");
   }
@@ -347,7 +347,7 @@ TEST_F(Nvml, MayCrashInAProcessOfItsOwn) {
 TEST_F(Nvml, MayHangInAProcessOfItsOwn) {
   for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2"}) {
     scenario_.put("{}", fmt::format(R"("hang_in":"{}")", function));
-    const LookFailure failed = isolated_failure(clock_, milliseconds(300));
+    const ReadFailure failed = isolated_failure(clock_, milliseconds(300));
     EXPECT_EQ(failed.reason, Reason::Late);
   }
 }
@@ -357,7 +357,7 @@ TEST_F(Nvml, IsTheSameInAProcessOfItsOwn) {
                     gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())),
                 R"("delay_ms":1)");
   const Observation expected = look();
-  const Observation found = IsolatedProbe("NVML", [this] { return result(); }).look();
+  const Observation found = IsolatedProbe("NVML", [this] { return result(); }).read_gpus();
   EXPECT_EQ(found.gpus, expected.gpus);
   EXPECT_EQ(found.taken, expected.taken);
   EXPECT_EQ(found.source, expected.source);

@@ -27,16 +27,16 @@ GpuProcess merged(int pid, std::optional<std::uint64_t> mib, Type type = Type::C
 using Merged = std::vector<GpuProcess>;
 
 TEST(MibOf, RoundsToTheNearest) {
-  EXPECT_EQ(mib_of(0), 0U);
-  EXPECT_EQ(mib_of(kMib / 2 - 1), 0U);
-  EXPECT_EQ(mib_of(kMib / 2), 1U);
-  EXPECT_EQ(mib_of(8000 * kMib + 1), 8000U);
+  EXPECT_EQ(mib_to_nearest(0), 0U);
+  EXPECT_EQ(mib_to_nearest(kMib / 2 - 1), 0U);
+  EXPECT_EQ(mib_to_nearest(kMib / 2), 1U);
+  EXPECT_EQ(mib_to_nearest(8000 * kMib + 1), 8000U);
 }
 
 TEST(MibOf, DoesNotBelieveWhatNoMachineHas) {
-  EXPECT_EQ(mib_of(~0ULL), std::nullopt);
-  EXPECT_EQ(mib_of((1ULL << 36) * kMib), 1ULL << 36);
-  EXPECT_EQ(mib_of((1ULL << 36) * kMib + kMib), std::nullopt);
+  EXPECT_EQ(mib_to_nearest(~0ULL), std::nullopt);
+  EXPECT_EQ(mib_to_nearest((1ULL << 36) * kMib), 1ULL << 36);
+  EXPECT_EQ(mib_to_nearest((1ULL << 36) * kMib + kMib), std::nullopt);
 }
 
 TEST(MergeLists, JoinsTheListsInTheOrderOfPids) {

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "probe/csv_rows.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
@@ -119,7 +120,7 @@ void expect_agreement(const Moment& moment) {
   EXPECT_EQ(gpus[0].model, log.model);
   EXPECT_EQ(gpus[0].uuid, log.uuid);
   EXPECT_EQ(std::to_string(gpus[0].memory_used_mib.value_or(0)) + " MiB", log.used);
-  EXPECT_EQ(divided_gpus(moment.gpus).size(), log.mig == "Enabled" ? 1U : 0U);
+  EXPECT_EQ(mig_gpus(moment.gpus).size(), log.mig == "Enabled" ? 1U : 0U);
   EXPECT_EQ(memory, log.memory);
 }
 

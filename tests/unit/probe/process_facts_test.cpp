@@ -40,7 +40,7 @@ class Facts : public ::testing::Test {
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   }
 
-  std::vector<GpuProcess> filled(const std::vector<int>& pids, Duration deadline = kAmple) {
+  std::vector<GpuProcess> filled(const std::vector<int>& pids, Duration timeout = kAmple) {
     std::vector<GpuProcess> processes(pids.size());
     std::vector<GpuProcess*> pointers;
     for (std::size_t i = 0; i < pids.size(); ++i) {
@@ -49,7 +49,7 @@ class Facts : public ::testing::Test {
       pointers.push_back(&processes[i]);
     }
     ProcReader proc(folder_.path(), folder_.path());
-    fill_in_time(pointers, proc, deadline);
+    fill_in_time(pointers, proc, timeout);
     return processes;
   }
 
@@ -57,6 +57,7 @@ class Facts : public ::testing::Test {
     GpuProcess process;
     process.pid = pid;
     process.memory_mib = 5;
+    process.asked_proc = true;
     ProcReader(folder_.path(), folder_.path()).fill(process);
     return process;
   }
@@ -113,7 +114,7 @@ TEST_F(Facts, OfAProcessThatShowsNothingAtAllHideNoOthers) {
   EXPECT_EQ(found[1], directly(2));
 }
 
-TEST_F(Facts, AreMissingAfterTheDeadline) {
+TEST_F(Facts, AreMissingAfterTheTimeout) {
   for (const int pid : {1, 2, 3}) block(pid, "stat");
   const auto begin = std::chrono::steady_clock::now();
   const auto found = filled({1, 2, 3}, milliseconds(50));

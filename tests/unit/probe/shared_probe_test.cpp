@@ -27,7 +27,7 @@ class CountingProbe final : public Probe {
  public:
   CountingProbe(int& looks, std::function<Observation()> look)
       : looks_(looks), look_(std::move(look)) {}
-  Observation look() override {
+  Observation read_gpus() override {
     ++looks_;
     return look_();
   }
@@ -74,7 +74,7 @@ class Shared : public ::testing::Test {
     begin.boot -= age_max;
     SharedProbe probe(clock_, {file_, probe_, begin, observer, patience, seconds(30)},
                       std::make_unique<CountingProbe>(looks_, [this] { return look_(); }));
-    return probe.look();
+    return probe.read_gpus();
   }
 
   std::optional<Observation> last(const ProcessIdentity& observer) const {
@@ -191,29 +191,15 @@ TEST_F(Shared, FileHoldsNothingOfWhatProcTells) {
   EXPECT_EQ(content().find("unit_probe"), std::string::npos) << content();
 }
 
-// Whoever has read the GPUs knows the facts already.
-class KnowingProbe final : public Probe {
- public:
-  explicit KnowingProbe(Observation seen) : seen_(std::move(seen)) {}
-  Observation look() override { return seen_; }
-  std::vector<GpuProcess> facts() const override {
-    GpuProcess first = seen_.gpus.at(0).processes.at(0);
-    first.start_ticks = 77;
-    first.program = "known";
-    return {first};
-  }
-
- private:
-  Observation seen_;
-};
-
 TEST_F(Shared, ProcessesThatAreKnownAreNotAskedAboutAgainAndTheirFactsAreNotShared) {
   GpuReading used = reading(0);
   used.processes = {told(::getpid()), told(::getppid())};
-  const Observation seen{clock_.now(), {used}, {}, "tool"};
-  SharedProbe probe(clock_, {file_, probe_, {}, observer_, seconds(30), seconds(30)},
-                    std::make_unique<KnowingProbe>(seen));
-  const std::vector<GpuProcess> processes = probe.look().gpus.at(0).processes;
+  used.processes[0].start_ticks = 77;
+  used.processes[0].program = "known";
+  used.processes[0].uid = 1000;
+  used.processes[0].asked_proc = true;
+  tell({used});
+  const std::vector<GpuProcess> processes = look(seconds(1)).gpus.at(0).processes;
   EXPECT_EQ(processes.at(0).program, "known");
   EXPECT_EQ(processes.at(0).start_ticks, 77U);
   EXPECT_NE(processes.at(1).start_ticks, std::nullopt);

@@ -31,14 +31,14 @@ using SteadyClock = std::chrono::steady_clock;
 
 class RunTool : public ::testing::Test {
  protected:
-  ToolOutput run(const std::string& body, std::chrono::nanoseconds deadline = kAmple) {
-    return run_tool({folder_.write_script("tool", body)}, deadline);
+  ToolOutput run(const std::string& body, std::chrono::nanoseconds timeout = kAmple) {
+    return run_tool({folder_.write_script("tool", body)}, timeout);
   }
 
   // The Error of a run that must fail.
-  Error failure_of(const std::vector<std::string>& argv, std::chrono::nanoseconds deadline) {
+  Error failure_of(const std::vector<std::string>& argv, std::chrono::nanoseconds timeout) {
     try {
-      run_tool(argv, deadline);
+      run_tool(argv, timeout);
     } catch (const Error& error) {
       return error;
     }
@@ -59,13 +59,13 @@ class RunTool : public ::testing::Test {
     return "echo $$ > " + path + ".new; mv " + path + ".new " + path;
   }
 
-  // The Error of a tool that notes "pid" and hangs. A deadline that is over before the note is
+  // The Error of a tool that notes "pid" and hangs. A timeout that is over before the note is
   // made, as on a busy host, is too short to test with.
   Error failure_of_hanging(const std::string& body) {
     const std::string script = folder_.write_script("tool", body);
-    for (const milliseconds deadline : {milliseconds(200), milliseconds(2000)}) {
-      const Error error = failure_of({script}, deadline);
-      EXPECT_EQ(error.what(), "tool did not answer within " + to_short_text(deadline));
+    for (const milliseconds timeout : {milliseconds(200), milliseconds(2000)}) {
+      const Error error = failure_of({script}, timeout);
+      EXPECT_EQ(error.what(), "tool did not answer within " + to_short_text(timeout));
       if (std::filesystem::exists(folder_.path("pid"))) return error;
     }
     return failure_of({script}, seconds(20));
@@ -178,7 +178,7 @@ TEST_F(RunTool, DoesNotStartWhatIsLateAlready) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path("started")));
 }
 
-TEST_F(RunTool, CountsTheDeadlineFromTheGivenStart) {
+TEST_F(RunTool, CountsTheTimeoutFromTheGivenStart) {
   const std::string script = folder_.write_script("tool", "exec cat " + make_fifo());
   const std::chrono::hours deadline(1);
   try {
@@ -193,7 +193,7 @@ TEST_F(RunTool, RefusesAProgramThatIsNotThere) {
   const Error error = failure_of({"no-such-gpu-tool"}, kAmple);
   EXPECT_STREQ(error.what(), "'no-such-gpu-tool' is not in PATH");
   EXPECT_EQ(error.kind(), ErrorKind::Failed);
-  EXPECT_EQ(error.hint(), "Is it installed, and its folder in PATH?");
+  EXPECT_EQ(error.hint(), "is it installed, and its folder in PATH?");
   const std::string path = folder_.path("missing");
   EXPECT_EQ(failure_of({path}, kAmple).what(),
             "cannot start '" + path + "': No such file or directory");

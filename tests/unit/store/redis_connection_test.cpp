@@ -131,24 +131,24 @@ TEST_F(RedisConnectionTest, SaysWhereNobodyAnswers) {
   address.password = "secret";
   const Error refused = error_of([&] { RedisConnection c(address); });
   EXPECT_EQ(refused.kind(), ErrorKind::Failed);
-  EXPECT_TRUE(refused.is_passing());
+  EXPECT_TRUE(refused.is_transient());
   EXPECT_NE(std::string(refused.what()).find("127.0.0.1:"), std::string::npos) << refused.what();
   EXPECT_EQ(std::string(refused.what()).find("secret"), std::string::npos) << refused.what();
   address = RedisAddress{};
   address.socket = folder_.path("missing.sock");
   const Error missing = error_of([&] { RedisConnection c(address); });
-  EXPECT_TRUE(missing.is_passing());
+  EXPECT_TRUE(missing.is_transient());
   EXPECT_NE(std::string(missing.what()).find("missing.sock"), std::string::npos);
 }
 
-TEST_F(RedisConnectionTest, EndsAtItsDeadlineWhenTheServerIsStopped) {
+TEST_F(RedisConnectionTest, EndsAtItsTimeoutWhenTheServerIsStopped) {
   const RedisServer server(folder_);
   RedisConnection connection(server.address(), kShort);
   server.stop();
   const auto begin = std::chrono::steady_clock::now();
   const Error error = error_of([&] { connection.command({"PING"}); });
   const auto took = std::chrono::steady_clock::now() - begin;
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("did not answer"), std::string::npos) << error.what();
   EXPECT_GE(took, kShort);
   // A reply that comes after all must not be taken for another's.
@@ -163,7 +163,7 @@ TEST_F(RedisConnectionTest, NoticesThatTheServerWentAway) {
   RedisConnection connection(server.address());
   server.kill();
   const Error error = error_of([&] { connection.command({"PING"}); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_TRUE(connection.was_lost());
   EXPECT_FALSE(connection.is_open());
 }
@@ -190,7 +190,7 @@ TEST_F(RedisConnectionTest, SaysThatAReplicaIsReadOnly) {
   const RedisServer server(folder_);
   server.command({"REPLICAOF", "127.0.0.1", std::to_string(free_port())});
   const Error error = error_of([&] { server.command({"SET", "k", "1"}); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("read-only replica"), std::string::npos);
   EXPECT_NE(error.hint(), "");
 }
@@ -240,11 +240,11 @@ TEST(RedisError, KnowsWhatPassesAndWhatIsForbidden) {
         "MISCONF Redis is configured to save RDB snapshots", "BUSY Redis is busy running a script",
         "ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write"}) {
     const Error error = redis_error(reply, "redis://h");
-    EXPECT_TRUE(error.is_passing()) << reply;
+    EXPECT_TRUE(error.is_transient()) << reply;
     EXPECT_NE(error.hint(), "") << reply;
     EXPECT_NE(std::string(error.what()).find("'redis://h'"), std::string::npos) << error.what();
   }
-  EXPECT_FALSE(redis_error("NOAUTH x", "h").is_passing());
+  EXPECT_FALSE(redis_error("NOAUTH x", "h").is_transient());
 }
 
 TEST(RedisError, ShowsUnknownRepliesHarmlessly) {

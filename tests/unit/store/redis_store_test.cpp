@@ -334,7 +334,7 @@ TEST_F(RedisStoreTest, IsWokenByOurOwnUnlocking) {
 TEST_F(RedisStoreTest, NamesWhoHoldsTheLockForTooLong) {
   redis({"SET", kLock, "locked"});
   const Error error = error_of([&] { add_one(*store_); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("is locked for 12s"), std::string::npos) << error.what();
   EXPECT_NE(error.hint().find("another program holds it"), std::string::npos) << error.hint();
   EXPECT_EQ(redis({"GET", kLock}).text, "locked");
@@ -397,7 +397,7 @@ TEST_F(RedisStoreTest, GoesOnWithAServerThatWasRestarted) {
   add_one(*store_);
   server_->kill();
   const Error away = error_of([&] { add_one(*store_); });
-  EXPECT_TRUE(away.is_passing());
+  EXPECT_TRUE(away.is_transient());
   EXPECT_NE(away.hint(), "");
   ::unlink(server_->socket().c_str());
   server_->start();
@@ -429,11 +429,11 @@ TEST_F(RedisStoreTest, BeginsAnewWhenTheServerForgotItsDataDuringAChange) {
   EXPECT_EQ(store_->read().next_arrival, 2U);
 }
 
-TEST_F(RedisStoreTest, FailsWithinItsDeadlineWhenTheServerIsStopped) {
+TEST_F(RedisStoreTest, FailsWithinItsTimeoutWhenTheServerIsStopped) {
   add_one(*store_);
   server_->stop();
   const Error error = error_of([&] { store_->read(); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("did not answer within 5s"), std::string::npos);
   server_->go_on();
   EXPECT_EQ(store_->read().next_arrival, 2U);
@@ -444,7 +444,7 @@ TEST_F(RedisStoreTest, ReadsFromAReplicaAndSaysThatItCannotWrite) {
   redis({"REPLICAOF", "127.0.0.1", std::to_string(free_port())});
   EXPECT_EQ(store_->read().next_arrival, 2U);
   const Error error = error_of([&] { add_one(*store_); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("read-only replica"), std::string::npos);
   redis({"REPLICAOF", "NO", "ONE"});
   add_one(*store_);
@@ -461,7 +461,7 @@ TEST_F(RedisStoreTest, WritesNothingWithoutMemory) {
     });
   };
   const Error error = error_of(spoil);
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("no memory"), std::string::npos) << error.what();
   EXPECT_EQ(store_->read(), full_pool());
   EXPECT_TRUE(redis({"GET", kLock}).is_nil());
@@ -506,7 +506,7 @@ TEST_F(RedisStoreTest, WaitsForTheReplicasWhereSomebodyBeginsToRelyOnThem) {
     pool.reservations.front().supervisor = ProcessIdentity{"h", "b", 1, 2, 3};
   };
   const Error error = error_of([&] { careful->update(begin); });
-  EXPECT_TRUE(error.is_passing());
+  EXPECT_TRUE(error.is_transient());
   EXPECT_NE(std::string(error.what()).find("only 0 of 1 replicas"), std::string::npos);
   EXPECT_TRUE(store_->read().reservations.front().supervisor) << "it is made all the same";
   store_->update([](Pool& pool) { pool.reservations.front().supervisor.reset(); });
@@ -537,7 +537,7 @@ TEST_F(RedisStoreTest, SubscriptionFollowsARestartedServer) {
   EXPECT_FALSE(is_ready(changes->fd()));
   server_->kill();
   EXPECT_TRUE(becomes_ready(changes->fd()));
-  EXPECT_TRUE(error_of([&] { changes->renew(); }).is_passing());
+  EXPECT_TRUE(error_of([&] { changes->renew(); }).is_transient());
   EXPECT_TRUE(is_ready(changes->fd())) << "until it is renewed";
   ::unlink(server_->socket().c_str());
   server_->start();

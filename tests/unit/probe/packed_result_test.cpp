@@ -1,4 +1,4 @@
-#include "probe/packed_look.h"
+#include "probe/packed_result.h"
 
 #include <limits>
 
@@ -10,7 +10,7 @@
 namespace chg {
 namespace {
 
-using Reason = LookFailure::Reason;
+using Reason = ReadFailure::Reason;
 
 GpuProcess odd_process() {
   GpuProcess process;
@@ -56,13 +56,13 @@ Observation odd_observation() {
   return observation;
 }
 
-LookFailure failure_with(const Error& error) {
-  return std::get<LookFailure>(unpacked_look(packed_look(LookFailure{Reason::Other, error})));
+ReadFailure failure_with(const Error& error) {
+  return std::get<ReadFailure>(unpacked_result(packed_result(ReadFailure{Reason::Other, error})));
 }
 
-TEST(PackedLook, GivesEveryFieldOfAnObservationBack) {
+TEST(PackedResult, GivesEveryFieldOfAnObservationBack) {
   for (const Observation& expected : {odd_observation(), Observation()}) {
-    const auto found = std::get<Observation>(unpacked_look(packed_look(expected)));
+    const auto found = std::get<Observation>(unpacked_result(packed_result(expected)));
     EXPECT_EQ(found.taken, expected.taken);
     EXPECT_EQ(found.gpus, expected.gpus);
     EXPECT_EQ(found.observer, expected.observer);
@@ -70,19 +70,20 @@ TEST(PackedLook, GivesEveryFieldOfAnObservationBack) {
   }
 }
 
-TEST(PackedLook, GivesAFailureBack) {
+TEST(PackedResult, GivesAFailureBack) {
   for (const Reason reason :
        {Reason::LibraryMissing, Reason::LibraryUnusable, Reason::LibraryMismatch,
         Reason::DriverNotLoaded, Reason::Crashed, Reason::Late, Reason::Other}) {
-    const LookFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
-    const auto found = std::get<LookFailure>(unpacked_look(packed_look(failure)));
+    const ReadFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
+    const auto found = std::get<ReadFailure>(unpacked_result(packed_result(failure)));
     EXPECT_EQ(found.reason, reason);
     EXPECT_EQ(found.error.kind(), ErrorKind::NotPermitted);
     EXPECT_STREQ(found.error.what(), "no 'x' \xFF");
     EXPECT_EQ(found.error.hint(), "Do it.");
-    EXPECT_FALSE(found.error.is_passing());
+    EXPECT_FALSE(found.error.is_transient());
   }
-  EXPECT_TRUE(failure_with(Error(ErrorKind::Failed, "busy").passing()).error.is_passing());
+  EXPECT_TRUE(
+      failure_with(Error(ErrorKind::Failed, "busy").with(Retry::Later)).error.is_transient());
   for (const ErrorKind kind :
        {ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Unavailable, ErrorKind::NotExecutable,
         ErrorKind::NotFound, ErrorKind::Interrupted}) {
@@ -90,28 +91,28 @@ TEST(PackedLook, GivesAFailureBack) {
   }
 }
 
-TEST(PackedLook, RefusesWhatBreaksOffOrGoesOn) {
-  for (const LookResult& look :
-       {LookResult(odd_observation()),
-        LookResult(LookFailure{Reason::Other, {ErrorKind::Failed, "x"}})}) {
-    const std::string whole = packed_look(look);
+TEST(PackedResult, RefusesWhatBreaksOffOrGoesOn) {
+  for (const ReadResult& look :
+       {ReadResult(odd_observation()),
+        ReadResult(ReadFailure{Reason::Other, {ErrorKind::Failed, "x"}})}) {
+    const std::string whole = packed_result(look);
     for (std::size_t size = 0; size < whole.size(); ++size) {
-      EXPECT_THROW(unpacked_look(whole.substr(0, size)), Error) << size;
+      EXPECT_THROW(unpacked_result(whole.substr(0, size)), Error) << size;
     }
-    expect_error(ErrorKind::Failed, "damaged", [&] { unpacked_look(whole + '\0'); });
+    expect_error(ErrorKind::Failed, "damaged", [&] { unpacked_result(whole + '\0'); });
   }
 }
 
 // Whatever a byte is overwritten with, it is refused or becomes some look; nothing else happens.
-TEST(PackedLook, SurvivesAnyByte) {
-  const std::string whole = packed_look(odd_observation());
+TEST(PackedResult, SurvivesAnyByte) {
+  const std::string whole = packed_result(odd_observation());
   int refused = 0;
   for (std::size_t place = 0; place < whole.size(); ++place) {
     for (const char byte : {'\0', '\1', '\x7F', '\x80', '\xFF'}) {
       std::string damaged = whole;
       damaged[place] = byte;
       try {
-        unpacked_look(damaged);
+        unpacked_result(damaged);
       } catch (const Error&) {
         ++refused;
       }
@@ -120,15 +121,15 @@ TEST(PackedLook, SurvivesAnyByte) {
   EXPECT_GT(refused, 0);
 }
 
-TEST(PackedLook, RefusesWordsThatThereAreNot) {
+TEST(PackedResult, RefusesWordsThatThereAreNot) {
   const auto packed = [](int reason, int kind) {
     Packer pack;
     pack(std::size_t{1}, reason, kind, std::string("m"), std::string(), false);
     return pack.bytes();
   };
-  EXPECT_THROW(unpacked_look(packed(99, 77)), Error);
-  EXPECT_THROW(unpacked_look(packed(static_cast<int>(Reason::Other), 78)), Error);
-  EXPECT_NO_THROW(unpacked_look(packed(static_cast<int>(Reason::Other), 77)));
+  EXPECT_THROW(unpacked_result(packed(99, 77)), Error);
+  EXPECT_THROW(unpacked_result(packed(static_cast<int>(Reason::Other), 78)), Error);
+  EXPECT_NO_THROW(unpacked_result(packed(static_cast<int>(Reason::Other), 77)));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
-#include "probe/packed_look.h"
+#include "probe/packed_result.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <iterator>
 #include <variant>
 
@@ -12,19 +11,19 @@ namespace chg {
 
 namespace {
 
-// How a look ended, when there is no observation.
+// Why there is no observation.
 struct Failure {
-  LookFailure::Reason reason{};
+  ReadFailure::Reason reason{};
   int kind = 0;
   std::string message;
   std::string hint;
-  bool is_passing = false;
+  Retry retry = Retry::No;
 };
 
 constexpr auto fields_of(const Failure*) {
   return std::tuple(field("reason", &Failure::reason), field("kind", &Failure::kind),
                     field("message", &Failure::message), field("hint", &Failure::hint),
-                    field("is_passing", &Failure::is_passing));
+                    field("retry", &Failure::retry));
 }
 
 ErrorKind error_kind(int number) {
@@ -40,25 +39,29 @@ ErrorKind error_kind(int number) {
 
 }  // namespace
 
-constexpr auto words_of(const LookFailure::Reason*) {
+constexpr auto words_of(const Retry*) {
+  return std::to_array<std::string_view>({"no", "later", "busy"});
+}
+
+constexpr auto words_of(const ReadFailure::Reason*) {
   return std::to_array<std::string_view>({"library_missing", "library_unusable", "library_mismatch",
                                           "driver_not_loaded", "crashed", "late", "other"});
 }
 
-std::string packed_look(const LookResult& result) {
+std::string packed_result(const ReadResult& result) {
   Packer pack;
   pack(result.index());
   if (const auto* observation = std::get_if<Observation>(&result)) {
     pack(*observation);
   } else {
-    const auto& [reason, error] = std::get<LookFailure>(result);
+    const auto& [reason, error] = std::get<ReadFailure>(result);
     pack(Failure{reason, static_cast<int>(error.kind()), error.what(), error.hint(),
-                 error.is_passing()});
+                 error.retry()});
   }
   return pack.bytes();
 }
 
-LookResult unpacked_look(std::string_view bytes) {
+ReadResult unpacked_result(std::string_view bytes) {
   Unpacker unpack(bytes);
   std::size_t index = 0;
   unpack(index);
@@ -71,8 +74,8 @@ LookResult unpacked_look(std::string_view bytes) {
   }
   unpack.expect_end();
   if (index == 0) return observation;
-  const Error error(error_kind(failure.kind), failure.message, failure.hint);
-  return LookFailure{failure.reason, failure.is_passing ? error.passing() : error};
+  return ReadFailure{failure.reason, Error(error_kind(failure.kind), failure.message, failure.hint)
+                                           .with(failure.retry)};
 }
 
 }  // namespace chg
