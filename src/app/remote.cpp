@@ -14,8 +14,8 @@
 namespace chg {
 namespace {
 
-// ssh's own status for a host that it can't reach, or is not let into; a shell's for a command that
-// it does not find.
+// The exit status of an ssh that cannot connect or log in, and of a shell that does not find the
+// command.
 constexpr int kNotConnected = 255;
 constexpr int kNotFound = 127;
 
@@ -23,8 +23,8 @@ constexpr std::string_view kErrorLine = "canhazgpu: error: ";
 constexpr std::string_view kHintLine = "hint: ";
 
 std::vector<std::string> ssh_command(const std::string& host, const std::vector<std::string>& words,
-                                     Duration deadline) {
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
+                                     Duration timeout) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
   std::vector<std::string> argv = {
       "ssh", "-o", "BatchMode=yes", "-o", fmt::format("ConnectTimeout={}", seconds),
       "--",  host, "canhazgpu"};
@@ -36,7 +36,7 @@ std::string advice_to_look(const std::string& host) {
   return "see why with: ssh " + host + " canhazgpu status";
 }
 
-// What it said was wrong: in its own words if our program did, else the last line.
+// The error and hint that our program printed there, else the last line of stderr.
 void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   std::istringstream lines(output.err);
   std::string last;
@@ -59,11 +59,10 @@ void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   }
 }
 
-RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words,
-                 Duration deadline) {
+RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words, Duration timeout) {
   RemoteAnswer answer{host, "", "", ""};
   try {
-    ToolOutput output = run_tool(ssh_command(host, words, deadline), deadline);
+    ToolOutput output = run_tool(ssh_command(host, words, timeout), timeout);
     if (output.exit_status == 0) {
       answer.text = std::move(output.out);
     } else {
@@ -79,14 +78,14 @@ RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words,
 }  // namespace
 
 std::vector<RemoteAnswer> ask_hosts(const std::vector<std::string>& hosts,
-                                    const std::vector<std::string>& words, Duration deadline) {
-  // As each run of a tool wants it; several at a time would undo each other's changes.
+                                    const std::vector<std::string>& words, Duration timeout) {
+  // run_tool sets this and restores it; in several threads they would undo each other's changes.
   std::signal(SIGCHLD, SIG_DFL);
   std::vector<RemoteAnswer> answers(hosts.size());
   std::vector<std::thread> threads;
   threads.reserve(hosts.size());
   for (std::size_t i = 0; i < hosts.size(); ++i) {
-    threads.emplace_back([&, i] { answers[i] = ask(hosts[i], words, deadline); });
+    threads.emplace_back([&, i] { answers[i] = ask(hosts[i], words, timeout); });
   }
   for (std::thread& thread : threads) thread.join();
   return answers;

@@ -10,13 +10,10 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
-
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 bool confirm_clearing(const Pool& pool) {
   const std::string what =
@@ -78,10 +75,8 @@ int execute(Session& session, const Arguments& arguments) {
                   count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
                   printable(session.host().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
-    text +=
-        fmt::format("cleared {} and {}\n",
-                    count_of(static_cast<std::size_t>(result.cleared_reservations), "reservation"),
-                    count_of(static_cast<std::size_t>(result.cleared_requests), "waiting request"));
+    text += fmt::format("cleared {} and {}\n", count_of(result.cleared_reservations, "reservation"),
+                        count_of(result.cleared_requests, "waiting request"));
   }
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));

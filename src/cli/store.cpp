@@ -4,15 +4,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
 
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
-// What lives with the old store, so that nobody is surprised.
+// Says what stays in the old store.
 void mention_left(const Session& session, const StoreCopy& copied, const std::string& from) {
   if (copied.waiting > 0) {
     session.say(

@@ -15,7 +15,9 @@ std::string ordinal(int number) {
   return fmt::format("{}{}", number, ending);
 }
 
-std::string gpu_count(int count) { return fmt::format("{} GPU{}", count, count == 1 ? "" : "s"); }
+std::string count_of(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 std::string kind_word(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
 

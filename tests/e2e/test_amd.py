@@ -112,7 +112,7 @@ def test_a_tool_that_hangs(amd, pool):
     assert_error(result, 1, "did not answer within")
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.search(r"can't be read: .* did not answer within", result.err)
+    assert re.search(r"cannot be read: .* did not answer within", result.err)
 
 
 def test_a_tool_that_fails(amd, pool):

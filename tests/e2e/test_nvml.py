@@ -216,7 +216,7 @@ def test_a_driver_that_hangs(nvml, pool):
         assert 0.9 < time.monotonic() - begin < 5
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.fullmatch("canhazgpu: warning: the GPUs can't be read: NVML did not answer within 1s; "
+    assert re.fullmatch("canhazgpu: warning: the GPUs cannot be read: NVML did not answer within 1s; "
                         rf"showing what was seen {HMS} ago\n", result.err)
     assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
                         result.out.splitlines()[0])

@@ -187,7 +187,7 @@ def test_hanging(nvidia, smi, how):
     result = nvidia.run("status", env=env)
     assert 0.9 < time.monotonic() - begin < 5
     assert result.status == 0
-    assert re.fullmatch(rf"canhazgpu: warning: the GPUs can't be read: {text}; "
+    assert re.fullmatch(rf"canhazgpu: warning: the GPUs cannot be read: {text}; "
                         rf"showing what was seen {HMS} ago\n", result.err), result
     lines = result.out.splitlines()
     assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
@@ -324,7 +324,7 @@ def test_failures(nvidia, smi, status, out, text):
         assert_error(result, 1, text)
     result = nvidia.run("status")
     assert result.status == 0
-    assert result.err == f"canhazgpu: warning: the GPUs can't be read: {text}\n"
+    assert result.err == f"canhazgpu: warning: the GPUs cannot be read: {text}\n"
     assert result.out.splitlines()[0] == "GPU 0: AVAILABLE (never used) [not validated]"
     assert nvidia.waiting() == [] and nvidia.reserved() == []
 

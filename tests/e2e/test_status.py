@@ -168,7 +168,7 @@ def test_the_probe_fails(pool):
     pool.edit_gpus(error="the driver is not loaded")
     result = pool.run("status")
     assert result.status == 0
-    assert result.err == "canhazgpu: warning: the GPUs can't be read: the driver is not loaded\n"
+    assert result.err == "canhazgpu: warning: the GPUs cannot be read: the driver is not loaded\n"
     lines = result.out.splitlines()
     assert lines[0] == "GPU 0: AVAILABLE (never used) [not validated]"
     assert re.fullmatch(rf"GPU 1: IN USE by root for {HMS} \(manual, expires in {HMS}\) "
