@@ -14,12 +14,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "store/records.h"
-#include "store/text_codec.h"
 
 namespace chg {
 namespace {
 
-using json_text::Members;
 using nlohmann::json;
 
 // Members that canhazgpu 0.1.0 added.
@@ -99,6 +97,14 @@ std::string made_id(const std::string& user, const std::string& type, WallTime s
   return id;
 }
 
+// A usage record, and its place among those that ended at the same moment: the number of the
+// commit, and the place within that.
+struct Usage {
+  UsageRecord record;
+  std::int64_t commit = 0;
+  std::int64_t place = 0;
+};
+
 class Reader {
  public:
   Reader(const GoImage& image, const UidOf& uid_of) : image_(image), uid_of_(uid_of) {}
@@ -133,12 +139,14 @@ class Reader {
     }
   }
 
-  // Reads a record of 0.1.0 in the hash, if there is one.
-  template <typename Read>
-  void read_record(const std::string& field, const Read& read) {
+  // The record of 0.1.0 under this field of the hash, in a pool of its own; an empty pool where
+  // there is none. It wrote as stores do today.
+  Pool record_of(const std::string& field) {
+    Pool pool;
     const auto found = image_.host.find(field);
-    if (found == image_.host.end()) return;
-    attempt(key("host") + " " + field, [&] { read(found->second); });
+    if (found == image_.host.end()) return pool;
+    attempt(key("host") + " " + field, [&] { records::add(pool, field, found->second); });
+    return pool;
   }
 
   void read_settings() {
@@ -150,27 +158,15 @@ class Reader {
                               printable(image_.gpu_count, 60)),
                   "set it to what it should be, and import again");
     }
-    read_record(records::kSettings, [&](const std::string& text) {
-      const records::Host host = records::read_host(Members(text));
-      pool.admin_group = host.admin_group;
-      pool.creator_uid = host.creator_uid;
-      pool.next_arrival = host.next_arrival;
-      indices_ = host.gpus;
-    });
-    read_record(records::kIdentity,
-                [&](const std::string& text) { pool.host = text_codec::read_host(text); });
-    // Whoever has set another number of GPUs since then was the Go program.
-    if (static_cast<std::size_t>(*count) != indices_.size()) {
-      indices_.clear();
-      for (int index = 0; index < *count; ++index) indices_.push_back(index);
-    }
+    pool = record_of("settings");
+    pool.host = record_of("identity").host;
+    for (int index = 0; index < *count; ++index) indices_.push_back(index);
     pool.provider = image_.provider.empty() ? "nvidia" : image_.provider;
   }
 
   void read_gpu(int index) {
-    Gpu gpu;
-    read_record(records::gpu_field(index),
-                [&](const std::string& text) { gpu = records::read_gpu(Members(text), index); });
+    const Pool known = record_of(fmt::format("gpu:{}", index));
+    Gpu gpu = known.gpus.empty() ? Gpu{} : known.gpus.front();
     gpu.index = index;
     if (const auto found = image_.gpus.find(index); found != image_.gpus.end()) {
       attempt(key(fmt::format("gpu:{}", index)), [&] { read_value(found->second, gpu); });
@@ -188,7 +184,7 @@ class Reader {
     const json value = object_of(text);
     if (value.contains(kIdsMember)) {
       for (const json& id : value.at(kIdsMember)) {
-        claims_[gpu.index].insert(json_text::read_bytes(id.dump()));
+        claims_[gpu.index].insert(id.get<std::string>());
       }
       return;
     }
@@ -242,14 +238,12 @@ class Reader {
   // taken it away.
   void read_own_reservations() {
     for (const auto& [field, text] : image_.host) {
-      if (!field.starts_with(records::kReservation)) continue;
-      read_record(field, [&, id = field.substr(records::kReservation.size())](const auto& record) {
-        Reservation held = records::read_reservation(Members(record), id);
+      if (!field.starts_with("reservation:")) continue;
+      for (Reservation& held : record_of(field).reservations) {
         const bool had_some = !held.gpus.empty();
-        std::erase_if(held.gpus, [&, &name = id](int gpu) { return is_taken_away(gpu, name); });
-        if (held.gpus.empty() && had_some) return;
-        result_.pool.reservations.push_back(std::move(held));
-      });
+        std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, held.id); });
+        if (!held.gpus.empty() || !had_some) result_.pool.reservations.push_back(std::move(held));
+      }
     }
   }
 
@@ -279,7 +273,7 @@ class Reader {
   }
 
   void read_history() {
-    std::vector<records::Usage> found;
+    std::vector<Usage> found;
     std::size_t bad = 0;
     for (const std::string& text : image_.history) {
       try {
@@ -296,13 +290,14 @@ class Reader {
       return std::tie(a.record.ended, a.commit, a.place) <
              std::tie(b.record.ended, b.commit, b.place);
     });
-    for (records::Usage& usage : found) result_.history.push_back(std::move(usage.record));
+    for (Usage& usage : found) result_.history.push_back(std::move(usage.record));
   }
 
-  records::Usage read_usage(const std::string& text) const {
+  Usage read_usage(const std::string& text) const {
     const json value = object_of(text);
-    if (const auto own = json_text::find_member(text, kOwnMember)) {
-      return records::read_usage(Members(*own));
+    if (const auto own = value.find(kOwnMember); own != value.end()) {
+      return {records::read_usage(own->dump()), own->at("commit").get<std::int64_t>(),
+              own->at("place").get<std::int64_t>()};
     }
     const auto started = time_member(value, "start_time");
     const auto ended = time_member(value, "end_time");
