@@ -14,8 +14,8 @@
 namespace chg {
 namespace {
 
-// ssh's own status for a host that it can't reach, or is not let into; a shell's for a command that
-// it does not find.
+// The exit status of an ssh that cannot connect or log in, and of a shell that does not find the
+// command.
 constexpr int kNotConnected = 255;
 constexpr int kNotFound = 127;
 
@@ -36,7 +36,7 @@ std::string advice_to_look(const std::string& host) {
   return "see why with: ssh " + host + " canhazgpu status";
 }
 
-// What it said was wrong: in its own words if our program did, else the last line.
+// The error and hint that our program printed there, else the last line of stderr.
 void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   std::istringstream lines(output.err);
   std::string last;
@@ -79,7 +79,7 @@ RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words,
 
 std::vector<RemoteAnswer> ask_hosts(const std::vector<std::string>& hosts,
                                     const std::vector<std::string>& words, Duration timeout) {
-  // As each run of a tool wants it; several at a time would undo each other's changes.
+  // run_tool sets this and restores it; in several threads they would undo each other's changes.
   std::signal(SIGCHLD, SIG_DFL);
   std::vector<RemoteAnswer> answers(hosts.size());
   std::vector<std::thread> threads;

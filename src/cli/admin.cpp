@@ -17,8 +17,8 @@ namespace {
 
 bool confirm_clearing(const Pool& pool) {
   const std::string what =
-      fmt::format("{} and {}", counted(pool.reservations.size(), "reservation"),
-                  counted(pool.queue.size(), "waiting request"));
+      fmt::format("{} and {}", count_of(pool.reservations.size(), "reservation"),
+                  count_of(pool.queue.size(), "waiting request"));
   if (isatty(STDIN_FILENO) != 1) {
     throw Error(ErrorKind::Failed, "--force would take away " + what, "confirm it with --yes");
   }
@@ -71,11 +71,11 @@ int execute_admin(Session& session, const Arguments& arguments) {
   session.warn_if_private();
   std::string text =
       fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
-                  counted(result.pool.gpus.size(), "GPU"), models_of(result.pool),
+                  count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
                   printable(session.host().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
-    text += fmt::format("cleared {} and {}\n", counted(result.cleared_reservations, "reservation"),
-                        counted(result.cleared_requests, "waiting request"));
+    text += fmt::format("cleared {} and {}\n", count_of(result.cleared_reservations, "reservation"),
+                        count_of(result.cleared_requests, "waiting request"));
   }
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));

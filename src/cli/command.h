@@ -1,6 +1,6 @@
-// What a subcommand is: a value that says all that the command line, --help and completion need to
-// know of it, and the function that does it. One file defines one; commands() lists them all.
-// Its texts are literals: all commands are made whenever one of them runs.
+// A subcommand is a value: what the command line, --help and completion need to know, and the
+// function that executes it. Each is defined in a file of its own; commands() lists them all. Their
+// texts are literals, since every run of the program makes all of them.
 #pragma once
 
 #include <map>
@@ -31,13 +31,16 @@ struct Option {
   bool is_flag() const { return type[0] == '\0'; }
 };
 
+/// `options` followed by `more`.
+std::vector<Option> joined(std::vector<Option> options, const std::vector<Option>& more);
+
 /// A word, without dashes, that a command asks for.
 struct Operand {
   const char* name = "";  ///< "ID"
   const char* help = "";
 };
 
-/// What was typed behind the name of a command.
+/// What was typed, but for the options that set keys of the configuration.
 struct Arguments {
   std::map<std::string, std::string> values =
       {};  ///< by long name, "gpu-ids"; an operand by its own

@@ -1,4 +1,4 @@
-// The command line: from what was typed to the command that is meant.
+// Reads the command line.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace chg {
 
-/// What the command line came to.
+/// What the command line says.
 struct Invocation {
   const Command* command = nullptr;
   Arguments arguments;
@@ -20,8 +20,8 @@ struct Invocation {
   bool no_color = false;
 };
 
-/// Reads the arguments (without the program's name). Missing when everything has been done: --help
-/// and --version print and are content. Throws Error(Usage) that suggests what may have been meant.
+/// Reads the arguments (without the program's name). nullopt: help or the version was asked for
+/// and has been printed. Throws Error(Usage) that suggests what may have been meant.
 std::optional<Invocation> read_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace chg

@@ -16,4 +16,9 @@ const std::vector<Command>& commands() {
   return all;
 }
 
+std::vector<Option> joined(std::vector<Option> options, const std::vector<Option>& more) {
+  options.insert(options.end(), more.begin(), more.end());
+  return options;
+}
+
 }  // namespace chg

@@ -1,4 +1,4 @@
-// Shell completion: the scripts, which ask the program itself what could come next.
+// Shell completion: scripts that ask the program what may come next.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -97,7 +97,7 @@ std::vector<std::string> request_ids(Session& session) {
   return ids;
 }
 
-// What could stand in the place of the last word.
+// The words that may stand in place of the last one.
 std::vector<std::string> candidates(Session& session, const std::vector<std::string>& words) {
   const auto typed = words.empty() ? words.end() : words.end() - 1;
   const Command* chosen = nullptr;

@@ -82,12 +82,12 @@ int show_hosts(Session& session, const Arguments& arguments, const HostForm& for
   const Wanted wanted = wanted_hosts(session, arguments, form.section);
   std::vector<HostPart> parts;
   if (wanted.all) parts = form.local();
-  // People look from a host that has no pool.
+  // A host without a pool may be used just to look at others.
   if (parts.size() + wanted.remote.size() > 1) std::erase_if(parts, &HostPart::has_no_pool);
   const bool is_alone = wanted.all && parts.size() == 1 && wanted.remote.empty();
   if (is_alone && session.host().store_is_file()) {
     session.say(
-        "this host alone: others are shown when they share its Redis (--store redis://HOST), or "
+        "this host alone: others are shown if they share its Redis (--store redis://HOST), or "
         "are named in remote_hosts");
   }
   const Duration timeout = *session.config().duration("remote.timeout");

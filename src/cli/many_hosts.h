@@ -1,4 +1,4 @@
-// What status, queue and report have in common: to show more than this host.
+// What status, queue and report have in common: they can show other hosts.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ namespace chg {
 /// --all and --remote; the key of --all lies under `section` ("status").
 std::vector<Option> remote_options(const std::string& section);
 
-/// Whether more than this host, or another, is asked for.
+/// Whether --all or --remote is given.
 bool asks_for_hosts(const Session& session, const Arguments& arguments, const std::string& section);
 
 /// How a command shows several hosts.
@@ -29,8 +29,8 @@ struct HostForm {
 };
 
 /// Shows the hosts that are asked for: with --all those of `local` and those of remote_hosts; with
-/// --remote those that are named. Returns the exit status: 1 when one that was named can't be
-/// shown, or none at all could be.
+/// --remote those that are named. Returns the exit status: 1 if a host named with --remote cannot
+/// be shown, or none can.
 int show_hosts(Session& session, const Arguments& arguments, const HostForm& form);
 
 /// Views of this host and then of others, each as `show` shows it.
@@ -49,7 +49,7 @@ std::vector<HostPart> shown_parts(const std::vector<HostView<View>>& views, cons
   return parts;
 }
 
-/// Says that the pool is another host's, if it is.
+/// Says on stderr that the pool belongs to the host `elsewhere`; nothing for "".
 void mention_elsewhere(const Session& session, const std::string& elsewhere);
 
 }  // namespace chg

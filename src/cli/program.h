@@ -8,8 +8,8 @@
 
 namespace chg {
 
-/// Does what the arguments (without the program's name) say; returns the exit status. A `run` that
-/// is granted does not return: this process is its command then. Throws Error.
+/// Executes the arguments (without the program's name); returns the exit status. A `run` that is
+/// granted does not return: this process becomes its command. Throws Error.
 int run_program(const std::vector<std::string>& arguments, const World& world);
 
 }  // namespace chg

@@ -37,8 +37,8 @@ Command queue_command() {
       "  canhazgpu queue\n"
       "  canhazgpu queue --all       every host\n"
       "  canhazgpu queue --json";
-  command.options = {{"-j,--json", "", "Print JSON", "queue.json"}};
-  for (const Option& option : remote_options("queue")) command.options.push_back(option);
+  command.options =
+      joined({{"-j,--json", "", "Print JSON", "queue.json"}}, remote_options("queue"));
   command.execute = execute_queue;
   return command;
 }

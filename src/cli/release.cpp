@@ -6,15 +6,16 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
 
-// What was left out, so that nobody believes it was given back.
+// Says which reservations were kept, so that nobody believes that they were released.
 void mention_kept(const Session& session, const Released& released) {
   if (released.runs_kept > 0) {
-    session.say(fmt::format("{} live run{} of yours go{} on; end with: canhazgpu release --kill",
-                            released.runs_kept, released.runs_kept == 1 ? "" : "s",
+    session.say(fmt::format("{} of yours go{} on; end with: canhazgpu release --kill",
+                            count_of(released.runs_kept, "live run"),
                             released.runs_kept == 1 ? "es" : ""));
   }
   for (const std::string& label : released.labels_kept) {

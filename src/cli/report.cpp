@@ -52,10 +52,10 @@ Command report_command() {
       "  canhazgpu report --days 7\n"
       "  canhazgpu report --all      every host\n"
       "  canhazgpu report --by day --json";
-  command.options = {{"-d,--days", "N", "How many days back (30)", "report.days"},
-                     {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
-                     {"-j,--json", "", "Print JSON", "report.json"}};
-  for (const Option& option : remote_options("report")) command.options.push_back(option);
+  command.options = joined({{"-d,--days", "N", "How many days back (30)", "report.days"},
+                            {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
+                            {"-j,--json", "", "Print JSON", "report.json"}},
+                           remote_options("report"));
   command.execute = execute_report;
   return command;
 }

@@ -34,7 +34,7 @@ Request request_from(Session& session, const std::string& section, Kind kind) {
   const auto ids = config.gpu_ids(section + ".gpu_ids");
   const Source count_source = config.origin(section + ".gpus").source;
   const Source ids_source = config.origin(section + ".gpu_ids").source;
-  // The one that was said closer to the command is meant; said in one breath, they must agree.
+  // The source with the higher priority wins; within one source the two must agree.
   if (!ids || ids_source < count_source) return request;
   const int named = static_cast<int>(ids->size());
   if (count_source == ids_source && count_source != Source::Default && request.count != named) {

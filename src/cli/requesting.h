@@ -1,4 +1,4 @@
-// What run and reserve have in common: a request from flags, and the words while it waits.
+// What run and reserve have in common: the request, and what is said while it waits.
 #pragma once
 
 #include <string>

@@ -48,14 +48,13 @@ Command reserve_command() {
       "  canhazgpu reserve --gpu-ids 3 --force      a GPU that your own processes use already\n"
       "\n"
       "Give them back with: canhazgpu release";
-  command.options = request_options("reserve");
-  command.options.insert(
-      command.options.end(),
-      {{"-d,--duration", "D", "For how long: 90s, 30m, 2h, 1d (30m)", "reserve.duration"},
-       {"-f,--force", "", "Also take GPUs in unreserved use, if only you use them",
-        "reserve.force"},
-       {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
-       {"-j,--json", "", "Print JSON", "reserve.json"}});
+  command.options =
+      joined(request_options("reserve"),
+             {{"-d,--duration", "D", "For how long: 90s, 30m, 2h, 1d (30m)", "reserve.duration"},
+              {"-f,--force", "", "Also take GPUs in unreserved use, if only you use them",
+               "reserve.force"},
+              {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
+              {"-j,--json", "", "Print JSON", "reserve.json"}});
   command.execute = execute_reserve;
   return command;
 }

@@ -62,13 +62,12 @@ Command run_command() {
       "\n"
       "The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means\n"
       "not available, 126 not executable, 127 not found, 130 interrupted while waiting.";
-  command.options = request_options("run");
-  command.options.insert(
-      command.options.end(),
-      {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
-       {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
-       {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
-        "run.leftovers"}});
+  command.options =
+      joined(request_options("run"),
+             {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
+              {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
+              {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
+               "run.leftovers"}});
   command.takes_command = true;
   command.execute = execute_run;
   return command;

@@ -35,8 +35,7 @@ std::string own_store() {
               "set up the host's with: sudo canhazgpu admin");
 }
 
-// Whoever names a Redis by a key of its own, on the command line say, means it and no other store
-// that a weaker source names.
+// Whether a key redis.* comes from a source with a higher priority than that of `store`.
 bool means_redis(const Config& config) {
   Source strongest = Source::Default;
   for (const char* key : {"redis.host", "redis.port", "redis.db", "redis.socket"}) {
@@ -45,7 +44,7 @@ bool means_redis(const Config& config) {
   return strongest > config.origin("store").source;
 }
 
-// What the URL leaves open, the keys of the section say.
+// The keys redis.* fill in what the URL does not say.
 RedisAddress completed(RedisAddress address, const Config& config) {
   if (config.flag("redis.tls")) {
     throw Error(
@@ -80,7 +79,7 @@ RedisAddress redis_address(const Config& config) {
     address.server.host = config.text("redis.host").value_or(address.server.host);
     address.server.port = static_cast<int>(config.number("redis.port"));
     address.database = static_cast<int>(config.number("redis.db"));
-    // The stronger source counts, and of two equal ones the host.
+    // The source with the higher priority wins; within one source, redis.host does.
     const auto socket = config.text("redis.socket");
     if (socket && config.origin("redis.socket").source > config.origin("redis.host").source) {
       address.socket = std::filesystem::absolute(*socket);
@@ -97,7 +96,7 @@ void use_redis(HostOptions& options, const RedisAddress& address) {
   options.state_directory = own.parent_path();
 }
 
-// What does not depend on the store.
+// All options but those of the store.
 HostOptions common_options(const Config& config) {
   HostOptions options;
   options.probe = config.text("probe").value_or("auto");
@@ -109,15 +108,15 @@ HostOptions common_options(const Config& config) {
   return options;
 }
 
-// The store that the configuration names; else the host's, where root has set one up, or is about
-// to; else the user's own.
+// With the store that the configuration names. Without one: the host's store if root has set it up,
+// or root runs this; else a store of the user's own.
 HostOptions host_options(const Config& config) {
   HostOptions options = common_options(config);
   const auto store = config.text("store");
   if (means_redis(config) || (store && is_redis_url(*store))) {
     use_redis(options, redis_address(config));
   } else if (store) {
-    // Absolute: the supervisor of a run leaves this directory.
+    // Absolute, since the supervisor of a run changes its working directory.
     options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
   } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
     options.store_path = kHostStore;

@@ -18,10 +18,11 @@ class Session {
   const Config& config() const { return config_; }
   Host& host() { return host_; }
 
-  /// This host with another store, named as for --store. Throws Error(Usage) for what is none.
+  /// This host with the store of this URL, as --store takes it. Throws Error(Usage) for any other
+  /// text.
   Host host_with_store(const std::string& url) const;
 
-  /// How stdout is to look: colour and width, if it is a terminal.
+  /// Whether stdout takes colours, and the width of its terminal.
   Style style() const;
 
   /// Says "canhazgpu: TEXT" on stderr.
@@ -30,7 +31,7 @@ class Session {
   /// As `say`, only with -v.
   void explain(const std::string& text) const;
 
-  /// Says that other users don't see the store, where that is so. Every command that reserves does.
+  /// Says so if other users do not see the store. Called by every command that reserves.
   void warn_if_private() const;
 
  private:
@@ -41,8 +42,8 @@ class Session {
   bool no_color_;
 };
 
-/// Writes the result of a command to stdout. Throws Error(Failed) when it can't be written (a full
-/// disk); a reader that has gone away ends the program as usual, by SIGPIPE.
+/// Writes the result of a command to stdout. Throws Error(Failed) if that fails (a full disk). If
+/// the reader has gone away, SIGPIPE ends the program as usual.
 void print(const std::string& text);
 
 /// Asks on the terminal; anything but "y" or "yes" is no.

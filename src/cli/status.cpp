@@ -13,7 +13,7 @@
 namespace chg {
 namespace {
 
-// What can't be looked at now, for people.
+// Warns on stderr if the GPUs cannot be read now.
 void mention_failure(const Session& session, const Overview& seen, const std::string& host) {
   if (seen.probe_failure.empty()) return;
   const std::string what =
@@ -83,10 +83,11 @@ Command status_command() {
       "  canhazgpu status --remote gpu1,gpu2     other hosts, by ssh\n"
       "  watch -n 5 canhazgpu status\n"
       "  canhazgpu status --json | jq '.[] | select(.status==\"AVAILABLE\")'";
-  command.options = {{"-j,--json", "", "Print JSON", "status.json"},
-                     {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
-                     {"-s,--summary", "", "Print one line for the host", "status.summary"}};
-  for (const Option& option : remote_options("status")) command.options.push_back(option);
+  command.options =
+      joined({{"-j,--json", "", "Print JSON", "status.json"},
+              {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
+              {"-s,--summary", "", "Print one line for the host", "status.summary"}},
+             remote_options("status"));
   command.execute = execute_status;
   return command;
 }

@@ -9,19 +9,19 @@
 namespace chg {
 namespace {
 
-// What lives with the old store, so that nobody is surprised.
+// Says what stays in the old store.
 void mention_left(const Session& session, const StoreCopy& copied, const std::string& from) {
   if (copied.waiting > 0) {
     session.say(
         fmt::format("{} still wait{} in {}, and would be given GPUs from there: cancel "
                     "what waits (canhazgpu cancel ID), and ask again in the new store",
-                    counted(copied.waiting, "request"), copied.waiting == 1 ? "s" : "", from));
+                    count_of(copied.waiting, "request"), copied.waiting == 1 ? "s" : "", from));
   }
   if (copied.live_runs > 0) {
     session.say(
         fmt::format("{} go{} on: the GPUs stay reserved in the new store until the "
                     "commands have ended",
-                    counted(copied.live_runs, "live run"), copied.live_runs == 1 ? "es" : ""));
+                    count_of(copied.live_runs, "live run"), copied.live_runs == 1 ? "es" : ""));
   }
 }
 
@@ -38,9 +38,9 @@ int execute_store(Session& session, const Arguments& arguments) {
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
-                    counted(copied.pool.gpus.size(), "GPU"),
-                    counted(copied.pool.reservations.size(), "reservation"),
-                    counted(copied.records, "usage record"), from_place,
+                    count_of(copied.pool.gpus.size(), "GPU"),
+                    count_of(copied.pool.reservations.size(), "reservation"),
+                    count_of(copied.records, "usage record"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }

@@ -1,4 +1,4 @@
-// The findings of an examination, for people and for a bug report.
+// The findings of `doctor`, for people and for bug reports.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How a JSON document leaves the program.
+// How JSON is printed.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace chg {
 
-/// Keys in the order in which they were put: people read it too.
+/// Keeps keys in the order of insertion, since people read it too.
 using Json = nlohmann::ordered_json;
 
 /// Indented by two, one newline at the end, ASCII alone: everything else is escaped, since a
-/// terminal takes some of it for commands. Bytes that are no UTF-8 become U+FFFD; they come from
-/// other people's processes and must not make the document unreadable.
+/// terminal interprets some of it. Bytes that are not UTF-8 (of other people's processes) become
+/// U+FFFD instead of an error.
 inline std::string json_text(const Json& document) {
   return document.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }

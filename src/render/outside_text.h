@@ -1,5 +1,4 @@
-// Texts from outside (names, notes, errors) as every view shows them: one harmless line, not too
-// long.
+// Texts from outside (names, notes, errors), made printable and cut to a width.
 #pragma once
 
 #include <string>
@@ -17,7 +16,7 @@ std::string shown_note(const std::string& note);
 /// A finished display name, "NAME (account)" included: at most 84 columns.
 std::string shown_display_name(const std::string& name);
 
-/// display_name, in which a long label never pushes the account out of sight.
+/// display_name of a label and an account that are each cut like a name.
 std::string shown_owner(const Account& account, const std::string& label);
 
 }  // namespace chg

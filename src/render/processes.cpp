@@ -14,7 +14,7 @@ constexpr std::size_t kProcessesListed = 3;
 constexpr std::size_t kUsersListed = 6;
 constexpr const char* kUnknownUser = "unknown user";
 
-// Missing where any of them hides its memory: a part is not the sum.
+// nullopt if the memory of any is unknown: the rest is not the sum.
 std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes) {
   if (processes.empty()) return std::nullopt;
   std::uint64_t sum = 0;
@@ -25,7 +25,7 @@ std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes)
   return sum;
 }
 
-// As people say it: its name, else the beginning of its id, as `docker ps` shows it.
+// Its name, else the first 12 characters of its id, as `docker ps` shows it.
 std::string container_text(const Container& container) {
   const std::string name = container.name.empty() ? container.id.substr(0, 12) : container.name;
   return fmt::format(" in {} {}", shown_name(container.runtime), shown_name(name));
@@ -37,7 +37,7 @@ std::string process_name(const GpuProcess& process) {
                      process.container ? container_text(*process.container) : "");
 }
 
-// Who may be behind memory that belongs to no listed process.
+// Processes that may use the memory that no listed process accounts for.
 std::string suspicion(const std::vector<GpuProcess>& suspects) {
   std::vector<std::string> names;
   const std::size_t listed = std::min(suspects.size(), kProcessesListed);
@@ -60,7 +60,7 @@ bool has_unknown_user(const GpuUse& use) {
 
 GpuUse use_of(const GpuOverview& gpu) {
   GpuUse use{gpu.users, gpu.users.empty(), {}, gpu.reading->suspects};
-  // Nobody is to be accused of what the listed processes do not hold.
+  // The listed processes are not blamed for memory that they do not account for.
   if (gpu.status == GpuStatus::Unreserved && gpu.unlisted_use) {
     use.by_unknown_process = true;
   }

@@ -44,7 +44,7 @@ Row cells_of(const QueueRow& row) {
 
 }  // namespace
 
-// A bare number could be either.
+// A bare number could be a count or an id.
 std::string wanted_gpus(int count, const std::vector<int>& gpu_ids) {
   return gpu_ids.empty() ? fmt::format("any {}", count) : to_gpu_names(gpu_ids);
 }

@@ -24,7 +24,7 @@ std::string by_whom(const Blocker& blocker) {
       return "reserved by " + who;
     case Blocker::Kind::Held:
       return who.empty() ? "held for another" : "held for " + who;
-    // Its text is the obstacle's: "by bob".
+    // `who` is the obstacle's text: "by bob".
     case Blocker::Kind::UnreservedUse:
       return "in unreserved use" + (who.empty() ? "" : " " + who);
     case Blocker::Kind::Error:
@@ -52,14 +52,14 @@ std::string listed(const std::vector<Blocker>& blockers, WallTime now) {
   }
   const std::string text = fmt::format("{}", fmt::join(phrases, ", "));
   if (more == 0) return text;
-  return fmt::format("{} and {} more {}", text, more, more == 1 ? "GPU" : "GPUs");
+  return fmt::format("{} and {}", text, count_of(static_cast<std::int64_t>(more), "more GPU"));
 }
 
 std::string wanted(const Reason& reason) {
   if (!reason.named.empty()) return to_gpu_names(reason.named);
   const std::string available =
       reason.available == 0 ? "none" : fmt::format("{}", reason.available);
-  return fmt::format("{}, {} available", gpu_count(reason.asked), available);
+  return fmt::format("{}, {} available", count_of(reason.asked, "GPU"), available);
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ std::string sentence(const Reason& reason, WallTime now) {
   const std::string start = "waiting for " + wanted(reason);
   const auto& blockers = reason.blockers;
   if (blockers.empty()) return start;
-  // One reason for all that was named need not repeat the names.
+  // The names are not repeated if all named GPUs have the same reason.
   if (blockers.size() == 1 && blockers.front().gpus == reason.named) {
     return fmt::format("{}, {}", start, phrase(blockers.front(), now));
   }
@@ -77,7 +77,7 @@ std::string sentence(const Reason& reason, WallTime now) {
 
 std::string estimate_text(const std::optional<WallTime>& start, WallTime now) {
   if (!start) return "start unknown";
-  // What is overdue (a job in its grace period) may end at any moment; a time in the past misleads.
+  // An overdue job (in its grace period) may end at any moment; a time in the past would mislead.
   if (*start <= now) return "estimated start now";
   return "estimated start " + to_local_text(*start, now);
 }

@@ -1,4 +1,4 @@
-// Why a request waits, in one sentence: the same one wherever it is told.
+// Why a request waits, in one sentence that all views share.
 #pragma once
 
 #include <optional>

@@ -117,7 +117,7 @@ std::optional<int> number_of(const Json& object, const char* key) {
   return static_cast<int>(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 1'000'000'000));
 }
 
-int count_of(const Json& object, const char* key) { return number_of(object, key).value_or(0); }
+int number_or_0(const Json& object, const char* key) { return number_of(object, key).value_or(0); }
 
 double share_of(const Json& object, const char* key) {
   const auto found = object.find(key);
@@ -137,7 +137,7 @@ std::vector<GpuProcess> processes_in(const Json& gpu, const char* key) {
   for (const Json& item : items_of(gpu, key)) {
     if (!item.is_object()) continue;
     GpuProcess process;
-    process.pid = count_of(item, "pid");
+    process.pid = number_or_0(item, "pid");
     process.user = text_of(item, "user");
     process.program = text_of(item, "program");
     process.memory_mib = number_of(item, "memory_mb");
@@ -181,7 +181,7 @@ std::string served_model(const Json& gpu) {
 
 GpuRow gpu_row(const Json& gpu) {
   GpuRow row;
-  row.gpu = count_of(gpu, "gpu_id");
+  row.gpu = number_or_0(gpu, "gpu_id");
   row.status = *read_status_key(gpu["status"]);
   row.user = shown_display_name(text_of(gpu, "user"));
   row.duration = phrase(gpu, "duration");
@@ -200,7 +200,7 @@ GpuRow gpu_row(const Json& gpu) {
   row.foreign = foreign_use(processes_in(gpu, "foreign"));
   row.leftovers = leftovers(processes_in(gpu, "leftovers"));
   row.lost_by = lost_by(gpu);
-  row.held_for = held_for(text_of(gpu, "held_for"), count_of(gpu, "held_position"));
+  row.held_for = held_for(text_of(gpu, "held_for"), number_or_0(gpu, "held_position"));
   row.model = served_model(gpu);
   return row;
 }
@@ -212,10 +212,10 @@ QueueRow queue_row(const Json& entry) {
   }
   const bool is_run = text_of(entry, "reservation_type") == kind_word(Kind::Run);
   const std::string start = phrase(entry, "estimated_start");
-  return {count_of(entry, "position"),
+  return {number_or_0(entry, "position"),
           phrase(entry, "id"),
           shown_display_name(text_of(entry, "user")),
-          wanted_gpus(count_of(entry, "requested_count"), ids),
+          wanted_gpus(number_or_0(entry, "requested_count"), ids),
           kind_label(is_run ? Kind::Run : Kind::Manual),
           phrase(entry, "wait_time"),
           phrase(entry, "reason"),
@@ -223,7 +223,7 @@ QueueRow queue_row(const Json& entry) {
           shown_note(text_of(entry, "note"))};
 }
 
-Summary counted(const Json& gpus) {
+Summary summary_of(const Json& gpus) {
   Summary summary;
   for (const Json& gpu : gpus) {
     count(summary, *read_status_key(gpu["status"]), text_of(gpu, "gpu_model"),
@@ -258,22 +258,22 @@ ReportTable read_remote_report(const std::string& answer) {
   const Json document = report_document(answer);
   const ReportKey* rows = rows_key(document);
   ReportTable table;
-  table.period = fmt::format("of {} days", count_of(document, "days"));
+  table.period = fmt::format("of {} days", number_or_0(document, "days"));
   table.by = rows->by;
   for (const Json& item : document[rows->key]) {
     table.rows.push_back({text_of(item, "name"), share_of(item, "gpu_hours"),
-                          share_of(item, "percentage"), count_of(item, "run_count"),
-                          count_of(item, "manual_count")});
+                          share_of(item, "percentage"), number_or_0(item, "run_count"),
+                          number_or_0(item, "manual_count")});
   }
   table.total_gpu_hours = share_of(document, "total_gpu_hours");
-  table.total_reservations = count_of(document, "total_reservations");
-  table.unique_users = count_of(document, "unique_users");
+  table.total_reservations = number_or_0(document, "total_reservations");
+  table.unique_users = number_or_0(document, "unique_users");
   return table;
 }
 
 Summary read_remote_summary(const std::string& answer) {
   const Json document = parse(answer, "'status --summary'");
-  if (are_gpus(document)) return counted(document);
+  if (are_gpus(document)) return summary_of(document);
   if (!document.is_object() || !document.contains("total")) refuse("'status --summary'");
   Summary summary;
   for (const auto& [key, number] : kSummaryCounts) {

@@ -38,10 +38,10 @@ int days_of(const Report& report) {
 }
 
 ReportTable report_table(const Report& report) {
-  // Each end is told as seen from the other, so that both name their day.
+  // Each end is formatted relative to the other, so that both name their day.
   const std::string period =
       fmt::format("from {} to {} ({})", to_local_text(report.from, report.to),
-                  to_local_text(report.to, report.from), counted(days_of(report), "day"));
+                  to_local_text(report.to, report.from), count_of(days_of(report), "day"));
   return {period,
           report.by,
           report.rows,
@@ -63,8 +63,8 @@ std::string report_text(const ReportTable& table, const Style& style) {
                      {.title = "MANUAL", .gives_way = 4, .is_whole = true, .is_number = true}},
                     std::move(cells), style) +
          fmt::format("total: {:.2f} GPU hours, {}, {}\n", table.total_gpu_hours,
-                     counted(table.total_reservations, "reservation"),
-                     counted(table.unique_users, "user"));
+                     count_of(table.total_reservations, "reservation"),
+                     count_of(table.unique_users, "user"));
 }
 
 }  // namespace chg

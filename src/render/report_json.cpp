@@ -31,7 +31,7 @@ const char* rows_key(ReportBy by) {
   return "";
 }
 
-// To a millionth, finer than a second of use: 0.1 + 0.2 need not look like 0.30000000000000004.
+// To a millionth of an hour, less than a second: 0.30000000000000004 becomes 0.3.
 double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
 Json row_object(const ReportRow& row) {

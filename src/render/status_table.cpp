@@ -8,7 +8,7 @@
 namespace chg {
 namespace {
 
-// A cell has less room than a line: the column's title says what the line's words say.
+// Shorter than in a line: the title of the column says the rest.
 std::string short_status(GpuStatus status) {
   return status == GpuStatus::Unreserved ? "UNRESERVED" : status_word(status);
 }
@@ -24,7 +24,7 @@ std::string details_without_kind(const GpuRow& row) {
   return row.details;
 }
 
-// What is out of the ordinary comes first, since a narrow table cuts the end.
+// Warnings come first, since a narrow table cuts the end.
 std::string all_details(const GpuRow& row) {
   std::vector<std::string> parts;
   for (const std::string& part :

@@ -1,4 +1,4 @@
-// How text is to look: decided by the caller, who knows where it goes.
+// How text looks. The caller decides: it knows where the text goes.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ struct Style {
 
 enum class Color { None, Green, Yellow, Red, Dim };
 
-/// `text` in that colour, or as it is where the style has none.
+/// `text` in that colour; unchanged if the style has no colours.
 std::string painted(const std::string& text, Color color, const Style& style);
 
 }  // namespace chg

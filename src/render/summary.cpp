@@ -34,7 +34,7 @@ std::string models_text(const Summary& summary) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
-// Only where there is something to say: "5 available (2 held)".
+// Nothing for 0: "5 available", "5 available (2 held)".
 std::string unless_zero(int number, const char* format) {
   return number == 0 ? "" : fmt::format(fmt::runtime(format), number);
 }
@@ -86,8 +86,9 @@ std::string summary_line(const Summary& summary) {
   return fmt::format(
       "{}{}: {} available{}, {} in use{}, {} in use without reservation, {} in error{}; {} "
       "waiting{}\n",
-      gpu_count(summary.total), summary.models.empty() ? "" : " (" + models_text(summary) + ")",
-      summary.available, unless_zero(summary.held, " ({} held)"), summary.in_use,
+      count_of(summary.total, "GPU"),
+      summary.models.empty() ? "" : " (" + models_text(summary) + ")", summary.available,
+      unless_zero(summary.held, " ({} held)"), summary.in_use,
       unless_zero(summary.also_used, " ({} also used without reservation)"), summary.unreserved,
       summary.in_error, unless_zero(summary.out_of_service, ", {} out of service"),
       summary.waiting ? fmt::to_string(*summary.waiting) : "unknown number",

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kCellColumnsMax = 1000;
-// How far columns are shortened in each round: none to its title while another has plenty.
+// The width down to which columns are shortened in each round, so that wide ones shrink first.
 constexpr std::size_t kRounds[] = {32, 16, 0};
 
 class Table {
@@ -34,7 +34,7 @@ class Table {
         shorten(i, std::max(enough, least(i)), limit);
       }
     }
-    // Not even what has to stay fits: cut from the right, so that the line is never wrapped.
+    // Even the columns that must stay are too wide: cut from the right, so that no line wraps.
     for (std::size_t i = columns_.size(); i-- > 0;) shorten(i, 1, limit);
   }
 

@@ -15,11 +15,9 @@ std::string ordinal(int number) {
   return fmt::format("{}{}", number, ending);
 }
 
-std::string counted(std::int64_t number, const char* noun) {
-  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+std::string count_of(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
-
-std::string gpu_count(int count) { return counted(count, "GPU"); }
 
 std::string kind_word(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
 

@@ -11,16 +11,13 @@ namespace chg {
 /// "1st", "2nd", "3rd", "11th", "22nd".
 std::string ordinal(int number);
 
-/// "1 user", "2 users".
-std::string counted(std::int64_t number, const char* noun);
-
-/// "1 GPU", "2 GPUs".
-std::string gpu_count(int count);
+/// "1 GPU", "2 GPUs", of a noun whose plural takes an s.
+std::string count_of(std::int64_t count, const std::string& noun);
 
 /// "run", "manual": in sentences.
 std::string kind_word(Kind kind);
 
-/// "RUN", "MANUAL": as a value of its own.
+/// "RUN", "MANUAL": in cells and JSON.
 std::string kind_label(Kind kind);
 
 }  // namespace chg

@@ -253,10 +253,11 @@ def test_queue_as_json(pool):
     two.pop("estimated_start", None)
     assert one == {
         "id": first.request, "position": 1, "user": "alice (root)", "actual_user": "root",
+        "account": "root", "label": "alice",
         "requested_count": 2, "requested_ids": [], "allocated_gpus": [7], "allocated_count": 1,
         "reservation_type": "run", "note": "for ä \x1b[31m science"}
     assert two == {
-        "id": second.request, "position": 2, "user": "root", "actual_user": "root",
+        "id": second.request, "position": 2, "user": "root", "actual_user": "root", "account": "root",
         "requested_count": 2, "requested_ids": [3, 5], "allocated_gpus": [], "allocated_count": 0,
         "reservation_type": "manual"}
 

@@ -143,9 +143,9 @@ TEST(Ordinal, FollowsEnglish) {
 }
 
 TEST(GpuCount, KnowsSingularAndPlural) {
-  EXPECT_EQ(gpu_count(0), "0 GPUs");
-  EXPECT_EQ(gpu_count(1), "1 GPU");
-  EXPECT_EQ(gpu_count(2), "2 GPUs");
+  EXPECT_EQ(count_of(0, "GPU"), "0 GPUs");
+  EXPECT_EQ(count_of(1, "GPU"), "1 GPU");
+  EXPECT_EQ(count_of(2, "GPU"), "2 GPUs");
 }
 
 }  // namespace
