@@ -2,13 +2,11 @@
 
 #include <array>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include "base/file_text.h"
 #include "base/number.h"
 #include "base/text.h"
-#include "base/unique_fd.h"
 
 namespace chg {
 namespace {
@@ -40,12 +38,8 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
 }
 
 std::optional<ProcessStat> read_stat(int pid) {
-  const UniqueFd file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  std::array<char, 1024> buffer{};
-  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
-  if (size <= 0) return std::nullopt;
-  return parse_process_stat({buffer.data(), static_cast<std::size_t>(size)});
+  const auto text = read_file(fmt::format("/proc/{}/stat", pid), 1024);
+  return text ? parse_process_stat(*text) : std::nullopt;
 }
 
 }  // namespace chg
