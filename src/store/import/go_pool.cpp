@@ -156,6 +156,8 @@ class Reader {
       pool.creator_uid = host.creator_uid;
       pool.next_arrival = host.next_arrival;
       indices_ = host.gpus;
+      std::sort(indices_.begin(), indices_.end());
+      indices_.erase(std::unique(indices_.begin(), indices_.end()), indices_.end());
     });
     read_record(records::kIdentity,
                 [&](const std::string& text) { pool.host = text_codec::read_host(text); });
@@ -186,9 +188,9 @@ class Reader {
 
   void read_value(const std::string& text, Gpu& gpu) {
     const json value = object_of(text);
-    if (value.contains(kIdsMember)) {
-      for (const json& id : value.at(kIdsMember)) {
-        claims_[gpu.index].insert(json_text::read_bytes(id.dump()));
+    if (const auto ids = json_text::find_member(text, kIdsMember)) {
+      for (const std::string_view id : json_text::read_elements(*ids)) {
+        claims_[gpu.index].insert(json_text::read_bytes(id));
       }
       return;
     }
