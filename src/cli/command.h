@@ -35,6 +35,7 @@ struct Option {
 struct Operand {
   const char* name = "";  ///< "ID"
   const char* help = "";
+  bool is_optional = false;
 };
 
 /// What was typed behind the name of a command.

@@ -90,7 +90,7 @@ void add_command(CLI::App& root, const Command& command, const Needed& is_needed
            operand.name,
            [&](const std::string& value) { invocation.arguments.values[operand.name] = value; },
            operand.help)
-        ->required()
+        ->required(!operand.is_optional)
         ->type_name("");
   }
   app.callback([&] { invocation.command = &command; });

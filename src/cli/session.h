@@ -2,11 +2,14 @@
 // people.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "app/host.h"
+#include "base/error.h"
 #include "config/config.h"
 #include "render/style.h"
+#include "store/redis/redis_url.h"
 
 namespace chg {
 
@@ -20,6 +23,14 @@ class Session {
 
   /// This host with another store, named as for --store. Throws Error(Usage) for what is none.
   Host host_with_store(const std::string& url) const;
+
+  /// A Redis, with the password and the other things that the configuration says of one. Throws
+  /// Error(Usage) for what is none.
+  RedisAddress redis_at(const std::string& url) const;
+
+  /// What is wrong where the Go program has, or had, a pool where the configuration looks for a
+  /// Redis (localhost, if it names none), and this host has none; see missed_import.
+  std::optional<Error> missed_import();
 
   /// How stdout is to look: colour and width, if it is a terminal.
   Style style() const;
