@@ -253,6 +253,33 @@ def supervisor(bench, store):
     host.close()
 
 
+def cpu_ms(pids):
+    """What they have had of the processors, as the scheduler counts it."""
+    return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+               for pid in pids) * MS
+
+
+def waiters(bench, store):
+    """What a crowd costs that waits behind a job."""
+    host = Host(bench, store, 1)
+    line = [start_run(host)(None)]
+    said(line[0], "began")
+    while len(line) <= bench.crowd:
+        line.append(start_run(host)(line[-1]))
+    pids = [job.pid for job in line[1:]]
+    time.sleep(1)  # they read the news of each other's coming
+    private = [memory(pid)[1] for pid in pids]
+    before = cpu_ms(pids)
+    time.sleep(bench.quiet)
+    used = cpu_ms(pids) - before
+    yield figure("waiter, private", store, private, None, "kB", median=4096)
+    yield figure(f"{bench.crowd} waiters, CPU in {bench.quiet} s", store, [used], None, median=200)
+    for job in reversed(line):
+        job.kill()
+        job.wait()
+    host.close()
+
+
 # --- History and durability --------------------------------------------------------------------------
 
 
@@ -260,7 +287,7 @@ def history_floor(host):
     """Reading the ends and starts of all usage records with the store's own tool."""
     if host.store == "redis":
         return (f"redis-cli -p {host.bench.redis.port} -n {host.database} "
-                "ZRANGE canhazgpu:usage_history_sorted 0 -1")
+                "ZRANGE canhazgpu:history 0 -1")
     return f"sqlite3 {host.address} 'SELECT sum(ended - started) FROM usage'"
 
 
@@ -362,7 +389,7 @@ def growth(bench, store):
     return ()
 
 
-PER_STORE = [commands, looks, queue, kills, throughput, supervisor, history, durable]
+PER_STORE = [commands, looks, queue, kills, throughput, supervisor, waiters, history, durable]
 
 
 def all_figures(bench, only=None):

@@ -9,8 +9,7 @@
 #include "core/report.h"
 #include "core/schedule.h"
 #include "store/difference.h"
-#include "store/redis/redis_codec.h"
-#include "store/text_codec.h"
+#include "store/records.h"
 
 namespace chg::bench {
 namespace {
@@ -122,57 +121,20 @@ void report_of_history(benchmark::State& state) {
   }
 }
 
-void process_as_text(benchmark::State& state) {
-  const ProcessIdentity one = process(4242);
+// What every command does with the pool that the store holds.
+void read_records(benchmark::State& state) {
+  const auto records = records::writes(pool(argument(state, 0), 0, argument(state, 1)));
   for ([[maybe_unused]] auto _ : state) {
-    benchmark::DoNotOptimize(text_codec::read_process(text_codec::write(one)));
+    Pool read;
+    for (const auto& [field, record] : records) records::add(read, field, *record);
+    records::put_in_order(read);
+    benchmark::DoNotOptimize(read);
   }
 }
 
-void instant_as_text(benchmark::State& state) {
-  for ([[maybe_unused]] auto _ : state) {
-    benchmark::DoNotOptimize(text_codec::read_instant(text_codec::write(kNow)));
-  }
-}
-
-// What a Redis holds of the pool, as if every command had been carried out.
-RedisImage image_of(const Pool& full, const RedisKeys& keys) {
-  const RedisPool nothing;
-  const Difference all = difference(nothing.pool, full);
-  RedisImage image;
-  image.gpu_count = std::to_string(full.gpus.size());
-  for (const auto& command : encode_pool({}, nothing, full, all, keys).commands) {
-    const auto& [name, key] = std::tie(command.at(0), command.at(1));
-    if (name == "HSET") {
-      for (std::size_t i = 2; i + 1 < command.size(); i += 2) {
-        image.host[command[i]] = command[i + 1];
-      }
-    } else if (name == "ZADD" && key == keys.queue()) {
-      image.queue.push_back({command.at(3), std::stod(command.at(2)), std::nullopt});
-    } else if (name == "SET" && key.starts_with(keys.gpu(0).substr(0, keys.gpu(0).size() - 1))) {
-      image.gpus[std::stoi(key.substr(keys.gpu(0).size() - 1))] = command.at(2);
-    }
-  }
-  return image;
-}
-
-void decode_redis(benchmark::State& state) {
-  const RedisKeys keys{"canhazgpu"};
-  const RedisImage image = image_of(pool(argument(state, 0), 0, 0), keys);
-  const auto uid_of = [](const std::string&) { return std::optional<std::uint32_t>(); };
-  for ([[maybe_unused]] auto _ : state) {
-    benchmark::DoNotOptimize(decode_pool(image, keys, uid_of));
-  }
-}
-
-void encode_redis(benchmark::State& state) {
-  const RedisKeys keys{"canhazgpu"};
-  const RedisPool nothing;
+void write_records(benchmark::State& state) {
   const Pool full = pool(argument(state, 0), 0, argument(state, 1));
-  const Difference all = difference(nothing.pool, full);
-  for ([[maybe_unused]] auto _ : state) {
-    benchmark::DoNotOptimize(encode_pool({}, nothing, full, all, keys));
-  }
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(records::writes(full));
 }
 
 // A usual host, a large one, and ten times the waiters each.
@@ -210,10 +172,8 @@ BENCHMARK(difference_of_one)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK(copy_of_the_pool)->Args({8, 100})->Args({1024, 10'000})->Unit(benchmark::kMicrosecond);
 BENCHMARK(report_of_history)->Arg(100'000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(process_as_text);
-BENCHMARK(instant_as_text);
-BENCHMARK(decode_redis)->Args({8})->Args({1024})->Unit(benchmark::kMicrosecond);
-BENCHMARK(encode_redis)->Args({8, 10})->Args({8, 100})->Unit(benchmark::kMicrosecond);
+BENCHMARK(read_records)->Args({8, 10})->Args({8, 1000})->Unit(benchmark::kMicrosecond);
+BENCHMARK(write_records)->Args({8, 10})->Args({8, 1000})->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace chg::bench

@@ -351,10 +351,7 @@ class Waiter {
     pool_ = host_.store().read();
     is_fresh_ = false;
     decide();
-    // GPUs that a program has given back which grants them to nobody: the Go one of the same name.
-    const bool is_left_over =
-        decision_ && decision_->held.size() >= static_cast<std::size_t>(request_.count);
-    return is_left_over ? take_care(host_.now(), false) : std::nullopt;
+    return std::nullopt;
   }
 
   std::optional<NotGranted> interrupted(int signal) {

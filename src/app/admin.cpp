@@ -101,8 +101,8 @@ void clear(Pool& pool, const Instant& now, AdminResult& result) {
   }
 }
 
-// A pool that the Go program has set up knows its GPUs by their indices alone, and one that the
-// driver can't reach any more has no more than that.
+// A GPU that the driver can't reach any more has nothing but its index, and so has one whose record
+// was damaged.
 bool is_same(const Gpu& known, const Gpu& found) {
   const bool by_index = known.uuid.empty() || found.uuid.empty();
   return by_index ? known.index == found.index : known.uuid == found.uuid;

@@ -57,8 +57,6 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
-  /// It waits in a program that takes its GPUs by itself: they are held for it, and not granted.
-  bool takes_itself = false;
 
   bool operator==(const Request&) const = default;
 };
@@ -126,7 +124,7 @@ struct Pool {
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   std::uint64_t next_arrival = 1;
-  HostIdentity host;  ///< whose GPUs these are; empty in a pool that the Go program has set up
+  HostIdentity host;                      ///< whose GPUs these are; empty until a host has them
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival

@@ -83,10 +83,7 @@ void rejoin(Pool& pool, const Request& remembered) {
 void mark_cancelled(Pool& pool, const std::string& id) {
   const Request* request = find_request(pool, id);
   if (request == nullptr) return;
-  // A program that takes its GPUs by itself looks for its place in the queue, and for nothing else.
-  if (!request->takes_itself) {
-    pool.cancelled.push_back({id, request->waiter, request->last_heartbeat});
-  }
+  pool.cancelled.push_back({id, request->waiter, request->last_heartbeat});
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
 }
 

@@ -154,9 +154,6 @@ std::vector<std::vector<int>> held_gpus(const Pool& pool) {
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     if (finds_nothing(available, pool.queue[i])) continue;
     held[i] = available.usable_by(pool.queue[i]);
-    // Only one who takes them himself leaves more than he needs.
-    const auto count = static_cast<std::size_t>(std::max(pool.queue[i].count, 0));
-    if (pool.queue[i].takes_itself && held[i].size() > count) held[i].resize(count);
     available.remove(held[i]);
   }
   return held;
@@ -292,13 +289,11 @@ void require_sense(const Request& request) {
 std::vector<int> choose(const Pool& pool, Available& available, const Request& request,
                         Policy policy) {
   const bool any = request.gpu_ids.empty();
-  // One who takes them himself is kept those that `explain` says are held for him.
-  const bool in_order = any && !request.takes_itself;
-  if (in_order && policy == Policy::LeastRecentlyUsed) return available.oldest_usable_by(request);
+  if (any && policy == Policy::LeastRecentlyUsed) return available.oldest_usable_by(request);
   std::vector<int> usable = available.usable_by(request);
   const auto count = static_cast<std::size_t>(request.count);
   if (usable.size() <= count) return usable;
-  if (in_order) {
+  if (any) {
     usable = in_order_of_preference(pool, std::move(usable), request.account.uid, policy);
   }
   usable.resize(count);
@@ -374,7 +369,7 @@ std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings
     }
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
-    if (fits && !request.takes_itself) {
+    if (fits) {
       grant(pool, request, usable, now);
       granted_ids.push_back(request.id);
       leaves[i] = true;

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/isolation.h"
-#include "probe/packed.h"
 #include "probe/packed_look.h"
 #include "probe/processes/process_facts.h"
 

@@ -1,8 +1,6 @@
 // An observation as text, to be kept in a file. Pure.
 //
-// The text is one line of JSON. A value that is missing is left out, so nothing unknown comes back
-// as zero. Bytes that are no UTF-8 (a command line may hold anything) come back as U+FFFD;
-// everything else comes back as it was.
+// The text is one line of JSON, by the lists of core/fields.h. Everything comes back as it was.
 #pragma once
 
 #include <string>

@@ -5,21 +5,44 @@
 #include <iterator>
 #include <variant>
 
-#include "probe/packed.h"
-#include "probe/packed_observation.h"
+#include "base/packed.h"
+#include "core/fields.h"
 
 namespace chg {
 
-bool is_known(LookFailure::Reason reason) {
-  return reason >= LookFailure::Reason::LibraryMissing && reason <= LookFailure::Reason::Other;
+namespace {
+
+// How a look ended, when there is no observation.
+struct Failure {
+  LookFailure::Reason reason{};
+  int kind = 0;
+  std::string message;
+  std::string hint;
+  bool is_passing = false;
+};
+
+constexpr auto fields_of(const Failure*) {
+  return std::tuple(field("reason", &Failure::reason), field("kind", &Failure::kind),
+                    field("message", &Failure::message), field("hint", &Failure::hint),
+                    field("is_passing", &Failure::is_passing));
 }
 
-bool is_known(ErrorKind kind) {
+ErrorKind error_kind(int number) {
   constexpr ErrorKind kKinds[] = {ErrorKind::Failed,        ErrorKind::Usage,
                                   ErrorKind::Unavailable,   ErrorKind::NotPermitted,
                                   ErrorKind::NotExecutable, ErrorKind::NotFound,
                                   ErrorKind::Interrupted};
-  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+  const auto* const known = std::find(std::begin(kKinds), std::end(kKinds), ErrorKind(number));
+  if (known == std::end(kKinds))
+    throw Error(ErrorKind::Failed, "what it has written down is damaged");
+  return *known;
+}
+
+}  // namespace
+
+constexpr auto words_of(const LookFailure::Reason*) {
+  return std::to_array<std::string_view>({"library_missing", "library_unusable", "library_mismatch",
+                                          "driver_not_loaded", "crashed", "late", "other"});
 }
 
 std::string packed_look(const LookResult& result) {
@@ -29,8 +52,8 @@ std::string packed_look(const LookResult& result) {
     pack(*observation);
   } else {
     const auto& [reason, error] = std::get<LookFailure>(result);
-    const auto is_passing = static_cast<std::uint8_t>(error.is_passing());
-    pack(reason, error.kind(), std::string(error.what()), error.hint(), is_passing);
+    pack(Failure{reason, static_cast<int>(error.kind()), error.what(), error.hint(),
+                 error.is_passing()});
   }
   return pack.bytes();
 }
@@ -40,20 +63,16 @@ LookResult unpacked_look(std::string_view bytes) {
   std::size_t index = 0;
   unpack(index);
   Observation observation;
-  LookFailure::Reason reason{};
-  ErrorKind kind{};
-  std::string message;
-  std::string hint;
-  std::uint8_t is_passing = 0;
+  Failure failure;
   if (index == 0) {
     unpack(observation);
   } else {
-    unpack(reason, kind, message, hint, is_passing);
+    unpack(failure);
   }
   unpack.expect_end();
   if (index == 0) return observation;
-  const Error error(kind, message, hint);
-  return LookFailure{reason, is_passing != 0 ? error.passing() : error};
+  const Error error(error_kind(failure.kind), failure.message, failure.hint);
+  return LookFailure{failure.reason, failure.is_passing ? error.passing() : error};
 }
 
 }  // namespace chg

@@ -1,253 +1,187 @@
 #include "store/records.h"
 
+#include <algorithm>
+#include <stdexcept>
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "store/text_codec.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "core/fields.h"
 
 namespace chg::records {
+
+// What is known of the pool beside the lists in it.
+struct Settings {
+  int version = 0;
+  std::string admin_group;
+  std::uint32_t creator_uid = 0;
+  std::uint64_t next_arrival = 1;
+};
+
+constexpr auto fields_of(const Settings*) {
+  return std::tuple(
+      field("version", &Settings::version), field("admin_group", &Settings::admin_group),
+      field("creator_uid", &Settings::creator_uid), field("next_arrival", &Settings::next_arrival));
+}
+
+struct CancelledList {
+  std::vector<Cancelled> requests;
+};
+
+constexpr auto fields_of(const CancelledList*) {
+  return std::tuple(field("requests", &CancelledList::requests));
+}
+
 namespace {
 
-using json_text::Members;
-using json_text::read_bytes;
-using json_text::read_number;
-using json_text::read_numbers;
-using json_text::write_bytes;
-using nlohmann::json;
-
+// Of the records together. A later one may hold what this program would not understand.
 constexpr int kVersion = 1;
 
-std::string bytes(const Members& record, const char* name) { return read_bytes(record.at(name)); }
+constexpr std::string_view kSettings = "settings";
+constexpr std::string_view kCancelled = "cancelled";
+constexpr std::string_view kIdentity = "identity";
+constexpr std::string_view kGpu = "gpu:";
+constexpr std::string_view kReservation = "reservation:";
+constexpr std::string_view kRequest = "request:";
 
-template <typename Number>
-Number number(const Members& record, const char* name) {
-  return read_number<Number>(record.at(name));
+std::string field_of(const Gpu& gpu) { return fmt::format("{}{}", kGpu, gpu.index); }
+std::string field_of(const Reservation& held) { return fmt::format("{}{}", kReservation, held.id); }
+std::string field_of(const Request& request) { return fmt::format("{}{}", kRequest, request.id); }
+
+[[noreturn]] void refuse(std::string_view field) {
+  throw Error(ErrorKind::Failed,
+              fmt::format("the store is damaged: nothing that canhazgpu writes is in '{}'",
+                          printable(field, 60)),
+              "move it aside and set the pool up again with: canhazgpu admin");
 }
 
-// Composite values are the texts of text_codec.
-template <typename Value>
-json composite(const Value& value) {
-  return write_bytes(text_codec::write(value));
+template <typename Item>
+Item with_id(std::string_view id, std::string_view record) {
+  Item item = read_json<Item>(record);
+  item.id = id;
+  return item;
 }
 
-template <typename Value>
-void put(json& record, const char* name, const std::optional<Value>& value) {
-  if (value) record[name] = composite(*value);
+// Whether a damaged one was drained can't be known any more, so it is taken for drained.
+Gpu read_gpu(int index, std::string_view record) {
+  Gpu gpu;
+  try {
+    gpu = read_json<Gpu>(record);
+  } catch (const std::invalid_argument&) {
+    gpu = Gpu{};
+    gpu.out_of_service = "its record in the store was damaged";
+  }
+  gpu.index = index;
+  return gpu;
 }
 
-template <typename Read>
-auto get(const Members& record, const char* name, Read read)
-    -> std::optional<decltype(read(std::string()))> {
-  const auto found = record.find(name);
-  if (!found) return std::nullopt;
-  return read(read_bytes(*found));
+void read_settings(Pool& pool, std::string_view record) {
+  Settings settings = read_json<Settings>(record);
+  if (settings.version > kVersion) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("the pool was made by a newer canhazgpu (its version is {}, "
+                            "this program knows {})",
+                            settings.version, kVersion),
+                "update this canhazgpu");
+  }
+  pool.admin_group = std::move(settings.admin_group);
+  pool.creator_uid = settings.creator_uid;
+  pool.next_arrival = settings.next_arrival;
 }
 
-void put_account(json& record, const Account& account, const std::string& label) {
-  record["uid"] = account.uid;
-  record["account"] = write_bytes(account.name);
-  if (!label.empty()) record["label"] = write_bytes(label);
+void add_any(Pool& pool, std::string_view field, std::string_view record) {
+  const auto behind = [&](std::string_view kind) { return field.substr(kind.size()); };
+  if (field == kSettings) {
+    read_settings(pool, record);
+  } else if (field == kProvider) {
+    pool.provider = record;
+  } else if (field == kIdentity) {
+    pool.host = json::parse_one_text<HostIdentity>(record);
+  } else if (field == kCancelled) {
+    pool.cancelled = read_json<CancelledList>(record).requests;
+  } else if (field.starts_with(kGpu)) {
+    const int index = json::parse_number<int>(behind(kGpu));
+    if (index < 0) refuse(field);
+    pool.gpus.push_back(read_gpu(index, record));
+  } else if (field.starts_with(kReservation)) {
+    pool.reservations.push_back(with_id<Reservation>(behind(kReservation), record));
+  } else if (field.starts_with(kRequest)) {
+    pool.queue.push_back(with_id<Request>(behind(kRequest), record));
+  }
 }
 
-Account account_of(const Members& record) {
-  return {number<std::uint32_t>(record, "uid"), bytes(record, "account")};
+std::string settings_of(const Pool& pool) {
+  return write_json(Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival});
 }
 
-std::string optional_bytes(const Members& record, const char* name) {
-  const auto found = record.find(name);
-  return found ? read_bytes(*found) : "";
-}
-
-WallTime wall_time(std::string_view value) {
-  return text_codec::read_wall_time(read_number<std::int64_t>(value));
+template <typename Item>
+Write written(const Item& item) {
+  return {field_of(item), write_json(item)};
 }
 
 }  // namespace
 
-std::string gpu_field(int index) { return fmt::format("{}{}", kGpu, index); }
-
-std::string reservation_field(const std::string& id) {
-  return fmt::format("{}{}", kReservation, id);
-}
-
-Host host_of(const Pool& pool) {
-  Host host{pool.admin_group, pool.creator_uid, pool.next_arrival, {}};
-  for (const Gpu& gpu : pool.gpus) host.gpus.push_back(gpu.index);
-  return host;
-}
-
-json write(const Host& host) {
-  return {{"version", kVersion},
-          {"admin_group", write_bytes(host.admin_group)},
-          {"creator_uid", host.creator_uid},
-          {"next_arrival", host.next_arrival},
-          {"gpus", host.gpus}};
-}
-
-Host read_host(const Members& record) {
-  const int version = number<int>(record, "version");
-  if (version > kVersion) {
-    throw Error(ErrorKind::Failed,
-                fmt::format("the pool was made by a newer canhazgpu (its version is {}, "
-                            "this program knows {})",
-                            version, kVersion),
-                "update this canhazgpu");
+std::vector<Write> writes(const Pool& after, const Difference& what) {
+  std::vector<Write> all;
+  const auto set = [&](std::string_view field, std::string record) {
+    all.push_back({std::string(field), std::move(record)});
+  };
+  const auto drop = [&](std::string field) { all.push_back({std::move(field), std::nullopt}); };
+  if (what.settings_changed) set(kSettings, settings_of(after));
+  if (what.provider_changed) set(kProvider, after.provider);
+  if (what.identity_changed) set(kIdentity, json::one_text(after.host));
+  if (what.cancelled_changed && after.cancelled.empty()) {
+    drop(std::string(kCancelled));
+  } else if (what.cancelled_changed) {
+    set(kCancelled, write_json(CancelledList{after.cancelled}));
   }
-  return {bytes(record, "admin_group"), number<std::uint32_t>(record, "creator_uid"),
-          number<std::uint64_t>(record, "next_arrival"), read_numbers<int>(record.at("gpus"))};
-}
-
-json write(const Gpu& gpu) {
-  json record = {{"uuid", write_bytes(gpu.uuid)},
-                 {"model", write_bytes(gpu.model)},
-                 {"last_used_by", text_codec::write(gpu.last_used_by_uid)}};
-  if (gpu.out_of_service) record["out_of_service"] = write_bytes(*gpu.out_of_service);
-  put(record, "last_released", gpu.last_released);
-  if (gpu.obstacle) {
-    record["obstacle"] = {{"kind", text_codec::write(gpu.obstacle->kind)},
-                          {"seen", composite(gpu.obstacle->seen)},
-                          {"what", write_bytes(gpu.obstacle->what)},
-                          {"uids", gpu.obstacle->uids}};
+  for (const int gpu : what.gpus_removed) drop(fmt::format("{}{}", kGpu, gpu));
+  for (const Gpu* gpu : what.gpus_written) all.push_back(written(*gpu));
+  for (const std::string& id : what.reservations_removed) {
+    drop(fmt::format("{}{}", kReservation, id));
   }
-  return record;
+  for (const Reservation* held : what.reservations_written) all.push_back(written(*held));
+  for (const std::string& id : what.requests_removed) drop(fmt::format("{}{}", kRequest, id));
+  for (const Request* request : what.requests_written) all.push_back(written(*request));
+  return all;
 }
 
-Gpu read_gpu(const Members& record, int index) {
-  Gpu gpu;
-  gpu.index = index;
-  gpu.uuid = bytes(record, "uuid");
-  gpu.model = bytes(record, "model");
-  gpu.out_of_service = get(record, "out_of_service", [](const std::string& text) { return text; });
-  gpu.last_released = get(record, "last_released", text_codec::read_instant);
-  gpu.last_used_by_uid = text_codec::read_last_used(bytes(record, "last_used_by"));
-  if (const auto found = record.find("obstacle")) {
-    const Members obstacle(*found);
-    gpu.obstacle =
-        Obstacle{text_codec::read_obstacle_kind(bytes(obstacle, "kind")),
-                 text_codec::read_instant(bytes(obstacle, "seen")), bytes(obstacle, "what"),
-                 read_numbers<std::uint32_t>(obstacle.at("uids"))};
+std::vector<Write> writes(const Pool& pool) { return writes(pool, difference(Pool{}, pool)); }
+
+void add(Pool& pool, std::string_view field, std::string_view record) {
+  try {
+    add_any(pool, field, record);
+  } catch (const std::invalid_argument&) {
+    refuse(field);
   }
-  return gpu;
 }
 
-json write(const Reservation& held) {
-  json record = {{"kind", text_codec::write(held.kind)},
-                 {"gpus", held.gpus},
-                 {"started", composite(held.started)},
-                 {"last_heartbeat", composite(held.last_heartbeat)}};
-  put_account(record, held.account, held.label);
-  if (!held.note.empty()) record["note"] = write_bytes(held.note);
-  if (held.ends) record["ends"] = text_codec::write(*held.ends);
-  put(record, "holder", held.holder);
-  put(record, "supervisor", held.supervisor);
-  if (!held.leftovers.empty()) record["leftovers"] = composite(held.leftovers);
-  put(record, "ending", held.ending);
-  if (!held.lost.empty()) record["lost"] = held.lost;
-  return record;
-}
-
-Reservation read_reservation(const Members& record, const std::string& id) {
-  Reservation held;
-  held.id = id;
-  held.account = account_of(record);
-  held.label = optional_bytes(record, "label");
-  held.note = optional_bytes(record, "note");
-  held.kind = text_codec::read_kind(bytes(record, "kind"));
-  held.gpus = read_numbers<int>(record.at("gpus"));
-  held.started = text_codec::read_instant(bytes(record, "started"));
-  held.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
-  if (const auto ends = record.find("ends")) held.ends = wall_time(*ends);
-  held.holder = get(record, "holder", text_codec::read_process);
-  held.supervisor = get(record, "supervisor", text_codec::read_process);
-  held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
-  held.ending = get(record, "ending", text_codec::read_end);
-  if (const auto lost = record.find("lost")) held.lost = read_numbers<int>(*lost);
-  return held;
-}
-
-json write(const std::vector<Cancelled>& cancelled) {
-  json records = json::array();
-  for (const Cancelled& one : cancelled) {
-    records.push_back({{"id", write_bytes(one.id)},
-                       {"waiter", composite(one.waiter)},
-                       {"last_heartbeat", composite(one.last_heartbeat)}});
+void remove(Pool& pool, std::string_view field) {
+  const auto is_it = [&](const auto& item) { return field_of(item) == field; };
+  if (field == kProvider) {
+    pool.provider.clear();
+  } else if (field == kCancelled) {
+    pool.cancelled.clear();
+  } else if (field.starts_with(kGpu)) {
+    std::erase_if(pool.gpus, is_it);
+  } else if (field.starts_with(kReservation)) {
+    std::erase_if(pool.reservations, is_it);
+  } else if (field.starts_with(kRequest)) {
+    std::erase_if(pool.queue, is_it);
   }
-  return {{"requests", std::move(records)}};
 }
 
-std::vector<Cancelled> read_cancelled(const Members& record) {
-  std::vector<Cancelled> cancelled;
-  for (const std::string_view request : json_text::read_elements(record.at("requests"))) {
-    const Members one(request);
-    cancelled.push_back({bytes(one, "id"), text_codec::read_process(bytes(one, "waiter")),
-                         text_codec::read_instant(bytes(one, "last_heartbeat"))});
-  }
-  return cancelled;
+void put_in_order(Pool& pool) {
+  std::sort(pool.gpus.begin(), pool.gpus.end(),
+            [](const Gpu& a, const Gpu& b) { return a.index < b.index; });
+  std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
+  std::sort(pool.queue.begin(), pool.queue.end(),
+            [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
 }
 
-json write(const Request& request) {
-  json record = {{"arrival", request.arrival},
-                 {"kind", text_codec::write(request.kind)},
-                 {"count", request.count},
-                 {"gpus", request.gpu_ids},
-                 {"force", request.force},
-                 {"enqueued", composite(request.enqueued)},
-                 {"last_heartbeat", composite(request.last_heartbeat)},
-                 {"waiter", composite(request.waiter)}};
-  put_account(record, request.account, request.label);
-  if (!request.note.empty()) record["note"] = write_bytes(request.note);
-  if (request.duration) record["duration"] = request.duration->count();
-  return record;
-}
-
-Request read_request(const Members& record, const std::string& id) {
-  Request request;
-  request.id = id;
-  request.arrival = number<std::uint64_t>(record, "arrival");
-  request.account = account_of(record);
-  request.label = optional_bytes(record, "label");
-  request.note = optional_bytes(record, "note");
-  request.kind = text_codec::read_kind(bytes(record, "kind"));
-  request.count = number<int>(record, "count");
-  request.gpu_ids = read_numbers<int>(record.at("gpus"));
-  request.force = json_text::read_flag(record.at("force"));
-  if (const auto found = record.find("duration")) {
-    request.duration = Duration(read_number<std::int64_t>(*found));
-  }
-  request.enqueued = text_codec::read_instant(bytes(record, "enqueued"));
-  request.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
-  request.waiter = text_codec::read_process(bytes(record, "waiter"));
-  return request;
-}
-
-json write(const Usage& usage) {
-  const UsageRecord& record = usage.record;
-  json value = {{"reservation", write_bytes(record.reservation_id)},
-                {"gpu", record.gpu},
-                {"kind", text_codec::write(record.kind)},
-                {"started", text_codec::write(record.started)},
-                {"ended", text_codec::write(record.ended)},
-                {"how", text_codec::write(record.end)},
-                {"commit", usage.commit},
-                {"place", usage.place}};
-  put_account(value, record.account, record.label);
-  return value;
-}
-
-Usage read_usage(const Members& record) {
-  Usage usage;
-  usage.record.reservation_id = bytes(record, "reservation");
-  usage.record.gpu = number<int>(record, "gpu");
-  usage.record.account = account_of(record);
-  usage.record.label = optional_bytes(record, "label");
-  usage.record.kind = text_codec::read_kind(bytes(record, "kind"));
-  usage.record.started = wall_time(record.at("started"));
-  usage.record.ended = wall_time(record.at("ended"));
-  usage.record.end = text_codec::read_end(bytes(record, "how"));
-  usage.commit = number<std::int64_t>(record, "commit");
-  usage.place = number<std::int64_t>(record, "place");
-  return usage;
-}
+std::string write(const UsageRecord& record) { return write_json(record); }
+UsageRecord read_usage(std::string_view text) { return read_json<UsageRecord>(text); }
 
 }  // namespace chg::records

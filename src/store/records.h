@@ -1,67 +1,49 @@
-// What a store keeps of a pool: everything that it holds, exactly, as records of JSON, each under
-// the name of its field. Both stores keep the same ones. Composite values in them are short texts
-// (text_codec.h), so that a record reads well.
+// What a store keeps of a pool: a record for each thing in it, under the name of its field. All
+// stores keep the same ones:
 //
-// Reading throws std::invalid_argument or Error for what no version of this program has written.
+//   settings, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of core/fields.h
+//   provider, identity                                       a short text
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "core/pool.h"
-#include "store/json_text.h"
+#include "store/difference.h"
 
 namespace chg::records {
 
-// The names of the fields.
-inline constexpr const char* kSettings = "settings";              ///< Host
-inline constexpr const char* kCancelled = "cancelled";            ///< those requests, in order
-inline constexpr const char* kIdentity = "identity";              ///< the host's, a short text
-inline constexpr std::string_view kGpu = "gpu:";                  ///< "gpu:3"
-inline constexpr std::string_view kReservation = "reservation:";  ///< "reservation:ID"
+/// The field of Pool::provider, whose record is the text itself.
+inline constexpr const char* kProvider = "provider";
 
-std::string gpu_field(int index);
-std::string reservation_field(const std::string& id);
-
-/// What is known of the host beside its GPUs.
-struct Host {
-  std::string admin_group;
-  std::uint32_t creator_uid = 0;
-  std::uint64_t next_arrival = 1;
-  std::vector<int> gpus;  ///< the indices of all GPUs when this was written
+/// One record to be written, or deleted.
+struct Write {
+  std::string field;
+  std::optional<std::string> record;  ///< nullopt: delete it
 };
 
-/// That part of the pool.
-Host host_of(const Pool& pool);
+/// What brings the records of a pool to `after`, where `what` is the difference between the two.
+std::vector<Write> writes(const Pool& after, const Difference& what);
 
-nlohmann::json write(const Host& host);
-/// Throws Error(Failed) for the record of a later version.
-Host read_host(const json_text::Members& record);
+/// Every record of a pool.
+std::vector<Write> writes(const Pool& pool);
 
-nlohmann::json write(const Gpu& gpu);
-Gpu read_gpu(const json_text::Members& record, int index);
+/// Adds one record to a pool that has none under this field. Call put_in_order when all are there.
+/// A field that this version does not know is left out. A damaged record of a GPU takes that GPU
+/// out of service, until somebody has looked at it. Throws Error(Failed) for any other damaged
+/// record, and for the settings of a later version.
+void add(Pool& pool, std::string_view field, std::string_view record);
 
-nlohmann::json write(const Reservation& held);
-Reservation read_reservation(const json_text::Members& record, const std::string& id);
+/// Takes what is under this field out of the pool.
+void remove(Pool& pool, std::string_view field);
 
-/// In order; read as they were written.
-nlohmann::json write(const std::vector<Cancelled>& cancelled);
-std::vector<Cancelled> read_cancelled(const json_text::Members& record);
+/// Puts the lists of the pool in order, after records were added.
+void put_in_order(Pool& pool);
 
-nlohmann::json write(const Request& request);
-Request read_request(const json_text::Members& record, const std::string& id);
-
-/// A usage record, and its place among those that ended at the same moment: the number of the
-/// commit, and the place within that.
-struct Usage {
-  UsageRecord record;
-  std::int64_t commit = 0;
-  std::int64_t place = 0;
-};
-
-nlohmann::json write(const Usage& usage);
-Usage read_usage(const json_text::Members& record);
+/// A usage record as JSON, and back. Throws std::invalid_argument for what is none.
+std::string write(const UsageRecord& record);
+UsageRecord read_usage(std::string_view text);
 
 }  // namespace chg::records

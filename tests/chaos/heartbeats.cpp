@@ -21,8 +21,8 @@
 #include "app/supervise.h"
 #include "base/error.h"
 #include "process/identity.h"
-#include "store/memory_store.h"
 #include "store/sqlite/sqlite_store.h"
+#include "support/memory_store.h"
 
 // Valgrind 3.19 does not know pidfd_open. Under it, the end of a pipe that the command holds open
 // stands for its pidfd: it polls as ready when the command has ended.

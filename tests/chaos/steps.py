@@ -1,7 +1,6 @@
 """Kills a process of the program at a chosen step (kill_at.cpp)."""
 
 import os
-import subprocess
 
 import pytest
 

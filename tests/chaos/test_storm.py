@@ -14,7 +14,7 @@ import time
 
 import pytest
 from chaos import SECONDS, SEED
-from conftest import IS_SANITIZED, children_of, comm, is_alive, orphans, show, wait_for
+from conftest import IS_SANITIZED, PATIENCE, children_of, comm, orphans, show, wait_for
 
 JOB = str(pathlib.Path(__file__).with_name("job.sh"))
 CLIENTS = 64
@@ -63,6 +63,7 @@ class Client(threading.Thread):
         out, err = process.communicate()
         self.current = None
         self.storm.done[words[0]] += 1
+        self.storm.has_ended.release()
         self.storm.ended[process.returncode] += 1
         if process.returncode not in EXPECTED and not self.is_excused(process.returncode, err):
             self.storm.complaints.append(f"{words}: status {process.returncode}, {err.decode()}")
@@ -70,9 +71,9 @@ class Client(threading.Thread):
 
     def is_excused(self, status, err):
         """A supervisor that was killed before it was ready, what was extended or cancelled had ended
-        by then, or the store was locked for longer than a client that may not wait waits."""
+        by then, or the store was locked, or did not answer, for longer than a client waits."""
         said = (b"cannot start the supervisor", b"nothing to extend", b"no request", b"no reservation",
-                b"is locked for", b"was lost again and again")
+                b"is locked for", b"was lost again and again", b"did not answer within")
         return status == 1 and any(words in err for words in said)
 
     def run_job(self):
@@ -83,19 +84,18 @@ class Client(threading.Thread):
         self.do("run", "--user", self.label, *options, "--", JOB, seconds)
 
     def reserve(self):
-        """Takes the locks of what it was promised, for as long as it was promised."""
-        duration = self.choice.choice([2, 3600])
-        begin = time.time()
-        status, out = self.do("reserve", "--user", self.label, "--short", "-d", f"{duration}s",
-                              *words_of_request(self.choice))
+        """Takes the locks of what it was promised, unless that ends by itself at some moment."""
+        is_short = self.choice.random() < 0.5
+        status, out = self.do("reserve", "--user", self.label, "--short", "-d",
+                              "1s" if is_short else "1h", *words_of_request(self.choice))
         files = []
-        if status == 0 and time.time() - begin < duration / 4:
+        if status == 0 and not is_short:
             for gpu in out.strip().split(","):
                 files.append(open(self.storm.locks / gpu, "a"))
                 self.lock(files[-1], gpu)
-            if self.choice.random() < 0.3 and duration > 2:
+            if self.choice.random() < 0.3:
                 self.do("extend", "1h", "-G", out.strip())
-            time.sleep(self.choice.uniform(0, 0.2))
+        time.sleep(self.choice.uniform(0, 0.2))  # works with them
         for file in files:
             file.close()
         # Whatever has become of the command: what is labelled so is this client's.
@@ -127,6 +127,7 @@ class Storm:
         self.locks = pool.directory / "locks"
         self.locks.mkdir()
         (self.locks / "given").touch()
+        self.has_ended = threading.Semaphore(0)  # a command
         self.over = threading.Event()
         self.complaints = []
         self.done, self.ended, self.hit = (collections.Counter() for _ in range(3))
@@ -170,19 +171,30 @@ class Storm:
                 except ProcessLookupError:
                     pass
 
-    def rage(self, seconds):
+    def is_enough(self, commands):
+        """Everything has happened that may. A sanitizer leaves little to hit."""
+        return sum(self.done.values()) >= commands and self.done["run"] > 50 \
+            and (len(self.hit) == 6 or IS_SANITIZED)
+
+    def rage(self, seconds, commands):
+        """For so long, and for so many commands. For each that ends one is hit at most, so that others
+        come to their end however slow the machine is."""
         for client in self.clients:
             client.start()
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.complaints:
-            self.hit_someone()
+        last = time.monotonic()  # when a command ended
+        while not self.complaints and (time.monotonic() < end or not self.is_enough(commands)):
+            if self.has_ended.acquire(timeout=0.02):
+                last = time.monotonic()
+                if self.choice.random() < 0.5:
+                    self.hit_someone()
+            elif time.monotonic() > last + PATIENCE:
+                self.complaints.append("no command ends any more")
             self.go_on()
-            time.sleep(self.choice.uniform(0, 0.04))
         self.go_on(everybody=True)
         self.over.set()
-        deadline = time.monotonic() + 60
         for client in self.clients:
-            client.join(max(0, deadline - time.monotonic()))
+            client.join(PATIENCE)
         stuck = [client for client in self.clients if client.is_alive()]
         if stuck:
             told = self.pool.run("queue").out + self.pool.run("status").out
@@ -202,7 +214,7 @@ class Storm:
         """Nothing is reserved, queued, running or lying about, and what was given is in the usage."""
         pool = self.pool
         # What killed ones left is found by whoever comes next.
-        assert pool.ok("run", "-g", "8", "--wait", "10s", "--", "echo", "ran") == "ran\n"
+        assert pool.ok("run", "-g", "8", "--wait", "60s", "--", "echo", "ran") == "ran\n"
         wait_for(lambda: not orphans(pool.known()), "all processes to end")
         assert pool.held() == {} and pool.waiting() == []
         assert pool.left_over() == set()
@@ -224,12 +236,10 @@ class Storm:
 
 def test_storm(chaos_pool, choice):
     storm = Storm(chaos_pool, choice)
-    storm.rage(SECONDS / 2 if SECONDS else 30 if IS_SANITIZED else 6)
+    storm.rage(SECONDS / 2, commands=200 if IS_SANITIZED else 600)
     assert storm.complaints == []
     assert TWICE not in storm.ended
     storm.assert_calm()
     hit = ", ".join(f"{count} {what}" for what, count in sorted(storm.hit.items()))
     done = ", ".join(f"{count} {what}" for what, count in sorted(storm.done.items()))
     show(f"{chaos_pool.store}: {done}, {len(chaos_pool.used())} usage records; {hit}")
-    # Under a sanitizer there are few commands to hit.
-    assert (len(storm.hit) == 6 or IS_SANITIZED) and storm.done["run"] > 50, "too dull"

@@ -65,7 +65,7 @@ class Witness:
         pool = self.pool
         pool.finish(self.job, b"\n")
         pool.ok("release")
-        assert pool.ok("run", "-g", "8", "--wait", "10s", "--", "echo", "ran") == "ran\n"
+        assert pool.ok("run", "-g", "8", "--wait", "60s", "--", "echo", "ran") == "ran\n"
         wait_for(lambda: not orphans(pool.known()), "all processes to end")
         assert pool.held() == {} and pool.waiting() == [] and pool.left_over() == set()
         pool.assert_sound()

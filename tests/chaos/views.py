@@ -7,8 +7,8 @@ import threading
 from collections import namedtuple
 
 from conftest import Pool, Process, is_alive
-from go_program import Redis
-from redis_pool import RedisPool
+from redis_client import HISTORY, LOCK, POOL, Redis
+from redis_pool import RedisPool, usage_of
 
 Held = namedtuple("Held", "id kind label gpus holder ends")
 Usage = namedtuple("Usage", "id gpu started ended how")
@@ -52,8 +52,6 @@ class Heirs(threading.Thread):
     """The lock of one that was killed expires within 10 s. This is that time, compressed: sees that
     it would, and lets it expire at once."""
 
-    LOCK = "canhazgpu:allocation_lock"
-
     def __init__(self, path):
         super().__init__()
         self.ask, self.over, self.complaints = Redis(path), threading.Event(), []
@@ -61,14 +59,14 @@ class Heirs(threading.Thread):
 
     def run(self):
         while not self.over.wait(0.01):
-            token = self.ask("GET", self.LOCK)
+            token = self.ask("GET", LOCK)
             found = re.match(r"canhazgpu process (\d+) on ", token or "")
             if found and not is_alive(int(found.group(1))):
-                left = self.ask("PTTL", self.LOCK)
+                left = self.ask("PTTL", LOCK)
                 if left == -1 or left > 10_000:
                     self.complaints.append((token, left))
-                if self.ask("GET", self.LOCK) == token:
-                    self.ask("PEXPIRE", self.LOCK, 1)
+                if self.ask("GET", LOCK) == token:
+                    self.ask("PEXPIRE", LOCK, 1)
 
     def close(self):
         self.over.set()
@@ -84,64 +82,54 @@ class ChaosRedisPool(RedisPool):
         self.ask = Redis(self.socket)
         self.heirs = Heirs(self.socket)
 
-    def host(self):
-        words = self.ask("HGETALL", "canhazgpu:host")
-        return {words[i]: json.loads(words[i + 1]) for i in range(0, len(words), 2)
-                if words[i].startswith(("gpu:", "reservation:"))}
+    def stored(self, kind):
+        words = self.ask("HGETALL", POOL)
+        return {words[i].split(":", 1)[1]: json.loads(words[i + 1])
+                for i in range(0, len(words), 2) if words[i].startswith(f"{kind}:")}
 
     def held(self):
         found = {}
-        for name, record in self.host().items():
-            if name.startswith("reservation:"):
-                id = name.removeprefix("reservation:")
-                holder = record.get("holder")
-                found[id] = Held(id, record["kind"], record.get("label", ""), record["gpus"],
-                                 Process(holder) if holder else None, record.get("ends"))
+        for id, record in self.stored("reservation").items():
+            holder = record.get("holder")
+            found[id] = Held(id, record["kind"], record.get("label", ""), record["gpus"],
+                             Process(holder) if holder else None, record.get("ends"))
         return found
-
-    def waiting(self):
-        return self.ask("ZRANGE", "canhazgpu:queue", 0, -1)
 
     def reserved(self):
         return sorted(gpu for held in self.held().values() for gpu in held.gpus)
 
     def used(self):
-        members = self.ask("ZRANGE", "canhazgpu:usage_history_sorted", 0, -1)
-        records = [json.loads(member)["canhazgpu"] for member in members]
+        records = [usage_of(member) for member in self.ask("ZRANGE", HISTORY, 0, -1)]
         return [Usage(record["reservation"], record["gpu"], record["started"], record["ended"],
                       record["how"]) for record in records]
 
     def drained(self):
-        return sorted(int(name.removeprefix("gpu:")) for name, record in self.host().items()
-                      if name.startswith("gpu:") and "out_of_service" in record)
+        return sorted(int(name) for name, record in self.stored("gpu").items()
+                      if "out_of_service" in record)
 
     def assert_sound(self):
         assert self.heirs.complaints == [], "the lock of the dead stays"
         # Every key is one that stays, or expires.
-        stays = re.compile(r"canhazgpu:(gpu_count|provider|hosts?|changes|queue|gpu:\d+|"
-                           r"usage_history_sorted|queue:entry:\w+)$")
+        stays = {"canhazgpu:hosts", POOL, HISTORY, "canhazgpu:log"}
         for key in self.ask("KEYS", "*"):
-            assert stays.match(key) or self.ask("PTTL", key) != -1, key
+            assert key in stays or self.ask("PTTL", key) != -1, key
 
     def fill_history(self, count):
-        key = "canhazgpu:usage_history_sorted"
-        member, score = self.ask("ZRANGE", key, 0, 0, "WITHSCORES")
-        record = json.loads(member)
+        member, score = self.ask("ZRANGE", HISTORY, 0, 0, "WITHSCORES")
+        order, record = member[:member.index("{")], usage_of(member)
         for begin in range(0, count, 1000):
             words = []
             for number in range(begin, begin + 1000):
-                record["canhazgpu"]["reservation"] = f"x{number}"
-                words += [score, json.dumps(record)]
-            self.ask("ZADD", key, *words)
+                record["reservation"] = f"x{number}"
+                words += [score, order + json.dumps(record)]
+            self.ask("ZADD", HISTORY, *words)
 
     def known(self):
         return super().known() | {self.server.process.pid}
 
     def left_over(self):
-        entries = {key.rpartition(":")[2] for key in self.ask("KEYS", "canhazgpu:queue:entry:*")}
         made = {"fake-gpus.json", "home", "locks", "redis"}
-        there = {path.name for path in pathlib.Path(self.directory).iterdir()}
-        return (there - made) | (entries - set(self.waiting()))
+        return {path.name for path in pathlib.Path(self.directory).iterdir()} - made
 
     def close(self):
         self.heirs.close()

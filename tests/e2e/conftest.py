@@ -6,6 +6,7 @@ The program is named by the environment variable CANHAZGPU. Tests that need othe
 
 import contextlib
 import ctypes
+import fcntl
 import grp
 import json
 import os
@@ -31,8 +32,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CODE = pathlib.Path(PROGRAM).read_bytes() if os.path.exists(PROGRAM) else b""
 # A sanitizer multiplies memory and time: what is measured says nothing then.
 IS_SANITIZED = b"__asan_init" in _CODE or b"__tsan_init" in _CODE
-PATIENCE = 30.0  # seconds until a test gives up on something that should take milliseconds
-USER_PREFIX = "canhazgpu-test-"
+PATIENCE = 120.0  # seconds until a test gives up on something that should take milliseconds
+# With it no timer wakes anybody for longer than a test waits: who goes on was woken by an event.
+NO_TIMER = {"CANHAZGPU_HEARTBEAT_INTERVAL": "1h", "CANHAZGPU_HEARTBEAT_TIMEOUT": "2h"}
 
 
 def pytest_configure(config):
@@ -97,6 +99,19 @@ def comm(pid):
         return ""
 
 
+def watched_by(pid):
+    """The pids of the processes for whose end it waits, by the pidfds that it has open."""
+    found = set()
+    for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            pidfd = re.search(r"^Pid:\s+(\d+)$", path.read_text(), re.M)
+        except FileNotFoundError:
+            continue
+        if pidfd:
+            found.add(int(pidfd[1]))
+    return found
+
+
 def orphans(known):
     """Processes that were left to us, but for those of `known`; the dead ones are buried."""
     left = []
@@ -115,7 +130,7 @@ def orphans(known):
 
 
 def end_all_but(known):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while left := orphans(known):
         for pid in left:
             try:
@@ -427,38 +442,55 @@ def pool(bare_pool):
 # --- Accounts --------------------------------------------------------------------------------------
 
 
+ACCOUNT = re.compile(r"canhazgpu-test-(\d+)-\w+")  # of the test process with this pid
+
+
 def command(*words):
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-class Users:
-    """Accounts a and b, which are nobody special; c, of the admin group; d, of the GPU group."""
+@contextlib.contextmanager
+def accounts_locked():
+    """One at a time changes the accounts: useradd gives up where another one is at work."""
+    folder = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
-    admin_group = USER_PREFIX + "admin"
-    gpu_group = USER_PREFIX + "gpu"
+
+def remove_accounts(is_ours):
+    """Those of the tests whose process `is_ours`; the groups that are left when the users are gone."""
+    for entries, program in ((pwd.getpwall, "userdel"), (grp.getgrall, "groupdel")):
+        for name in [entry[0] for entry in entries()]:
+            owner = ACCOUNT.fullmatch(name)
+            if owner and is_ours(int(owner[1])):
+                command(program, name)
+
+
+class Users:
+    """Accounts a and b, which are nobody special; c, of the admin group; d, of the GPU group. They
+    are this process's own, so tests can run beside others."""
+
+    prefix = f"canhazgpu-test-{os.getpid()}-"
+    admin_group = prefix + "admin"
+    gpu_group = prefix + "gpu"
 
     def __init__(self):
-        for group in (self.admin_group, self.gpu_group):
-            self.make("group", group)
-        for letter in "abcd":
-            self.make("user", USER_PREFIX + letter)
-        command("usermod", "-G", self.admin_group, USER_PREFIX + "c")
-        command("usermod", "-G", self.gpu_group, USER_PREFIX + "d")
-        self.a, self.b, self.c, self.d = (User(USER_PREFIX + letter) for letter in "abcd")
-
-    def make(self, kind, name):
-        try:
-            (pwd.getpwnam if kind == "user" else grp.getgrnam)(name)
-        except KeyError:
-            options = ["-M", "-s", "/bin/sh"] if kind == "user" else []
-            command(f"{kind}add", *options, name)
+        with accounts_locked():
+            # What a killed session has left, too.
+            remove_accounts(lambda pid: pid == os.getpid() or not is_alive(pid))
+            for group in (self.admin_group, self.gpu_group):
+                command("groupadd", group)
+            for letter, groups in (("a", []), ("b", []), ("c", ["-G", self.admin_group]),
+                                   ("d", ["-G", self.gpu_group])):
+                command("useradd", "-M", "-s", "/bin/sh", *groups, self.prefix + letter)
+        self.a, self.b, self.c, self.d = (User(self.prefix + letter) for letter in "abcd")
 
     def remove(self):
-        """Also those that a killed session left: the prefix makes them ours."""
-        for user in (self.a, self.b, self.c, self.d):
-            command("userdel", user.name)
-        for group in (self.admin_group, self.gpu_group):
-            command("groupdel", group)
+        with accounts_locked():
+            remove_accounts(lambda pid: pid == os.getpid())
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from conftest import PATIENCE, Pool, temporary, wait_for
+from redis_client import HISTORY, POOL
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
                                 reason="redis-server is not installed")
@@ -18,6 +19,11 @@ def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def usage_of(member):
+    """The usage record of a member of the history, behind what puts it in order."""
+    return json.loads(member[member.index("{"):])
 
 
 class RedisServer:
@@ -88,7 +94,7 @@ class RedisServer:
 
 
 class Sentinel:
-    """Watches two servers and makes the other one the master when one is away for a second."""
+    """Watches two servers and makes the other one the master when one is away for 3 s."""
 
     name = "gpus"
 
@@ -99,7 +105,7 @@ class Sentinel:
         self.file.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {directory}\n"
             f"sentinel monitor {self.name} 127.0.0.1 {servers[0].port} 1\n"
-            f"sentinel down-after-milliseconds {self.name} 1000\n"
+            f"sentinel down-after-milliseconds {self.name} 3000\n"
             f"sentinel failover-timeout {self.name} 3000\n")
         self.process = subprocess.Popen(["redis-server", self.file, "--sentinel"],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -152,26 +158,25 @@ class RedisPool(Pool):
     def redis(self, *words):
         return self.server.command(*words)
 
-    def gpu_value(self, gpu):
-        text = "".join(self.redis("GET", f"canhazgpu:gpu:{gpu}"))
-        return json.loads(text) if text else {}
+    def stored(self, kind):
+        """The records under the fields "KIND:NAME", by name."""
+        lines = self.redis("HGETALL", POOL)
+        return {name.split(":", 1)[1]: json.loads(text)
+                for name, text in zip(lines[::2], lines[1::2]) if name.startswith(f"{kind}:")}
 
     def waiting(self):
-        return [line for line in self.redis("ZRANGE", "canhazgpu:queue", "0", "-1") if line]
-
-    def reserved(self):
-        count = int("".join(self.redis("GET", "canhazgpu:gpu_count")) or 0)
-        return [gpu for gpu in range(count) if "user" in self.gpu_value(gpu)]
+        requests = self.stored("request")
+        return sorted(requests, key=lambda id: requests[id]["arrival"])
 
     def records(self):
-        """Ours of the reservations, by id."""
-        lines = self.redis("HGETALL", "canhazgpu:host")
-        return {name.split(":", 1)[1]: json.loads(text)
-                for name, text in zip(lines[::2], lines[1::2]) if name.startswith("reservation:")}
+        """Of the reservations, by id."""
+        return self.stored("reservation")
+
+    def reserved(self):
+        return sorted(gpu for record in self.records().values() for gpu in record["gpus"])
 
     def usage(self):
-        lines = self.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")
-        return [json.loads(line)["canhazgpu"] for line in lines if line]
+        return [usage_of(member) for member in self.redis("ZRANGE", HISTORY, "0", "-1") if member]
 
     def await_free(self, timeout=PATIENCE):
         wait_for(lambda: not self.records(), "all GPUs to be free", timeout, step=0.05)

@@ -11,6 +11,7 @@ import termios
 import time
 
 import pytest
+from conftest import PATIENCE
 
 PROMPT = "READY> "
 
@@ -51,7 +52,7 @@ class Terminal:
         self.shown += data.decode("utf-8", "surrogateescape")
         return bool(data)
 
-    def expect(self, pattern, timeout=30):
+    def expect(self, pattern, timeout=PATIENCE):
         """Waits for it to be shown after what was expected before; returns the match."""
         deadline = time.monotonic() + timeout
         alive = True
@@ -65,7 +66,7 @@ class Terminal:
                             f"after {self.shown[:self.place]!r}")
             alive = self._read(0.05)
 
-    def everything(self, timeout=30):
+    def everything(self, timeout=PATIENCE):
         """What is shown until the process ends."""
         deadline = time.monotonic() + timeout
         while self._read(0.05) and time.monotonic() < deadline:

@@ -7,10 +7,9 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 
 import pytest
-from conftest import assert_error, is_alive, validate, wait_for
+from conftest import PATIENCE, assert_error, is_alive, validate, wait_for
 
 COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
             "store", "doctor", "config", "completion"]
@@ -106,7 +105,7 @@ def test_good_durations(pool, text, seconds):
     pool.ok("reserve", "--duration", text)
     ends, started = pool.rows("SELECT ends, started FROM reservation")[0]
     # From the claim on, which comes a moment after the grant.
-    assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - seconds < 5
+    assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - seconds < 60
 
 
 def test_help(pool):
@@ -155,7 +154,7 @@ def test_a_reader_that_goes_away(pool):
     process = pool.popen("status")
     process.stdout.close()
     process.stdout = None
-    assert process.wait(30) in (-signal.SIGPIPE, 0, 1)
+    assert process.wait(PATIENCE) in (-signal.SIGPIPE, 0, 1)
 
 
 # --- Configuration ---------------------------------------------------------------------------------
@@ -491,12 +490,10 @@ def test_a_lock_that_is_held(pool):
     holder = pool.start(["flock", "--no-fork", pool.directory / "pool.db-lock", "sh", "-c",
                          "echo locked; exec sleep 600"])
     assert pool.read_line(holder) == "locked"
-    begin = time.monotonic()
     waiter = pool.popen("reserve")
-    result = pool.run("reserve", "--nonblock", timeout=60)
+    result = pool.run("reserve", "--nonblock")
     whose = f"process {holder.pid} (sleep) holds it; is it stopped?"
     assert_error(result, 1, "the store is locked for 10s", whose)
-    assert 9 < time.monotonic() - begin < 30
     said = [waiter.stderr.readline().decode() for _ in range(2)]
     assert "still waiting, trying again: the store is locked for 10s" in said[0], said
     assert said[1] == f"canhazgpu: hint: {whose}\n"
@@ -505,12 +502,19 @@ def test_a_lock_that_is_held(pool):
     assert pool.finish(waiter).status == 0
 
 
+def leave_the_end_to_others(pool, job):
+    """Without a supervisor it is for the first waiter to write that they have ended."""
+    os.kill(pool.identity("supervisor").pid, signal.SIGKILL)
+    job.kill()
+
+
 def test_a_waiter_outlasts_a_store_in_trouble(pool):
     """It keeps its place, says what is wrong once, and goes on when that is over."""
-    pool.ok("reserve", "-g", "8", "--duration", "3s")
+    job = pool.job("--gpus", "8")
     waiter = pool.waiter("--gpus", "8")
     other = sqlite3.connect(pool.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    leave_the_end_to_others(pool, job)
     assert waiter.stderr.readline() == (f"canhazgpu: still waiting, trying again: the store "
                                         f"'{pool.path}' is locked by another program\n").encode()
     assert waiter.poll() is None and pool.waiting() == [waiter.request]
@@ -522,10 +526,13 @@ def test_a_waiter_outlasts_a_store_in_trouble(pool):
 
 
 def test_a_waiter_ends_with_its_store(pool):
-    pool.ok("reserve", "-g", "8", "--duration", "3s")
+    job = pool.job("--gpus", "8")
     waiter = pool.waiter("--gpus", "8")
+    supervisor = pool.identity("supervisor").pid
     for path in pool.directory.glob("pool.db*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.kill(supervisor, signal.SIGKILL)
+    job.kill()
     assert pool.finish(waiter).status == 1
 
 

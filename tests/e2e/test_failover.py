@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conftest import wait_for
+from redis_client import POOL
 from redis_pool import pytestmark, watched  # noqa: F401 (fixtures)
 
 BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.3s", "CANHAZGPU_REDIS_REPLICAS": "1"}
@@ -21,7 +22,7 @@ def listens(server, waiter):
 
 
 def beat_of(server, id):
-    text = "".join(server.command("HGET", "canhazgpu:host", f"reservation:{id}"))
+    text = "".join(server.command("HGET", POOL, f"reservation:{id}"))
     return text.partition('"last_heartbeat":"')[2].partition(" ")[0]
 
 
@@ -83,7 +84,7 @@ def test_no_gpu_is_given_twice_by_a_failover_that_loses_changes(watched, loses):
     where that is asked for."""
     pool = watched
     first, second = pool.servers
-    wait_for(lambda: second.command("GET", "canhazgpu:gpu_count") == ["8"], "the replica's copy")
+    wait_for(lambda: second.command("HEXISTS", POOL, "gpu:7") == ["1"], "the replica's copy")
     second.stop()
     env = {"CANHAZGPU_REDIS_REPLICAS": "0" if loses else "1"}
     run = pool.popen("run", "--gpus", "8", "--", *READ_LINE, stdin=subprocess.PIPE, env=env)

@@ -9,7 +9,7 @@ import stat
 import subprocess
 
 import pytest
-from conftest import REPOSITORY, SYSTEM_PATH
+from conftest import PATIENCE, REPOSITORY, SYSTEM_PATH
 
 STANDIN = pathlib.Path(os.environ.get("CANHAZGPU_STANDIN", REPOSITORY / "build/dev/tests/standin"))
 SCRIPT = REPOSITORY / "scripts/gpu-check"
@@ -80,7 +80,7 @@ def card(tmp_path, binaries):
 
 
 def check(env, binaries):
-    return subprocess.run(["bash", SCRIPT, binaries / "canhazgpu"], env=env, timeout=120,
+    return subprocess.run(["bash", SCRIPT, binaries / "canhazgpu"], env=env, timeout=5 * PATIENCE,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 

@@ -8,8 +8,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import (HMS, IS_SANITIZED, PATIENCE, Process, comm, is_alive, median, read_stat,
-                      show, wait_for)
+from conftest import (HMS, IS_SANITIZED, NO_TIMER, PATIENCE, Process, comm, is_alive, median,
+                      read_stat, wait_for, watched_by)
 
 # A process that obeys SIGINT even where a script starts it in the background.
 SLEEPER = "env --default-signal=INT sleep 600"
@@ -32,12 +32,6 @@ def stop(pid):
     wait_for(lambda: read_stat(pid)[0] == "T")
 
 
-def seconds_until(condition, timeout=PATIENCE):
-    begin = time.monotonic()
-    wait_for(condition, "the store to change", timeout, step=0.001)
-    return time.monotonic() - begin
-
-
 def how_it_ended(pool):
     return [row[-1] for row in pool.usage()]
 
@@ -50,19 +44,15 @@ def status_of(pool, gpu=0):
 
 
 def test_killed_command(pool):
-    """The supervisor gives the GPU back; nobody has to run another command."""
-    times = []
-    for _ in range(25):
-        job = pool.job()
-        assert pool.identity("holder").pid == job.pid
-        kill(job.pid)
-        times.append(seconds_until(lambda: not pool.rows("SELECT 1 FROM reservation")))
-        assert pool.finish(job).status == -signal.SIGKILL
-    show(f"kill -9 to free: median {median(times) * 1e3:.1f} ms, "
-               f"worst {max(times) * 1e3:.1f} ms of {len(times)}")
-    assert median(times) <= 0.050 or IS_SANITIZED
-    assert max(times) <= 0.500
-    assert how_it_ended(pool) == ["finished"] * 25
+    """The supervisor gives the GPU back as soon as it hears of the end; nobody has to run another
+    command."""
+    job = pool.job(env=NO_TIMER)
+    assert pool.identity("holder").pid == job.pid
+    wait_for(lambda: job.pid in watched_by(pool.identity("supervisor").pid))
+    kill(job.pid)
+    pool.await_free()
+    assert pool.finish(job).status == -signal.SIGKILL
+    assert how_it_ended(pool) == ["finished"]
 
 
 def test_killed_supervisor(pool):
@@ -95,13 +85,11 @@ def test_a_new_run_gets_what_a_killed_supervisor_left(pool):
 def test_both_killed_while_somebody_waits(pool, supervisor_first):
     job = pool.job("--gpus", "8")
     supervisor = pool.identity("supervisor").pid
-    waiter = pool.waiter("--gpus", "8")
+    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
     victims = [supervisor, job.pid] if supervisor_first else [job.pid, supervisor]
-    begin = time.monotonic()
     for pid in victims:
         kill(pid)
     assert pool.read_line(waiter) == "started"
-    assert time.monotonic() - begin <= 1.0
     assert pool.finish(waiter).status == 0
     pool.await_free()
     assert len(pool.usage()) == 16
@@ -110,11 +98,10 @@ def test_both_killed_while_somebody_waits(pool, supervisor_first):
 def test_supervisor_killed_long_before_the_command_while_somebody_waits(pool):
     job = pool.job("--gpus", "8")
     kill_supervisor(pool)
-    waiter = pool.waiter("--gpus", "8")
-    begin = time.monotonic()
+    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+    wait_for(lambda: job.pid in watched_by(waiter.pid))
     kill(job.pid)
     assert pool.read_line(waiter) == "started"
-    assert time.monotonic() - begin <= 1.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
@@ -122,12 +109,11 @@ def test_killed_first_waiter(pool, number):
     """It held GPUs; the next one starts as soon as it is gone."""
     pool.ok("reserve", "--gpus", "7")
     first = pool.waiter("--gpus", "2")
-    second = pool.waiter("--gpus", "1")
+    second = pool.waiter("--gpus", "1", env=NO_TIMER)
     assert pool.queue_json()["entries"][0]["allocated_gpus"] == [7]
-    begin = time.monotonic()
+    wait_for(lambda: watched_by(second.pid) == {first.pid})
     kill(first.pid, number)
     assert pool.read_line(second) == "started"
-    assert time.monotonic() - begin <= 1.0
     assert pool.finish(second).status == 0
     assert pool.waiting() == []
 
@@ -300,7 +286,7 @@ def test_holder_of_another_pid_namespace(pool):
         return change
 
     rewrite(pool, "last_heartbeat", older(280))
-    assert re.search(r"\(run, last heartbeat 0h 4m 4\ds ago\)", status_of(pool))
+    assert re.search(r"\(run, last heartbeat 0h 4m [45]\ds ago\)", status_of(pool))
     rewrite(pool, "last_heartbeat", older(30))
     assert status_of(pool).startswith("GPU 0: AVAILABLE")
     assert how_it_ended(pool) == ["lost"]
@@ -358,8 +344,9 @@ def test_a_child_on_the_gpu_keeps_it(pool):
     assert entry["command_ended"] is True
     assert [left["pid"] for left in entry["leftovers"]] == [child]
     assert pool.reserved() == [0]
+    wait_for(lambda: child in watched_by(pool.identity("supervisor").pid))
     kill(child)
-    pool.await_free(timeout=5)
+    pool.await_free()
     assert how_it_ended(pool) == ["finished"]
 
 
@@ -376,34 +363,32 @@ def test_a_leftover_outlives_the_supervisor_too(pool):
 
 def test_a_waiter_gets_the_gpu_when_the_leftover_ends(pool):
     job, child = job_with_child(pool, "--gpus", "8")
-    waiter = pool.waiter("--gpus", "8")
+    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
     assert pool.finish(job, b"\n").status == 0
     wait_for(lambda: pool.value("SELECT leftovers FROM reservation"))
     assert waiter.poll() is None and len(pool.reserved()) == 8
-    begin = time.monotonic()
     kill(child)
     assert pool.read_line(waiter) == "started"
-    assert time.monotonic() - begin <= 1.0
 
 
 def test_a_child_that_is_not_on_the_gpu_keeps_nothing(pool):
     job, child = job_with_child(pool, on_gpu=None)
     assert pool.finish(job, b"\n").status == 0
-    pool.await_free(timeout=5)
+    pool.await_free()
     assert is_alive(child)
 
 
 def test_a_child_on_another_gpu_keeps_nothing(pool):
     job, child = job_with_child(pool, on_gpu=5)
     assert pool.finish(job, b"\n").status == 0
-    pool.await_free(timeout=5)
+    pool.await_free()
     assert is_alive(child)
 
 
 def test_leftovers_killed(pool):
     job, child = job_with_child(pool, "--leftovers", "kill")
     assert pool.finish(job, b"\n").status == 0
-    pool.await_free(timeout=5)
+    pool.await_free()
     assert not is_alive(child)
 
 
@@ -417,14 +402,14 @@ def test_leftovers_that_ignore_sigint_are_killed_after_the_grace(pool):
     begin = time.monotonic()
     assert pool.finish(job, b"\n").status == 0
     pool.await_free()
-    assert 0.4 <= time.monotonic() - begin < 5
+    assert time.monotonic() - begin >= 0.5
     assert not is_alive(child)
 
 
 def test_leftovers_released(pool):
     job, child = job_with_child(pool, "--leftovers", "release")
     assert pool.finish(job, b"\n").status == 0
-    pool.await_free(timeout=5)
+    pool.await_free()
     assert is_alive(child)
     assert status_of(pool) == (f"GPU 0: IN USE WITHOUT RESERVATION by user root - "
                                f"5000MB used by PID {child} (sleep)")
@@ -443,87 +428,110 @@ wait
 """
 
 
-def job_tree(pool, *options):
-    """A job of a child, a grandchild, and one in a session of its own; and their pids."""
-    job = pool.popen("run", *options, "--", "sh", "-c", TREE)
-    pids = []
-    lines = []
-    # The last line may come before the grandchild's.
-    while len(pids) < 3 or "all" not in lines:
-        line = pool.read_line(job)
-        assert line, pool.finish(job)
-        lines.append(line)
-        if line != "all":
-            pids.append(int(line))
-    return job, pids
+# Tried one after the other: a busy machine needs its time until a job has come to its point.
+TIMEOUTS = ["0.5s", "5s", "60s"]
+
+
+def with_timeout(pool, attempt):
+    """What `attempt` gives with the first timeout that is long enough: it gives None when its job was
+    ended too early."""
+    for timeout in TIMEOUTS:
+        if (found := attempt(timeout)) is not None:
+            return found
+        pool.await_free()
+    pytest.fail("no timeout was long enough")
+
+
+def started_with(pool, *options, lines=1, **more):
+    """An attempt: a job with the timeout, once it has said so many lines."""
+    def attempt(timeout):
+        job = pool.popen("run", "--timeout", timeout, *options, **more)
+        job.lines = [pool.read_line(job) for _ in range(lines)]
+        return job if all(job.lines) else None
+    return attempt
 
 
 def test_timeout_ends_the_whole_job(pool):
-    begin = time.monotonic()
-    job, pids = job_tree(pool, "--timeout", "2s")
+    """A child, a grandchild, and one in a session of its own; none of them waits for the grace."""
+    def attempt(timeout):
+        job = started_with(pool, "--grace", "1h", "--", "sh", "-c", TREE, lines=4)(timeout)
+        if job is None:
+            return None
+        job.tree = [int(line) for line in job.lines if line != "all"]
+        # Until they have become what they are to be, they ignore SIGINT.
+        wait_for(lambda: job.poll() is not None or [comm(pid) for pid in job.tree].count("sleep") == 2)
+        if job.poll() is None:
+            return job
+        for pid in filter(is_alive, job.tree):
+            kill(pid)
+        return None
+
+    job = with_timeout(pool, attempt)
     assert job.wait(PATIENCE) == -signal.SIGINT
     pool.await_free()
-    assert 1.9 <= time.monotonic() - begin < 10  # long before the 30 s of grace
-    wait_for(lambda: not any(is_alive(pid) for pid in pids), timeout=5)
-    assert how_it_ended(pool) == ["timed_out"]
+    assert not any(is_alive(pid) for pid in job.tree)
+    assert how_it_ended(pool)[-1] == "timed_out"
 
 
 def test_timeout_kills_after_the_grace(pool):
     begin = time.monotonic()
-    job = pool.job("--timeout", "1s", "--grace", "1s",
-                   command=("sh", "-c", "trap '' INT; echo started; exec sleep 600"))
+    stubborn = ("sh", "-c", "trap '' INT; echo started; exec sleep 600")
+    job = with_timeout(pool, started_with(pool, "--grace", "0.5s", "--", *stubborn))
     assert job.wait(PATIENCE) == -signal.SIGKILL
-    assert 1.9 <= time.monotonic() - begin < 10
+    assert time.monotonic() - begin >= 0.5 + 0.5
     pool.await_free()
-    assert how_it_ended(pool) == ["timed_out"]
+    assert how_it_ended(pool)[-1] == "timed_out"
 
 
 def test_timeout_lets_a_job_clean_up(pool):
-    job = pool.job("--timeout", "0.5s",
-                   command=("sh", "-c", "trap 'echo saved; exit 7' INT; echo started; "
-                                        f"{SLEEPER} & wait"))
+    tidy = ("sh", "-c", f"trap 'echo saved; exit 7' INT; echo started; {SLEEPER} & wait")
+    job = with_timeout(pool, started_with(pool, "--", *tidy))
     result = pool.finish(job)
     assert (result.status, result.out) == (7, "saved\n")
     pool.await_free()
 
 
 def test_timeout_wakes_a_stopped_job(pool):
-    job = pool.job("--timeout", "0.5s")
-    stop(job.pid)
+    def attempt(timeout):
+        job = started_with(pool, "--", "sh", "-c", f"echo started; exec {SLEEPER}")(timeout)
+        if job:
+            kill(job.pid, signal.SIGSTOP)
+            state = wait_for(lambda: next(iter(set("TZ") & set(read_stat(job.pid)[0])), None))
+        return job if job and state == "T" else None
+
+    job = with_timeout(pool, attempt)
     assert job.wait(PATIENCE) == -signal.SIGINT
     pool.await_free()
 
 
 def test_time_in_the_queue_does_not_count(pool):
-    pool.ok("reserve", "--gpus", "8", "--duration", "1.5s")
-    waiter = pool.waiter("--timeout", "1s", command=("sh", "-c", "sleep 0.2; echo done"))
-    assert pool.finish(waiter).out == "done\n"
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter("--timeout", "1s", command=SLEEPER.split())
+    time.sleep(1)  # in the queue for as long as it may run
+    pool.ok("release")
+    assert waiter.wait(PATIENCE) == -signal.SIGINT
+    pool.await_free()
+    (times,) = [(row[4], row[5]) for row in pool.usage() if row[-1] == "timed_out"]
+    assert times[1] - times[0] >= 1e9
 
 
 def test_timeout_from_the_environment(pool):
-    job = pool.job(env={"CANHAZGPU_RUN_TIMEOUT": "0.5s"})
-    assert job.wait(PATIENCE) == -signal.SIGINT
+    def attempt(timeout):
+        job = pool.popen("run", "--", "sh", "-c", "echo started; exec sleep 600",
+                         env={"CANHAZGPU_RUN_TIMEOUT": timeout})
+        return job if pool.read_line(job) else None
+
+    assert with_timeout(pool, attempt).wait(PATIENCE) == -signal.SIGINT
     pool.await_free()
 
 
 # --- Cost ------------------------------------------------------------------------------------------
 
 
-def cpu_seconds(pids):
-    ticks = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def run_seconds(pids):
-    """As the scheduler counts it, in nanoseconds; missing on some kernels."""
-    try:
-        return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-                   for pid in pids) / 1e9
-    except FileNotFoundError:
-        return cpu_seconds(pids)
+def switches(pid):
+    """How often it has gone to sleep."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
 
 
 def memory_kib(pid, *names):
@@ -532,27 +540,19 @@ def memory_kib(pid, *names):
 
 
 def test_a_hundred_idle_waiters_cost_next_to_nothing(pool):
-    job = pool.job("--gpus", "8")
-    waiters = [pool.popen("run", "--", "true") for _ in range(100)]
-    pids = [waiter.pid for waiter in waiters]
+    job = pool.job("--gpus", "8", env=NO_TIMER)
+    waiters = [pool.popen("run", "--", "true", env=NO_TIMER) for _ in range(100)]
+    pids = [waiter.pid for waiter in waiters] + [pool.identity("supervisor").pid]
     wait_for(lambda: len(pool.waiting()) == 100)
 
-    def quiet():
-        """They have read all the news of each other's coming."""
-        before = run_seconds(pids)
-        time.sleep(0.5)
-        return run_seconds(pids) - before < 0.005
+    def all_sleep():
+        """Through a whole second, when they have read all the news of each other's coming."""
+        before = [switches(pid) for pid in pids]
+        time.sleep(1)
+        return [switches(pid) for pid in pids] == before
 
-    wait_for(quiet)
-    before, before_exact = cpu_seconds(pids), run_seconds(pids)
-    time.sleep(5)
-    used, used_exact = cpu_seconds(pids) - before, run_seconds(pids) - before_exact
+    wait_for(all_sleep, "them all to sleep")
     own = median([memory_kib(pid, "Private_Clean", "Private_Dirty") for pid in pids])
-    supervisor = memory_kib(pool.identity("supervisor").pid, "Private_Clean", "Private_Dirty")
-    show(f"100 waiters use {used:.2f} s (exactly {used_exact * 1e3:.1f} ms) of CPU in 5 s, "
-               f"{own} KiB of own memory each; a supervisor {supervisor} KiB")
-    assert used <= 0.1
-    assert used_exact <= 0.1
     assert own <= 4096 or IS_SANITIZED
     kill(job.pid)
     for waiter in waiters:

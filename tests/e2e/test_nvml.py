@@ -8,8 +8,7 @@ import re
 import time
 
 import pytest
-from conftest import (HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, is_alive, median, show,
-                      validate, wait_for)
+from conftest import HMS, REPOSITORY, all_pids, assert_error, is_alive, validate, wait_for
 
 STANDIN = pathlib.Path(os.environ.get("CANHAZGPU_STANDIN", REPOSITORY / "build/dev/tests/standin"))
 MODEL = "NVIDIA Example 80GB"
@@ -209,14 +208,12 @@ def test_a_driver_that_hangs(nvml, pool):
     nvml.standin = {"hang_in": "nvmlDeviceGetMemoryInfo_v2"}
     fresh = json.dumps({"gpus": nvml.gpus, "standin": nvml.standin})
     nvml.file.write_text(fresh)  # and what was seen before is remembered
-    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
+    env = {"CANHAZGPU_PROBE_DEADLINE": "0.3s"}
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
-        begin = time.monotonic()
-        assert_error(pool.run(*command, env=env), 1, "NVML did not answer within 1s")
-        assert 0.9 < time.monotonic() - begin < 5
+        assert_error(pool.run(*command, env=env), 1, "NVML did not answer within 0.3s")
     result = pool.run("status", env=env)
     assert result.status == 0
-    assert re.fullmatch("canhazgpu: warning: the GPUs can't be read: NVML did not answer within 1s; "
+    assert re.fullmatch("canhazgpu: warning: the GPUs can't be read: NVML did not answer within 0.3s; "
                         rf"showing what was seen {HMS} ago\n", result.err)
     assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
                         result.out.splitlines()[0])
@@ -245,10 +242,10 @@ def test_a_library_that_crashes(nvml, pool):
     assert pool.waiting() == []
 
 
-@pytest.mark.parametrize("how, text", [("crash", "crashed (signal 11)"),
-                                       ("hang", "did not answer within 1s")])
-def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, text):
-    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_DEADLINE": "1s"}
+@pytest.mark.parametrize("how, deadline, text", [("crash", "60s", "crashed (signal 11)"),
+                                                 ("hang", "0.3s", "did not answer within 0.3s")])
+def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, deadline, text):
+    env = {"NVML_STANDIN_LOAD": how, "CANHAZGPU_PROBE_DEADLINE": deadline}
     result = pool.run("doctor", env=env)
     assert result.status == 1 and result.err == "", result
     assert f"loading libnvidia-ml.so.1 {text}" in result.out
@@ -305,21 +302,6 @@ def test_gpus_of_another_order(nvml, pool):
     assert pool.ok("run", "-G", "0,1", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "6,7\n"
 
 
-def test_what_a_look_costs(nvml, pool, binaries):
-    fake = pool.directory / "fake/pool.db"
-    fake_env = {"CANHAZGPU_STORE": f"sqlite:{fake}", "LD_LIBRARY_PATH": None}
-    pool.ok("admin", "--provider", "fake", "--gpus", "8", env=fake_env)
-    times = {"fake": [], "NVML": []}
-    for _ in range(40):
-        for name, env in (("fake", fake_env), ("NVML", {})):
-            nvml.forget()
-            begin = time.monotonic()
-            pool.ok("status", env=env)
-            times[name].append(time.monotonic() - begin)
-    show(f"status of 8 GPUs: {median(times['fake']) * 1e3:.1f} ms simulated, "
-         f"{median(times['NVML']) * 1e3:.1f} ms with the stand-in for NVML")
-
-
 def test_many_at_once_share_one_reading(nvml, pool):
     log = pool.directory / "calls"
     nvml.standin = {"delay_ms": 2, "log": str(log)}
@@ -327,7 +309,6 @@ def test_many_at_once_share_one_reading(nvml, pool):
     begin = time.monotonic()
     crowd = [pool.popen("status") for _ in range(100)]
     assert [pool.finish(process).status for process in crowd] == [0] * 100
-    seconds = time.monotonic() - begin
-    looks = log.read_text().split().count("nvmlInit_v2")
-    show(f"100 status at once took {seconds:.2f} s and {looks} looks at the GPUs")
-    assert looks <= 1 + 2 * seconds or IS_SANITIZED
+    # A reading is good for half a second.
+    readings = 1 + 2 * (time.monotonic() - begin)
+    assert log.read_text().split().count("nvmlInit_v2") <= readings

@@ -1,14 +1,12 @@
 """Who may do what, with real accounts (semantics.md, 14), and what the files let people do."""
 
-import json
 import os
 import re
 import signal
 import stat
-import subprocess
 
 import pytest
-from conftest import HMS, assert_error, is_alive, wait_for
+from conftest import HMS, PATIENCE, assert_error, is_alive, wait_for
 
 
 @pytest.fixture
@@ -112,7 +110,7 @@ def test_the_admin_group_may_not_signal_other_peoples_processes(shared, users):
 def test_root_ends_a_run(shared, users):
     job = shared.job(user=users.a)
     assert shared.ok("release", "--kill", "-G", "0") == "released GPU 0\n"
-    assert job.wait(30) == -signal.SIGINT
+    assert job.wait(PATIENCE) == -signal.SIGINT
     shared.await_free()
     assert shared.usage()[0][6] == "killed"
 
@@ -128,24 +126,24 @@ def test_two_runs_of_one_account(shared, users):
                  "end it now with: canhazgpu release --kill --gpu-ids 1")
     assert is_alive(first.pid) and is_alive(second.pid) and shared.reserved() == [0, 1]
     assert shared.ok("release", "--kill", "-G", "1", user=users.a) == "released GPU 1\n"
-    assert second.wait(30) == -signal.SIGINT
+    assert second.wait(PATIENCE) == -signal.SIGINT
     assert is_alive(first.pid) and shared.reserved() == [0]
     assert shared.ok("release", "--kill", user=users.a) == "released GPU 0\n"
-    assert first.wait(30) == -signal.SIGINT
+    assert first.wait(PATIENCE) == -signal.SIGINT
 
 
 def test_release_kill_of_a_job_that_ignores_sigint(shared, users):
     job = shared.job(command=("sh", "-c", "trap '' INT; echo started; exec sleep 600"),
                      user=users.a)
     assert shared.ok("release", "--kill", "-G", "0", user=users.a) == "released GPU 0\n"
-    assert job.wait(5) == -signal.SIGKILL
+    assert job.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_one_gpu_of_several_of_a_run(shared):
     """A run ends as a whole; half of its GPUs taken away would be no use to it."""
     job = shared.job("--gpus", "2")
     assert shared.ok("release", "--kill", "-G", "1") == "released GPUs 0 and 1\n"
-    assert job.wait(30) == -signal.SIGINT
+    assert job.wait(PATIENCE) == -signal.SIGINT
     assert shared.reserved() == []
 
 

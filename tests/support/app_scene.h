@@ -9,7 +9,7 @@
 
 #include "app/host.h"
 #include "process/identity.h"
-#include "store/memory_store.h"
+#include "support/memory_store.h"
 #include "support/pool_builder.h"
 
 namespace chg {

@@ -25,7 +25,7 @@
 namespace chg {
 
 /// Far longer than anything here takes; a test that waits for it has failed.
-inline constexpr int kAmpleMs = 30'000;
+inline constexpr int kAmpleMs = 120'000;
 
 /// Whether the descriptor becomes ready in time.
 inline bool becomes_ready(int fd, int timeout_ms = kAmpleMs) {

@@ -1,4 +1,4 @@
-// Stands between a client and a Redis, and loses a reply on the way.
+// Stands between a client and a Redis: loses a reply on the way, or counts bytes.
 #pragma once
 
 #include <array>
@@ -19,9 +19,10 @@ namespace chg {
 
 /// Passes bytes on in both directions, one client at a time. The first command that holds `word` is
 /// passed on or swallowed, as `fate` says; its reply never is, and the client is hung up on.
+/// PassAll loses nothing.
 class RedisProxy {
  public:
-  enum class Fate { LoseReply, LoseCommand };
+  enum class Fate { LoseReply, LoseCommand, PassAll };
 
   RedisProxy(const std::string& socket, std::string server, std::string word, Fate fate)
       : server_(std::move(server)),
@@ -41,6 +42,7 @@ class RedisProxy {
   }
 
   int lost() const { return lost_; }
+  std::size_t bytes_passed() const { return passed_; }
 
  private:
   static sockaddr_un at(const std::string& path) {
@@ -72,13 +74,15 @@ class RedisProxy {
       const ssize_t size = ::read(from_client ? client : server, buffer.data(), buffer.size());
       if (size <= 0) return;
       const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
-      if (from_client && lost_ == 0 && bytes.find(word_) != std::string_view::npos) {
+      if (fate_ != Fate::PassAll && from_client && lost_ == 0 &&
+          bytes.find(word_) != std::string_view::npos) {
         ++lost_;
         if (fate_ == Fate::LoseCommand) return;
         pass(server, bytes);
         EXPECT_GT(::read(server, buffer.data(), buffer.size()), 0);  // it has been carried out
         return;
       }
+      passed_ += bytes.size();
       pass(from_client ? server : client, bytes);
     }
   }
@@ -94,6 +98,7 @@ class RedisProxy {
   UniqueFd end_;
   UniqueFd listener_;
   std::atomic<int> lost_ = 0;
+  std::atomic<std::size_t> passed_ = 0;
   std::thread thread_;
 };
 

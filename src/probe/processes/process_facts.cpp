@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "probe/packed_observation.h"
+#include "core/fields.h"
 
 namespace chg {
 namespace {

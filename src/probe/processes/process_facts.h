@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/isolation.h"
+#include "base/packed.h"
 #include "core/observation.h"
-#include "probe/packed.h"
 #include "probe/processes/proc_reader.h"
 
 namespace chg {

@@ -13,18 +13,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/records.h"
-#include "store/text_codec.h"
+#include "store/import/first_version.h"
 
 namespace chg {
 namespace {
 
-using json_text::Members;
 using nlohmann::json;
-
-// Members that canhazgpu 0.1.0 added.
-constexpr const char* kIdsMember = "reservation_ids";
-constexpr const char* kOwnMember = "canhazgpu";
 
 // What fits into 64 bits of nanoseconds, with a little to spare.
 constexpr double kSecondsMax = 9.2e9;
@@ -150,17 +144,15 @@ class Reader {
                               printable(image_.gpu_count, 60)),
                   "set it to what it should be, and import again");
     }
-    read_record(records::kSettings, [&](const std::string& text) {
-      const records::Host host = records::read_host(Members(text));
-      pool.admin_group = host.admin_group;
-      pool.creator_uid = host.creator_uid;
-      pool.next_arrival = host.next_arrival;
-      indices_ = host.gpus;
-      std::sort(indices_.begin(), indices_.end());
-      indices_.erase(std::unique(indices_.begin(), indices_.end()), indices_.end());
+    read_record(first_version::kSettings, [&](const std::string& record) {
+      first_version::Settings settings = first_version::read_settings(record);
+      pool.admin_group = std::move(settings.admin_group);
+      pool.creator_uid = settings.creator_uid;
+      indices_ = std::move(settings.gpus);
     });
-    read_record(records::kIdentity,
-                [&](const std::string& text) { pool.host = text_codec::read_host(text); });
+    read_record(first_version::kIdentity, [&](const std::string& record) {
+      pool.host = first_version::read_identity(record);
+    });
     // Whoever has set another number of GPUs since then was the Go program.
     if (static_cast<std::size_t>(*count) != indices_.size()) {
       indices_.clear();
@@ -171,8 +163,8 @@ class Reader {
 
   void read_gpu(int index) {
     Gpu gpu;
-    read_record(records::gpu_field(index),
-                [&](const std::string& text) { gpu = records::read_gpu(Members(text), index); });
+    read_record(fmt::format("{}{}", first_version::kGpu, index),
+                [&](const std::string& record) { gpu = first_version::read_gpu(record, index); });
     gpu.index = index;
     if (const auto found = image_.gpus.find(index); found != image_.gpus.end()) {
       attempt(key(fmt::format("gpu:{}", index)), [&] { read_value(found->second, gpu); });
@@ -188,17 +180,14 @@ class Reader {
 
   void read_value(const std::string& text, Gpu& gpu) {
     const json value = object_of(text);
-    if (const auto ids = json_text::find_member(text, kIdsMember)) {
-      for (const std::string_view id : json_text::read_elements(*ids)) {
-        claims_[gpu.index].insert(json_text::read_bytes(id));
-      }
+    if (const auto ids = value.find(first_version::kIdsMember); ids != value.end()) {
+      for (const json& id : *ids) claims_[gpu.index].insert(first_version::read_bytes(id));
       return;
     }
     // What it collects for somebody who waits is free: who waits has to ask again.
     const bool is_held =
         !text_member(value, "user").empty() || !text_member(value, "actual_user").empty();
     if (is_held && text_member(value, "partial_queue_id").empty()) {
-      gpu.obstacle.reset();
       add_held(value, gpu.index);
       return;
     }
@@ -244,11 +233,12 @@ class Reader {
   // taken it away.
   void read_own_reservations() {
     for (const auto& [field, text] : image_.host) {
-      if (!field.starts_with(records::kReservation)) continue;
-      read_record(field, [&, id = field.substr(records::kReservation.size())](const auto& record) {
-        Reservation held = records::read_reservation(Members(record), id);
+      if (!field.starts_with(first_version::kReservation)) continue;
+      const std::string id = field.substr(first_version::kReservation.size());
+      read_record(field, [&](const std::string& record) {
+        Reservation held = first_version::read_reservation(record, id);
         const bool had_some = !held.gpus.empty();
-        std::erase_if(held.gpus, [&, &name = id](int gpu) { return is_taken_away(gpu, name); });
+        std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
         if (held.gpus.empty() && had_some) return;
         result_.pool.reservations.push_back(std::move(held));
       });
@@ -281,7 +271,7 @@ class Reader {
   }
 
   void read_history() {
-    std::vector<records::Usage> found;
+    std::vector<first_version::Usage> found;
     std::size_t bad = 0;
     for (const std::string& text : image_.history) {
       try {
@@ -298,13 +288,13 @@ class Reader {
       return std::tie(a.record.ended, a.commit, a.place) <
              std::tie(b.record.ended, b.commit, b.place);
     });
-    for (records::Usage& usage : found) result_.history.push_back(std::move(usage.record));
+    for (first_version::Usage& usage : found) result_.history.push_back(std::move(usage.record));
   }
 
-  records::Usage read_usage(const std::string& text) const {
+  first_version::Usage read_usage(const std::string& text) const {
     const json value = object_of(text);
-    if (const auto own = json_text::find_member(text, kOwnMember)) {
-      return records::read_usage(Members(*own));
+    if (const auto own = value.find(first_version::kOwnMember); own != value.end()) {
+      return first_version::read_usage(*own);
     }
     const auto started = time_member(value, "start_time");
     const auto ended = time_member(value, "end_time");

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/records.h"
+#include "store/import/first_version.h"
 
 namespace chg {
 namespace {
@@ -97,10 +97,10 @@ void GoRedis::read_gpus(GoImage& image, int count) {
   for (int index = 0; index < count; ++index) indices.insert(index);
   // A pool of 0.1.0 may number its GPUs otherwise.
   for (const auto& [field, record] : image.host) {
-    if (!field.starts_with(records::kGpu)) continue;
+    if (!field.starts_with(first_version::kGpu)) continue;
     int index = 0;
-    const auto [end, status] =
-        std::from_chars(field.data() + records::kGpu.size(), field.data() + field.size(), index);
+    const auto [end, status] = std::from_chars(field.data() + first_version::kGpu.size(),
+                                               field.data() + field.size(), index);
     if (status == std::errc() && end == field.data() + field.size()) indices.insert(index);
   }
   for (const int index : indices) {

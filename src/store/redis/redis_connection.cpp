@@ -294,7 +294,9 @@ std::optional<RedisReply> RedisConnection::next_reply() {
   const std::unique_ptr<redisReply, decltype(&freeReplyObject)> owned(
       static_cast<redisReply*>(found), freeReplyObject);
   if (owned->type == REDIS_REPLY_ERROR) {
-    throw redis_error(std::string_view(owned->str, owned->len), where_);
+    const std::string_view error(owned->str, owned->len);
+    if (error.starts_with("NOSCRIPT")) throw RedisUnknownScript();
+    throw redis_error(error, where_);
   }
   return to_value(*owned);
 }

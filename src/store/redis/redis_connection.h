@@ -43,6 +43,12 @@ struct RedisReply {
 /// read-only replica, no memory, a disk that is full, loading) is Failed and passing.
 Error redis_error(std::string_view reply, std::string_view where);
 
+/// A server does not know the script that EVALSHA names: nothing was done.
+class RedisUnknownScript : public Error {
+ public:
+  RedisUnknownScript() : Error(ErrorKind::Failed, "the Redis does not know the script") {}
+};
+
 class RedisConnection {
  public:
   /// Connects, logs in and selects the database; with Sentinels, asks them for the master first.

@@ -1,11 +1,11 @@
-// A store that this program and the Go program of the same name can share: a Redis. It holds the
-// pool of one host, in the keys of that program (redis_codec.h), so that both live on one pool.
+// A pool of one host in a Redis; redis_pool.h tells how it lies there.
 //
-// - One writer at a time: PREFIX:allocation_lock holds a token of ours, and expires by itself.
+// - One writer at a time: PREFIX:lock holds a token of the writer, and expires by itself.
 // - An update takes two commands: one script locks and loads, another commits. The commit is
-//   fenced: it writes only while the lock is still ours and what it is based on is still there, so
-//   one who was stopped in the middle harms nobody. He begins anew.
-// - A commit is remembered for a minute, so that it can be sent again when its reply is lost.
+//   fenced: it writes only while the lock is the writer's and the pool has the version that was
+//   loaded. A writer that was stopped in the middle harms nobody, and begins anew.
+// - Whoever has read the pool before loads only what came since.
+// - The log tells whether a commit was made, so it can be sent again when its reply is lost.
 // - Changes are published (PREFIX:changes; PREFIX:request:ID for one request).
 // - Several hosts may have their pools in one Redis, each under a prefix of its own. The hash
 //   canhazgpu:hosts tells where; a commit of a reservation renews what it says of its host.

@@ -1,42 +1,18 @@
 #include "store/redis/redis_subscription.h"
 
-#include <random>
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 namespace chg {
 
-GoWatch::GoWatch() : timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
-  if (!timer_) throw_errno("cannot make a timer");
-}
-
-void GoWatch::arm() const {
-  // As often as its own waiters look; not all at the same moment.
-  thread_local std::minstd_rand random{std::random_device{}()};
-  itimerspec when{};
-  when.it_value.tv_sec = 2;
-  when.it_value.tv_nsec = static_cast<long>(random() % 500'000'000);
-  timerfd_settime(timer_.get(), 0, &when, nullptr);
-}
-
-void GoWatch::disarm() const {
-  const itimerspec never{};
-  timerfd_settime(timer_.get(), 0, &never, nullptr);
-}
-
-RedisSubscription::RedisSubscription(const RedisAddress& address, std::string channel,
-                                     std::shared_ptr<const GoWatch> go)
+RedisSubscription::RedisSubscription(const RedisAddress& address, std::string channel)
     : address_(address),
       channel_(std::move(channel)),
-      go_(std::move(go)),
       poll_(epoll_create1(EPOLL_CLOEXEC)),
       alarm_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!poll_ || !alarm_) throw_errno("cannot make a descriptor to wait for");
   watch(alarm_.get());
-  if (go_) watch(go_->fd());
   listen();
 }
 
@@ -68,7 +44,6 @@ void RedisSubscription::drain() {
 }
 
 void RedisSubscription::renew() {
-  if (go_) go_->disarm();
   try {
     if (connection_) return drain();
   } catch (const Error&) {

@@ -10,25 +10,10 @@
 
 namespace chg {
 
-/// The Go program never publishes. While it has a part in the pool, this strikes a moment after
-/// each reading of the pool, so that its changes are seen too.
-class GoWatch {
- public:
-  GoWatch();
-  int fd() const { return timer_.get(); }
-  /// Strikes in two seconds, or a little more.
-  void arm() const;
-  void disarm() const;
-
- private:
-  UniqueFd timer_;
-};
-
 class RedisSubscription final : public Subscription {
  public:
-  /// Throws Error as RedisConnection does. `go`: may be missing.
-  RedisSubscription(const RedisAddress& address, std::string channel,
-                    std::shared_ptr<const GoWatch> go);
+  /// Throws Error as RedisConnection does.
+  RedisSubscription(const RedisAddress& address, std::string channel);
 
   int fd() const override { return poll_.get(); }
 
@@ -44,9 +29,8 @@ class RedisSubscription final : public Subscription {
 
   RedisAddress address_;
   std::string channel_;
-  std::shared_ptr<const GoWatch> go_;
   std::unique_ptr<RedisConnection> connection_;
-  UniqueFd poll_;   ///< an epoll of the connection and the watch
+  UniqueFd poll_;   ///< an epoll of the connection and the alarm
   UniqueFd alarm_;  ///< polls as ready while there is no connection
 };
 

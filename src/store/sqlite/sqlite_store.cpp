@@ -18,7 +18,6 @@
 #include "store/sqlite/bells.h"
 #include "store/sqlite/pool_rows.h"
 #include "store/sqlite/schema.h"
-#include "store/sqlite/sqlite_migrations.h"
 
 namespace chg {
 namespace {
@@ -145,17 +144,6 @@ class SqliteStore final : public Store {
     database_.exec(kSchema);
     database_.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                kApplicationId, kSchemaVersion));
-    transaction.commit();
-  }
-
-  // Brings a database of an earlier version to this one.
-  void migrate() {
-    const FileLock lock(path_ + "-lock", "the store", kPatience);
-    SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-    // Somebody else may have been faster.
-    if (version() == 1) database_.exec(sqlite_migrations::kToVersion2);
-    if (version() == 2) database_.exec(sqlite_migrations::kToVersion3);
-    if (version() == 3) database_.exec(sqlite_migrations::kToVersion4);
     transaction.commit();
   }
 
@@ -367,7 +355,12 @@ void check(SqliteStore& store, const std::string& path) {
                             printable(path), version, kSchemaVersion),
                 "update this canhazgpu");
   }
-  if (version < kSchemaVersion) store.migrate();
+  if (version < kSchemaVersion) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("the store '{}' is of a version that was never released ({})",
+                            printable(path), version),
+                "move it aside and set the pool up again with: canhazgpu admin");
+  }
 }
 
 // Says in words why a file can't be had, where SQLite would only say that it can't.

@@ -48,12 +48,6 @@ TEST(Yaml, ReadsSectionsDotsAndLists) {
                    "ignore_processes=[Xorg;a b;]@5"}));
 }
 
-TEST(Yaml, ReadsNothing) {
-  for (const char* text : {"", "\n\n", "# a comment\n", "---\n", "{}", "~", "--- # x\n...\n"}) {
-    EXPECT_EQ(entries_of(read_yaml, text), Lines{}) << text;
-  }
-}
-
 TEST(Yaml, ReadsKeysWithoutValue) {
   EXPECT_EQ(entries_of(read_yaml, "run:\nstore: null\n"),
             (Lines{"run=nothing@1", "store=nothing@2"}));
@@ -109,11 +103,6 @@ TEST(Yaml, RefusesDeepNesting) {
   EXPECT_NE(refusal_of(read_yaml, "a: " + std::string(30'000, '{')), "no error");
 }
 
-TEST(Yaml, NotesListsInLists) {
-  EXPECT_EQ(entries_of(read_yaml, "a:\n  - [1]\n  - {b: 2}\nc: 3\n"),
-            (Lines{"a=nested@1", "c=3@4"}));
-}
-
 TEST(Json, ReadsSectionsDotsAndLists) {
   EXPECT_EQ(
       entries_of(read_json, R"({
@@ -124,12 +113,6 @@ TEST(Json, ReadsSectionsDotsAndLists) {
 })"),
       (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
              "run.note=nothing@5", "memory.threshold=-1@5", "memory.x=1.50@5"}));
-}
-
-TEST(Json, ReadsNothing) {
-  for (const char* text : {"", " \n\t\r\n", "{}", "null"}) {
-    EXPECT_EQ(entries_of(read_json, text), Lines{}) << text;
-  }
 }
 
 TEST(Json, SaysTheLineOfAMistake) {
@@ -159,11 +142,6 @@ TEST(Json, RefusesDeepNesting) {
   EXPECT_EQ(refusal_of(read_json, text), "cannot understand 'f:1': nested deeper than 16 levels");
 }
 
-TEST(Json, NotesListsInLists) {
-  EXPECT_EQ(entries_of(read_json, R"({"a": [1, [2, {"b": 3}], 4], "c": 5})"),
-            (Lines{"a=nested@1", "c=5@1"}));
-}
-
 TEST(Toml, ReadsSectionsDotsAndLists) {
   EXPECT_EQ(entries_of(read_toml,
                        "report.days = 7\n\n[run]\ntimeout = \"2h\" # why\ngpu-ids = [0, \"2-3\"]\n"
@@ -178,12 +156,6 @@ TEST(Toml, ReadsQuotedDots) {
 
 TEST(Toml, ReadsDatesAsTexts) {
   EXPECT_EQ(entries_of(read_toml, "a = 2026-11-25\n"), Lines{"a=2026-11-25@1"});
-}
-
-TEST(Toml, ReadsNothing) {
-  for (const char* text : {"", "\n\n", "# a comment\n", "[run]\n"}) {
-    EXPECT_EQ(entries_of(read_toml, text), Lines{}) << text;
-  }
 }
 
 TEST(Toml, SaysTheLineOfAMistake) {
@@ -231,58 +203,100 @@ TEST(Toml, LeavesDotsInCommentsAlone) {
   EXPECT_EQ(entries_of(read_toml, "  # " + std::string(2000, '.') + "\na = 1"), Lines{"a=1@2"});
 }
 
-TEST(Toml, NotesListsInLists) {
-  EXPECT_EQ(entries_of(read_toml, "a = [[1], {b = 2}]\nc = 3\n[[d]]\nx = 1\n"),
-            (Lines{"a=nested@1", "c=3@2", "d=nested@3"}));
+// What holds for each format.
+
+struct Format {
+  const char* name;
+  Reader reader;
+  std::vector<std::string> nothing;    // texts without an entry
+  std::string lists;                   // in lists
+  std::vector<std::string> are_lists;  // as they are told
+  std::string endless_key;             // of 201 characters
+  std::string empty_key;
+  std::string one;  // a=1
+  std::string whole;
+};
+
+std::ostream& operator<<(std::ostream& out, const Format& format) { return out << format.name; }
+
+const std::string kEndless(201, 'k');
+
+const Format kFormats[] = {{"Yaml",
+                            read_yaml,
+                            {"", "\n\n", "# a comment\n", "---\n", "{}", "~", "--- # x\n...\n"},
+                            "a:\n  - [1]\n  - {b: 2}\nc: 3\n",
+                            {"a=nested@1", "c=3@4"},
+                            kEndless + ": 1\n",
+                            "'': 1\n",
+                            "a: 1\n",
+                            "run:\n  gpu_ids: [0, '2-3']\nignore_processes:\n  - \"a\\tb\"\n"},
+                           {"Json",
+                            read_json,
+                            {"", " \n\t\r\n", "{}", "null"},
+                            R"({"a": [1, [2, {"b": 3}], 4], "c": 5})",
+                            {"a=nested@1", "c=5@1"},
+                            "{\"" + kEndless + "\": 1}",
+                            "{\"\": 1}",
+                            "{\"a\": 1}",
+                            R"({"run": {"gpu_ids": [0, "2-3"], "x": 1.5}, "a": "\u00fc"})"},
+                           {"Toml",
+                            read_toml,
+                            {"", "\n\n", "# a comment\n", "[run]\n"},
+                            "a = [[1], {b = 2}]\nc = 3\n[[d]]\nx = 1\n",
+                            {"a=nested@1", "c=3@2", "d=nested@3"},
+                            kEndless + " = 1\n",
+                            "'' = 1",
+                            "a = 1\n",
+                            "[run]\ngpu_ids = [0, \"2-3\"]\nx = {a = 1.5, b = '''c'''}\n"}};
+
+class EachFormat : public ::testing::TestWithParam<Format> {
+ protected:
+  static Lines read(const std::string& text) { return entries_of(GetParam().reader, text); }
+  static std::string refusal(const std::string& text) {
+    return refusal_of(GetParam().reader, text);
+  }
+};
+
+TEST_P(EachFormat, ReadsNothing) {
+  for (const std::string& text : GetParam().nothing) EXPECT_EQ(read(text), Lines{}) << text;
 }
 
-TEST(Formats, RefuseEndlessKeys) {
-  const std::string key(201, 'k');
-  EXPECT_EQ(refusal_of(read_yaml, key + ": 1\n"),
-            "cannot understand 'f:1': a key is longer than 200 characters");
-  EXPECT_EQ(refusal_of(read_yaml, std::string(200, 'k') + ": 1\n"), "no error");
+TEST_P(EachFormat, NotesListsInLists) { EXPECT_EQ(read(GetParam().lists), GetParam().are_lists); }
+
+TEST_P(EachFormat, RefusesEndlessKeys) {
+  std::string text = GetParam().endless_key;
+  EXPECT_EQ(refusal(text), "cannot understand 'f:1': a key is longer than 200 characters");
+  EXPECT_EQ(refusal(text.erase(text.find('k'), 1)), "no error");
 }
 
-TEST(Formats, RefuseEmptyKeys) {
-  EXPECT_EQ(refusal_of(read_yaml, "'': 1\n"), "cannot understand 'f:1': a key is empty");
-  EXPECT_EQ(refusal_of(read_json, "{\"\": 1}"), "cannot understand 'f:1': a key is empty");
-  EXPECT_EQ(refusal_of(read_toml, "'' = 1"), "cannot understand 'f:1': a key is empty");
+TEST_P(EachFormat, RefusesEmptyKeys) {
+  EXPECT_EQ(refusal(GetParam().empty_key), "cannot understand 'f:1': a key is empty");
 }
 
-TEST(Formats, SkipAByteOrderMark) {
-  EXPECT_EQ(entries_of(read_yaml,
-                       "\xef\xbb\xbf"
-                       "a: 1\n"),
-            Lines{"a=1@1"});
-  EXPECT_EQ(entries_of(read_json, "\xef\xbb\xbf{\"a\": 1}"), Lines{"a=1@1"});
-  EXPECT_EQ(entries_of(read_toml,
-                       "\xef\xbb\xbf"
-                       "a = 1\n"),
-            Lines{"a=1@1"});
+TEST_P(EachFormat, SkipsAByteOrderMark) {
+  EXPECT_EQ(read("\xef\xbb\xbf" + GetParam().one), Lines{"a=1@1"});
 }
 
-TEST(Formats, SurviveStrangeBytes) {
+TEST_P(EachFormat, SurvivesStrangeBytes) {
   const std::string samples[] = {std::string(1, '\0'), "\xff\xfe",     "a: \x1b[2J\xff",
                                  "{\"a\": \"\xff\"}",  "a = \"\xff\"", "\x80\x80: \x80",
                                  "a: \"\\x00\"",       "\xfe\xff",     "%YAML 9.9\n---\na: 1",
                                  "a: !!binary x",      "\t: \t",       "a:\r\rb: 1"};
   for (const std::string& sample : samples) {
-    for (const Reader reader : {read_yaml, read_json, read_toml}) {
-      for (const char c : refusal_of(reader, sample)) {
-        EXPECT_GE(static_cast<unsigned char>(c), 0x20) << "a message is one printable line";
-      }
+    for (const char c : refusal(sample)) {
+      EXPECT_GE(static_cast<unsigned char>(c), 0x20) << "a message is one printable line";
     }
   }
 }
 
-TEST(Formats, SurviveBeingCutAnywhere) {
-  const std::string yaml = "run:\n  gpu_ids: [0, '2-3']\nignore_processes:\n  - \"a\\tb\"\n";
-  const std::string json = R"({"run": {"gpu_ids": [0, "2-3"], "x": 1.5}, "a": "\u00fc"})";
-  const std::string toml = "[run]\ngpu_ids = [0, \"2-3\"]\nx = {a = 1.5, b = '''c'''}\n";
-  for (std::size_t i = 0; i < yaml.size(); ++i) refusal_of(read_yaml, yaml.substr(0, i));
-  for (std::size_t i = 0; i < json.size(); ++i) refusal_of(read_json, json.substr(0, i));
-  for (std::size_t i = 0; i < toml.size(); ++i) refusal_of(read_toml, toml.substr(0, i));
+TEST_P(EachFormat, SurvivesBeingCutAnywhere) {
+  const std::string& whole = GetParam().whole;
+  EXPECT_EQ(refusal(whole), "no error");
+  for (std::size_t i = 0; i < whole.size(); ++i) refusal(whole.substr(0, i));
 }
+
+INSTANTIATE_TEST_SUITE_P(, EachFormat, ::testing::ValuesIn(kFormats),
+                         [](const auto& format) { return std::string(format.param.name); });
 
 }  // namespace
 }  // namespace chg

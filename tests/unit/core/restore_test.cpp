@@ -260,13 +260,5 @@ TEST_F(Restore, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
   EXPECT_TRUE(take_cancelled(scene_.pool, "stopped"));
 }
 
-TEST_F(Restore, KeepsNothingOfAWaiterThatAsksTheQueueAlone) {
-  scene_.ask({.id = "gos"});
-  scene_.pool.queue.front().takes_itself = true;
-  mark_cancelled(scene_.pool, "gos");
-  EXPECT_TRUE(scene_.pool.queue.empty());
-  EXPECT_TRUE(scene_.pool.cancelled.empty());
-}
-
 }  // namespace
 }  // namespace chg

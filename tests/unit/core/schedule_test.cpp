@@ -554,32 +554,5 @@ TEST(Schedule, ServesTheLastOfTenThousandWhenOnlyHisGpuIsFree) {
   EXPECT_EQ(scene.pool.queue.size(), 10'000U);
 }
 
-// One who waits in a program that takes its GPUs by itself.
-
-TEST(Schedule, HoldsGpusForOneWhoTakesThemItself) {
-  Scene scene(4);
-  scene.ask({.id = "elsewhere", .count = 2});
-  scene.pool.queue[0].takes_itself = true;
-  scene.ask({.id = "three", .count = 3});
-  scene.ask({.id = "two", .count = 2});
-  EXPECT_EQ(scene.schedule(), Ids{});
-  EXPECT_EQ(scene.waiting(), (Ids{"elsewhere", "three", "two"}));
-  EXPECT_EQ(scene.decision("elsewhere").held, (Gpus{0, 1}));
-  EXPECT_EQ(scene.decision("three").held, (Gpus{2, 3}));
-  // It has taken them, and left the queue.
-  scene.hold({.id = "theirs", .gpus = {0, 1}});
-  scene.pool.queue.erase(scene.pool.queue.begin(), scene.pool.queue.begin() + 2);
-  EXPECT_EQ(scene.schedule(), (Ids{"two"}));
-}
-
-TEST(Schedule, HoldsNothingForOneWhoTakesThemItselfAndIsGone) {
-  Scene scene(2);
-  scene.ask({.id = "elsewhere", .pid = 7});
-  scene.pool.queue[0].takes_itself = true;
-  scene.liveness.set(7, Liveness::Gone);
-  scene.ask({.id = "two", .count = 2});
-  EXPECT_EQ(scene.schedule(), (Ids{"two"}));
-}
-
 }  // namespace
 }  // namespace chg

@@ -75,7 +75,7 @@ std::size_t open_fds() {
 bool has_ended(int pid) {
   const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) return errno == ESRCH;
-  return becomes_ready(pidfd.get(), 10'000);
+  return becomes_ready(pidfd.get());
 }
 
 bool has_children() { return ::waitpid(-1, nullptr, __WALL | WNOHANG) >= 0 || errno != ECHILD; }

@@ -1,76 +1,41 @@
+// That all fields come back is tested with their list (core/fields_test.cpp); here, what a text
+// that may come from anybody must not do.
 #include "probe/observation_text.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
+#include "core/fields.h"
 #include "support/expect_error.h"
 
 namespace chg {
 namespace {
 
-GpuProcess full_process() {
+Observation full_observation() {
   GpuProcess process;
   process.pid = 4711;
-  process.start_ticks = std::numeric_limits<std::uint64_t>::max();
-  process.uid = std::numeric_limits<std::uint32_t>::max();
+  process.uid = 1000;
   process.user = "bob";
-  process.program = "python3";
-  process.command_line = "python3 \"train\".py\n\x1b[31m \xC3\xBC \xF0\x9F\x9A\x80";
+  process.command_line = std::string("caf\xE9 \xFF\0\r\n", 9);
   process.memory_mib = 8000;
-  process.type = GpuProcess::Type::Graphics;
-  process.reservation_id = "r-1";
-  return process;
-}
-
-Observation full_observation() {
-  GpuPart part;
-  part.uuid = "MIG-1";
-  part.model = "Example MIG 1g.10gb";
-  part.memory_used_mib = 9;
-  part.memory_total_mib = 9984;
+  process.started = Duration(77'000'000'001);
   GpuReading gpu;
   gpu.index = 3;
   gpu.uuid = "GPU-3";
-  gpu.model = "Example";
-  gpu.pci_bus_id = "0000:3b:00.0";
   gpu.memory_used_mib = 8045;
   gpu.memory_total_mib = 81559;
-  gpu.utilization_percent = 99;
-  gpu.temperature_c = -4;
-  gpu.power_w = 700;
-  gpu.processes = {full_process()};
-  gpu.parts = {part, GpuPart()};
-  gpu.error = "GPU is lost";
+  gpu.processes = {process};
+  gpu.parts = {{"MIG-1", "Example MIG 1g.10gb", 9, 9984}};
   Observation observation;
-  observation.taken.wall = WallTime(Duration(1'800'000'000'123'456'789));
-  observation.taken.boot = Duration(987'654'321'012'345);
-  observation.taken.boot_id = "a-boot";
+  observation.taken = {WallTime(Duration(1'800'000'000'123'456'789)), Duration(987'654'321'012'345),
+                       "a-boot"};
   observation.gpus = {gpu, GpuReading()};
-  observation.observer.host = "here";
-  observation.observer.boot_id = "a-boot";
-  observation.observer.pid_namespace = 4026531836;
-  observation.observer.pid = 12;
-  observation.observer.start_ticks = 34;
+  observation.observer = {"here", "a-boot", 4026531836, 12, 34};
   observation.source = "NVML 590.48.01";
   return observation;
-}
-
-void expect_same(const Observation& found, const Observation& expected) {
-  EXPECT_EQ(found.taken, expected.taken);
-  EXPECT_EQ(found.gpus, expected.gpus);
-  EXPECT_EQ(found.observer, expected.observer);
-  EXPECT_EQ(found.source, expected.source);
-}
-
-GpuProcess returned(const GpuProcess& process) {
-  Observation observation;
-  observation.gpus.emplace_back();
-  observation.gpus[0].processes = {process};
-  return parse_observation(observation_text(observation)).gpus.at(0).processes.at(0);
 }
 
 // The text of full_observation with one piece of it replaced, which must be there.
@@ -81,59 +46,33 @@ std::string with(const std::string& piece, const std::string& other) {
   return text.replace(std::min(place, text.size()), piece.size(), other);
 }
 
-void expect_damaged(const std::string& text, const std::string& part = "") {
+void expect_damaged(const std::string& text) {
   expect_error(ErrorKind::Failed, "the text of a reading of the GPUs is damaged",
                [&] { parse_observation(text); });
-  expect_error(ErrorKind::Failed, part, [&] { parse_observation(text); });
 }
 
-TEST(ObservationText, GivesEveryFieldBack) {
-  const Observation observation = full_observation();
-  expect_same(parse_observation(observation_text(observation)), observation);
+TEST(ObservationText, ComesBackAsItWas) {
+  const std::string text = observation_text(full_observation());
+  EXPECT_EQ(write_json(parse_observation(text)), write_json(full_observation()));
+  EXPECT_EQ(text.find('\n'), std::string::npos);
 }
 
-TEST(ObservationText, GivesAnEmptyObservationBack) {
-  expect_same(parse_observation(observation_text(Observation())), Observation());
-}
-
-TEST(ObservationText, LeavesMissingValuesMissing) {
-  Observation observation;
-  observation.gpus.emplace_back();
-  GpuProcess process;
-  process.pid = 1;
-  observation.gpus[0].processes = {process};
-  observation.gpus[0].parts.emplace_back();
-  const Observation found = parse_observation(observation_text(observation));
-  EXPECT_EQ(found.gpus, observation.gpus);
-  EXPECT_EQ(found.gpus.at(0).memory_used_mib, std::nullopt);
-  EXPECT_EQ(found.gpus.at(0).processes.at(0).memory_mib, std::nullopt);
-  EXPECT_EQ(found.gpus.at(0).processes.at(0).reservation_id, std::nullopt);
-}
-
-TEST(ObservationText, KeepsZeroAndEmptyApartFromMissing) {
-  GpuProcess process;
-  process.pid = 1;
-  process.memory_mib = 0;
-  process.uid = 0;
-  process.reservation_id = "";
-  EXPECT_EQ(returned(process), process);
-}
-
-TEST(ObservationText, IsOneLineOfUtf8WhateverACommandLineHolds) {
-  GpuProcess process = full_process();
-  process.command_line = std::string("caf\xE9 \xFF\0\r\n", 9);
-  const std::string expected = std::string("caf\xEF\xBF\xBD \xEF\xBF\xBD\0\r\n", 13);
-  EXPECT_EQ(returned(process).command_line, expected);
+TEST(ObservationText, KeepsZeroApartFromUnknown) {
   Observation observation = full_observation();
-  observation.gpus[0].processes = {process};
-  EXPECT_EQ(observation_text(observation).find('\n'), std::string::npos);
+  GpuProcess& process = observation.gpus[0].processes[0];
+  process.memory_mib = 0;
+  process.reservation_id = "";
+  EXPECT_EQ(parse_observation(observation_text(observation)).gpus[0].processes[0], process);
+  process.memory_mib = std::nullopt;
+  process.reservation_id = std::nullopt;
+  EXPECT_EQ(parse_observation(observation_text(observation)).gpus[0].processes[0], process);
 }
 
 TEST(ObservationText, RefusesWhatIsNoJson) {
-  for (const char* text : {"", "{", "nonsense", "\xFF\xFE", "{\"format\":1", "1e999"}) {
-    expect_damaged(text, "it is no JSON");
+  for (const char* text : {"", "{", "nonsense", "\xFF\xFE", "{\"format\":2", "1e999", "[]", "{}"}) {
+    expect_damaged(text);
   }
-  expect_damaged(std::string(2'000'000, '['), "it is no JSON");
+  expect_damaged(std::string(2'000'000, '['));
 }
 
 TEST(ObservationText, RefusesEveryTextThatBreaksOff) {
@@ -144,48 +83,29 @@ TEST(ObservationText, RefusesEveryTextThatBreaksOff) {
 }
 
 TEST(ObservationText, RefusesAnotherFormat) {
-  expect_damaged(with("\"format\":1", "\"format\":2"), "unknown format");
-  expect_damaged(with("\"format\":1", "\"format\":\"1\""), "'format' is no number");
-  expect_damaged("[]", "'' is no object");
-  expect_damaged("{}", "'format' is missing");
-  expect_damaged("{\"format\":1}", "'observation' is missing");
+  expect_damaged(with("\"format\":2", "\"format\":3"));
+  expect_damaged(with("\"format\":2", "\"format\":\"2\""));
 }
 
 TEST(ObservationText, RefusesAListThatIsMissing) {
-  expect_damaged(with("\"processes\"", "\"others\""), "'observation.gpus[0].processes' is missing");
-  expect_damaged(with("\"parts\"", "\"others\""), "'observation.gpus[0].parts' is missing");
-  expect_damaged(with("\"gpus\"", "\"others\""), "'observation.gpus' is missing");
-  expect_damaged(with("\"gpus\":[", "\"gpus\":{},\"others\":["), "'observation.gpus' is no list");
-  expect_damaged(with("\"gpus\":[", "\"gpus\":[null,"), "'observation.gpus[0]' is no object");
-}
-
-TEST(ObservationText, RefusesValuesOfOtherTypes) {
-  for (const auto& [piece, other] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"\"bob\"", "7"},
-           {"4711", "\"4711\""},
-           {"4711", "4711.5"},
-           {"8000", "-1"},
-           {"8000", "null"},
-           {"\"temperature_c\":-4", "\"temperature_c\":\"hot\""},
-           {"\"graphics\"", "\"both\""},
-           {"\"uuid\":\"GPU-3\"", "\"uuid\":[\"GPU-3\"]"},
-           {"\"taken\":{", "\"taken\":[],\"other\":{"}}) {
-    expect_damaged(with(piece, other));
+  for (const char* list : {"\"processes\"", "\"parts\"", "\"gpus\""}) {
+    expect_damaged(with(list, "\"others\""));
   }
+  expect_damaged(with("\"gpus\":[", "\"gpus\":[null,"));
 }
 
-TEST(ObservationText, RefusesNumbersThatAreTooLarge) {
+TEST(ObservationText, RefusesNumbersThatThereAreNot) {
   for (const auto& [piece, other] : std::initializer_list<std::pair<const char*, const char*>>{
            {"4711", "2147483648"},
            {"4711", "0"},
            {"\"index\":3", "\"index\":-1"},
-           {"\"uid\":4294967295", "\"uid\":4294967296"},
            {"8000", "17592186044417"},
+           {"8045", "17592186044417"},
+           {"9984", "17592186044417"},
            {"81559", "18446744073709551616"},
-           {"\"temperature_c\":-4", "\"temperature_c\":-2147483649"},
-           {"\"temperature_c\":-4", "\"temperature_c\":9223372036854775808"},
            {"1800000000123456789", "4611686018427387905"},
-           {"987654321012345", "-4611686018427387905"}}) {
+           {"987654321012345", "-4611686018427387905"},
+           {"77000000001", "4611686018427387905"}}) {
     expect_damaged(with(piece, other));
   }
 }
@@ -198,7 +118,8 @@ TEST(ObservationText, AcceptsTheLargestNumbers) {
 }
 
 TEST(ObservationText, PassesOverWhatALaterProgramAdds) {
-  expect_same(parse_observation(with("\"gpus\"", "\"later\":[1],\"gpus\"")), full_observation());
+  const Observation found = parse_observation(with("\"gpus\"", "\"later\":[1],\"gpus\""));
+  EXPECT_EQ(write_json(found), write_json(full_observation()));
 }
 
 }  // namespace

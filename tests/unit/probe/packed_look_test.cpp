@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "probe/packed.h"
+#include "base/packed.h"
 #include "support/expect_error.h"
 
 namespace chg {
@@ -121,15 +121,14 @@ TEST(PackedLook, SurvivesAnyByte) {
 }
 
 TEST(PackedLook, RefusesWordsThatThereAreNot) {
-  Packer failure;
-  failure(std::size_t{1}, 99, ErrorKind::Failed, std::string("m"), std::string(), std::uint8_t{0});
-  EXPECT_THROW(unpacked_look(failure.bytes()), Error);
-  Packer kind;
-  kind(std::size_t{1}, Reason::Other, 78, std::string("m"), std::string(), std::uint8_t{0});
-  EXPECT_THROW(unpacked_look(kind.bytes()), Error);
-  Packer sound;
-  sound(std::size_t{1}, Reason::Other, 77, std::string("m"), std::string(), std::uint8_t{0});
-  EXPECT_NO_THROW(unpacked_look(sound.bytes()));
+  const auto packed = [](int reason, int kind) {
+    Packer pack;
+    pack(std::size_t{1}, reason, kind, std::string("m"), std::string(), false);
+    return pack.bytes();
+  };
+  EXPECT_THROW(unpacked_look(packed(99, 77)), Error);
+  EXPECT_THROW(unpacked_look(packed(static_cast<int>(Reason::Other), 78)), Error);
+  EXPECT_NO_THROW(unpacked_look(packed(static_cast<int>(Reason::Other), 77)));
 }
 
 }  // namespace

@@ -17,11 +17,10 @@ namespace chg {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 using SteadyClock = std::chrono::steady_clock;
 
-// No end of a job in these tests comes near this; one that waits for it was not ended.
-constexpr seconds kLongGrace(300);
+// Nobody waits for so long: a job that is not ended before hangs.
+constexpr std::chrono::hours kLongGrace(1);
 
 /// A pid that crosses a fork.
 class PidPipe {
@@ -368,9 +367,7 @@ Child stubborn_child() {
 
 TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
   Child command(idle);
-  const auto begin = SteadyClock::now();
   end_job({"id", known(command)}, kLongGrace, nothing);
-  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
   const int status = command.wait();
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGINT);
@@ -448,26 +445,35 @@ TEST(EndJob, ReturnsAtOnceWhenNothingIsLeft) {
   EXPECT_FALSE(called);
 }
 
-// A second SIGINT often means "now".
+// A second SIGINT often means "now". It looks anew whenever one of the job ends: here first an
+// obedient child, and then one that is told to.
 TEST(EndJob, InterruptsNobodyTwice) {
   static int writing_end = -1;
   const Whistle interrupted;
   const Whistle ready;
+  const Whistle may_end;
   writing_end = interrupted.writing_end();
   Child command([&] {
-    std::vector<Child> children;
-    for (int i = 0; i < 3; ++i) children.emplace_back(idle);
+    const Child obedient(idle);
+    const Whistle is_deaf;
+    const Child deaf([&] {
+      ::signal(SIGINT, SIG_IGN);
+      is_deaf.blow();
+      return may_end.hear() ? 0 : 1;
+    });
     struct sigaction action {};
     action.sa_handler = [](int) { static_cast<void>(!::write(writing_end, "!", 1)); };
     sigaction(SIGINT, &action, nullptr);
-    ready.blow();
+    if (is_deaf.hear()) ready.blow();
     return idle();
   });
   ASSERT_TRUE(ready.hear());
-  int calls = 0;
-  end_job({"id", known(command)}, milliseconds(400), [&] { ++calls; });
+  int looks = 0;
+  end_job({"id", known(command)}, kLongGrace, [&] {
+    if (++looks == 1) may_end.blow();
+    if (looks == 2) command.send(SIGKILL);
+  });
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
-  EXPECT_GT(calls, 1) << "it never looked again";
   EXPECT_TRUE(interrupted.hear());
   EXPECT_FALSE(interrupted.was_blown());
 }
@@ -497,20 +503,22 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     struct sigaction action {};
     action.sa_handler = [](int) {
       told = 1;
-      if (::getpid() != command_pid) static_cast<void>(!::write(writing_end, "!", 1));
+      if (::getpid() == command_pid) return;
+      static_cast<void>(!::write(writing_end, "!", 1));
+      ::_exit(0);
     };
     sigaction(SIGINT, &action, nullptr);
     ready.blow();
     while (told == 0) ::sigsuspend(&none);
     sigprocmask(SIG_UNBLOCK, &interrupt, nullptr);
-    const Child late(idle);
+    Child late(idle);
     late_is_there.blow();
-    return idle();
+    return late.wait();
   });
   ASSERT_TRUE(ready.hear());
-  end_job({"id", known(command)}, seconds(2), nothing);
+  end_job({"id", known(command)}, kLongGrace, nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
-  EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+  EXPECT_EQ(command.wait(), 0);
 }
 
 TEST(SignalAll, TellsWhetherAnybodyWasReached) {
@@ -544,9 +552,7 @@ TEST(WaitForAnEnd, ReturnsWhenOneEnds) {
   const Child first(idle);
   const Child second(idle);
   std::thread killer([&] { second.send(SIGKILL); });
-  const auto begin = SteadyClock::now();
   wait_for_an_end({known(first), known(second)}, kLongGrace);
-  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
   killer.join();
 }
 
@@ -555,9 +561,7 @@ TEST(WaitForAnEnd, ReturnsAtOnceForOneThatHasEnded) {
   const Child ended([] { return 0; });
   const ProcessIdentity identity = known(ended);
   ended.become_zombie();
-  const auto begin = SteadyClock::now();
   wait_for_an_end({known(alive), identity}, kLongGrace);
-  EXPECT_LT(SteadyClock::now() - begin, kLongGrace / 4);
 }
 
 TEST(WaitForAnEnd, ReturnsWhenTheTimeIsOver) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <thread>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
@@ -24,7 +23,6 @@
 namespace chg {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Sharing kEverybody{0666, -1};
@@ -116,31 +114,6 @@ TEST_F(SqliteStore, IsMadeOnceByManyWhoMakeItAtTheSameTime) {
 
 // Deaths.
 
-TEST_F(SqliteStore, StaysWholeWhenAWriterIsKilledAtAnyMoment) {
-  create();
-  std::mt19937 random(20261124);
-  for (int round = 0; round < 40; ++round) {
-    const auto store = open();
-    const auto changes = store->subscribe_to_changes();
-    const Whistle wrote;
-    Child writer([&] {
-      const auto own = open();
-      for (int i = 0;; ++i) {
-        add_one(*own);
-        if (i == 0) wrote.blow();
-      }
-      return 0;
-    });
-    ASSERT_TRUE(wrote.hear());
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));  // any moment
-    writer.send(SIGKILL);
-    writer.wait();
-    EXPECT_TRUE(becomes_ready(changes->fd())) << "round " << round;
-    add_one(*store);
-    ASSERT_EQ(store->history(WallTime::min()).size() + 1, store->read().next_arrival);
-  }
-}
-
 TEST_F(SqliteStore, WakesWhoListensWhenTheWriterIsKilledBetweenCommitAndBell) {
   create();
   const Bells bells(path_ + "-bells");
@@ -217,10 +190,19 @@ TEST_F(SqliteStore, SaysThatItIsDamagedWhenItIsTruncated) {
   EXPECT_NE(said.find("is damaged"), std::string::npos) << said;
 }
 
+TEST_F(SqliteStore, TakesAGpuWhoseRecordIsDamagedOutOfService) {
+  create_full();
+  SQLite::Database(path_, SQLite::OPEN_READWRITE)
+      .exec("UPDATE pool SET record = '{\"uuid\":' WHERE field = 'gpu:1'");
+  const Pool pool = open()->read();
+  EXPECT_EQ(pool.gpus.at(1).out_of_service, "its record in the store was damaged");
+  EXPECT_EQ(pool.gpus.at(0), full_pool().gpus.at(0));
+}
+
 TEST_F(SqliteStore, SaysThatItIsDamagedWhenWhatIsInItIsNoneOfOurs) {
   for (const char* change :
        {"record = json_set(record, '$.started', 'nonsense') WHERE field = 'reservation:bare'",
-        "record = '{\"uuid\":' WHERE field = 'gpu:1'", "record = '' WHERE field = 'cancelled'",
+        "record = '' WHERE field = 'cancelled'",
         "record = '[]' WHERE field = 'settings'", "field = 'gpu:x' WHERE field = 'gpu:1'",
         "field = 'gpu:' WHERE field = 'gpu:1'", "record = '{}' WHERE field = 'request:last'"}) {
     create_full();

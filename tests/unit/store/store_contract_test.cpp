@@ -7,12 +7,12 @@
 
 #include <gtest/gtest.h>
 
-#include "store/memory_store.h"
 #include "store/redis/redis_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
+#include "support/memory_store.h"
 #include "support/redis_server.h"
 #include "support/temporary_folder.h"
 

@@ -1,0 +1,149 @@
+// The fields of all types that are stored or sent. A field's name is its name in JSON, which stores
+// keep: another name, or one field() more, is another format.
+#pragma once
+
+#include "base/fields.h"
+#include "core/observation.h"
+#include "core/pool.h"
+
+namespace chg {
+
+// --- who and when ---
+
+template <>
+inline constexpr bool kIsOneText<Instant> = true;
+constexpr auto fields_of(const Instant*) {
+  return std::tuple(field("wall", &Instant::wall), field("boot", &Instant::boot),
+                    field("boot_id", &Instant::boot_id));
+}
+
+template <>
+inline constexpr bool kIsOneText<ProcessIdentity> = true;
+constexpr auto fields_of(const ProcessIdentity*) {
+  return std::tuple(
+      field("pid", &ProcessIdentity::pid), field("start_ticks", &ProcessIdentity::start_ticks),
+      field("pid_namespace", &ProcessIdentity::pid_namespace),
+      field("boot_id", &ProcessIdentity::boot_id), field("host", &ProcessIdentity::host));
+}
+
+template <>
+inline constexpr bool kIsOneText<HostIdentity> = true;
+constexpr auto fields_of(const HostIdentity*) {
+  return std::tuple(field("boot_id", &HostIdentity::boot_id), field("name", &HostIdentity::name));
+}
+
+constexpr auto fields_of(const Account*) {
+  return std::tuple(field("uid", &Account::uid), field("account", &Account::name));
+}
+
+// --- the pool ---
+
+constexpr auto words_of(const Kind*) { return std::to_array<std::string_view>({"run", "manual"}); }
+
+constexpr auto words_of(const End*) {
+  return std::to_array<std::string_view>(
+      {"finished", "released", "expired", "timed_out", "killed", "lost", "cleared"});
+}
+
+constexpr auto words_of(const Obstacle::Kind*) {
+  return std::to_array<std::string_view>({"unreserved_use", "error"});
+}
+
+constexpr auto fields_of(const Obstacle*) {
+  return std::tuple(field("kind", &Obstacle::kind), field("seen", &Obstacle::seen),
+                    field("what", &Obstacle::what), field("uids", &Obstacle::uids));
+}
+
+constexpr auto fields_of(const Gpu*) {
+  return std::tuple(maybe("index", &Gpu::index), field("uuid", &Gpu::uuid),
+                    field("model", &Gpu::model), field("out_of_service", &Gpu::out_of_service),
+                    field("last_released", &Gpu::last_released), field("obstacle", &Gpu::obstacle),
+                    field("last_used_by", &Gpu::last_used_by_uid));
+}
+
+constexpr auto fields_of(const Request*) {
+  return std::tuple(
+      maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
+      maybe("label", &Request::label), maybe("note", &Request::note), field("kind", &Request::kind),
+      field("count", &Request::count), field("gpus", &Request::gpu_ids),
+      field("force", &Request::force), field("duration", &Request::duration),
+      field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),
+      field("waiter", &Request::waiter));
+}
+
+constexpr auto fields_of(const Reservation*) {
+  return std::tuple(
+      maybe("id", &Reservation::id), inlined(&Reservation::account),
+      maybe("label", &Reservation::label), maybe("note", &Reservation::note),
+      field("kind", &Reservation::kind), field("gpus", &Reservation::gpus),
+      maybe("lost", &Reservation::lost), field("started", &Reservation::started),
+      field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
+      field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
+      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending));
+}
+
+constexpr auto fields_of(const Cancelled*) {
+  return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
+                    field("last_heartbeat", &Cancelled::last_heartbeat));
+}
+
+constexpr auto fields_of(const UsageRecord*) {
+  return std::tuple(field("reservation", &UsageRecord::reservation_id),
+                    field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
+                    maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
+                    field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
+                    field("how", &UsageRecord::end));
+}
+
+// --- what was observed ---
+
+constexpr auto fields_of(const Container*) {
+  return std::tuple(field("runtime", &Container::runtime), field("id", &Container::id),
+                    field("name", &Container::name));
+}
+
+constexpr auto fields_of(const Ancestor*) {
+  return std::tuple(field("pid", &Ancestor::pid), field("start_ticks", &Ancestor::start_ticks));
+}
+
+constexpr auto words_of(const GpuProcess::Type*) {
+  return std::to_array<std::string_view>({"compute", "graphics"});
+}
+
+constexpr auto fields_of(const GpuProcess*) {
+  return std::tuple(
+      field("pid", &GpuProcess::pid), field("start_ticks", &GpuProcess::start_ticks),
+      field("uid", &GpuProcess::uid), field("user", &GpuProcess::user),
+      field("program", &GpuProcess::program), field("command_line", &GpuProcess::command_line),
+      field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
+      field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
+      field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
+      maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors));
+}
+
+constexpr auto fields_of(const GpuPart*) {
+  return std::tuple(field("uuid", &GpuPart::uuid), field("model", &GpuPart::model),
+                    field("memory_used_mib", &GpuPart::memory_used_mib),
+                    field("memory_total_mib", &GpuPart::memory_total_mib));
+}
+
+constexpr auto fields_of(const GpuReading*) {
+  return std::tuple(
+      field("index", &GpuReading::index), field("uuid", &GpuReading::uuid),
+      field("model", &GpuReading::model), field("pci_bus_id", &GpuReading::pci_bus_id),
+      field("memory_used_mib", &GpuReading::memory_used_mib),
+      field("memory_total_mib", &GpuReading::memory_total_mib),
+      field("utilization_percent", &GpuReading::utilization_percent),
+      field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
+      field("processes", &GpuReading::processes), field("parts", &GpuReading::parts),
+      field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
+      maybe("suspects", &GpuReading::suspects));
+}
+
+constexpr auto fields_of(const Observation*) {
+  return std::tuple(field("taken", &Observation::taken), field("gpus", &Observation::gpus),
+                    field("observer", &Observation::observer),
+                    field("source", &Observation::source));
+}
+
+}  // namespace chg

@@ -1,0 +1,152 @@
+#include "store/redis/redis_pool.h"
+
+#include <gtest/gtest.h>
+
+#include "store/records.h"
+#include "support/expect_error.h"
+#include "support/full_pool.h"
+
+namespace chg {
+namespace {
+
+RedisReply text(std::string value) {
+  RedisReply reply;
+  reply.type = RedisReply::Type::Text;
+  reply.text = std::move(value);
+  return reply;
+}
+
+RedisReply list(std::vector<RedisReply> elements) {
+  RedisReply reply;
+  reply.type = RedisReply::Type::Array;
+  reply.elements = std::move(elements);
+  return reply;
+}
+
+RedisReply words(const std::vector<std::string>& all) {
+  std::vector<RedisReply> elements;
+  for (const std::string& word : all) elements.push_back(text(word));
+  return list(std::move(elements));
+}
+
+RedisReply hash_of(const Pool& pool, const std::string& version) {
+  std::vector<std::string> all = {"version", version};
+  for (const auto& [field, record] : records::writes(pool)) {
+    all.insert(all.end(), {field, record.value_or("")});
+  }
+  return words(all);
+}
+
+RedisReply entry(const std::string& id, const std::string& after, const std::string& commit,
+                 const Pool& from, const Pool& to) {
+  std::vector<std::string> all = {"after", after, "commit", commit};
+  for (const auto& [field, record] : records::writes(to, difference(from, to))) {
+    all.insert(all.end(), {(record ? "=" : "-") + field, record.value_or("")});
+  }
+  return list({text(id), words(all)});
+}
+
+TEST(RedisPool, IsReadFromItsHash) {
+  const RedisPool found = read_redis_pool(hash_of(full_pool(), "17 9f3a"));
+  EXPECT_EQ(found.pool, full_pool());
+  EXPECT_EQ(found.version, (RedisVersion{17, "9f3a"}));
+  EXPECT_EQ(found.version.text(), "17 9f3a");
+}
+
+TEST(RedisPool, IsEmptyWhereThereIsNone) {
+  const RedisPool found = read_redis_pool(list({}));
+  EXPECT_EQ(found.pool, Pool{});
+  EXPECT_EQ(found.version.text(), "");
+}
+
+TEST(RedisPool, RefusesAVersionThatIsNone) {
+  for (const char* version : {"", "x 9f", "-1 9f", "99999999999999999999 9f"}) {
+    expect_error(ErrorKind::Failed, "its version is", [&] {
+      read_redis_pool(words({"version", version}));
+    });
+  }
+}
+
+class RedisLog : public ::testing::Test {
+ protected:
+  RedisLog() {
+    later_ = first_;
+    later_.gpus[1].model = "other";
+    later_.queue.erase(later_.queue.begin());
+    last_ = later_;
+    last_.cancelled.clear();
+    last_.provider = "amd";
+  }
+
+  Pool first_ = full_pool();
+  Pool later_;
+  Pool last_;
+  RedisPool known_ = read_redis_pool(hash_of(first_, "7 aa"));
+};
+
+TEST_F(RedisLog, IsFollowedStepByStep) {
+  EXPECT_TRUE(follow_log(known_, list({entry("8-0", "aa", "bb", first_, later_),
+                                       entry("9-0", "bb", "cc", later_, last_)})));
+  EXPECT_EQ(known_.pool, last_);
+  EXPECT_EQ(known_.version, (RedisVersion{9, "cc"}));
+}
+
+TEST_F(RedisLog, IsFollowedWhereNothingCame) {
+  EXPECT_TRUE(follow_log(known_, list({})));
+  EXPECT_EQ(known_.pool, first_);
+}
+
+TEST_F(RedisLog, OfAnotherHistoryIsNotFollowed) {
+  EXPECT_FALSE(follow_log(known_, list({entry("8-0", "a0", "bb", first_, later_)})));
+  EXPECT_FALSE(follow_log(known_, list({entry("9-0", "aa", "bb", first_, later_)})));
+  EXPECT_EQ(known_.pool, first_);
+  EXPECT_FALSE(follow_log(known_, list({entry("8-0", "aa", "bb", first_, later_),
+                                        entry("10-0", "bb", "cc", later_, last_)})));
+}
+
+TEST_F(RedisLog, WhoseEntriesAreNoneIsNotFollowed) {
+  EXPECT_FALSE(follow_log(known_, list({text("8-0")})));
+  EXPECT_FALSE(follow_log(known_, list({list({text("8-0"), words({"after", "aa"})})})));
+  EXPECT_FALSE(follow_log(
+      known_, list({list({text("8-0"), words({"after", "aa", "commit", "bb", "=x"})})})));
+}
+
+TEST(RedisHistory, GivesRecordsBack) {
+  const UsageRecord record = usage_record(odd_text("id"), 3, 1'800'000'000);
+  const HistoryMember member = history_member(record, 5, 2);
+  EXPECT_EQ(read_history_member(member.text), record);
+  EXPECT_EQ(member.score, "1800000000000000");
+}
+
+TEST(RedisHistory, PassesOverWhatIsNoRecord) {
+  for (const char* member : {"", "nonsense", "{", "0001{}"}) {
+    EXPECT_EQ(read_history_member(member), std::nullopt) << member;
+  }
+}
+
+// Redis puts equal scores in the order of their texts.
+TEST(RedisHistory, IsInTheOrderOfEndsAndThenOfCommits) {
+  UsageRecord early = usage_record("z", 0, 1'800'000'000);
+  UsageRecord late = usage_record("a", 0, 1'800'000'000);
+  late.ended += Duration(1);
+  EXPECT_EQ(history_member(early, 9, 9).score, history_member(late, 1, 1).score);
+  EXPECT_LT(history_member(early, 9, 9).text, history_member(late, 1, 1).text);
+  EXPECT_LT(history_member(early, 9, 99).text, history_member(early, 10, 1).text);
+  EXPECT_LT(history_member(early, 10, 9).text, history_member(early, 10, 10).text);
+}
+
+TEST(RedisHosts, SayWhereTheirPoolIs) {
+  const std::string registration =
+      registration_of(full_pool(), RedisKeys{"of-alpha"}, WallTime(Duration(0)));
+  EXPECT_EQ(registered_prefix(registration), "of-alpha");
+  EXPECT_NE(registration.find(R"("registered":"1970-01-01T00:00:00Z")"), std::string::npos);
+}
+
+TEST(RedisHosts, SayNothingInAnotherForm) {
+  for (const char* text : {"", "{}", "nonsense", R"({"prefix":7})"}) {
+    EXPECT_EQ(registered_prefix(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace chg
