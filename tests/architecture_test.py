@@ -15,7 +15,6 @@ OWNED = {
     r"\bsqlite3_|SQLite::": {"store"},
     r"\bredisReader|\bredisFormat|<hiredis/": {"store"},
     r"\bdlopen\s*\(": {"probe"},
-    r"\bCLI::": {"cli"},
     r"\.update\(\[": {"app"},
 }
 # tool.cpp watches the programs that it starts. isolation.cpp keeps what may crash or hang out of

@@ -1,12 +1,7 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
-#include <cctype>
-#include <sstream>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
 #include "base/error.h"
@@ -22,20 +17,16 @@ constexpr char kExamples[] =
     "  canhazgpu reserve --gpus 1 --duration 4h        hold a GPU for four hours\n"
     "  canhazgpu release                               give back what you hold by hand\n"
     "\n"
-    "'canhazgpu COMMAND --help' tells more. Nothing set up yet? 'sudo canhazgpu admin' does it.";
+    "'canhazgpu COMMAND --help' tells more. Nothing set up yet? 'sudo canhazgpu admin' does it.\n";
 
-// --help of a command that takes another behind "--", which CLI11 does not know of.
-class CommandFormatter final : public CLI::Formatter {
- public:
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
-    usage.erase(usage.find_last_not_of('\n') + 1);
-    return usage + " -- COMMAND [ARGUMENTS]\n";
-  }
-};
+const Option kHelp = {"-h,--help", "", "Print this help message and exit"};
+const Option kVersion = {"--version", "", "Display program version information and exit"};
 
+// They may stand before the command and behind it, where people write them.
 const std::vector<Option>& global_options() {
   static const std::vector<Option> options = {
+      kHelp,
+      kVersion,
       {"--config", "FILE", "Read this configuration file instead of yours"},
       {"--store", "URL", "Use this store: sqlite:PATH or redis://HOST:PORT/DB", "store"},
       {"--redis-host", "HOST", "Use the Redis on this host as store", "redis.host"},
@@ -47,262 +38,232 @@ const std::vector<Option>& global_options() {
   return options;
 }
 
-void take(Invocation& invocation, const Option& option, const std::string& value) {
-  const std::string name(option.name());
-  if (option.key.empty()) {
-    invocation.arguments.values[name] = value;
-    return;
-  }
-  invocation.flags.push_back({option.key, value, "--" + name});
-  // The one flag that sets both thresholds, as people expect of its name.
-  if (option.key == "memory.threshold") {
-    invocation.flags.push_back({"memory.process_threshold", value, "--" + name});
-  }
+std::string help_line(const std::string& name, const std::string& help) {
+  return fmt::format("  {:<32}{}\n", name, help);
 }
 
-void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
-  if (option.is_flag()) {
-    app.add_flag_callback(
-        option.names, [&] { take(invocation, option, "true"); }, option.help);
-    return;
+std::string help_lines(const std::vector<Option>& options) {
+  std::string text;
+  for (const Option& option : options) {
+    text += help_line(fmt::format("{} {}", option.names, option.type), option.help);
   }
-  CLI::Option* added = app.add_option_function<std::string>(
-      option.names, [&](const std::string& value) { take(invocation, option, value); },
-      option.help);
-  added->type_name(option.type);
-  added->multi_option_policy(option.is_list ? CLI::MultiOptionPolicy::Join
-                                            : CLI::MultiOptionPolicy::TakeLast);
-  if (option.is_list) added->delimiter(',');
+  return text;
 }
 
-template <typename Needed>
-void add_command(CLI::App& root, const Command& command, const Needed& is_needed,
-                 Invocation& invocation) {
-  CLI::App& app = *root.add_subcommand(std::string(command.name), command.help);
-  if (command.is_hidden) app.group("");
-  app.footer(fmt::format("Examples:\n{}", command.examples));
-  if (command.takes_command) app.formatter(std::make_shared<CommandFormatter>());
-  for (const Option& option : command.options) {
-    if (is_needed(option)) add_option(app, option, invocation);
+std::string program_help() {
+  std::string lines;
+  for (const Command& command : commands()) {
+    if (!command.is_hidden) lines += help_line(std::string(command.name), command.help);
   }
+  return fmt::format(
+      "Reserve the GPUs of a shared host\n"
+      "Usage: canhazgpu [OPTIONS] [SUBCOMMAND]\n\n"
+      "Options:\n{}\nSubcommands:\n{}\n{}",
+      help_lines(global_options()), lines, kExamples);
+}
+
+std::string help_of(const Command& command) {
+  std::string usage;
+  std::string operands;
   for (const Operand& operand : command.operands) {
-    app.add_option_function<std::string>(
-           operand.name,
-           [&](const std::string& value) { invocation.arguments.values[operand.name] = value; },
-           operand.help)
-        ->required(!operand.is_optional)
-        ->type_name("");
+    const char* const mark = operand.is_optional ? "" : " REQUIRED";
+    usage +=
+        operand.is_optional ? fmt::format(" [{}]", operand.name) : fmt::format(" {}", operand.name);
+    operands += help_line(operand.name + std::string(mark), operand.help);
   }
-  app.callback([&] { invocation.command = &command; });
+  if (!operands.empty()) operands = "Positionals:\n" + operands + "\n";
+  if (command.takes_command) usage += " -- COMMAND [ARGUMENTS]";
+  return fmt::format("{}\nUsage: canhazgpu {} [OPTIONS]{}\n\n{}Options:\n{}{}\nExamples:\n{}\n",
+                     command.help, command.name, usage, operands, help_lines({kHelp}),
+                     help_lines(command.options), command.examples);
 }
 
-using Words = std::vector<std::string>;
-
-// CLI11 takes longer to build an option than to read the command line, so it is shown only those
-// commands and options that the words may mean; all of them where it has to tell of them.
-bool ask_for_help(const Words& words) {
-  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
-    return word.starts_with("-h") || word == "--help";
-  });
+// "-5m" is a value, or a mistake about one.
+bool is_option(const std::string& word) {
+  return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
 }
 
-bool may_mean(const Words& words, const Command& command) {
-  const auto name = [&](const Command& one) {
-    return std::find(words.begin(), words.end(), one.name) != words.end();
-  };
-  return name(command) || std::none_of(commands().begin(), commands().end(), name);
+bool has_name(const Option& option, std::string_view name) {
+  if (name.starts_with("--")) return name.substr(2) == option.name();
+  return name.size() == 2 && name[1] == option.letter();
 }
 
-bool may_mean(const Words& words, const Option& option) {
-  const auto may_mean_it = [&](std::string_view word) {
-    if (word.starts_with("--")) return word.substr(2).starts_with(option.name());
-    return word.starts_with('-') && option.letter() != '\0' &&
-           word.find(option.letter()) != word.npos;
-  };
-  return std::any_of(words.begin(), words.end(), may_mean_it);
-}
-
-void build(CLI::App& root, const Words& words, Invocation& invocation) {
-  root.name("canhazgpu");
-  root.description("Reserve the GPUs of a shared host");
-  root.footer(kExamples);
-  root.set_version_flag("--version", "canhazgpu " CANHAZGPU_VERSION);
-  root.get_formatter()->column_width(34);
-  root.require_subcommand(0, 1);
-  // Global options may stand behind the command too, where people write them.
-  root.fallthrough();
-  const auto is_needed = [&, all = ask_for_help(words)](const auto& part) {
-    return all || may_mean(words, part);
-  };
-  for (const Option& option : global_options()) {
-    if (is_needed(option)) add_option(root, option, invocation);
+// The options that may be given with this command; nullptr: before one.
+std::vector<const Option*> options_with(const Command* command) {
+  std::vector<const Option*> options;
+  if (command != nullptr) {
+    for (const Option& option : command->options) options.push_back(&option);
   }
-  for (const Command& command : commands()) {
-    if (is_needed(command)) add_command(root, command, is_needed, invocation);
-  }
+  for (const Option& option : global_options()) options.push_back(&option);
+  return options;
 }
 
-std::vector<std::string> names_of_options(const std::vector<Option>& options) {
-  std::vector<std::string> names = {"--help"};
-  for (const Option& option : options) {
-    names.push_back(fmt::format("--{}", option.name()));
-    if (option.letter() != '\0') names.push_back({'-', option.letter()});
-  }
-  return names;
+[[noreturn]] void refuse(const std::string& text, const std::string& hint) {
+  throw Error(ErrorKind::Usage, text, hint);
 }
 
-std::string suggest(const std::string& word, const std::vector<std::string>& known,
-                    const std::string& otherwise) {
-  const std::string found = nearest(word, known);
-  return found.empty() ? otherwise : fmt::format("did you mean '{}'?", found);
+std::string see_help(const Command* command) {
+  return command == nullptr ? "see: canhazgpu --help"
+                            : fmt::format("see: canhazgpu {} --help", command->name);
 }
 
-std::string chosen_command(const CLI::App& root) {
-  const auto chosen = root.get_subcommands();
-  return chosen.empty() ? "" : chosen.front()->get_name();
+[[noreturn]] void refuse_unknown(const char* what, const std::string& word,
+                                 const std::vector<std::string>& known, const Command* command) {
+  const std::string meant = nearest(word, known);
+  refuse(fmt::format("unknown {} '{}'", what, printable(word, 60)),
+         meant.empty() || meant == word ? see_help(command)
+                                        : fmt::format("did you mean '{}'?", meant));
 }
 
-std::string see_help(const CLI::App& root) {
-  const std::string command = chosen_command(root);
-  return fmt::format("see: canhazgpu {}{}--help", command, command.empty() ? "" : " ");
-}
-
-[[noreturn]] void refuse_command(const CLI::App& root, const std::string& word) {
+// A word that has no place in front of "--".
+[[noreturn]] void refuse_stray(const std::string& word, const Command* command) {
   std::vector<std::string> known;
-  for (const Command& command : commands()) {
-    if (!command.is_hidden) known.emplace_back(command.name);
+  if (is_option(word)) {
+    for (const Option* option : options_with(command)) {
+      known.push_back(fmt::format("--{}", option->name()));
+      if (option->letter() != '\0') known.push_back({'-', option->letter()});
+    }
+    refuse_unknown("option", word, known, command);
   }
-  throw Error(ErrorKind::Usage, fmt::format("unknown command '{}'", printable(word, 60)),
-              suggest(word, known, see_help(root)));
-}
-
-[[noreturn]] void refuse_option(const CLI::App& root, const std::string& word) {
-  const std::string name = word.substr(0, word.find('='));
-  std::vector<std::string> known;
-  for (const Command& command : commands()) {
-    if (command.name == chosen_command(root)) known = names_of_options(command.options);
+  if (command == nullptr) {
+    for (const Command& one : commands()) {
+      if (!one.is_hidden) known.emplace_back(one.name);
+    }
+    refuse_unknown("command", word, known, command);
   }
-  const std::vector<std::string> global = names_of_options(global_options());
-  known.insert(known.end(), global.begin(), global.end());
-  throw Error(ErrorKind::Usage, fmt::format("unknown option '{}'", printable(name, 60)),
-              suggest(name, known, see_help(root)));
-}
-
-[[noreturn]] void refuse_extra(const CLI::App& root, const std::string& word) {
-  if (word.starts_with('-') && word.size() > 1) refuse_option(root, word);
-  const std::string command = chosen_command(root);
-  if (command.empty()) refuse_command(root, word);
   const std::string shown = printable(word, 60);
-  if (command == "run") {
-    throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}' before '--'", shown),
-                "write '--' before your command: canhazgpu run --gpus 1 -- " + shown);
+  if (!command->takes_command) {
+    refuse(fmt::format("unexpected word '{}'", shown), see_help(command));
   }
-  throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}'", shown), see_help(root));
+  refuse(fmt::format("unexpected word '{}' before '--'", shown),
+         "write '--' before your command: canhazgpu run --gpus 1 -- " + shown);
 }
 
-// CLI11's sentences in our form.
-[[noreturn]] void refuse(const CLI::App& root, const CLI::ParseError& error) {
-  std::string text = printable(error.what());
-  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    text = fmt::format("option '{}' needs a value", text.substr(0, text.find(':')));
-  } else if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    text = fmt::format("{} is missing", text.substr(0, text.find(' ')));
-  } else if (!text.empty()) {
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+// What the words in front of "--" say.
+class Reader {
+ public:
+  explicit Reader(std::vector<std::string> words) : words_(std::move(words)) {
+    while (next_ < words_.size()) read(words_[next_++]);
   }
-  throw Error(ErrorKind::Usage, text, see_help(root));
+
+  const Command* command() const { return command_; }
+  const std::map<std::string, std::string>& values() const { return values_; }
+
+  // Checked last: hints need to know the command, and --help is given whatever else is wrong.
+  void require_sense() const {
+    if (stray_) refuse_stray(*stray_, command_);
+    if (command_ == nullptr || operands_ == command_->operands.size()) return;
+    if (command_->operands[operands_].is_optional) return;
+    refuse(fmt::format("{} is missing", command_->operands[operands_].name), see_help(command_));
+  }
+
+ private:
+  void read(const std::string& word) {
+    if (is_option(word)) return read_option(word);
+    if (command_ == nullptr) return read_command(word);
+    if (operands_ < command_->operands.size()) {
+      values_[command_->operands[operands_++].name] = word;
+    } else if (!stray_) {
+      stray_ = word;
+    }
+  }
+
+  // "help" and "help COMMAND" are --help.
+  void read_command(const std::string& word) {
+    for (const Command& one : commands()) {
+      if (one.name == word) command_ = &one;
+    }
+    if (command_ != nullptr) return;
+    if (word != "help") refuse_stray(stray_.value_or(word), nullptr);
+    values_["help"] = "true";
+  }
+
+  // "--gpus 2", "--gpus=2", "-g 2", "-g2", "-jt"
+  void read_option(const std::string& word) {
+    const bool is_long = word.starts_with("--");
+    const std::string name = word.substr(0, is_long ? word.find('=') : 2);
+    const bool has_more = word.size() > name.size();
+    for (const Option* option : options_with(command_)) {
+      if (!has_name(*option, name)) continue;
+      if (!option->is_flag()) {
+        return put(*option, has_more ? word.substr(name.size() + is_long) : next_value(*option));
+      }
+      if (has_more && is_long) {
+        refuse(fmt::format("option '{}' takes no value", name), see_help(command_));
+      }
+      put(*option, "true");
+      if (has_more) words_[--next_] = "-" + word.substr(2);
+      return;
+    }
+    if (!stray_) stray_ = name;
+  }
+
+  std::string next_value(const Option& option) {
+    if (next_ < words_.size()) return words_[next_++];
+    refuse(fmt::format("option '--{}' needs a value", option.name()), see_help(command_));
+  }
+
+  void put(const Option& option, const std::string& value) {
+    std::string& known = values_[std::string(option.name())];
+    known = option.is_list && !known.empty() ? known + "," + value : value;
+  }
+
+  std::vector<std::string> words_;
+  std::size_t next_ = 0;
+  const Command* command_ = nullptr;
+  std::size_t operands_ = 0;  // how many have been read
+  std::map<std::string, std::string> values_;
+  std::optional<std::string> stray_;  // the first word that has no place
+};
+
+std::optional<Invocation> tell(const std::string& text) {
+  print(text);
+  return std::nullopt;
 }
 
-// CLI11 takes --json=3 for --json.
-void refuse_values_of_flags(const CLI::App& root, const std::vector<std::string>& words,
-                            const std::vector<Option>& options) {
-  for (const Option& option : options) {
-    const std::string name = fmt::format("--{}", option.name());
-    const bool has_value = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
-      return word.starts_with(name + "=");
-    });
-    if (!option.is_flag() || !has_value) continue;
-    throw Error(ErrorKind::Usage, fmt::format("option '{}' takes no value", name), see_help(root));
-  }
-}
-
-void move_global_values(Invocation& invocation) {
+// Moves the options that set keys of the configuration from the values to the flags.
+void move_flags(Invocation& invocation, const std::vector<Option>& options) {
   auto& values = invocation.arguments.values;
-  invocation.config_file = invocation.arguments.value("config");
-  invocation.is_verbose = values.erase("verbose") > 0;
-  invocation.no_color = values.erase("no-color") > 0;
-  values.erase("config");
-}
-
-// "help" is "--help", and "help COMMAND" is "COMMAND --help". Whether that was said.
-bool replace_help(Words& words) {
-  if (words.empty() || words.front() != "help") return false;
-  words.erase(words.begin());
-  words.emplace_back("--help");
-  return true;
-}
-
-// "--note=" is "--note" and an empty word: CLI11 would take the next word for the value.
-Words with_empty_values_apart(const Words& words) {
-  Words apart;
-  for (const std::string& word : words) {
-    const bool is_empty =
-        word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
-    apart.push_back(is_empty ? word.substr(0, word.size() - 1) : word);
-    if (is_empty) apart.emplace_back();
+  for (const Option& option : options) {
+    if (option.key.empty()) continue;
+    const auto value = values.extract(std::string(option.name()));
+    if (value.empty()) continue;
+    const std::string name = "--" + value.key();
+    invocation.flags.push_back({option.key, value.mapped(), name});
+    // The one flag that sets both thresholds, as people expect of its name.
+    if (option.key == "memory.threshold") {
+      invocation.flags.push_back({"memory.process_threshold", value.mapped(), name});
+    }
   }
-  return apart;
-}
-
-bool is_command(const std::string& word) {
-  return std::any_of(commands().begin(), commands().end(),
-                     [&](const Command& command) { return command.name == word; });
 }
 
 }  // namespace
 
 std::optional<Invocation> read_command_line(const std::vector<std::string>& arguments) {
-  CLI::App root;
-  Invocation invocation;
   const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  if (separator != arguments.end()) {
-    invocation.arguments.command = std::vector(separator + 1, arguments.end());
+  const Reader reader({arguments.begin(), separator});
+  Invocation invocation;
+  invocation.command = reader.command();
+  auto& values = invocation.arguments.values = reader.values();
+  const Command* command = invocation.command;
+  if (values.contains("help")) return tell(command == nullptr ? program_help() : help_of(*command));
+  if (values.contains("version")) return tell("canhazgpu " CANHAZGPU_VERSION "\n");
+  reader.require_sense();
+  const bool has_separator = separator != arguments.end();
+  if (command == nullptr && !has_separator) return tell(program_help());
+  if (command == nullptr) {
+    refuse("no command given", "try: canhazgpu status, or see: canhazgpu --help");
   }
-  // CLI11 takes them from the back.
-  Words words(arguments.begin(), separator);
-  const bool says_help = replace_help(words);
-  build(root, words, invocation);
-  if (says_help && words.front() != "--help" && !is_command(words.front())) {
-    refuse_command(root, words.front());
+  if (has_separator && !command->takes_command) {
+    refuse("only 'canhazgpu run' takes a command behind '--'",
+           "canhazgpu run --gpus 1 -- python train.py");
   }
-  Words parsed = with_empty_values_apart(words);
-  std::reverse(parsed.begin(), parsed.end());
-  try {
-    root.parse(std::move(parsed));
-  } catch (const CLI::Success& done) {
-    std::ostringstream text;
-    root.exit(done, text, text);
-    print(text.str());
-    return std::nullopt;
-  } catch (const CLI::ExtrasError&) {
-    refuse_extra(root, root.remaining(true).front());
-  } catch (const CLI::ParseError& error) {
-    refuse(root, error);
-  }
-  if (invocation.command == nullptr && !invocation.arguments.command) {
-    return read_command_line({"--help"});
-  }
-  if (invocation.command == nullptr) {
-    throw Error(ErrorKind::Usage, "no command given",
-                "try: canhazgpu status, or see: canhazgpu --help");
-  }
-  refuse_values_of_flags(root, words, global_options());
-  refuse_values_of_flags(root, words, invocation.command->options);
-  if (invocation.arguments.command && !invocation.command->takes_command) {
-    throw Error(ErrorKind::Usage, "only 'canhazgpu run' takes a command behind '--'",
-                "canhazgpu run --gpus 1 -- python train.py");
-  }
-  move_global_values(invocation);
+  if (has_separator) invocation.arguments.command = std::vector(separator + 1, arguments.end());
+  move_flags(invocation, global_options());
+  move_flags(invocation, command->options);
+  invocation.config_file = invocation.arguments.value("config");
+  invocation.is_verbose = invocation.arguments.has("verbose");
+  invocation.no_color = invocation.arguments.has("no-color");
   return invocation;
 }
 

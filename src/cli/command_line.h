@@ -1,4 +1,4 @@
-// The command line: from what was typed to the command that is meant. CLI11 reads it.
+// The command line: from what was typed to the command that is meant.
 #pragma once
 
 #include <optional>

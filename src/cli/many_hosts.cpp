@@ -38,47 +38,19 @@ Wanted wanted_hosts(const Session& session, const Arguments& arguments,
   return wanted;
 }
 
-template <typename View>
-HostPart part_of(const HostView<View>& seen, const HostForm<View>& form) {
-  HostPart part;
-  part.host = seen.host;
-  part.error = seen.error;
-  part.hint = seen.hint;
-  if (!seen.view) return part;
-  if (!seen.view->elsewhere.empty()) part.source = HostPart::Source::Store;
-  part.text = form.text(*seen.view);
-  part.document = Json::parse(form.json(*seen.view));
-  return part;
-}
-
-template <typename View>
-HostPart part_of(const RemoteAnswer& answer, const HostForm<View>& form) {
-  HostPart part;
-  part.host = answer.host;
-  part.source = HostPart::Source::Ssh;
-  part.error = answer.error;
-  part.hint = answer.hint;
+HostPart part_of(const RemoteAnswer& answer, const HostForm& form) {
+  HostPart part{.host = answer.host,
+                .source = HostPart::Source::Ssh,
+                .error = answer.error,
+                .hint = answer.hint};
   if (!answer.error.empty()) return part;
   try {
-    part.document = form.read(answer.text);
-    part.text = form.remote_text(part.document);
+    part.text = form.remote(answer.text);
   } catch (const Error& error) {
     part.error = error.what();
     part.hint = error.hint();
   }
   return part;
-}
-
-// This host is left out where it has no pool and others are shown: people look from it.
-template <typename View>
-void add_local(std::vector<HostPart>& parts, const std::vector<HostView<View>>& seen,
-               const HostForm<View>& form, bool others) {
-  for (const HostView<View>& one : seen) {
-    const bool is_spectator = one.has_no_pool && (others || seen.size() > 1);
-    if (is_spectator) continue;
-    parts.push_back(part_of(one, form));
-    if (&one != &seen.front()) parts.back().source = HostPart::Source::Store;
-  }
 }
 
 int exit_status(const std::vector<HostPart>& parts, const std::vector<std::string>& named) {
@@ -93,7 +65,7 @@ int exit_status(const std::vector<HostPart>& parts, const std::vector<std::strin
 
 }  // namespace
 
-std::vector<Option> host_options(const std::string& section) {
+std::vector<Option> remote_options(const std::string& section) {
   return {{"--all", "", "Every host: of the Redis, and remote_hosts by ssh", section + ".all"},
           {.names = "-r,--remote",
            .type = "HOST",
@@ -106,12 +78,12 @@ bool asks_for_hosts(const Session& session, const Arguments& arguments,
   return arguments.has("remote") || session.config().flag(section + ".all");
 }
 
-template <typename View>
-int show_hosts(Session& session, const Arguments& arguments, const HostForm<View>& form,
-               const std::function<std::vector<HostView<View>>()>& view) {
+int show_hosts(Session& session, const Arguments& arguments, const HostForm& form) {
   const Wanted wanted = wanted_hosts(session, arguments, form.section);
   std::vector<HostPart> parts;
-  if (wanted.all) add_local(parts, view(), form, !wanted.remote.empty());
+  if (wanted.all) parts = form.local();
+  // People look from a host that has no pool.
+  if (parts.size() + wanted.remote.size() > 1) std::erase_if(parts, &HostPart::has_no_pool);
   const bool is_alone = wanted.all && parts.size() == 1 && wanted.remote.empty();
   if (is_alone && session.host().store_is_file()) {
     session.say(
@@ -129,13 +101,6 @@ int show_hosts(Session& session, const Arguments& arguments, const HostForm<View
   }
   return exit_status(parts, wanted.named);
 }
-
-template int show_hosts(Session&, const Arguments&, const HostForm<Overview>&,
-                        const std::function<std::vector<HostView<Overview>>()>&);
-template int show_hosts(Session&, const Arguments&, const HostForm<QueueOverview>&,
-                        const std::function<std::vector<HostView<QueueOverview>>()>&);
-template int show_hosts(Session&, const Arguments&, const HostForm<Report>&,
-                        const std::function<std::vector<HostView<Report>>()>&);
 
 void mention_elsewhere(const Session& session, const std::string& elsewhere) {
   if (elsewhere.empty()) return;

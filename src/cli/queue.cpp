@@ -8,25 +8,22 @@
 namespace chg {
 namespace {
 
-int show_all(Session& session, const Arguments& arguments) {
-  const Style style = session.style();
-  return show_hosts<QueueOverview>(
-      session, arguments,
-      {"queue",
-       "queue",
-       {"queue", "--json"},
-       [&](const QueueOverview& seen) { return queue_text(seen, style); },
-       queue_json,
-       read_remote_queue,
-       [&](const Json& queue) { return remote_queue_text(queue, style); }},
-      [&] { return view_all_queues(session.host()); });
-}
-
 int execute(Session& session, const Arguments& arguments) {
-  if (asks_for_hosts(session, arguments, "queue")) return show_all(session, arguments);
+  const bool is_json = session.config().flag("queue.json");
+  const Style style = session.style();
+  const auto show = [&](const QueueOverview& seen) {
+    return is_json ? queue_json(seen) : queue_text(queue_rows(seen), style);
+  };
+  if (asks_for_hosts(session, arguments, "queue")) {
+    const auto local = [&] { return shown_parts(view_all_queues(session.host()), show); };
+    const auto remote = [&](const std::string& answer) {
+      return is_json ? remote_queue_json(answer) : queue_text(read_remote_queue(answer), style);
+    };
+    return show_hosts(session, arguments, {"queue", "queue", {"queue", "--json"}, local, remote});
+  }
   const QueueOverview seen = view_queue(session.host());
   mention_elsewhere(session, seen.elsewhere);
-  print(session.config().flag("queue.json") ? queue_json(seen) : queue_text(seen, session.style()));
+  print(show(seen));
   return 0;
 }
 
@@ -41,7 +38,7 @@ Command queue_command() {
       "  canhazgpu queue --all       every host\n"
       "  canhazgpu queue --json";
   command.options = {{"-j,--json", "", "Print JSON", "queue.json"}};
-  for (const Option& option : host_options("queue")) command.options.push_back(option);
+  for (const Option& option : remote_options("queue")) command.options.push_back(option);
   command.execute = execute;
   return command;
 }

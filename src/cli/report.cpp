@@ -10,37 +10,35 @@
 namespace chg {
 namespace {
 
-struct Period {
-  int days = 0;
-  std::string by;
-
-  ReportBy sums() const {
-    return by == "gpu" ? ReportBy::Gpu : by == "day" ? ReportBy::Day : ReportBy::User;
-  }
-};
-
-int show_all(Session& session, const Arguments& arguments, const Period& period) {
-  const Style style = session.style();
-  return show_hosts<Report>(
-      session, arguments,
-      {"report",
-       "report",
-       {"report", "--json", "--days", fmt::to_string(period.days), "--by", period.by},
-       [&](const Report& seen) { return report_text(seen, style); },
-       report_json,
-       read_remote_report,
-       [&](const Json& report) { return remote_report_text(report, style); }},
-      [&] { return view_all_reports(session.host(), period.days, period.sums()); });
-}
-
 int execute(Session& session, const Arguments& arguments) {
   const Config& config = session.config();
-  const Period period{static_cast<int>(config.number("report.days")),
-                      config.text("report.by").value_or("user")};
-  if (asks_for_hosts(session, arguments, "report")) return show_all(session, arguments, period);
-  const Report seen = view_report(session.host(), period.days, period.sums());
+  const int days = static_cast<int>(config.number("report.days"));
+  const std::string word = config.text("report.by").value_or("user");
+  const ReportBy by = word == "gpu"   ? ReportBy::Gpu
+                      : word == "day" ? ReportBy::Day
+                                      : ReportBy::User;
+  const bool is_json = config.flag("report.json");
+  const Style style = session.style();
+  const auto show = [&](const Report& seen) {
+    return is_json ? report_json(seen) : report_text(report_table(seen), style);
+  };
+  if (asks_for_hosts(session, arguments, "report")) {
+    const auto local = [&] {
+      return shown_parts(view_all_reports(session.host(), days, by), show);
+    };
+    const auto remote = [&](const std::string& answer) {
+      return is_json ? remote_report_json(answer) : report_text(read_remote_report(answer), style);
+    };
+    return show_hosts(session, arguments,
+                      {"report",
+                       "report",
+                       {"report", "--json", "--days", fmt::to_string(days), "--by", word},
+                       local,
+                       remote});
+  }
+  const Report seen = view_report(session.host(), days, by);
   mention_elsewhere(session, seen.elsewhere);
-  print(config.flag("report.json") ? report_json(seen) : report_text(seen, session.style()));
+  print(show(seen));
   return 0;
 }
 
@@ -57,7 +55,7 @@ Command report_command() {
   command.options = {{"-d,--days", "N", "How many days back (30)", "report.days"},
                      {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
                      {"-j,--json", "", "Print JSON", "report.json"}};
-  for (const Option& option : host_options("report")) command.options.push_back(option);
+  for (const Option& option : remote_options("report")) command.options.push_back(option);
   command.execute = execute;
   return command;
 }

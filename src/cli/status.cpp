@@ -23,60 +23,50 @@ void mention_failure(const Session& session, const Overview& seen, const std::st
                             : what);
 }
 
-std::string text_of(const Session& session, const Overview& seen) {
-  const Style style = session.style();
-  return session.config().flag("status.table") ? status_table(seen, style)
-                                               : status_lines(seen, style);
+std::string shown(const Session& session, const Summary& summary) {
+  return session.config().flag("status.json") ? summary_json(summary) : summary_line(summary);
 }
 
-int show_summaries(Session& session, const Arguments& arguments) {
-  return show_hosts<Overview>(
-      session, arguments,
-      {"status",
-       "summary",
-       {"status", "--summary", "--json"},
-       [](const Overview& seen) { return summary_line(summary_of(seen)); },
-       summary_json,
-       [](const std::string& answer) { return summary_object(read_remote_summary(answer)); },
-       [](const Json& object) { return summary_line(read_summary(object)); },
-       true},
-      [&] { return view_all_status(session.host()); });
+std::string shown(const Session& session, const std::vector<GpuRow>& rows) {
+  const Style style = session.style();
+  return session.config().flag("status.table") ? status_table(rows, style)
+                                               : status_lines(rows, style);
+}
+
+std::string shown(const Session& session, const Overview& seen) {
+  const Config& config = session.config();
+  if (config.flag("status.summary")) return shown(session, summary_of(seen));
+  return config.flag("status.json") ? status_json(seen) : shown(session, status_rows(seen));
+}
+
+std::string shown_remote(const Session& session, const std::string& answer) {
+  const Config& config = session.config();
+  if (config.flag("status.summary")) return shown(session, read_remote_summary(answer));
+  return config.flag("status.json") ? remote_status_json(answer)
+                                    : shown(session, read_remote_status(answer));
 }
 
 int show_all(Session& session, const Arguments& arguments) {
-  const Style style = session.style();
-  const bool is_table = session.config().flag("status.table");
-  return show_hosts<Overview>(session, arguments,
-                              {"status",
-                               "gpus",
-                               {"status", "--json"},
-                               [&](const Overview& seen) {
-                                 mention_failure(session, seen, " of this host");
-                                 return text_of(session, seen);
-                               },
-                               status_json,
-                               read_remote_status,
-                               [&](const Json& gpus) {
-                                 return is_table ? remote_status_table(gpus, style)
-                                                 : remote_status_lines(gpus, style);
-                               }},
-                              [&] { return view_all_status(session.host()); });
+  const bool is_summary = session.config().flag("status.summary");
+  HostForm form{"status", "gpus", {"status", "--json"}};
+  if (is_summary) form = {"status", "summary", {"status", "--summary", "--json"}};
+  form.local = [&] {
+    return shown_parts(view_all_status(session.host()), [&](const Overview& seen) {
+      if (!is_summary) mention_failure(session, seen, " of this host");
+      return shown(session, seen);
+    });
+  };
+  form.remote = [&](const std::string& answer) { return shown_remote(session, answer); };
+  form.is_line = is_summary;
+  return show_hosts(session, arguments, form);
 }
 
 int execute(Session& session, const Arguments& arguments) {
-  const Config& config = session.config();
-  const bool is_summary = config.flag("status.summary");
-  if (asks_for_hosts(session, arguments, "status")) {
-    return is_summary ? show_summaries(session, arguments) : show_all(session, arguments);
-  }
+  if (asks_for_hosts(session, arguments, "status")) return show_all(session, arguments);
   const Overview seen = view_status(session.host());
   mention_elsewhere(session, seen.elsewhere);
   mention_failure(session, seen, "");
-  if (config.flag("status.json")) {
-    print(is_summary ? summary_json(seen) : status_json(seen));
-  } else {
-    print(is_summary ? status_summary(seen) : text_of(session, seen));
-  }
+  print(shown(session, seen));
   return 0;
 }
 
@@ -96,7 +86,7 @@ Command status_command() {
   command.options = {{"-j,--json", "", "Print JSON", "status.json"},
                      {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
                      {"-s,--summary", "", "Print one line for the host", "status.summary"}};
-  for (const Option& option : host_options("status")) command.options.push_back(option);
+  for (const Option& option : remote_options("status")) command.options.push_back(option);
   command.execute = execute;
   return command;
 }

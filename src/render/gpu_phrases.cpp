@@ -24,14 +24,32 @@ std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
                      ago(gpu.reservation->last_heartbeat, now));
 }
 
-// With its age, where the reading is not of now.
+std::string state_details(const GpuOverview& gpu, const Instant& now) {
+  switch (gpu.status) {
+    case GpuStatus::Available:
+      if (!gpu.gpu.last_released) return "never used";
+      return "last released " + ago(*gpu.gpu.last_released, now);
+    case GpuStatus::InUse:
+      return gpu.reservation ? reservation_details(gpu, now) : "";
+    case GpuStatus::Unreserved:
+      if (gpu.reading || !gpu.gpu.obstacle) return "";
+      return "seen " + ago(gpu.gpu.obstacle->seen, now);
+    case GpuStatus::Error:
+      return gpu.error.empty() ? "unknown error" : shown_note(gpu.error);
+    case GpuStatus::OutOfService:
+      return shown_note(gpu.gpu.out_of_service.value_or(""));
+  }
+  return "";
+}
+
+// With the age of a stale reading.
 std::string validated(const GpuOverview& gpu) {
   return gpu.stale_for ? fmt::format("validated {} ago", to_hms(*gpu.stale_for)) : "validated";
 }
 
 std::string validation_in_use(const GpuOverview& gpu) {
   if (!gpu.in_use) return validated(gpu) + ": no actual usage detected";
-  const Use use = use_of(gpu);
+  const GpuUse use = use_of(gpu);
   if (use.memory_mib) {
     return fmt::format("{}: {}MB, {} processes", validated(gpu), *use.memory_mib, gpu.users.size());
   }
@@ -97,25 +115,7 @@ Color status_color(GpuStatus status) {
 }
 
 std::string details(const GpuOverview& gpu, const Instant& now) {
-  switch (gpu.status) {
-    case GpuStatus::Available:
-      if (!gpu.gpu.last_released) return "never used";
-      return "last released " + ago(*gpu.gpu.last_released, now);
-    case GpuStatus::InUse:
-      return gpu.reservation ? reservation_details(gpu, now) : "";
-    case GpuStatus::Unreserved:
-      if (gpu.reading || !gpu.gpu.obstacle) return "";
-      return "seen " + ago(gpu.gpu.obstacle->seen, now);
-    case GpuStatus::Error:
-      return gpu.error.empty() ? "unknown error" : shown_note(gpu.error);
-    case GpuStatus::OutOfService:
-      return shown_note(gpu.gpu.out_of_service.value_or(""));
-  }
-  return "";
-}
-
-std::string parenthesis(const GpuOverview& gpu, const Instant& now) {
-  const std::string text = details(gpu, now);
+  const std::string text = state_details(gpu, now);
   return gpu.reservation ? fmt::format("{}, {}", kind_word(gpu.reservation->kind), text) : text;
 }
 
@@ -131,38 +131,22 @@ std::string validation(const GpuOverview& gpu) {
               : "not validated: memory unknown";
 }
 
-std::string unreserved_use(const GpuOverview& gpu) {
-  if (gpu.reading) return use_text(use_of(gpu));
-  return gpu.gpu.obstacle ? shown_note(gpu.gpu.obstacle->what) : "by unknown user";
-}
-
-std::string held_for(const GpuOverview& gpu) {
-  if (gpu.held_for.empty()) return "";
-  return fmt::format("held for {}, {} in queue", shown_display_name(gpu.held_for),
-                     ordinal(gpu.held_position));
+std::string held_for(const std::string& who, int position) {
+  if (who.empty()) return "";
+  return fmt::format("held for {}, {} in queue", shown_display_name(who), ordinal(position));
 }
 
 std::string lost_by_run(const std::string& id, const std::string& owner) {
   return fmt::format("lost by the run {} of {}, which goes on", shown_name(id), owner);
 }
 
-std::string lost_by(const GpuOverview& gpu) {
-  std::vector<std::string> runs;
-  for (const Reservation& run : gpu.lost_by) {
-    runs.push_back(lost_by_run(run.id, shown_owner(run.account, run.label)));
-  }
-  return fmt::format("{}", fmt::join(runs, "; "));
+std::string leftovers(const std::vector<GpuProcess>& processes) {
+  return processes.empty() ? "" : "leftover " + process_list({processes, false, {}});
 }
 
-std::string leftovers(const GpuOverview& gpu) {
-  if (gpu.leftovers.empty()) return "";
-  return "leftover " + process_list({gpu.leftovers, false, {}});
-}
-
-std::string draining(const GpuOverview& gpu) {
-  if (!gpu.reservation || !gpu.gpu.out_of_service) return "";
-  const std::string note = shown_note(*gpu.gpu.out_of_service);
-  return "out of service when released" + (note.empty() ? "" : fmt::format(" ({})", note));
+std::string draining(const std::string& note) {
+  return "out of service when released" +
+         (note.empty() ? "" : fmt::format(" ({})", shown_note(note)));
 }
 
 std::vector<std::string> command_lines(const GpuOverview& gpu) {

@@ -1,6 +1,5 @@
-// The parts of what is said of one GPU. The wording is the contract of docs on the command line;
-// lines, table and JSON put the same parts together. Every text is printable; "" where there is
-// none.
+// The parts of what is said of one GPU. Scripts read the wording; lines, tables and JSON all take
+// it from here. Every text is printable unless it is called raw; "" where there is nothing to say.
 #pragma once
 
 #include <optional>
@@ -15,44 +14,38 @@ namespace chg {
 /// "AVAILABLE", "IN USE", "IN USE WITHOUT RESERVATION", "ERROR", "OUT OF SERVICE".
 std::string status_word(GpuStatus status);
 
-/// "IN_USE": as a value of its own, and back.
+/// "IN_USE", as JSON has it.
 const char* status_key(GpuStatus status);
+/// The reverse; nullopt for any other text.
 std::optional<GpuStatus> read_status_key(const std::string& key);
 
 Color status_color(GpuStatus status);
 
-/// "last released 0h 30m 15s ago", "last heartbeat 0h 0m 5s ago", "expires in 3h 15m 45s", why it
-/// is in error or out of service.
+/// What stands in the parentheses of a line: "last released 0h 30m 15s ago", "run, last heartbeat
+/// 0h 0m 5s ago", "manual, expires in 3h 15m 45s", why it is in error or out of service.
 std::string details(const GpuOverview& gpu, const Instant& now);
 
-/// What stands in the parenthesis of a line: details, after the kind of the reservation.
-std::string parenthesis(const GpuOverview& gpu, const Instant& now);
-
-/// What stands in the brackets of a line: whether the GPU shows what the pool says. None where the
-/// status itself is what the GPU shows.
+/// What stands in the brackets of a line: whether the readings agree with the pool. "" where the
+/// status comes from the readings.
 std::string validation(const GpuOverview& gpu);
 
-/// "by user bob - 1024MB used by PID 12345 (python3)", of a GPU in unreserved use.
-std::string unreserved_use(const GpuOverview& gpu);
-
 /// "held for alice, 1st in queue".
-std::string held_for(const GpuOverview& gpu);
+std::string held_for(const std::string& who, int position);
 
-/// "lost by the run abc12345 of alice, which goes on": somebody else has got the GPU since.
-std::string lost_by(const GpuOverview& gpu);
-/// Of one run; `owner` is printable.
+/// "lost by the run abc12345 of alice, which goes on": somebody else has reserved the GPU since.
+/// `owner` is printable.
 std::string lost_by_run(const std::string& id, const std::string& owner);
 
 /// "leftover PID 7 (python3)".
-std::string leftovers(const GpuOverview& gpu);
+std::string leftovers(const std::vector<GpuProcess>& processes);
 
 /// "out of service when released (note)", of a reserved GPU that is being drained.
-std::string draining(const GpuOverview& gpu);
+std::string draining(const std::string& note);
 
-/// The command lines of the processes on the GPU, for the model that they serve. Raw.
+/// The command lines of the processes that compute on the GPU. Raw.
 std::vector<std::string> command_lines(const GpuOverview& gpu);
 
-/// "NVIDIA H100 80GB HBM3", as read, else as the pool has it. Raw.
+/// "NVIDIA H100 80GB HBM3", from the reading, else from the pool. Raw.
 std::string gpu_model(const GpuOverview& gpu);
 
 }  // namespace chg

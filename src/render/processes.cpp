@@ -28,7 +28,7 @@ std::optional<std::uint64_t> memory_of(const std::vector<GpuProcess>& processes)
 // As people say it: its name, else the beginning of its id, as `docker ps` shows it.
 std::string container_text(const Container& container) {
   const std::string name = container.name.empty() ? container.id.substr(0, 12) : container.name;
-  return fmt::format(" in {} {}", container.runtime, shown_name(name));
+  return fmt::format(" in {} {}", shown_name(container.runtime), shown_name(name));
 }
 
 std::string process_name(const GpuProcess& process) {
@@ -50,7 +50,7 @@ std::string suspicion(const std::vector<GpuProcess>& suspects) {
   return names.empty() ? "" : fmt::format(" (open in {})", join_names(names));
 }
 
-bool has_unknown_user(const Use& use) {
+bool has_unknown_user(const GpuUse& use) {
   return use.by_unknown_process || use.processes.empty() ||
          std::any_of(use.processes.begin(), use.processes.end(),
                      [](const GpuProcess& process) { return process.user.empty(); });
@@ -58,8 +58,8 @@ bool has_unknown_user(const Use& use) {
 
 }  // namespace
 
-Use use_of(const GpuOverview& gpu) {
-  Use use{gpu.users, gpu.users.empty(), {}, gpu.reading->suspects};
+GpuUse use_of(const GpuOverview& gpu) {
+  GpuUse use{gpu.users, gpu.users.empty(), {}, gpu.reading->suspects};
   // Nobody is to be accused of what the listed processes do not hold.
   if (gpu.status == GpuStatus::Unreserved && gpu.unlisted_use) {
     use.by_unknown_process = true;
@@ -69,9 +69,7 @@ Use use_of(const GpuOverview& gpu) {
   return use;
 }
 
-Use foreign_use_of(const GpuOverview& gpu) { return {gpu.foreign, false, memory_of(gpu.foreign)}; }
-
-std::vector<std::string> user_names(const Use& use) {
+std::vector<std::string> user_names(const GpuUse& use) {
   std::vector<std::string> names;
   for (const GpuProcess& process : use.processes) {
     const bool known = std::find(names.begin(), names.end(), process.user) != names.end();
@@ -86,7 +84,7 @@ std::string shown_users(std::vector<std::string> names) {
   return join_names(names);
 }
 
-std::string by_users(const Use& use) { return by_users(user_names(use)); }
+std::string by_users(const GpuUse& use) { return by_users(user_names(use)); }
 
 std::string by_users(std::vector<std::string> names) {
   if (names.empty()) names.emplace_back(kUnknownUser);
@@ -101,7 +99,7 @@ std::string by_users(std::vector<std::string> names) {
   return fmt::format("{} {}", by, join_names(names));
 }
 
-std::string process_list(const Use& use) {
+std::string process_list(const GpuUse& use) {
   const std::size_t listed = std::min(use.processes.size(), kProcessesListed);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < listed; ++i) names.push_back(process_name(use.processes[i]));
@@ -117,7 +115,7 @@ std::string process_list(const Use& use) {
   return fmt::format("{} and {}", fmt::join(names, ", "), last);
 }
 
-std::string memory_used_by(const Use& use) {
+std::string memory_used_by(const GpuUse& use) {
   return memory_used_by(use.memory_mib, process_list(use));
 }
 
@@ -128,7 +126,9 @@ std::string memory_used_by(const std::optional<std::uint64_t>& memory_mib,
   return fmt::format("{} used by {}", memory, processes);
 }
 
-std::string use_text(const Use& use) {
+std::string foreign_use(const std::vector<GpuProcess>& processes) {
+  if (processes.empty()) return "";
+  const GpuUse use{processes, false, memory_of(processes)};
   return fmt::format("{} - {}", by_users(use), memory_used_by(use));
 }
 

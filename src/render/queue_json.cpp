@@ -1,7 +1,7 @@
 #include <chrono>
 
 #include "base/duration_text.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 #include "render/queue.h"
 #include "render/reason.h"
 #include "render/words.h"

@@ -4,89 +4,166 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "render/gpu_phrases.h"
+#include "render/json_output.h"
 #include "render/outside_text.h"
 #include "render/processes.h"
-#include "render/status_line.h"
-#include "render/tables.h"
 #include "render/words.h"
 
 namespace chg {
 namespace {
 
-// The member as a text, raw; "" where there is none.
+// Our deepest is array, GPU, processes, process, container; and our largest object has some forty
+// keys. Ten times as much is not of any version of ours, and could take long to read or write.
+constexpr int kDepthMax = 16;
+constexpr std::size_t kKeysMax = 400;
+constexpr std::size_t kGpusMax = 10'000;
+constexpr std::size_t kModelsMax = 20;
+constexpr int kIdMax = 1'000'000;
+
+// --- Whether it has the form that it should have ---
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorKind::Failed, "it answered with something else than the JSON of " + what,
+              "is its canhazgpu the one that you know? its shell's start-up files must print "
+              "nothing");
+}
+
+Json parse(const std::string& text, const std::string& what) {
+  std::vector<std::size_t> keys(kDepthMax + 2, 0);
+  const auto check = [&](int depth, Json::parse_event_t event, Json& /*parsed*/) {
+    if (depth > kDepthMax) refuse(what);
+    const auto level = static_cast<std::size_t>(depth);
+    if (event == Json::parse_event_t::object_start) keys[level + 1] = 0;
+    if (event == Json::parse_event_t::key && ++keys[level] > kKeysMax) refuse(what);
+    return true;
+  };
+  try {
+    return Json::parse(text, check);
+  } catch (const Json::exception&) {
+    refuse(what);
+  }
+}
+
+bool is_id(const Json& value) { return value.is_number_integer() && value >= 0 && value <= kIdMax; }
+
+bool is_gpu(const Json& value) {
+  if (!value.is_object() || !value.contains("gpu_id") || !value.contains("status")) return false;
+  const Json& status = value["status"];
+  return is_id(value["gpu_id"]) && status.is_string() && read_status_key(status);
+}
+
+bool are_gpus(const Json& document) {
+  return document.is_array() && document.size() <= kGpusMax &&
+         std::all_of(document.begin(), document.end(), is_gpu);
+}
+
+bool has_objects(const Json& document, const char* key) {
+  if (!document.is_object() || !document.contains(key)) return false;
+  const Json& array = document[key];
+  return array.is_array() &&
+         std::all_of(array.begin(), array.end(), [](const Json& one) { return one.is_object(); });
+}
+
+// What the rows of a report stand under, and what they are of.
+struct ReportKey {
+  const char* key;
+  ReportBy by;
+};
+constexpr ReportKey kReportKeys[] = {
+    {"users", ReportBy::User}, {"gpus", ReportBy::Gpu}, {"dates", ReportBy::Day}};
+
+Json status_document(const std::string& answer) {
+  Json document = parse(answer, "'status'");
+  if (!are_gpus(document)) refuse("'status'");
+  return document;
+}
+
+Json queue_document(const std::string& answer) {
+  Json document = parse(answer, "'queue'");
+  if (!has_objects(document, "entries")) refuse("'queue'");
+  return document;
+}
+
+const ReportKey* rows_key(const Json& report) {
+  const auto* found = std::find_if(std::begin(kReportKeys), std::end(kReportKeys),
+                                   [&](const auto& one) { return has_objects(report, one.key); });
+  return found == std::end(kReportKeys) ? nullptr : found;
+}
+
+Json report_document(const std::string& answer) {
+  Json document = parse(answer, "'report'");
+  if (rows_key(document) == nullptr) refuse("'report'");
+  return document;
+}
+
+// --- The members of its objects ---
+
+// Raw; "" where there is no text.
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-std::int64_t number_of(const Json& object, const char* key) {
+// A sentence or name that the other host has put together: a line at most.
+std::string phrase(const Json& object, const char* key) { return printable(text_of(object, key)); }
+
+// nullopt where there is no whole number. Ours are never negative, nor this large.
+std::optional<int> number_of(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  if (found == object.end() || !found->is_number_integer()) return std::nullopt;
+  return static_cast<int>(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 1'000'000'000));
 }
 
-// A count or id, which our own program never makes larger than this.
-int small_number_of(const Json& object, const char* key) {
-  return static_cast<int>(std::clamp<std::int64_t>(number_of(object, key), 0, 1'000'000'000));
+int count_of(const Json& object, const char* key) { return number_of(object, key).value_or(0); }
+
+double share_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return 0;
+  return std::clamp(found->get<double>(), 0.0, 1e9);
 }
 
-// The items of a member that is an array; none where it is not.
+// The items of an array; none where there is no array.
 const Json& items_of(const Json& object, const char* key) {
   static const Json nothing = Json::array();
   const auto found = object.find(key);
   return found != object.end() && found->is_array() ? *found : nothing;
 }
 
-// What its own program has put together: a line at most.
-std::string phrase(const Json& object, const char* key) { return printable(text_of(object, key)); }
-
-Use use_in(const Json& gpu, const char* key) {
-  Use use;
-  std::uint64_t memory = 0;
+std::vector<GpuProcess> processes_in(const Json& gpu, const char* key) {
+  std::vector<GpuProcess> processes;
   for (const Json& item : items_of(gpu, key)) {
     if (!item.is_object()) continue;
     GpuProcess process;
-    process.pid = small_number_of(item, "pid");
+    process.pid = count_of(item, "pid");
     process.user = text_of(item, "user");
     process.program = text_of(item, "program");
-    memory += static_cast<std::uint64_t>(small_number_of(item, "memory_mb"));
-    use.processes.push_back(std::move(process));
+    process.memory_mib = number_of(item, "memory_mb");
+    if (const auto box = item.find("container"); box != item.end() && box->is_object()) {
+      process.container = {text_of(*box, "runtime"), text_of(*box, "id"), text_of(*box, "name")};
+    }
+    processes.push_back(std::move(process));
   }
-  use.memory_mib = memory;
-  return use;
+  return processes;
 }
 
-// Raw.
-std::vector<std::string> names_in(const Json& gpu) {
+// --- Rows ---
+
+void put_unreserved_use(GpuRow& row, const Json& gpu) {
   std::vector<std::string> names;
   for (const Json& item : items_of(gpu, "unreserved_users")) {
     if (item.is_string()) names.push_back(item);
   }
-  return names;
+  row.user = shown_users(names);
+  row.unreserved_by = by_users(names);
+  const std::string processes = phrase(gpu, "process_info");
+  if (processes.empty()) return;
+  row.unreserved_use = memory_used_by(number_of(gpu, "process_memory_mb"), processes);
 }
 
-std::optional<int> known_number(const Json& gpu, const char* key) {
-  return gpu.contains(key) ? std::optional(small_number_of(gpu, key)) : std::nullopt;
-}
-
-std::string memory_used_by_in(const Json& gpu) {
-  return memory_used_by(known_number(gpu, "process_memory_mb"), phrase(gpu, "process_info"));
-}
-
-std::string unreserved_by(const Json& gpu) {
-  const std::string users = by_users(names_in(gpu));
-  return gpu.contains("process_info") ? users + " - " + memory_used_by_in(gpu) : users;
-}
-
-std::string held_for_in(const Json& gpu) {
-  const std::string who = text_of(gpu, "held_for");
-  if (who.empty()) return "";
-  return fmt::format("held for {}, {} in queue", shown_display_name(who),
-                     ordinal(small_number_of(gpu, "held_position")));
-}
-
-std::string lost_by_in(const Json& gpu) {
+std::string lost_by(const Json& gpu) {
   std::vector<std::string> runs;
   for (const Json& run : items_of(gpu, "lost_by")) {
     if (!run.is_object()) continue;
@@ -96,147 +173,132 @@ std::string lost_by_in(const Json& gpu) {
   return fmt::format("{}", fmt::join(runs, "; "));
 }
 
-std::string leftovers_in(const Json& gpu) {
-  const Use use = use_in(gpu, "leftovers");
-  return use.processes.empty() ? "" : "leftover " + process_list(use);
-}
-
-StatusLine line_of(const Json& gpu) {
-  StatusLine line;
-  line.gpu = small_number_of(gpu, "gpu_id");
-  line.status = *read_status_key(gpu["status"]);
-  if (line.status == GpuStatus::InUse) {
-    line.by_whom = fmt::format("by {} for {}", shown_display_name(text_of(gpu, "user")),
-                               phrase(gpu, "duration"));
-    if (gpu.contains("out_of_service")) {
-      const std::string note = shown_note(text_of(gpu, "out_of_service"));
-      line.draining =
-          "out of service when released" + (note.empty() ? "" : fmt::format(" ({})", note));
-    }
-  } else if (line.status == GpuStatus::Unreserved) {
-    line.by_whom = unreserved_by(gpu);
-  }
-  line.parenthesis = phrase(gpu, "details");
-  line.validation = phrase(gpu, "validation");
-  line.leftovers = leftovers_in(gpu);
-  if (const Use foreign = use_in(gpu, "foreign"); !foreign.processes.empty()) {
-    line.foreign = use_text(foreign);
-  }
-  line.lost_by = lost_by_in(gpu);
-  line.held_for = held_for_in(gpu);
-  line.note = shown_note(text_of(gpu, "note"));
-  return line;
-}
-
-// The table has a column for it.
-std::string without_kind(const std::string& parenthesis) {
-  for (const std::string_view kind : {"run, ", "manual, "}) {
-    if (parenthesis.starts_with(kind)) return parenthesis.substr(kind.size());
-  }
-  return parenthesis;
-}
-
-std::string details_in(const StatusLine& line, const Json& gpu) {
-  std::vector<std::string> parts;
-  for (const std::string& part :
-       {line.foreign.empty() ? "" : "also used " + line.foreign, line.leftovers, line.lost_by,
-        line.held_for, line.draining,
-        line.status == GpuStatus::Unreserved ? memory_used_by_in(gpu) : std::string(),
-        without_kind(line.parenthesis)}) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return fmt::format("{}", fmt::join(parts, ", "));
-}
-
-std::string served_model_in(const Json& gpu) {
+std::string served_model(const Json& gpu) {
   const auto model = gpu.find("model");
   if (model == gpu.end() || !model->is_object()) return "";
   return shown_display_name(text_of(*model, "model"));
 }
 
-Row row_of(const Json& gpu) {
-  const StatusLine line = line_of(gpu);
-  const std::string user = line.status == GpuStatus::Unreserved
-                               ? shown_users(names_in(gpu))
-                               : shown_display_name(text_of(gpu, "user"));
-  return {fmt::to_string(line.gpu),
-          Cell(short_status(line.status), status_color(line.status)),
-          user,
-          phrase(gpu, "duration"),
-          phrase(gpu, "type"),
-          Cell(details_in(line, gpu), line.foreign.empty() ? Color::None : Color::Red),
-          short_validation(
-              line.validation,
-              {known_number(gpu, "utilization_percent"), known_number(gpu, "temperature_c"),
-               known_number(gpu, "power_w"), static_cast<int>(items_of(gpu, "parts").size())}),
-          served_model_in(gpu),
-          line.note};
+GpuRow gpu_row(const Json& gpu) {
+  GpuRow row;
+  row.gpu = count_of(gpu, "gpu_id");
+  row.status = *read_status_key(gpu["status"]);
+  row.user = shown_display_name(text_of(gpu, "user"));
+  row.duration = phrase(gpu, "duration");
+  row.type = phrase(gpu, "type");
+  row.note = shown_note(text_of(gpu, "note"));
+  if (row.status == GpuStatus::InUse && gpu.contains("out_of_service")) {
+    row.draining = draining(text_of(gpu, "out_of_service"));
+  }
+  if (row.status == GpuStatus::Unreserved) put_unreserved_use(row, gpu);
+  row.details = phrase(gpu, "details");
+  row.validation = phrase(gpu, "validation");
+  row.utilization_percent = number_of(gpu, "utilization_percent");
+  row.temperature_c = number_of(gpu, "temperature_c");
+  row.power_w = number_of(gpu, "power_w");
+  row.parts = static_cast<int>(items_of(gpu, "parts").size());
+  row.foreign = foreign_use(processes_in(gpu, "foreign"));
+  row.leftovers = leftovers(processes_in(gpu, "leftovers"));
+  row.lost_by = lost_by(gpu);
+  row.held_for = held_for(text_of(gpu, "held_for"), count_of(gpu, "held_position"));
+  row.model = served_model(gpu);
+  return row;
 }
 
-Row queue_row_of(const Json& entry) {
+QueueRow queue_row(const Json& entry) {
   std::vector<int> ids;
   for (const Json& id : items_of(entry, "requested_ids")) {
-    if (id.is_number_integer() && id >= 0 && id <= 1'000'000) ids.push_back(id);
+    if (is_id(id)) ids.push_back(id);
   }
-  const std::string type = text_of(entry, "reservation_type");
+  const bool is_run = text_of(entry, "reservation_type") == kind_word(Kind::Run);
   const std::string start = phrase(entry, "estimated_start");
-  return {fmt::to_string(small_number_of(entry, "position")),
+  return {count_of(entry, "position"),
           phrase(entry, "id"),
           shown_display_name(text_of(entry, "user")),
-          wanted_gpus(small_number_of(entry, "requested_count"), ids),
-          kind_label(type == "run" ? Kind::Run : Kind::Manual),
+          wanted_gpus(count_of(entry, "requested_count"), ids),
+          kind_label(is_run ? Kind::Run : Kind::Manual),
           phrase(entry, "wait_time"),
           phrase(entry, "reason"),
           start.empty() ? "unknown" : start,
           shown_note(text_of(entry, "note"))};
 }
 
-double share_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number()) return 0;
-  return std::clamp(found->get<double>(), 0.0, 1e9);
+Summary counted(const Json& gpus) {
+  Summary summary;
+  for (const Json& gpu : gpus) {
+    count(summary, *read_status_key(gpu["status"]), text_of(gpu, "gpu_model"),
+          gpu.contains("held_for"), gpu.contains("foreign"));
+  }
+  return summary;
+}
+
+// A wrong count is refused: it would be believed.
+int checked_count(const Json& object, const char* key) {
+  if (!object.contains(key)) return 0;
+  if (is_id(object[key])) return object[key];
+  throw Error(ErrorKind::Failed, fmt::format("its summary has an invalid '{}'", key));
 }
 
 }  // namespace
 
-std::string remote_status_lines(const Json& gpus, const Style& style) {
-  std::string text;
-  for (const Json& gpu : gpus) text += to_text(line_of(gpu), style);
-  return text;
+std::vector<GpuRow> read_remote_status(const std::string& answer) {
+  std::vector<GpuRow> rows;
+  for (const Json& gpu : status_document(answer)) rows.push_back(gpu_row(gpu));
+  return rows;
 }
 
-std::string remote_status_table(const Json& gpus, const Style& style) {
-  std::vector<Row> rows;
-  for (const Json& gpu : gpus) rows.push_back(row_of(gpu));
-  return table_text(status_columns(), std::move(rows), style);
+std::vector<QueueRow> read_remote_queue(const std::string& answer) {
+  const Json document = queue_document(answer);
+  std::vector<QueueRow> rows;
+  for (const Json& entry : document["entries"]) rows.push_back(queue_row(entry));
+  return rows;
 }
 
-std::string remote_queue_text(const Json& queue, const Style& style) {
-  std::vector<Row> rows;
-  for (const Json& entry : queue["entries"]) rows.push_back(queue_row_of(entry));
-  if (rows.empty()) return "nobody waits\n";
-  return table_text(queue_columns(), std::move(rows), style);
-}
-
-std::string remote_report_text(const Json& report, const Style& style) {
-  Report totals;
-  totals.total_gpu_hours = share_of(report, "total_gpu_hours");
-  totals.total_reservations = small_number_of(report, "total_reservations");
-  totals.unique_users = small_number_of(report, "unique_users");
-  const char* key = report.contains("users") ? "users" : report.contains("gpus") ? "gpus" : "dates";
-  const ReportBy by = report.contains("users")  ? ReportBy::User
-                      : report.contains("gpus") ? ReportBy::Gpu
-                                                : ReportBy::Day;
-  std::vector<Row> rows;
-  for (const Json& item : items_of(report, key)) {
-    if (!item.is_object()) continue;
-    rows.push_back(report_row({text_of(item, "name"), share_of(item, "gpu_hours"),
-                               share_of(item, "percentage"), small_number_of(item, "run_count"),
-                               small_number_of(item, "manual_count")}));
+ReportTable read_remote_report(const std::string& answer) {
+  const Json document = report_document(answer);
+  const ReportKey* rows = rows_key(document);
+  ReportTable table;
+  table.period = fmt::format("of {} days", count_of(document, "days"));
+  table.by = rows->by;
+  for (const Json& item : document[rows->key]) {
+    table.rows.push_back({text_of(item, "name"), share_of(item, "gpu_hours"),
+                          share_of(item, "percentage"), count_of(item, "run_count"),
+                          count_of(item, "manual_count")});
   }
-  const std::string period = fmt::format("GPU hours of {} days\n", small_number_of(report, "days"));
-  if (rows.empty()) return period + "nobody used a GPU\n";
-  return period + table_text(report_columns(by), std::move(rows), style) + report_total(totals);
+  table.total_gpu_hours = share_of(document, "total_gpu_hours");
+  table.total_reservations = count_of(document, "total_reservations");
+  table.unique_users = count_of(document, "unique_users");
+  return table;
+}
+
+Summary read_remote_summary(const std::string& answer) {
+  const Json document = parse(answer, "'status --summary'");
+  if (are_gpus(document)) return counted(document);
+  if (!document.is_object() || !document.contains("total")) refuse("'status --summary'");
+  Summary summary;
+  for (const auto& [key, number] : kSummaryCounts) {
+    summary.*number = checked_count(document, key);
+  }
+  if (document.contains("waiting")) summary.waiting = checked_count(document, "waiting");
+  for (const Json& entry : items_of(document, "models")) {
+    const bool is_named = entry.is_object() && entry.contains("gpu_model");
+    if (!is_named || summary.models.size() == kModelsMax) continue;
+    summary.models.emplace_back(text_of(entry, "gpu_model"), checked_count(entry, "count"));
+  }
+  summary.validation = text_of(document, "validation");
+  return summary;
+}
+
+std::string remote_status_json(const std::string& answer) {
+  return json_text(status_document(answer));
+}
+
+std::string remote_queue_json(const std::string& answer) {
+  return json_text(queue_document(answer));
+}
+
+std::string remote_report_json(const std::string& answer) {
+  return json_text(report_document(answer));
 }
 
 }  // namespace chg

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "render/outside_text.h"
-#include "render/tables.h"
+#include "render/table.h"
 
 namespace chg {
 namespace {
@@ -27,46 +27,47 @@ std::string counted(int number, const char* noun) {
   return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
 }
 
-std::string table_of(const Report& report, const Style& style) {
-  std::vector<Row> rows;
-  for (const ReportRow& row : report.rows) rows.push_back(report_row(row));
-  return table_text(report_columns(report.by), std::move(rows), style);
+Row cells_of(const ReportRow& row) {
+  return {shown_display_name(row.name), fmt::format("{:.2f}", row.gpu_hours),
+          fmt::format("{:.1f}%", row.percentage), fmt::to_string(row.run_count),
+          fmt::to_string(row.manual_count)};
 }
 
 }  // namespace
-
-std::vector<Column> report_columns(ReportBy by) {
-  return {{.title = title_of(by), .gives_way = 1},
-          {.title = "GPU HOURS", .is_number = true},
-          {.title = "SHARE", .gives_way = 2, .is_whole = true, .is_number = true},
-          {.title = "RUNS", .gives_way = 3, .is_whole = true, .is_number = true},
-          {.title = "MANUAL", .gives_way = 4, .is_whole = true, .is_number = true}};
-}
-
-Row report_row(const ReportRow& row) {
-  return {shown_display_name(row.name), fmt::format("{:.2f}", row.gpu_hours),
-          fmt::format("{:.1f}%", row.percentage), fmt::format("{}", row.run_count),
-          fmt::format("{}", row.manual_count)};
-}
-
-std::string report_total(const Report& report) {
-  return fmt::format("total: {:.2f} GPU hours, {}, {}\n", report.total_gpu_hours,
-                     counted(report.total_reservations, "reservation"),
-                     counted(report.unique_users, "user"));
-}
 
 int days_of(const Report& report) {
   const std::chrono::duration<double, std::ratio<86400>> days = report.to - report.from;
   return static_cast<int>(std::lround(days.count()));
 }
 
-std::string report_text(const Report& report, const Style& style) {
+ReportTable report_table(const Report& report) {
   // Each end is told as seen from the other, so that both name their day.
   const std::string period =
-      fmt::format("GPU hours from {} to {} ({})\n", to_local_text(report.from, report.to),
+      fmt::format("from {} to {} ({})", to_local_text(report.from, report.to),
                   to_local_text(report.to, report.from), counted(days_of(report), "day"));
-  if (report.rows.empty()) return period + "nobody used a GPU\n";
-  return period + table_of(report, style) + report_total(report);
+  return {period,
+          report.by,
+          report.rows,
+          report.total_gpu_hours,
+          report.total_reservations,
+          report.unique_users};
+}
+
+std::string report_text(const ReportTable& table, const Style& style) {
+  const std::string period = fmt::format("GPU hours {}\n", table.period);
+  if (table.rows.empty()) return period + "nobody used a GPU\n";
+  std::vector<Row> cells;
+  for (const ReportRow& row : table.rows) cells.push_back(cells_of(row));
+  return period +
+         table_text({{.title = title_of(table.by), .gives_way = 1},
+                     {.title = "GPU HOURS", .is_number = true},
+                     {.title = "SHARE", .gives_way = 2, .is_whole = true, .is_number = true},
+                     {.title = "RUNS", .gives_way = 3, .is_whole = true, .is_number = true},
+                     {.title = "MANUAL", .gives_way = 4, .is_whole = true, .is_number = true}},
+                    std::move(cells), style) +
+         fmt::format("total: {:.2f} GPU hours, {}, {}\n", table.total_gpu_hours,
+                     counted(table.total_reservations, "reservation"),
+                     counted(table.unique_users, "user"));
 }
 
 }  // namespace chg

@@ -2,19 +2,32 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/report.h"
 #include "render/style.h"
 
 namespace chg {
 
-/// The period, one row for each user, GPU or day, and a line of totals.
-std::string report_text(const Report& report, const Style& style);
+/// What a report shows, told by this host or by another's JSON (render/remote.h).
+struct ReportTable {
+  std::string period;  ///< "from 13:00 on 17 Nov to 13:00 on 24 Nov (7 days)", "of 7 days"
+  ReportBy by = ReportBy::User;
+  std::vector<ReportRow> rows;  ///< their names are raw
+  double total_gpu_hours = 0;
+  int total_reservations = 0;
+  int unique_users = 0;
+};
+
+ReportTable report_table(const Report& report);
+
+/// The period, one line for each row below a line of titles, and a line of totals.
+std::string report_text(const ReportTable& table, const Style& style);
 
 /// The object that docs/schema/report.schema.json describes.
 std::string report_json(const Report& report);
 
-/// The whole days of the period, to the nearest: a change of daylight saving time takes none away.
+/// The whole days of the period, rounded: a change of daylight saving time takes none away.
 int days_of(const Report& report);
 
 }  // namespace chg

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "render/json_text.h"
+#include "render/json_output.h"
 #include "render/report.h"
 
 namespace chg {

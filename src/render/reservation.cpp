@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/gpu_ids.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 
 namespace chg {
 

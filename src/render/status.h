@@ -1,24 +1,19 @@
-// Who has which GPU: one view, five forms.
+// Who has which GPU, in three forms.
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "core/overview.h"
+#include "render/status_rows.h"
 #include "render/style.h"
 
 namespace chg {
 
 /// One line for each GPU. The wording is fixed; scripts read it. Never cut to a width.
-std::string status_lines(const Overview& overview, const Style& style);
+std::string status_lines(const std::vector<GpuRow>& rows, const Style& style);
 
-/// One row for each GPU, within style.columns.
-std::string status_table(const Overview& overview, const Style& style);
-
-/// One line for the host, as summary_line in render/summary.h says it.
-std::string status_summary(const Overview& overview);
-
-/// The same as the object that docs/schema/summary.schema.json describes.
-std::string summary_json(const Overview& overview);
+/// One line for each GPU below a line of titles, within style.columns.
+std::string status_table(const std::vector<GpuRow>& rows, const Style& style);
 
 /// The array that docs/schema/status.schema.json describes.
 std::string status_json(const Overview& overview);

@@ -2,7 +2,7 @@
 
 #include "base/duration_text.h"
 #include "render/gpu_phrases.h"
-#include "render/json_text.h"
+#include "render/json_output.h"
 #include "render/processes.h"
 #include "render/status.h"
 #include "render/words.h"
@@ -87,7 +87,7 @@ void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
 }
 
 void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
-  put_text(object, "details", parenthesis(gpu, now));
+  put_text(object, "details", details(gpu, now));
   put_text(object, "validation", validation(gpu));
   if (gpu.gpu.last_released) object["last_released"] = to_rfc3339(gpu.gpu.last_released->wall);
   if (!gpu.held_for.empty()) {
@@ -121,7 +121,7 @@ void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {
   const bool unreserved = gpu.status == GpuStatus::Unreserved;
   if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
   if (unreserved || !gpu.users.empty()) {
-    const Use use = use_of(gpu);
+    const GpuUse use = use_of(gpu);
     object["process_info"] = process_list(use);
     put_known(object, "process_memory_mb", use.memory_mib);
   }

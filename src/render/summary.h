@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/overview.h"
-#include "render/json_text.h"
 
 namespace chg {
 
@@ -22,9 +21,20 @@ struct Summary {
   int unreserved = 0;
   int in_error = 0;
   int out_of_service = 0;
-  std::optional<int> waiting;  ///< requests; missing where that was not told
-  std::string validation;      ///< "not validated", "validated 0h 0m 30s ago"; "": it is of now
+  std::optional<int> waiting;  ///< requests; nullopt: the host did not tell
+  std::string validation;      ///< raw: "not validated", "validated 0h 0m 30s ago"; "": just now
 };
+
+/// The counts, by their keys in JSON.
+struct SummaryCount {
+  const char* key;
+  int Summary::*number;
+};
+inline constexpr SummaryCount kSummaryCounts[] = {
+    {"total", &Summary::total},         {"available", &Summary::available},
+    {"held", &Summary::held},           {"in_use", &Summary::in_use},
+    {"also_used", &Summary::also_used}, {"unreserved", &Summary::unreserved},
+    {"in_error", &Summary::in_error},   {"out_of_service", &Summary::out_of_service}};
 
 /// Counts one GPU. `model`: "" unknown.
 void count(Summary& summary, GpuStatus status, const std::string& model, bool is_held,
@@ -34,13 +44,10 @@ Summary summary_of(const Overview& overview);
 
 /// "8 GPUs (8x NVIDIA H100 80GB HBM3): 5 available, 2 in use, 1 in use without reservation, 0 in
 /// error; 3 waiting". "(1 held)", "(1 also used without reservation)" and "1 out of service" are
-/// said only where they apply, "[not validated]" where there are no readings. No newline.
+/// said only where they apply, "[not validated]" where there are no readings. Ends in a newline.
 std::string summary_line(const Summary& summary);
 
 /// The object that docs/schema/summary.schema.json describes.
-Json summary_object(const Summary& summary);
-
-/// The reverse; what is missing is 0, and texts are cut. Throws Error(Failed) for no such object.
-Summary read_summary(const Json& object);
+std::string summary_json(const Summary& summary);
 
 }  // namespace chg

@@ -32,11 +32,16 @@ COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", 
       "did you mean '--timeout'?"),
      (["status", "--jsno"], "unknown option '--jsno'", "did you mean '--json'?"),
      (["status", "-x"], "unknown option '-x'", None),
+     (["status", "-jx"], "unknown option '-x'", None),
+     (["--json", "status"], "unknown option '--json'", "see: canhazgpu status --help"),
+     (["cancel", "--xyzzyxyzzy"], "unknown option '--xyzzyxyzzy'", "see: canhazgpu cancel --help"),
      (["status", "--xyzzyxyzzy"], "unknown option '--xyzzyxyzzy'", "see: canhazgpu status --help"),
      (["--vresion"], "unknown option '--vresion'", None),
      (["status", "please"], "unexpected word 'please'", "see: canhazgpu status --help"),
      (["run", "--gpus"], "option '--gpus' needs a value", "see: canhazgpu run --help"),
      (["run", "-w"], "option '--wait' needs a value", "see: canhazgpu run --help"),
+     (["run", "--gpus=", "--", "true"], "invalid run.gpus ''", None),
+     (["extend", "-5m"], "invalid duration '-5m'", None),
      (["cancel"], "ID is missing", "see: canhazgpu cancel --help"),
      (["extend"], "D is missing", "see: canhazgpu extend --help"),
      (["extend", "1h", "2h"], "unexpected word '2h'", None),
@@ -106,6 +111,19 @@ def test_good_durations(pool, text, seconds):
     ends, started = pool.rows("SELECT ends, started FROM reservation")[0]
     # From the claim on, which comes a moment after the grant.
     assert 0 <= ends / 1e9 - int(started.split()[0]) / 1e9 - seconds < 60
+
+
+@pytest.mark.parametrize("words", [["--gpus", "2", "--short"], ["--gpus=2", "--short"],
+                                   ["-g", "2", "-s"], ["-g2", "-s"], ["-sg", "2"], ["-vsg2"],
+                                   ["-g", "5", "--gpus", "2", "-s", "-s"]])
+def test_forms_of_options(pool, words):
+    store = f"--store=sqlite:{pool.path}"
+    assert pool.ok("-v", store, "reserve", *words, "--no-color") == "0,1\n"
+
+
+def test_a_value_may_be_empty_or_look_like_an_option(pool):
+    pool.ok("reserve", "--note=", "-n", "--short", "--user=")
+    assert json.loads(pool.ok("status", "--json"))[0]["note"] == "--short"
 
 
 def test_help(pool):

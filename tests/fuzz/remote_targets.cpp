@@ -3,6 +3,7 @@
 
 #include "fuzz/fuzz.h"
 #include "render/remote.h"
+#include "render/status.h"
 #include "view/remote_host.h"
 
 namespace chg {
@@ -16,27 +17,33 @@ bool is_harmless(const std::string& text) {
 }  // namespace
 
 CHG_FUZZ_TARGET(hosts, status) {
-  const Json gpus = read_remote_status(std::string(bytes));
-  const std::string lines = remote_status_lines(gpus, {});
+  const std::string answer(bytes);
+  const std::vector<GpuRow> rows = read_remote_status(answer);
+  const std::string lines = status_lines(rows, {});
   CHG_FUZZ_REQUIRE(is_harmless(lines));
   CHG_FUZZ_REQUIRE(std::count(lines.begin(), lines.end(), '\n') ==
-                   static_cast<std::ptrdiff_t>(gpus.size()));
-  CHG_FUZZ_REQUIRE(is_harmless(remote_status_table(gpus, {})));
-  CHG_FUZZ_REQUIRE(is_harmless(json_text(gpus)));
+                   static_cast<std::ptrdiff_t>(rows.size()));
+  CHG_FUZZ_REQUIRE(is_harmless(status_table(rows, {})));
+  CHG_FUZZ_REQUIRE(is_harmless(remote_status_json(answer)));
 }
 
 CHG_FUZZ_TARGET(hosts, summary) {
   const Summary summary = read_remote_summary(std::string(bytes));
-  CHG_FUZZ_REQUIRE(is_harmless(summary_line(summary)));
-  CHG_FUZZ_REQUIRE(summary_line(read_summary(summary_object(summary))) == summary_line(summary));
+  const std::string line = summary_line(summary);
+  CHG_FUZZ_REQUIRE(is_harmless(line));
+  CHG_FUZZ_REQUIRE(summary_line(read_remote_summary(summary_json(summary))) == line);
 }
 
 CHG_FUZZ_TARGET(hosts, queue) {
-  CHG_FUZZ_REQUIRE(is_harmless(remote_queue_text(read_remote_queue(std::string(bytes)), {})));
+  const std::string answer(bytes);
+  CHG_FUZZ_REQUIRE(is_harmless(queue_text(read_remote_queue(answer), {})));
+  CHG_FUZZ_REQUIRE(is_harmless(remote_queue_json(answer)));
 }
 
 CHG_FUZZ_TARGET(hosts, report) {
-  CHG_FUZZ_REQUIRE(is_harmless(remote_report_text(read_remote_report(std::string(bytes)), {})));
+  const std::string answer(bytes);
+  CHG_FUZZ_REQUIRE(is_harmless(report_text(read_remote_report(answer), {})));
+  CHG_FUZZ_REQUIRE(is_harmless(remote_report_json(answer)));
 }
 
 CHG_FUZZ_TARGET(hosts, name) {

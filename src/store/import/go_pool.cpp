@@ -13,12 +13,16 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/import/first_version.h"
+#include "store/records.h"
 
 namespace chg {
 namespace {
 
 using nlohmann::json;
+
+// Members that canhazgpu 0.1.0 added.
+constexpr const char* kIdsMember = "reservation_ids";
+constexpr const char* kOwnMember = "canhazgpu";
 
 // What fits into 64 bits of nanoseconds, with a little to spare.
 constexpr double kSecondsMax = 9.2e9;
@@ -93,6 +97,14 @@ std::string made_id(const std::string& user, const std::string& type, WallTime s
   return id;
 }
 
+// A usage record, and its place among those that ended at the same moment: the number of the
+// commit, and the place within that.
+struct Usage {
+  UsageRecord record;
+  std::int64_t commit = 0;
+  std::int64_t place = 0;
+};
+
 class Reader {
  public:
   Reader(const GoImage& image, const UidOf& uid_of) : image_(image), uid_of_(uid_of) {}
@@ -127,12 +139,14 @@ class Reader {
     }
   }
 
-  // Reads a record of 0.1.0 in the hash, if there is one.
-  template <typename Read>
-  void read_record(const std::string& field, const Read& read) {
+  // The record of 0.1.0 under this field of the hash, in a pool of its own; an empty pool where
+  // there is none. It wrote as stores do today.
+  Pool record_of(const std::string& field) {
+    Pool pool;
     const auto found = image_.host.find(field);
-    if (found == image_.host.end()) return;
-    attempt(key("host") + " " + field, [&] { read(found->second); });
+    if (found == image_.host.end()) return pool;
+    attempt(key("host") + " " + field, [&] { records::add(pool, field, found->second); });
+    return pool;
   }
 
   void read_settings() {
@@ -144,27 +158,15 @@ class Reader {
                               printable(image_.gpu_count, 60)),
                   "set it to what it should be, and import again");
     }
-    read_record(first_version::kSettings, [&](const std::string& record) {
-      first_version::Settings settings = first_version::read_settings(record);
-      pool.admin_group = std::move(settings.admin_group);
-      pool.creator_uid = settings.creator_uid;
-      indices_ = std::move(settings.gpus);
-    });
-    read_record(first_version::kIdentity, [&](const std::string& record) {
-      pool.host = first_version::read_identity(record);
-    });
-    // Whoever has set another number of GPUs since then was the Go program.
-    if (static_cast<std::size_t>(*count) != indices_.size()) {
-      indices_.clear();
-      for (int index = 0; index < *count; ++index) indices_.push_back(index);
-    }
+    pool = record_of("settings");
+    pool.host = record_of("identity").host;
+    for (int index = 0; index < *count; ++index) indices_.push_back(index);
     pool.provider = image_.provider.empty() ? "nvidia" : image_.provider;
   }
 
   void read_gpu(int index) {
-    Gpu gpu;
-    read_record(fmt::format("{}{}", first_version::kGpu, index),
-                [&](const std::string& record) { gpu = first_version::read_gpu(record, index); });
+    const Pool known = record_of(fmt::format("gpu:{}", index));
+    Gpu gpu = known.gpus.empty() ? Gpu{} : known.gpus.front();
     gpu.index = index;
     if (const auto found = image_.gpus.find(index); found != image_.gpus.end()) {
       attempt(key(fmt::format("gpu:{}", index)), [&] { read_value(found->second, gpu); });
@@ -180,14 +182,17 @@ class Reader {
 
   void read_value(const std::string& text, Gpu& gpu) {
     const json value = object_of(text);
-    if (const auto ids = value.find(first_version::kIdsMember); ids != value.end()) {
-      for (const json& id : *ids) claims_[gpu.index].insert(first_version::read_bytes(id));
+    if (value.contains(kIdsMember)) {
+      for (const json& id : value.at(kIdsMember)) {
+        claims_[gpu.index].insert(id.get<std::string>());
+      }
       return;
     }
     // What it collects for somebody who waits is free: who waits has to ask again.
     const bool is_held =
         !text_member(value, "user").empty() || !text_member(value, "actual_user").empty();
     if (is_held && text_member(value, "partial_queue_id").empty()) {
+      gpu.obstacle.reset();
       add_held(value, gpu.index);
       return;
     }
@@ -233,15 +238,12 @@ class Reader {
   // taken it away.
   void read_own_reservations() {
     for (const auto& [field, text] : image_.host) {
-      if (!field.starts_with(first_version::kReservation)) continue;
-      const std::string id = field.substr(first_version::kReservation.size());
-      read_record(field, [&](const std::string& record) {
-        Reservation held = first_version::read_reservation(record, id);
+      if (!field.starts_with("reservation:")) continue;
+      for (Reservation& held : record_of(field).reservations) {
         const bool had_some = !held.gpus.empty();
-        std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
-        if (held.gpus.empty() && had_some) return;
-        result_.pool.reservations.push_back(std::move(held));
-      });
+        std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, held.id); });
+        if (!held.gpus.empty() || !had_some) result_.pool.reservations.push_back(std::move(held));
+      }
     }
   }
 
@@ -271,7 +273,7 @@ class Reader {
   }
 
   void read_history() {
-    std::vector<first_version::Usage> found;
+    std::vector<Usage> found;
     std::size_t bad = 0;
     for (const std::string& text : image_.history) {
       try {
@@ -288,13 +290,14 @@ class Reader {
       return std::tie(a.record.ended, a.commit, a.place) <
              std::tie(b.record.ended, b.commit, b.place);
     });
-    for (first_version::Usage& usage : found) result_.history.push_back(std::move(usage.record));
+    for (Usage& usage : found) result_.history.push_back(std::move(usage.record));
   }
 
-  first_version::Usage read_usage(const std::string& text) const {
+  Usage read_usage(const std::string& text) const {
     const json value = object_of(text);
-    if (const auto own = value.find(first_version::kOwnMember); own != value.end()) {
-      return first_version::read_usage(*own);
+    if (const auto own = value.find(kOwnMember); own != value.end()) {
+      return {records::read_usage(own->dump()), own->at("commit").get<std::int64_t>(),
+              own->at("place").get<std::int64_t>()};
     }
     const auto started = time_member(value, "start_time");
     const auto ended = time_member(value, "end_time");

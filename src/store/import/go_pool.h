@@ -6,7 +6,7 @@
 //   PREFIX:queue, :queue:entry:ID     who waits
 //   PREFIX:usage_history_sorted       a set of usage records; before that, a key for each of them:
 //   PREFIX:usage_history:…
-//   PREFIX:host                       hash of 0.1.0 (first_version.h)
+//   PREFIX:host                       hash of 0.1.0 (records.h)
 #pragma once
 
 #include <functional>

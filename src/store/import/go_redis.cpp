@@ -1,6 +1,5 @@
 #include "store/import/go_redis.h"
 
-#include <charconv>
 #include <set>
 #include <thread>
 
@@ -8,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/import/first_version.h"
 
 namespace chg {
 namespace {
@@ -93,17 +91,7 @@ GoImage GoRedis::read() {
 }
 
 void GoRedis::read_gpus(GoImage& image, int count) {
-  std::set<int> indices;
-  for (int index = 0; index < count; ++index) indices.insert(index);
-  // A pool of 0.1.0 may number its GPUs otherwise.
-  for (const auto& [field, record] : image.host) {
-    if (!field.starts_with(first_version::kGpu)) continue;
-    int index = 0;
-    const auto [end, status] = std::from_chars(field.data() + first_version::kGpu.size(),
-                                               field.data() + field.size(), index);
-    if (status == std::errc() && end == field.data() + field.size()) indices.insert(index);
-  }
-  for (const int index : indices) {
+  for (int index = 0; index < count; ++index) {
     const std::string name = key(fmt::format("gpu:{}", index));
     const bool is_there = connection_.command({"EXISTS", name}).integer > 0;
     // One of another type is damaged: "" is no value.

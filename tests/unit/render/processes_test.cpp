@@ -7,7 +7,7 @@ namespace {
 
 using samples::process;
 
-Use use(const std::vector<GpuProcess>& processes, bool by_unknown = false) {
+GpuUse use(const std::vector<GpuProcess>& processes, bool by_unknown = false) {
   return {processes, by_unknown, {}};
 }
 
@@ -42,7 +42,7 @@ TEST(ProcessList, SaysInWhichContainer) {
 }
 
 TEST(ProcessList, SaysWhoHasTheDeviceOpen) {
-  Use unlisted = use({}, true);
+  GpuUse unlisted = use({}, true);
   unlisted.suspects = {process(7, "python3", "bob", {}), process(8, "", "", {})};
   EXPECT_EQ(process_list(unlisted),
             "unknown process (open in PID 7 (python3) of bob and PID 8 (unknown))");
@@ -80,7 +80,7 @@ TEST(UserNames, AreRaw) {
 }
 
 TEST(MemoryUsedBy, SaysWhenItIsUnknown) {
-  Use known = use({process(1, "a", "u", 1)});
+  GpuUse known = use({process(1, "a", "u", 1)});
   EXPECT_EQ(memory_used_by(known), "unknown memory used by PID 1 (a)");
   known.memory_mib = 0;
   EXPECT_EQ(memory_used_by(known), "0MB used by PID 1 (a)");

@@ -36,11 +36,13 @@ QueueOverview two_wait() {
   return {noon(), {first, second}};
 }
 
-TEST_F(Queue, SaysThatNobodyWaits) { EXPECT_EQ(queue_text({noon(), {}}, {}), "nobody waits\n"); }
+TEST_F(Queue, SaysThatNobodyWaits) {
+  EXPECT_EQ(queue_text(queue_rows({noon(), {}}), {}), "nobody waits\n");
+}
 
 TEST_F(Queue, ShowsWhoWaitsForWhatAndWhy) {
   EXPECT_EQ(
-      queue_text(two_wait(), {}),
+      queue_text(queue_rows(two_wait()), {}),
       "POSITION  ID  USER          GPUS   TYPE    WAITED    REASON"
       "                                                                ESTIMATED START  NOTE\n"
       "       1  q1  bob           any 2  RUN     0h 2m 1s  waiting for 2 GPUs, 1 available: GPU 3 "
@@ -52,12 +54,13 @@ TEST_F(Queue, ShowsWhoWaitsForWhatAndWhy) {
 TEST_F(Queue, NeverEstimatesThePast) {
   QueueOverview queue = two_wait();
   queue.entries[0].decision.estimated_start = in(-hms(0, 1, 0));
-  EXPECT_NE(queue_text(queue, {}).find("  now   "), std::string::npos);
+  EXPECT_NE(queue_text(queue_rows(queue), {}).find("  now   "), std::string::npos);
 }
 
 TEST_F(Queue, AlwaysShowsTheIdThatCancelNeeds) {
   for (std::size_t columns = 40; columns <= 200; ++columns) {
-    EXPECT_NE(queue_text(two_wait(), {.columns = columns}).find("q2"), std::string::npos);
+    EXPECT_NE(queue_text(queue_rows(two_wait()), {.columns = columns}).find("q2"),
+              std::string::npos);
   }
 }
 
@@ -69,7 +72,7 @@ TEST_F(Queue, FitsWhateverPeopleWrite) {
     queue.entries[1].request.account.name = text;
     queue.entries[1].decision.reason.blockers[0].who = text;
     for (std::size_t columns = 40; columns <= 200; columns += 4) {
-      const auto lines = lines_of(queue_text(queue, {.columns = columns}));
+      const auto lines = lines_of(queue_text(queue_rows(queue), {.columns = columns}));
       ASSERT_EQ(lines.size(), 3U);
       for (const std::string& line : lines) {
         ASSERT_LE(display_width(line), columns) << line;

@@ -22,7 +22,7 @@ Report sample(ReportBy by = ReportBy::User) {
 }
 
 TEST_F(ReportText, ShowsPeriodRowsAndTotals) {
-  EXPECT_EQ(report_text(sample(), {}),
+  EXPECT_EQ(report_text(report_table(sample()), {}),
             "GPU hours from 2026-11-17 13:00 to 2026-11-24 13:00 (7 days)\n"
             "USER        GPU HOURS  SHARE  RUNS  MANUAL\n"
             "alice          120.50  75.3%    12       3\n"
@@ -31,13 +31,15 @@ TEST_F(ReportText, ShowsPeriodRowsAndTotals) {
 }
 
 TEST_F(ReportText, NamesWhatARowIs) {
-  EXPECT_NE(report_text(sample(ReportBy::Gpu), {}).find("\nGPU  "), std::string::npos);
-  EXPECT_NE(report_text(sample(ReportBy::Day), {}).find("\nDAY  "), std::string::npos);
+  EXPECT_NE(report_text(report_table(sample(ReportBy::Gpu)), {}).find("\nGPU  "),
+            std::string::npos);
+  EXPECT_NE(report_text(report_table(sample(ReportBy::Day)), {}).find("\nDAY  "),
+            std::string::npos);
 }
 
 TEST_F(ReportText, SaysThatNobodyUsedAGpu) {
   const Report empty{in(-hms(24, 0, 0)), noon().wall, ReportBy::User, {}, 0, 0, 0};
-  EXPECT_EQ(report_text(empty, {}),
+  EXPECT_EQ(report_text(report_table(empty), {}),
             "GPU hours from 2026-11-23 13:00 to 2026-11-24 13:00 (1 day)\nnobody used a GPU\n");
 }
 
@@ -55,7 +57,7 @@ TEST_F(ReportText, FitsWhateverPeopleWrite) {
     report.rows[0].name = text;
     for (std::size_t columns = 40; columns <= 200; columns += 4) {
       // The first line and the last are sentences, and are left to the terminal.
-      const auto lines = lines_of(report_text(report, {.columns = columns}));
+      const auto lines = lines_of(report_text(report_table(report), {.columns = columns}));
       ASSERT_EQ(lines.size(), 5U);
       for (std::size_t i = 1; i < 4; ++i) ASSERT_LE(display_width(lines[i]), columns) << lines[i];
       for (const std::string& line : lines) ASSERT_FALSE(has_control(line)) << line;

@@ -1,4 +1,5 @@
 #include "render/status.h"
+#include "render/summary.h"
 #include "unit/render/samples.h"
 
 namespace chg {
@@ -6,10 +7,12 @@ namespace {
 
 using namespace samples;
 
-std::string line(const GpuOverview& gpu) { return status_lines(of(gpu), {}); }
+std::string summary_text(const Overview& overview) { return summary_line(summary_of(overview)); }
+
+std::string line(const GpuOverview& gpu) { return status_lines(status_rows(of(gpu)), {}); }
 
 TEST(StatusLines, AreThoseOfTheContract) {
-  EXPECT_EQ(status_lines(contract(), {}),
+  EXPECT_EQ(status_lines(status_rows(contract()), {}),
             "GPU 0: AVAILABLE (last released 0h 30m 15s ago) [validated: 45MB used]\n"
             "GPU 1: IN USE by alice for 0h 15m 30s (run, last heartbeat 0h 0m 5s ago) "
             "[validated: 8452MB, 1 processes]\n"
@@ -19,10 +22,13 @@ TEST(StatusLines, AreThoseOfTheContract) {
             "[validated: no actual usage detected]\n");
 }
 
-TEST(StatusLines, OfNoGpusAreEmpty) { EXPECT_EQ(status_lines({noon(), {}, "", {}}, {}), ""); }
+TEST(StatusLines, OfNoGpusAreEmpty) {
+  EXPECT_EQ(status_lines(status_rows({noon(), {}, "", {}}), {}), "");
+}
 
 TEST(StatusLines, NeverDependOnTheWidth) {
-  EXPECT_EQ(status_lines(contract(), {.columns = 20}), status_lines(contract(), {}));
+  EXPECT_EQ(status_lines(status_rows(contract()), {.columns = 20}),
+            status_lines(status_rows(contract()), {}));
 }
 
 TEST(StatusLineAvailable, SaysNeverUsed) {
@@ -214,7 +220,7 @@ TEST(StatusLineUnreserved, SaysForWhomItIsHeld) {
 TEST(StatusLines, SayHowOldAReadingIsThatIsNotOfNow) {
   Overview stale = samples::contract();
   for (GpuOverview& gpu : stale.gpus) gpu.stale_for = hms(0, 0, 45);
-  const auto lines = lines_of(status_lines(stale, {}));
+  const auto lines = lines_of(status_lines(status_rows(stale), {}));
   EXPECT_TRUE(lines[0].ends_with("[validated 0h 0m 45s ago: 45MB used]")) << lines[0];
   EXPECT_TRUE(lines[1].ends_with("[validated 0h 0m 45s ago: 8452MB, 1 processes]")) << lines[1];
   EXPECT_NE(lines[2].find("[validated 0h 0m 45s ago]"), std::string::npos) << lines[2];
@@ -233,7 +239,9 @@ TEST(StatusLineOutOfService, SaysWhyWhereThatIsKnown) {
 
 TEST(StatusLines, PaintTheStatusOnly) {
   const Style color{.color = true};
-  const auto painted_line = [&](const GpuOverview& gpu) { return status_lines(of(gpu), color); };
+  const auto painted_line = [&](const GpuOverview& gpu) {
+    return status_lines(status_rows(of(gpu)), color);
+  };
   EXPECT_EQ(painted_line(available(0)),
             "GPU 0: \x1b[32mAVAILABLE\x1b[0m (never used) [validated: 45MB used]\n");
   EXPECT_EQ(painted_line(run(1)).find("GPU 1: \x1b[33mIN USE\x1b[0m by alice"), 0U);
@@ -251,7 +259,7 @@ TEST(StatusLines, PaintTheStatusOnly) {
 TEST(StatusLines, StayOneHarmlessLineForEachGpuWhateverPeopleWrite) {
   for (const std::string& text : nasty_texts()) {
     const Overview overview = everywhere(text);
-    const auto lines = lines_of(status_lines(overview, {}));
+    const auto lines = lines_of(status_lines(status_rows(overview), {}));
     ASSERT_EQ(lines.size(), overview.gpus.size()) << text.substr(0, 100);
     for (std::size_t i = 0; i < lines.size(); ++i) {
       EXPECT_EQ(lines[i].rfind("GPU " + std::to_string(i) + ": ", 0), 0U) << lines[i];
@@ -268,7 +276,7 @@ TEST(StatusLines, KeepHarmlessForeignLettersAsTheyAre) {
 }
 
 TEST(StatusSummary, CountsEachStateOnOneLine) {
-  EXPECT_EQ(status_summary(contract()),
+  EXPECT_EQ(summary_text(contract()),
             "4 GPUs (4x NVIDIA H100 80GB HBM3): 1 available, 2 in use, 1 in use without "
             "reservation, 0 in error; 0 waiting\n");
 }
@@ -282,7 +290,7 @@ TEST(StatusSummary, TellsOfTheRareOnlyWhereItIs) {
   overview.gpus[5].reading->model = "NVIDIA L4";
   overview.waiting.resize(3);
   EXPECT_EQ(
-      status_summary(overview),
+      summary_text(overview),
       "6 GPUs (5x NVIDIA H100 80GB HBM3, 1x NVIDIA L4): 1 available (1 held), 2 in use (1 also "
       "used without reservation), 1 in use without reservation, 1 in error, 1 out of "
       "service; 3 waiting\n");
@@ -293,7 +301,7 @@ TEST(StatusSummary, SaysThatNothingIsValidatedWhenTheProbeFailed) {
   overview.gpus[0].reading.reset();
   overview.probe_failure = "nvidia-smi not found";
   EXPECT_EQ(
-      status_summary(overview),
+      summary_text(overview),
       "1 GPU (1x NVIDIA H100 80GB HBM3): 1 available, 0 in use, 0 in use without reservation, "
       "0 in error; 0 waiting [not validated]\n");
 }
@@ -302,17 +310,17 @@ TEST(StatusSummary, SaysHowOldWhatItShowsIsWhenTheProbeFailed) {
   Overview stale = samples::contract();
   stale.probe_failure = "nvidia-smi hangs";
   stale.observed = samples::ago(hms(0, 1, 5));
-  EXPECT_TRUE(status_summary(stale).ends_with(" [validated 0h 1m 5s ago]\n"));
+  EXPECT_TRUE(summary_text(stale).ends_with(" [validated 0h 1m 5s ago]\n"));
 }
 
 TEST(StatusSummary, OfNoGpusNamesNoModel) {
-  EXPECT_EQ(status_summary({noon(), {}, "", {}}),
+  EXPECT_EQ(summary_text({noon(), {}, "", {}}),
             "0 GPUs: 0 available, 0 in use, 0 in use without reservation, 0 in error; 0 waiting\n");
 }
 
 TEST(StatusSummary, StaysOneHarmlessLineWhateverPeopleWrite) {
   for (const std::string& text : nasty_texts()) {
-    const auto lines = lines_of(status_summary(everywhere(text)));
+    const auto lines = lines_of(summary_text(everywhere(text)));
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_FALSE(has_control(lines[0])) << lines[0];
   }
