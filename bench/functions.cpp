@@ -33,7 +33,7 @@ int argument(const benchmark::State& state, std::size_t index) {
   return static_cast<int>(state.range(index));
 }
 
-void schedule_all(Pool& pool) { benchmark::DoNotOptimize(schedule(pool, kNow, kSettings, alive)); }
+void schedule_all(Pool& pool) { benchmark::DoNotOptimize(schedule(pool, {kNow, alive, kSettings})); }
 
 // The floor of all that reads a pool: each GPU, reservation and request looked at once.
 void walk(benchmark::State& state) {
@@ -90,7 +90,7 @@ void explain_last(benchmark::State& state) {
 void reap_nothing(benchmark::State& state) {
   const Pool full = pool(argument(state, 0), 0, argument(state, 1));
   const Observation seen = observation(full);
-  measure(state, full, [&](Pool& pool) { reap(pool, kNow, alive, kSettings, &seen); });
+  measure(state, full, [&](Pool& pool) { reap(pool, {kNow, alive, kSettings, &seen}); });
 }
 
 void observe_all(benchmark::State& state) {
@@ -115,7 +115,7 @@ void copy_of_the_pool(benchmark::State& state) {
 void report_of_history(benchmark::State& state) {
   const auto records = history(argument(state, 0), 1000, kNow.wall);
   for ([[maybe_unused]] auto _ : state) {
-    UsageSums sums(kNow.wall - std::chrono::hours(24 * 3650), kNow.wall, ReportBy::User);
+    UsageSums sums(kNow.wall - std::chrono::hours(24 * 3650), kNow.wall, ReportBy::User, local_day);
     for (const UsageRecord& record : records) sums.add(record);
     benchmark::DoNotOptimize(sums.finish());
   }

@@ -9,9 +9,8 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/poll.h"
-#include "core/changes.h"
+#include "core/protocol.h"
 #include "core/reap.h"
-#include "core/restore.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -75,23 +74,16 @@ class Waiter {
   std::optional<NotGranted> come_back() {
     bool cancelled = false;
     bool has_pool = false;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant& now) {
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances& given) {
       has_pool = !pool.gpus.empty() && !is_of_another_host(pool);
-      cancelled = take_cancelled(pool, request_.id);
-      if (!has_pool || cancelled || is_in(pool)) return;
-      request_.last_heartbeat = now;
-      rejoin(pool, request_);
+      cancelled = acknowledge_cancelled(pool, request_.id);
+      if (has_pool && !cancelled) chg::join(pool, request_, given.now);
     });
     if (cancelled) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
     if (!has_pool) throw lost_pool();
     is_fresh_ = false;
     decide();
     return std::nullopt;
-  }
-
-  bool is_in(const Pool& pool) const {
-    return find_request(pool, request_.id) != nullptr ||
-           find_reservation(pool, request_.id) != nullptr;
   }
 
   // Waits a moment, and begins anew. Throws what can't be waited for.
@@ -127,22 +119,16 @@ class Waiter {
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    pool_ = update_pool(host_, seen, [&](Pool& pool, const Instant& now) {
-      if (is_in(pool)) return;
+    const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(host_, pool);
       note_this_host(pool);
-      const bool is_new = request_.enqueued == Instant{};
-      request_.last_heartbeat = now;
-      if (is_new) request_.enqueued = now;
-      is_new ? enqueue(pool, request_) : rejoin(pool, request_);
-      // Its place, should it have to be given back there.
-      request_.arrival = find_request(pool, request_.id)->arrival;
-      // All others are granted with the change.
-      const bool is_manual = request_.kind == Kind::Manual;
-      if (is_manual || options_.nonblock) schedule(pool, now, host_.settings(), liveness);
-      if (is_manual && looked) claim_on_arrival(pool, now);
-      if (options_.nonblock) leave_with_reason(pool, now);
-    });
+      chg::join(pool, request_, given.now);
+    };
+    const auto take_grant = [&](Pool& pool, const Circumstances& given) {
+      claim_on_arrival(pool, request_, given);
+      if (options_.nonblock) leave_with_reason(pool, given);
+    };
+    pool_ = update_pool(host_, seen, arrive, take_grant);
     has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
     is_fresh_ = looked;
@@ -150,35 +136,14 @@ class Waiter {
     if (!options_.nonblock) decide();
   }
 
-  // What was just seen needs no second look, and a manual reservation nobody to stand for it.
-  void claim_on_arrival(Pool& pool, const Instant& now) const {
-    const Reservation* held = find_reservation(pool, request_.id);
-    if (held == nullptr) return;
-    if (!covers(observation_, pool, held->gpus) || !is_usable(*held, pool)) return;
-    claim(pool, held->id, *request_.duration, now);
-  }
-
   // With the grant in one transaction: nobody is refused for the sake of one who doesn't wait.
-  void leave_with_reason(Pool& pool, const Instant& now) {
-    decision_ = explain(pool, request_.id, now);
-    leave(pool);
+  void leave_with_reason(Pool& pool, const Circumstances& given) {
+    decision_ = explain(pool, request_.id, given.now);
+    // What was held for it goes to those behind it.
+    if (withdraw(pool, request_.id)) schedule(pool, given);
   }
 
   void decide() { decision_ = explain(pool_, request_.id, host_.now()); }
-
-  // Whether the GPUs that were granted are as free as the pool believes.
-  bool is_usable(const Reservation& held, const Pool& pool) const {
-    Pool without = pool;
-    give_back_to(without, held);
-    return std::all_of(held.gpus.begin(), held.gpus.end(),
-                       [&](int index) { return may_take(request_, *find_gpu(without, index)); });
-  }
-
-  void give_back_to(Pool& pool, const Reservation& held) const {
-    for (const int index : held.gpus) find_gpu(pool, index)->obstacle.reset();
-    give_back(pool, request_);
-    observe(pool, observation_, host_.settings());
-  }
 
   std::optional<Acquired> verify(const Reservation& held) {
     if (!is_fresh_ || !covers(observation_, pool_, held.gpus)) {
@@ -189,11 +154,13 @@ class Waiter {
       }
     }
     is_fresh_ = true;
-    if (is_usable(held, pool_)) return Granted{held, observation_, pool_, request_.enqueued};
-    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Instant&) {
-      if (const Reservation* mine = find_reservation(pool, request_.id)) {
-        give_back_to(pool, Reservation(*mine));
-      }
+    if (is_usable(pool_, held, request_, observation_, host_.settings())) {
+      return Granted{held, observation_, pool_, request_.enqueued};
+    }
+    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Circumstances&) {
+      if (find_reservation(pool, request_.id) == nullptr) return;
+      give_back(pool, request_);
+      observe(pool, observation_, host_.settings());
     });
     decide();
     return std::nullopt;
@@ -213,16 +180,14 @@ class Waiter {
   // Leaves the queue. False when the request has been granted in the meantime, after all.
   bool leave() {
     bool left = true;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
       left = find_reservation(pool, request_.id) == nullptr;
-      leave(pool);
+      withdraw(pool, request_.id);
     });
     return left;
   }
 
-  void leave(Pool& pool) const {
-    std::erase_if(pool.queue, [&](const Request& other) { return other.id == request_.id; });
-  }
+  enum class Event { Signal, Grant, News, ProcessEnd };
 
   // What to wait for, and until when.
   struct Watches {
@@ -254,11 +219,11 @@ class Waiter {
     });
   }
 
-  bool has_orphans(const Instant& now) const {
+  bool has_orphans() const {
+    const Circumstances given = host_.circumstances();
     const auto& held = pool_.reservations;
-    return std::any_of(held.begin(), held.end(), [&](const Reservation& one) {
-      return awaits_observation(one, now, liveness, host_.settings());
-    });
+    return std::any_of(held.begin(), held.end(),
+                       [&](const Reservation& one) { return awaits_observation(one, given); });
   }
 
   // As Liveness::Unseen, without asking the system for each reservation at each turn.
@@ -276,7 +241,7 @@ class Waiter {
     }
     // The first few: one of them may be stopped, and a hundred need not look after the same thing.
     watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans(now));
+        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -313,6 +278,8 @@ class Waiter {
   }
 
   // Waits for one thing to happen, and brings the pool up to date. Returns the outcome if it left.
+  // Each subscription is made before the pool is read again, so that no change is missed between
+  // the two; so is each watch of a process, whose end in between shows as any_gone.
   std::optional<NotGranted> wait() {
     if (!granted_) {
       granted_ = host_.store().subscribe_to(request_.id);
@@ -329,18 +296,22 @@ class Waiter {
       changes_ = host_.store().subscribe_to_changes();
       return refresh();
     }
-    std::vector<int> fds = {signals_->fd(), granted_->fd(), hears_news ? changes_->fd() : -1};
-    for (const UniqueFd& process : watches.processes) fds.push_back(process.get());
+    std::vector<std::pair<Event, int>> awaited = {{Event::Signal, signals_->fd()},
+                                                  {Event::Grant, granted_->fd()}};
+    if (hears_news) awaited.emplace_back(Event::News, changes_->fd());
+    for (const UniqueFd& process : watches.processes) {
+      awaited.emplace_back(Event::ProcessEnd, process.get());
+    }
     const Duration timeout = hears_news ? watches.timeout : std::min(watches.timeout, quiet);
-    const std::vector<bool> ready = wait_ready(fds, timeout);
-    if (ready[0]) {
+    const std::set<Event> met = wait_ready(awaited, timeout);
+    if (met.contains(Event::Signal)) {
       if (const auto signal = signals_->take()) return interrupted(*signal);
     }
-    if (ready[1]) granted_->renew();
-    if (ready[2]) changes_->renew();
-    if (ready[1] || ready[2]) return refresh();
-    const bool process_ended = std::find(ready.begin() + 3, ready.end(), true) != ready.end();
-    if (process_ended || timeout == watches.timeout) {
+    if (met.contains(Event::Grant)) granted_->renew();
+    if (met.contains(Event::News)) changes_->renew();
+    if (met.contains(Event::Grant) || met.contains(Event::News)) return refresh();
+    // Not where the wait was only for the pause between two pieces of news to pass.
+    if (met.contains(Event::ProcessEnd) || timeout == watches.timeout) {
       return take_care(host_.now(), watches.needs_look);
     }
     return std::nullopt;
@@ -358,11 +329,10 @@ class Waiter {
     // Who may be in the queue without having seen it is found to be gone by the others.
     if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
-      update_pool(host_, nullptr, [&](Pool& pool, const Instant&) {
+      update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
         // Granted or not: it was never used, so it leaves no trace.
-        leave(pool);
-        std::erase_if(pool.reservations,
-                      [&](const Reservation& held) { return held.id == request_.id; });
+        withdraw(pool, request_.id);
+        discard(pool, request_.id);
       });
     } catch (const Error&) {
       // Others will find that this process is gone.
@@ -377,22 +347,16 @@ class Waiter {
       return std::nullopt;
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
-    pool_ =
-        update_pool(host_, looked ? &observation_ : nullptr, [&](Pool& pool, const Instant& then) {
-          drop_gone_waiters(pool, then, liveness, host_.settings());
-          beat(pool, then);
-        });
+    const Observation* seen = looked ? &observation_ : nullptr;
+    pool_ = update_pool(host_, seen, [&](Pool& pool, const Circumstances& given) {
+      drop_gone_waiters(pool, given);
+      if (age(last_heartbeat_, given.now) < host_.settings().heartbeat_interval) return;
+      last_heartbeat_ = given.now;
+      beat(pool, request_.id, given.now);
+    });
     is_fresh_ = looked;
     decide();
     return std::nullopt;
-  }
-
-  void beat(Pool& pool, const Instant& now) {
-    if (age(last_heartbeat_, now) < host_.settings().heartbeat_interval) return;
-    last_heartbeat_ = now;
-    for (Request& request : pool.queue) {
-      if (request.id == request_.id) request.last_heartbeat = now;
-    }
   }
 
   Host& host_;

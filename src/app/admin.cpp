@@ -10,8 +10,7 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "core/gpu_ids.h"
-#include "core/restore.h"
+#include "core/changes.h"
 
 namespace chg {
 namespace {
@@ -85,20 +84,6 @@ std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::
   }
   gpus.resize(static_cast<std::size_t>(wanted));
   return gpus;
-}
-
-void clear(Pool& pool, const Instant& now, AdminResult& result) {
-  result.cleared_reservations = static_cast<int>(pool.reservations.size());
-  result.cleared_requests = static_cast<int>(pool.queue.size());
-  while (!pool.reservations.empty()) {
-    // A copy: it is gone before the call is over.
-    const std::string id = pool.reservations.front().id;
-    end_reservation(pool, id, now, End::Cleared);
-  }
-  while (!pool.queue.empty()) {
-    const std::string id = pool.queue.front().id;
-    mark_cancelled(pool, id);
-  }
 }
 
 // A GPU that the driver can't reach any more has nothing but its index, and so has one whose record
@@ -184,12 +169,16 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   if (provider != "fake") make_store();
   AdminResult result;
   result.created = before.gpus.empty();
-  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_authority(host, pool, current_caller(pool));
     if (!options.force) require_this_host(host, pool);
     note_this_host(pool);
     if (pool.gpus.empty()) pool.creator_uid = getuid();
-    if (options.force) clear(pool, now, result);
+    if (options.force) {
+      result.cleared_reservations = static_cast<int>(pool.reservations.size());
+      result.cleared_requests = static_cast<int>(pool.queue.size());
+      clear(pool, given.now);
+    }
     if (!keeps_gpus) replace_gpus(pool, found);
     pool.provider = provider;
     if (options.admin_group) {

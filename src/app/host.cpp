@@ -56,6 +56,10 @@ Instant glance_begin(const Pool& pool, const Instant& now) {
 
 }  // namespace
 
+Circumstances Host::circumstances(const Observation* observation) const {
+  return {now(), liveness, settings(), observation};
+}
+
 Store& Host::store() {
   if (!store_) store_ = world_.open_store(store_address());
   return *store_;

@@ -7,7 +7,7 @@
 
 #include "app/world.h"
 #include "core/account.h"
-#include "core/settings.h"
+#include "core/circumstances.h"
 
 namespace chg {
 
@@ -31,6 +31,9 @@ class Host {
   const HostOptions& options() const { return options_; }
   const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
+
+  /// What decides now, of what may be seen from here. Keeps a pointer to the observation.
+  Circumstances circumstances(const Observation* observation = nullptr) const;
 
   /// Whether the store is a file of this host.
   bool store_is_file() const { return options_.store_url.empty(); }

@@ -2,38 +2,21 @@
 
 #include <optional>
 
-#include "app/pool_update.h"
-#include "core/restore.h"
+#include "core/protocol.h"
 
 namespace chg {
 namespace {
 
-struct Lost {
-  Reservation reservation;  ///< as it is to be brought back
-  Job job;
-};
-
-// Missing: the reservation is not there, and is not brought back.
+// nullopt: the reservation is not there, and is not brought back.
 std::optional<OwnChange> try_change(Host& host, Reservation& own, const std::optional<Lost>& lost,
                                     const Change& change) {
   std::optional<OwnChange> result;
-  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Instant& now) {
-    result = OwnChange::NoPool;
-    if (changed.gpus.empty() || is_of_another_host(changed)) return;
-    result.reset();
-    if (!is_known(changed, own)) {
-      if (!lost) return;
-      result = OwnChange::Taken;
-      if (lost->job == Job::NotBegun && !is_whole(changed, lost->reservation)) return;
-      restore(changed, lost->reservation);
-      result = OwnChange::NoPool;
-      if (find_reservation(changed, own.id) == nullptr) return;
-    }
-    result = OwnChange::Made;
-    change(changed, now);
+  const Pool pool = update_pool(host, nullptr, [&](Pool& changed, const Circumstances& given) {
+    result = is_of_another_host(changed) ? OwnChange::NoPool : find_or_restore(changed, own, lost);
+    if (result == OwnChange::Made) change(changed, given);
   });
-  const Reservation* held = find_reservation(pool, own.id);
-  if (result == OwnChange::Made && held != nullptr) own = *held;
+  const Reservation* mine = find_reservation(pool, own.id);
+  if (result == OwnChange::Made && mine != nullptr) own = *mine;
   return result;
 }
 
@@ -55,10 +38,9 @@ OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change
       host, own, [job] { return job; }, change);
 }
 
-void forget(Host& host, Reservation own) {
-  change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant&) {
-    std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == own.id; });
-  });
+void discard(Host& host, Reservation own) {
+  change_own(host, own, Job::NotBegun,
+             [&](Pool& pool, const Circumstances&) { discard(pool, own.id); });
 }
 
 Error lost_pool() {

@@ -2,23 +2,23 @@
 
 #include "core/reap.h"
 #include "core/schedule.h"
-#include "process/identity.h"
 
 namespace chg {
 
-Pool update_pool(Host& host, const Observation* observation, const Change& change) {
+Pool update_pool(Host& host, const Observation* observation, const Change& change,
+                 const Change& after_grants) {
   Pool result;
   host.store().update([&](Pool& pool) {
-    const Instant now = host.now();
-    reap(pool, now, liveness, host.settings(), observation);
-    if (observation != nullptr) observe(pool, *observation, host.settings());
-    change(pool, now);
-    schedule(pool, now, host.settings(), liveness);
+    const Circumstances given = host.circumstances(observation);
+    bring_up_to_date(pool, given);
+    change(pool, given);
+    schedule(pool, given);
+    if (after_grants) after_grants(pool, given);
     result = pool;
   });
   return result;
 }
 
-void change_nothing(Pool& /*pool*/, const Instant& /*now*/) {}
+void change_nothing(Pool& /*pool*/, const Circumstances& /*given*/) {}
 
 }  // namespace chg

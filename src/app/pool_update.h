@@ -8,14 +8,16 @@
 
 namespace chg {
 
-using Change = std::function<void(Pool&, const Instant& now)>;
+using Change = std::function<void(Pool&, const Circumstances& given)>;
 
 /// In one transaction: ends what is over, notes what was observed (if given), applies `change`,
-/// gives what runs had lost back to them, and grants whatever can be granted now. Returns the pool
-/// as it was written. Nobody who could be served is left waiting by it, whatever the change was.
-Pool update_pool(Host& host, const Observation* observation, const Change& change);
+/// gives what runs had lost back to them, grants whatever can be granted now, and applies
+/// `after_grants` (if given), which must leave nobody waiting who could be served. Returns the pool
+/// as it was written.
+Pool update_pool(Host& host, const Observation* observation, const Change& change,
+                 const Change& after_grants = {});
 
 /// The change that changes nothing, for those who only want what is over to be ended.
-void change_nothing(Pool& pool, const Instant& now);
+void change_nothing(Pool& pool, const Circumstances& given);
 
 }  // namespace chg

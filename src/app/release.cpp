@@ -54,9 +54,9 @@ void await_return(Host& host, const Reservation& run) {
 
 Released release_gpus(Host& host, const ReleaseSelection& selection, Duration grace) {
   Released released;
-  update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+  update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
-    released = release(pool, current_caller(pool), selection, now);
+    released = release(pool, current_caller(pool), selection, given.now);
     if (!released.runs.empty()) require_this_host(host, pool);
     for (const Reservation& run : released.runs) require_power_over(run);
   });
@@ -70,7 +70,7 @@ Released release_gpus(Host& host, const ReleaseSelection& selection, Duration gr
 std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids,
                                           Duration by) {
   std::vector<Extended> extended;
-  update_pool(host, nullptr, [&](Pool& pool, const Instant&) {
+  update_pool(host, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
     extended = extend(pool, current_caller(pool), gpu_ids, by);
   });
@@ -79,9 +79,9 @@ std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gp
 
 Request cancel_request(Host& host, const std::string& id) {
   Request cancelled;
-  update_pool(host, nullptr, [&](Pool& pool, const Instant& now) {
+  update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
-    drop_gone_waiters(pool, now, liveness, host.settings());
+    drop_gone_waiters(pool, given);
     cancelled = cancel(pool, current_caller(pool), id);
   });
   return cancelled;

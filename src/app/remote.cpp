@@ -24,9 +24,9 @@ constexpr std::string_view kHintLine = "hint: ";
 
 std::vector<std::string> ssh_command(const std::string& host, const std::vector<std::string>& words,
                                      Duration deadline) {
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
+  const auto whole_seconds = std::chrono::ceil<std::chrono::seconds>(deadline).count();
   std::vector<std::string> argv = {
-      "ssh", "-o", "BatchMode=yes", "-o", fmt::format("ConnectTimeout={}", seconds),
+      "ssh", "-o", "BatchMode=yes", "-o", fmt::format("ConnectTimeout={}", whole_seconds),
       "--",  host, "canhazgpu"};
   argv.insert(argv.end(), words.begin(), words.end());
   return argv;

@@ -3,7 +3,7 @@
 #include "app/own_reservation.h"
 #include "app/visibility.h"
 #include "base/error.h"
-#include "core/changes.h"
+#include "core/protocol.h"
 
 namespace chg {
 
@@ -17,13 +17,13 @@ Acquired reserve(Host& host, const Request& request, const AcquireOptions& optio
     shell_variables(*granted);
   } catch (const Error&) {
     // Nobody could use them: they are not taken.
-    forget(host, granted->reservation);
+    discard(host, granted->reservation);
     throw;
   }
   if (!granted->reservation.holder) return acquired;  // claimed on arrival
-  const OwnChange made =
-      change_own(host, granted->reservation, Job::NotBegun, [&](Pool& changed, const Instant& now) {
-        claim(changed, granted->reservation.id, *request.duration, now);
+  const OwnChange made = change_own(
+      host, granted->reservation, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
+        claim(pool, granted->reservation.id, *request.duration, given.now);
       });
   if (made == OwnChange::NoPool) throw lost_pool();
   if (made == OwnChange::Taken) {

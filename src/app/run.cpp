@@ -24,11 +24,11 @@ namespace {
 // How long a run that was granted waits for a store in trouble before it gives up.
 constexpr std::chrono::seconds kRecordPatience{30};
 
-Variables variables_or_forget(Host& host, const Granted& granted) {
+Variables variables_or_discard(Host& host, const Granted& granted) {
   try {
     return command_variables(granted);
   } catch (const Error&) {
-    forget(host, granted.reservation);
+    discard(host, granted.reservation);
     throw;
   }
 }
@@ -42,24 +42,29 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
   const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
                                         printable(command.arguments.front(), 60), held.holder->pid);
   std::optional<ProcessIdentity> supervisor;
+  OwnChange recorded = OwnChange::Made;
   // The store is open here, and not there: so it is this process that records the other.
   const auto record = [&](int pid) {
     supervisor = identity_of(pid);
     if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
     const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
-    record_supervisor(host, held, *supervisor, patience, listener.troubled);
+    recorded = record_supervisor(host, held, *supervisor, patience, listener.troubled);
+  };
+  const auto undo = [&] {
+    if (supervisor) send_signal(*supervisor, SIGKILL);
+    discard(host, held);
   };
   try {
     start_detached(title,
                    [&](const std::function<void()>& ready) { supervise(host, supervision, ready); },
                    {[&] { host.close_store(); }, record});
-  } catch (const Error& error) {
-    if (supervisor) send_signal(*supervisor, SIGKILL);
-    forget(host, held);
-    if (error.kind() == ErrorKind::Unavailable) return false;
+    if (recorded == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+  } catch (const Error&) {
+    undo();
     throw;
   }
-  return true;
+  if (recorded == OwnChange::Taken) undo();
+  return recorded == OwnChange::Made;
 }
 
 }  // namespace
@@ -75,7 +80,7 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
     const Acquired acquired = acquire(host, signals, wanted, options.acquire, listener);
     if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
     const auto& granted = std::get<Granted>(acquired);
-    const Variables variables = variables_or_forget(host, granted);
+    const Variables variables = variables_or_discard(host, granted);
     if (start_supervisor(host, granted.reservation, options, command, listener)) {
       on_granted(granted.reservation);
       signals.reset();

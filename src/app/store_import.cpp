@@ -24,7 +24,7 @@ namespace chg {
 namespace {
 
 // Small enough for one command of a Redis.
-constexpr std::size_t kRecordsAtOnce = 1000;
+constexpr std::size_t kImportedAtOnce = 1000;
 // Reading the command lines of thousands of processes takes a tenth of a second.
 constexpr std::chrono::seconds kProcessesDeadline(2);
 // Whoever is on this host or near answers much sooner; nobody should notice the question.
@@ -36,7 +36,7 @@ std::optional<std::uint32_t> uid_of(const std::string& account) {
   return found->pw_uid;
 }
 
-std::vector<std::string> command_line(int pid) {
+std::vector<std::string> words_of_process(int pid) {
   std::vector<std::string> words;
   const std::string text = read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("");
   for (std::size_t begin = 0; begin < text.size();) {
@@ -53,10 +53,10 @@ struct LiveSupervisor {
 };
 
 std::vector<LiveSupervisor> live_supervisors() {
-  const auto is_one = [](int pid) { return read_go_supervisor(command_line(pid)).has_value(); };
+  const auto is_one = [](int pid) { return read_go_supervisor(words_of_process(pid)).has_value(); };
   std::vector<LiveSupervisor> found;
   for (const int pid : pids_where(all_pids(), is_one, kProcessesDeadline)) {
-    const auto told = read_go_supervisor(command_line(pid));
+    const auto told = read_go_supervisor(words_of_process(pid));
     struct stat process {};
     if (!told || stat(fmt::format("/proc/{}", pid).c_str(), &process) != 0) continue;
     found.push_back({*told, process.st_uid});
@@ -70,7 +70,7 @@ bool speaks_for(const LiveSupervisor& one, const Reservation& run) {
   return is_user && (one.uid == 0 || one.uid == run.account.uid || run.account.uid == kUnknownUid);
 }
 
-std::vector<int> common(const std::vector<int>& a, const std::vector<int>& b) {
+std::vector<int> gpus_of_both(const std::vector<int>& a, const std::vector<int>& b) {
   std::vector<int> both;
   std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
   return both;
@@ -167,14 +167,14 @@ class Importer {
     from_.note(to_.options().store_path);
     if (before_.gpus.empty()) look_at(found.pool);
     found_runs_ = take_live(found.runs);
-    result_.pool = update_pool(to_, nullptr, [&](Pool& pool, const Instant& now) {
+    result_.pool = update_pool(to_, nullptr, [&](Pool& pool, const Circumstances& here) {
       // It may be called again, with the pool of then.
       result_.taken.clear();
       result_.known.clear();
       result_.not_taken = dead_runs_;
       write_gpus(pool, found.pool);
-      for (const Reservation& held : found.pool.reservations) add(pool, held, known, now);
-      for (const Reservation& held : found_runs_) add(pool, held, known, now);
+      for (const Reservation& held : found.pool.reservations) add(pool, held, known, here.now);
+      for (const Reservation& held : found_runs_) add(pool, held, known, here.now);
       std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
     });
     from_.mark();
@@ -202,7 +202,7 @@ class Importer {
       if (is_known) continue;
       ++result_.records;
       batch.push_back(record);
-      if (batch.size() == kRecordsAtOnce) append(batch);
+      if (batch.size() == kImportedAtOnce) append(batch);
     }
     if (!batch.empty()) append(batch);
     result_.records_known = history.size() - result_.records;
@@ -239,7 +239,7 @@ class Importer {
       std::vector<int> rest = run.gpus;
       for (const LiveSupervisor& one : supervisors) {
         const auto command = identity_of(one.told.pid);
-        const std::vector<int> gpus = common(rest, one.told.gpus);
+        const std::vector<int> gpus = gpus_of_both(rest, one.told.gpus);
         if (gpus.empty() || !speaks_for(one, run) || !command ||
             liveness(*command) == Liveness::Gone) {
           continue;

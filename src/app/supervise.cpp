@@ -7,6 +7,7 @@
 #include "app/own_reservation.h"
 #include "base/error.h"
 #include "base/poll.h"
+#include "core/protocol.h"
 #include "core/reap.h"
 #include "process/identity.h"
 #include "process/job.h"
@@ -42,9 +43,8 @@ class Supervisor {
       keep_for_leftovers();
     }
     persist([&] {
-      change_own(host_, own_, Job::Over, [&](Pool& pool, const Instant& now) {
-        const End end = find_reservation(pool, own_.id)->ending.value_or(End::Finished);
-        end_reservation(pool, own_.id, now, end);
+      change_own(host_, own_, Job::Over, [&](Pool& pool, const Circumstances& given) {
+        end_run(pool, own_.id, given.now);
       });
     });
     host_.store().tidy_up();
@@ -61,10 +61,12 @@ class Supervisor {
       if (supervision_.timeout && !timed_out) {
         due = std::min(due, *supervision_.timeout - age(started_, host_.now()));
       }
-      const auto ready =
-          wait_ready({command_.get(), loss_ ? loss_->fd() : -1}, due, give_memory_back);
-      if (ready[0]) return;
-      if (ready[1]) note_loss();
+      enum class Event { CommandEnd, StoreLoss };
+      const std::set<Event> met = wait_ready<Event>(
+          {{Event::CommandEnd, command_.get()}, {Event::StoreLoss, loss_ ? loss_->fd() : -1}}, due,
+          give_memory_back);
+      if (met.contains(Event::CommandEnd)) return;
+      if (met.contains(Event::StoreLoss)) note_loss();
       const bool is_late =
           supervision_.timeout && age(started_, host_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
@@ -123,9 +125,10 @@ class Supervisor {
     try {
       if (!loss_) loss_ = host_.store().subscribe_to_loss();
       const auto job = [this] { return job_state(); };
-      const OwnChange made = change_own(host_, own_, job, [&](Pool& pool, const Instant& now) {
-        change(*find_reservation(pool, own_.id), now);
-      });
+      const OwnChange made =
+          change_own(host_, own_, job, [&](Pool& pool, const Circumstances& given) {
+            change(*find_reservation(pool, own_.id), given.now);
+          });
       if (made == OwnChange::NoPool) throw lost_pool();
       is_over_ = made == OwnChange::Ended;
       pause_ = Duration::zero();
@@ -221,24 +224,20 @@ class Supervisor {
   std::unique_ptr<Subscription> loss_;  ///< missing: the store is away, or can't go away
 };
 
-void record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
-  const OwnChange made = change_own(host, own, Job::NotBegun, [&](Pool& pool, const Instant& now) {
-    Reservation& held = *find_reservation(pool, own.id);
-    held.supervisor = supervisor;
-    held.last_heartbeat = now;
-  });
+OwnChange record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
+  const OwnChange made =
+      change_own(host, own, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
+        begin_run(pool, own.id, supervisor, given.now);
+      });
   if (made == OwnChange::NoPool) throw lost_pool();
-  if (made == OwnChange::Taken) {
-    throw Error(ErrorKind::Unavailable, "the store lost the reservation, and another has its GPUs");
-  }
-  if (made == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+  return made;
 }
 
 }  // namespace
 
-void record_supervisor(Host& host, const Reservation& reservation,
-                       const ProcessIdentity& supervisor, Duration patience,
-                       const std::function<void(const Error&)>& troubled) {
+OwnChange record_supervisor(Host& host, const Reservation& reservation,
+                            const ProcessIdentity& supervisor, Duration patience,
+                            const std::function<void(const Error&)>& troubled) {
   const Instant started = host.now();
   std::string told;
   // The command has not begun, and loses nothing by waiting for trouble to pass.

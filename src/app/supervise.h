@@ -7,7 +7,7 @@
 
 #include "app/host.h"
 #include "base/error.h"
-#include "core/pool.h"
+#include "core/restore.h"
 
 namespace chg {
 
@@ -19,11 +19,11 @@ struct Supervision {
 };
 
 /// Records the process as the supervisor of the reservation, whose run waits for it. A store in
-/// trouble is tried again for as long as `patience`; `troubled` hears of each trouble once. Throws
-/// Error when the reservation was ended or taken, or can't be written.
-void record_supervisor(Host& host, const Reservation& reservation,
-                       const ProcessIdentity& supervisor, Duration patience,
-                       const std::function<void(const Error&)>& troubled);
+/// trouble is tried again for as long as `patience`; `troubled` hears of each trouble once. Returns
+/// Made, Taken or Ended. Throws Error when it can't be written.
+OwnChange record_supervisor(Host& host, const Reservation& reservation,
+                            const ProcessIdentity& supervisor, Duration patience,
+                            const std::function<void(const Error&)>& troubled);
 
 /// The life of this process as the supervisor: calls `ready` when it watches the command, and then
 /// waits for that to end, with heartbeats and the timeout; then deals with what it left on its

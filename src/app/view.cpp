@@ -14,8 +14,9 @@ namespace {
 
 // Of another host's pool, for show: what is over there, its own commands end.
 Pool without_ended(const Host& host, Pool pool) {
-  reap(pool, host.now(), liveness, host.settings());
-  drop_gone_waiters(pool, host.now(), liveness, host.settings());
+  const Circumstances given = host.circumstances();
+  bring_up_to_date(pool, given);
+  drop_gone_waiters(pool, given);
   return pool;
 }
 
@@ -25,24 +26,26 @@ Pool read_pool(Host& host) {
   return pool;
 }
 
+// Whether more differs than what was seen of the GPUs.
+bool is_over(const Pool& before, const Pool& pool) {
+  return pool.reservations != before.reservations || pool.queue != before.queue ||
+         pool.cancelled != before.cancelled;
+}
+
 // The pool as it is now: without what is over, and with what could be granted granted. Written back
 // if that changed it and the store lets us; shown in either case.
 Pool current_pool(Host& host, const Observation* observation) {
   Pool pool = read_pool(host);
   if (is_of_another_host(pool)) return without_ended(host, std::move(pool));
   const Pool before = pool;
-  const Instant now = host.now();
-  reap(pool, now, liveness, host.settings(), observation);
-  drop_gone_waiters(pool, now, liveness, host.settings());
-  return_lost_gpus(pool);
-  const bool is_over = pool != before;
-  if (observation != nullptr) observe(pool, *observation, host.settings());
+  const Circumstances given = host.circumstances(observation);
+  bring_up_to_date(pool, given);
+  drop_gone_waiters(pool, given);
+  reclaim_lost_gpus(pool);
   // What was seen matters to the store only if somebody waits for it.
-  if (!is_over && (pool.queue.empty() || pool == before)) return pool;
+  if (!is_over(before, pool) && (pool.queue.empty() || pool == before)) return pool;
   try {
-    return update_pool(host, observation, [&](Pool& written, const Instant& then) {
-      drop_gone_waiters(written, then, liveness, host.settings());
-    });
+    return update_pool(host, observation, drop_gone_waiters);
   } catch (const Error&) {
     return pool;
   }
@@ -53,7 +56,7 @@ std::string elsewhere(const Pool& pool) {
 }
 
 Overview stored_status(const Host& host, const Pool& pool) {
-  return overview(pool, std::nullopt, "", host.now(), liveness, host.settings());
+  return overview(pool, host.circumstances());
 }
 
 Report stored_report(const Host& host, const Pool& pool, Store& store, int days, ReportBy by) {
@@ -140,7 +143,7 @@ Overview view_status(Host& host) {
     observation = host.last_seen(before);
   }
   const Pool pool = current_pool(host, failure.empty() ? &*observation : nullptr);
-  return overview(pool, observation, failure, host.now(), liveness, host.settings());
+  return overview(pool, host.circumstances(observation ? &*observation : nullptr), failure);
 }
 
 QueueOverview view_queue(Host& host) {

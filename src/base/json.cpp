@@ -5,7 +5,7 @@
 
 #include <utf8proc.h>
 
-namespace chg::json {
+namespace chg::json_codec {
 namespace {
 
 bool is_space(char one) { return one == ' ' || one == '\t' || one == '\n' || one == '\r'; }
@@ -226,4 +226,4 @@ std::string_view cut(std::string_view& rest, char separator) {
   return taken;
 }
 
-}  // namespace chg::json
+}  // namespace chg::json_codec

@@ -25,7 +25,7 @@
 
 namespace chg {
 
-namespace json {
+namespace json_codec {
 
 /// Throws std::invalid_argument with the beginning of `text`.
 [[noreturn]] void refuse(std::string_view text);
@@ -317,14 +317,14 @@ void read(Scanner& in, Type& value) {
   }
 }
 
-}  // namespace json
+}  // namespace json_codec
 
 /// The value as one line of JSON. Compiled for each type that it is used with: keep that to one
 /// source file a type.
 template <Listed Type>
 std::string write_json(const Type& value) {
   std::string out;
-  json::append(out, value);
+  json_codec::append(out, value);
   return out;
 }
 
@@ -332,9 +332,9 @@ std::string write_json(const Type& value) {
 /// anything else.
 template <Listed Type>
 Type read_json(std::string_view text) {
-  json::Scanner in(text);
+  json_codec::Scanner in(text);
   Type value;
-  json::read(in, value);
+  json_codec::read(in, value);
   in.expect_end();
   return value;
 }

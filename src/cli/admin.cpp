@@ -10,18 +10,15 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
 
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 bool confirm_clearing(const Pool& pool) {
   const std::string what =
-      fmt::format("{} and {}", count_of(pool.reservations.size(), "reservation"),
-                  count_of(pool.queue.size(), "waiting request"));
+      fmt::format("{} and {}", counted(pool.reservations.size(), "reservation"),
+                  counted(pool.queue.size(), "waiting request"));
   if (isatty(STDIN_FILENO) != 1) {
     throw Error(ErrorKind::Failed, "--force would take away " + what, "confirm it with --yes");
   }
@@ -67,7 +64,7 @@ AdminOptions options_from(const Arguments& arguments) {
   return options;
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_admin(Session& session, const Arguments& arguments) {
   const AdminOptions options = options_from(arguments);
   // A second pool beside it would give every GPU out twice.
   if (!options.force) {
@@ -79,13 +76,11 @@ int execute(Session& session, const Arguments& arguments) {
   session.warn_if_private();
   std::string text =
       fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
-                  count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
+                  counted(result.pool.gpus.size(), "GPU"), models_of(result.pool),
                   printable(session.host().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
-    text +=
-        fmt::format("cleared {} and {}\n",
-                    count_of(static_cast<std::size_t>(result.cleared_reservations), "reservation"),
-                    count_of(static_cast<std::size_t>(result.cleared_requests), "waiting request"));
+    text += fmt::format("cleared {} and {}\n", counted(result.cleared_reservations, "reservation"),
+                        counted(result.cleared_requests, "waiting request"));
   }
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
@@ -119,7 +114,7 @@ Command admin_command() {
                      {"--drain", "IDS", "Take these GPUs out of service"},
                      {"--undrain", "IDS", "Put these GPUs back in service"},
                      {"-n,--note", "TEXT", "Why they are drained, shown in status"}};
-  command.execute = execute;
+  command.execute = execute_admin;
   return command;
 }
 

@@ -6,7 +6,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_cancel(Session& session, const Arguments& arguments) {
   const std::string id = arguments.value("ID").value_or("");
   print(fmt::format("cancelled {}\n", cancel_request(session.host(), id).id));
   return 0;
@@ -22,7 +22,7 @@ Command cancel_command() {
       "  canhazgpu queue             shows the ids\n"
       "  canhazgpu cancel 7k2m9xqa   the beginning of an id is enough";
   command.operands = {{"ID", "The request"}};
-  command.execute = execute;
+  command.execute = execute_cancel;
   return command;
 }
 

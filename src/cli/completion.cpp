@@ -137,7 +137,7 @@ int complete(Session& session, const Arguments& arguments) {
   return 0;
 }
 
-int execute(Session&, const Arguments& arguments) {
+int execute_completion(Session&, const Arguments& arguments) {
   print(script_for(arguments.value("SHELL").value_or("")));
   return 0;
 }
@@ -153,7 +153,7 @@ Command completion_command() {
       "  canhazgpu completion zsh > ~/.zfunc/_canhazgpu\n"
       "  canhazgpu completion fish > ~/.config/fish/completions/canhazgpu.fish";
   command.operands = {{"SHELL", "bash, zsh or fish"}};
-  command.execute = execute;
+  command.execute = execute_completion;
   return command;
 }
 

@@ -10,7 +10,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments&) {
+int execute_config(Session& session, const Arguments&) {
   const auto values = session.config().effective();
   std::size_t widest = 0;
   for (const EffectiveValue& one : values) widest = std::max(widest, one.key.size());
@@ -36,7 +36,7 @@ Command config_command() {
       "A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from\n"
       "~/.canhazgpu.yaml (yml, json, toml) or ~/.config/canhazgpu/config.yaml, else from\n"
       "/etc/canhazgpu/config.yaml, else it is the default.";
-  command.execute = execute;
+  command.execute = execute_config;
   return command;
 }
 

@@ -11,7 +11,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments&) {
+int execute_doctor(Session& session, const Arguments&) {
   const Facts facts = gather_facts(session.host());
   std::vector<Finding> findings = diagnose(facts);
   // A Redis that does not answer is not asked once more.
@@ -42,7 +42,7 @@ Command doctor_command() {
       "  sudo canhazgpu doctor           the same, with the rights of root\n"
       "\n"
       "The exit status is 1 when something is wrong.";
-  command.execute = execute;
+  command.execute = execute_doctor;
   return command;
 }
 

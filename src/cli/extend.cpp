@@ -8,7 +8,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_extend(Session& session, const Arguments& arguments) {
   const Duration by = parse_duration(arguments.value("D").value_or(""));
   std::vector<int> gpu_ids;
   if (const auto ids = arguments.value("gpu-ids")) gpu_ids = parse_gpu_ids(*ids);
@@ -31,7 +31,7 @@ Command extend_command() {
       "  canhazgpu extend 30m --gpu-ids 2";
   command.options = {{"-G,--gpu-ids", "IDS", "Only on these GPUs: 1,3 or 0-3"}};
   command.operands = {{"D", "By how long: 90s, 30m, 2h, 1d"}};
-  command.execute = execute;
+  command.execute = execute_extend;
   return command;
 }
 

@@ -8,7 +8,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_queue(Session& session, const Arguments& arguments) {
   const bool is_json = session.config().flag("queue.json");
   const Style style = session.style();
   const auto show = [&](const QueueOverview& seen) {
@@ -39,7 +39,7 @@ Command queue_command() {
       "  canhazgpu queue --json";
   command.options = {{"-j,--json", "", "Print JSON", "queue.json"}};
   for (const Option& option : remote_options("queue")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_queue;
   return command;
 }
 

@@ -26,7 +26,7 @@ void mention_kept(const Session& session, const Released& released) {
   }
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_release(Session& session, const Arguments& arguments) {
   ReleaseSelection selection;
   if (const auto ids = arguments.value("gpu-ids")) selection.gpu_ids = parse_gpu_ids(*ids);
   selection.runs = arguments.has("kill");
@@ -61,7 +61,7 @@ Command release_command() {
   command.options = {{"-G,--gpu-ids", "IDS", "Only these GPUs: 1,3 or 0-3"},
                      {"--kill", "", "End live runs too: SIGINT, after 10s SIGKILL"},
                      {"-u,--user", "LABEL", "Only what has this label", "release.user"}};
-  command.execute = execute;
+  command.execute = execute_release;
   return command;
 }
 

@@ -10,7 +10,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_report(Session& session, const Arguments& arguments) {
   const Config& config = session.config();
   const int days = static_cast<int>(config.number("report.days"));
   const std::string word = config.text("report.by").value_or("user");
@@ -56,7 +56,7 @@ Command report_command() {
                      {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
                      {"-j,--json", "", "Print JSON", "report.json"}};
   for (const Option& option : remote_options("report")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_report;
   return command;
 }
 

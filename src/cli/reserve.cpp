@@ -13,7 +13,7 @@
 namespace chg {
 namespace {
 
-int execute(Session& session, const Arguments&) {
+int execute_reserve(Session& session, const Arguments&) {
   const Config& config = session.config();
   Request request = request_from(session, "reserve", Kind::Manual);
   request.duration = config.duration("reserve.duration");
@@ -56,7 +56,7 @@ Command reserve_command() {
         "reserve.force"},
        {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
        {"-j,--json", "", "Print JSON", "reserve.json"}});
-  command.execute = execute;
+  command.execute = execute_reserve;
   return command;
 }
 

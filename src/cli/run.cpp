@@ -24,7 +24,7 @@ RunCommand command_from(const Arguments& arguments) {
   return {resolve_command(name, path == nullptr ? "/usr/bin:/bin" : path), *arguments.command};
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_run(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
   Request request = request_from(session, "run", Kind::Run);
   request.duration = session.config().duration("run.timeout");
@@ -70,7 +70,7 @@ Command run_command() {
        {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
         "run.leftovers"}});
   command.takes_command = true;
-  command.execute = execute;
+  command.execute = execute_run;
   return command;
 }
 

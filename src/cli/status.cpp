@@ -61,7 +61,7 @@ int show_all(Session& session, const Arguments& arguments) {
   return show_hosts(session, arguments, form);
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_status(Session& session, const Arguments& arguments) {
   if (asks_for_hosts(session, arguments, "status")) return show_all(session, arguments);
   const Overview seen = view_status(session.host());
   mention_elsewhere(session, seen.elsewhere);
@@ -87,7 +87,7 @@ Command status_command() {
                      {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
                      {"-s,--summary", "", "Print one line for the host", "status.summary"}};
   for (const Option& option : remote_options("status")) command.options.push_back(option);
-  command.execute = execute;
+  command.execute = execute_status;
   return command;
 }
 

@@ -8,13 +8,10 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
-
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 // What lives with the old store, so that nobody is surprised.
 void mention_left(const Session& session, const StoreCopy& copied, const std::string& from) {
@@ -22,34 +19,32 @@ void mention_left(const Session& session, const StoreCopy& copied, const std::st
     session.say(
         fmt::format("{} still wait{} in {}, and would be given GPUs from there: cancel "
                     "what waits (canhazgpu cancel ID), and ask again in the new store",
-                    count_of(static_cast<std::size_t>(copied.waiting), "request"),
-                    copied.waiting == 1 ? "s" : "", from));
+                    counted(copied.waiting, "request"), copied.waiting == 1 ? "s" : "", from));
   }
   if (copied.live_runs > 0) {
     session.say(
         fmt::format("{} go{} on: the GPUs stay reserved in the new store until the "
                     "commands have ended",
-                    count_of(static_cast<std::size_t>(copied.live_runs), "live run"),
-                    copied.live_runs == 1 ? "es" : ""));
+                    counted(copied.live_runs, "live run"), copied.live_runs == 1 ? "es" : ""));
   }
 }
 
-int copy(Session& session, const std::string& from_url, const std::string& to_url) {
+int copy_by_command(Session& session, const std::string& from_url, const std::string& to_url) {
   Host from = session.host_with_store(from_url);
   Host to = session.host_with_store(to_url);
   const StoreCopy copied = copy_store(from, to);
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
-                    count_of(copied.pool.gpus.size(), "GPU"),
-                    count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.records, "usage record"), from_place,
+                    counted(copied.pool.gpus.size(), "GPU"),
+                    counted(copied.pool.reservations.size(), "reservation"),
+                    counted(copied.records, "usage record"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }
 
 // "run of alice on GPUs 0 and 1"
-std::string name_of(const Reservation& held) {
+std::string import_name(const Reservation& held) {
   const char* kind = held.kind == Kind::Run ? "run" : "manual reservation";
   return fmt::format("{} of {} on {}", kind, printable(display_name(held.account, held.label), 60),
                      to_gpu_names(held.gpus));
@@ -62,35 +57,34 @@ std::string taken_line(const Reservation& held, WallTime now) {
   } else if (held.ends) {
     until = "until " + to_local_text(*held.ends, now);
   }
-  return fmt::format("  {}, {}\n", name_of(held), until);
+  return fmt::format("  {}, {}\n", import_name(held), until);
 }
 
-std::string waiting_line(const Request& request) {
-  return fmt::format("  {} waited for {} and has to ask again\n",
-                     printable(display_name(request.account, request.label), 60),
-                     request.gpu_ids.empty()
-                         ? count_of(static_cast<std::size_t>(request.count), "GPU")
-                         : to_gpu_names(request.gpu_ids));
+std::string left_waiting_line(const Request& request) {
+  return fmt::format(
+      "  {} waited for {} and has to ask again\n",
+      printable(display_name(request.account, request.label), 60),
+      request.gpu_ids.empty() ? gpu_count(request.count) : to_gpu_names(request.gpu_ids));
 }
 
 std::string import_text(const StoreImport& imported, const std::string& to, WallTime now) {
   std::string text = fmt::format(
       "took over {} and {} from {} into {}, a pool of {}\n",
-      count_of(imported.taken.size(), "reservation"), count_of(imported.records, "usage record"),
-      printable(imported.from), to, count_of(imported.pool.gpus.size(), "GPU"));
+      counted(imported.taken.size(), "reservation"), counted(imported.records, "usage record"),
+      printable(imported.from), to, counted(imported.pool.gpus.size(), "GPU"));
   for (const Reservation& held : imported.taken) text += taken_line(held, now);
   if (!imported.known.empty() || imported.records_known > 0) {
-    text += fmt::format("taken over before: {} and {}\n",
-                        count_of(imported.known.size(), "reservation"),
-                        count_of(imported.records_known, "usage record"));
+    text +=
+        fmt::format("taken over before: {} and {}\n", counted(imported.known.size(), "reservation"),
+                    counted(imported.records_known, "usage record"));
   }
   const bool all = imported.not_taken.empty() && imported.waiting.empty() &&
                    imported.unread.empty() && imported.look_failure.empty();
   text += all ? "everything was taken over\n" : "not taken over:\n";
   for (const NotTaken& one : imported.not_taken) {
-    text += fmt::format("  {}: {}\n", name_of(one.reservation), one.why);
+    text += fmt::format("  {}: {}\n", import_name(one.reservation), one.why);
   }
-  for (const Request& request : imported.waiting) text += waiting_line(request);
+  for (const Request& request : imported.waiting) text += left_waiting_line(request);
   for (const std::string& key : imported.unread) {
     text += fmt::format("  {} could not be read\n", printable(key));
   }
@@ -107,7 +101,7 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
   return text;
 }
 
-int import(Session& session, const std::string& url) {
+int import_by_command(Session& session, const std::string& url) {
   const StoreImport imported = import_store(session.host(), session.redis_at(url));
   session.warn_if_private();
   print(import_text(imported, printable(session.host().options().store_path),
@@ -115,12 +109,12 @@ int import(Session& session, const std::string& url) {
   return 0;
 }
 
-int execute(Session& session, const Arguments& arguments) {
+int execute_store(Session& session, const Arguments& arguments) {
   const std::string action = arguments.value("ACTION").value_or("");
   const std::string from = arguments.value("FROM").value_or("");
   const auto to = arguments.value("TO");
-  if (action == "copy" && to) return copy(session, from, *to);
-  if (action == "import" && !to) return import(session, from);
+  if (action == "copy" && to) return copy_by_command(session, from, *to);
+  if (action == "import" && !to) return import_by_command(session, from);
   if (action == "copy") {
     throw Error(ErrorKind::Usage, "TO is missing", "write: canhazgpu store copy FROM TO");
   }
@@ -156,7 +150,7 @@ Command store_command() {
   command.operands = {{"ACTION", "copy or import"},
                       {"FROM", "The store to copy, or the Redis to import from"},
                       {"TO", "An empty store; of copy only", true}};
-  command.execute = execute;
+  command.execute = execute_store;
   return command;
 }
 

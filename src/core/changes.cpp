@@ -8,8 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
-#include "core/restore.h"
-#include "core/schedule.h"
+#include "core/protocol.h"
 
 namespace chg {
 namespace {
@@ -93,6 +92,12 @@ WallTime extend_one(Reservation& held, Duration by) {
   return ends;
 }
 
+// Its waiter will find that it was cancelled.
+void cancel(Pool& pool, const Request& request) {
+  pool.cancelled.push_back({request.id, request.waiter, request.last_heartbeat});
+  withdraw(pool, request.id);
+}
+
 }  // namespace
 
 Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
@@ -174,25 +179,17 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
                 "only its owner, root and the admin group may cancel it");
   }
   Request cancelled = *match;
-  mark_cancelled(pool, cancelled.id);
+  cancel(pool, cancelled);
   return cancelled;
 }
 
-void give_back(Pool& pool, const Request& request) {
-  std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == request.id; });
-  put_in_place(pool, request);
-}
-
-bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now) {
-  Reservation* held = find_reservation(pool, id);
-  if (held == nullptr) return false;
-  // Somebody may have extended it in the meantime, and was told that he had.
-  const WallTime granted_until = held->started.wall + duration;
-  const Duration extension =
-      std::max<Duration>(held->ends.value_or(granted_until) - granted_until, Duration::zero());
-  held->holder.reset();
-  held->ends = now.wall + duration + extension;
-  return true;
+void clear(Pool& pool, const Instant& now) {
+  while (!pool.reservations.empty()) {
+    // A copy: it is gone before the call is over.
+    const std::string id = pool.reservations.front().id;
+    end_reservation(pool, id, now, End::Cleared);
+  }
+  while (!pool.queue.empty()) cancel(pool, Request(pool.queue.front()));
 }
 
 }  // namespace chg

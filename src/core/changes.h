@@ -49,13 +49,7 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
 /// people's.
 Request cancel(Pool& pool, const Caller& caller, const std::string& id);
 
-/// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
-/// recorded.
-void give_back(Pool& pool, const Request& request);
-
-/// The waiter has looked at the GPUs and takes the manual reservation: from now on it lives by its
-/// expiry, `duration` from `now` and by what it was extended since it was granted.
-/// False when there is no such reservation any more.
-bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now);
+/// Takes everything away from everybody: reservations end as Cleared, requests are cancelled.
+void clear(Pool& pool, const Instant& now);
 
 }  // namespace chg

@@ -21,14 +21,14 @@ std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reser
   return foreign;
 }
 
-void look_at_reservation(GpuOverview& view, const ProcessIdentity& observer,
-                         const LivenessOf& liveness, const Settings& settings) {
+void look_at_reservation(GpuOverview& view, const Circumstances& given) {
   const Reservation& held = *view.reservation;
   view.status = GpuStatus::InUse;
   view.command_ended = held.kind == Kind::Run && held.holder && held.supervisor &&
-                       liveness(*held.holder) == Liveness::Gone;
+                       given.liveness(*held.holder) == Liveness::Gone;
   if (!view.reading) return;
-  view.foreign = foreign_processes(*view.reading, held, observer, settings);
+  view.foreign =
+      foreign_processes(*view.reading, held, given.observation->observer, given.settings);
   if (!view.command_ended) return;
   for (const GpuProcess& process : view.users) {
     const bool leftover =
@@ -63,18 +63,18 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
 
 }  // namespace
 
-Overview overview(const Pool& pool, const std::optional<Observation>& observation,
-                  const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
-                  const Settings& settings) {
-  Overview result{now, {}, probe_failure, explain(pool, now)};
-  if (observation) result.observed = observation->taken;
+Overview overview(const Pool& pool, const Circumstances& given, const std::string& probe_failure) {
+  const Settings& settings = given.settings;
+  const Observation* observation = given.observation;
+  Overview result{given.now, {}, probe_failure, explain(pool, given.now)};
+  if (observation != nullptr) result.observed = observation->taken;
   for (const Gpu& gpu : pool.gpus) {
     GpuOverview view;
     view.gpu = gpu;
-    if (observation) {
+    if (observation != nullptr) {
       if (const auto* reading = find_reading(*observation, gpu.uuid, gpu.index)) {
         view.reading = *reading;
-        if (!probe_failure.empty()) view.stale_for = age(observation->taken, now);
+        if (!probe_failure.empty()) view.stale_for = age(observation->taken, given.now);
         view.in_use = is_in_use(*reading, settings);
         view.unlisted_use =
             unlisted_memory_mib(*reading).value_or(0) > settings.memory_threshold_mib;
@@ -83,14 +83,13 @@ Overview overview(const Pool& pool, const std::optional<Observation>& observatio
     }
     if (const Reservation* held = reservation_of(pool, gpu.index)) {
       view.reservation = *held;
-      look_at_reservation(view, observation ? observation->observer : ProcessIdentity{}, liveness,
-                          settings);
+      look_at_reservation(view, given);
     } else {
       // Of a reading that is not of now, only what nobody has found out since.
       const bool outdated = view.stale_for && gpu.obstacle &&
                             !are_of_different_boots(gpu.obstacle->seen, observation->taken) &&
                             !is_before(gpu.obstacle->seen, observation->taken);
-      look_at_unreserved(view, observation && !outdated, settings);
+      look_at_unreserved(view, observation != nullptr && !outdated, settings);
     }
     for (const Reservation& run : pool.reservations) {
       const bool is_lost = std::binary_search(run.lost.begin(), run.lost.end(), gpu.index);

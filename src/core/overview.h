@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "core/observation.h"
+#include "core/circumstances.h"
 #include "core/pool.h"
 #include "core/schedule.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -44,11 +43,10 @@ struct Overview {
   std::string elsewhere = {};
 };
 
-/// When the probe failed, for the reason `probe_failure`, `observation` is the last good one, or
-/// missing.
-Overview overview(const Pool& pool, const std::optional<Observation>& observation,
-                  const std::string& probe_failure, const Instant& now, const LivenessOf& liveness,
-                  const Settings& settings);
+/// When the probe failed, for the reason `probe_failure`, the observation is the last good one, or
+/// nullptr.
+Overview overview(const Pool& pool, const Circumstances& given,
+                  const std::string& probe_failure = {});
 
 /// One waiting request and what was decided of it.
 struct QueueEntry {

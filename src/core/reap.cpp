@@ -27,9 +27,8 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
 
 // What the observation shows of a job whose command is gone; missing when it can't tell.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
-                                                    const Observation& observation,
-                                                    const LivenessOf& liveness,
-                                                    const Settings& settings) {
+                                                    const Circumstances& given) {
+  const Observation& observation = *given.observation;
   for (const int index : run.gpus) {
     const Gpu* gpu = find_gpu(pool, index);
     const GpuReading* reading =
@@ -37,9 +36,9 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
     if (reading == nullptr || !reading->error.empty()) return std::nullopt;
   }
   std::vector<ProcessIdentity> remaining;
-  for (const GpuProcess& process : job_processes(run, pool, observation, settings)) {
+  for (const GpuProcess& process : job_processes(run, pool, observation, given.settings)) {
     const ProcessIdentity identity = identity_of(process, observation.observer);
-    if (is_there(liveness(identity))) remaining.push_back(identity);
+    if (is_there(given.liveness(identity))) remaining.push_back(identity);
   }
   return remaining;
 }
@@ -50,36 +49,38 @@ struct Ending {
 };
 
 // Whether the run is over, and since when. May note what its command has left on its GPUs.
-std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool, const Instant& now,
-                                    const LivenessOf& liveness, const Settings& settings,
-                                    const Observation* observation) {
+std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
+                                    const Circumstances& given) {
   const End end = run.ending.value_or(End::Lost);
-  const Liveness command = liveness(*run.holder);
+  const Liveness command = given.liveness(*run.holder);
   if (is_there(command)) return std::nullopt;
   if (command == Liveness::Unseen) {
-    if (age(run.last_heartbeat, now) <= settings.heartbeat_timeout) return std::nullopt;
+    if (age(run.last_heartbeat, given.now) <= given.settings.heartbeat_timeout) {
+      return std::nullopt;
+    }
     return Ending{run.last_heartbeat, end};
   }
   // After a reboot nobody knows when it ended; the last heartbeat is the last that was known.
-  if (run.holder->boot_id != now.boot_id) return Ending{run.last_heartbeat, end};
-  if (!run.supervisor) return Ending{now, end};
-  if (!awaits_observation(run, now, liveness, settings)) return std::nullopt;
-  if (observation == nullptr || is_older_than(*observation, run.started)) return std::nullopt;
-  const auto remaining = remains(run, pool, *observation, liveness, settings);
+  if (run.holder->boot_id != given.now.boot_id) return Ending{run.last_heartbeat, end};
+  if (!run.supervisor) return Ending{given.now, end};
+  if (!awaits_observation(run, given)) return std::nullopt;
+  if (given.observation == nullptr || is_older_than(*given.observation, run.started)) {
+    return std::nullopt;
+  }
+  const auto remaining = remains(run, pool, given);
   if (!remaining) return std::nullopt;
   run.leftovers = *remaining;
   if (!run.leftovers.empty()) return std::nullopt;
-  return Ending{now, end};
+  return Ending{given.now, end};
 }
 
-std::optional<Ending> ending_of_manual(const Reservation& manual, const Instant& now,
-                                       const LivenessOf& liveness, const Settings& settings) {
+std::optional<Ending> ending_of_manual(const Reservation& manual, const Circumstances& given) {
   // First: nobody is charged for longer than he asked for, though he died before he took it.
-  if (manual.ends && *manual.ends <= now.wall) {
-    return Ending{at_wall(*manual.ends, now), End::Expired};
+  if (manual.ends && *manual.ends <= given.now.wall) {
+    return Ending{at_wall(*manual.ends, given.now), End::Expired};
   }
-  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, now, liveness, settings)) {
-    return Ending{now, End::Lost};
+  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, given)) {
+    return Ending{given.now, End::Lost};
   }
   return std::nullopt;
 }
@@ -122,62 +123,69 @@ std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& se
 
 }  // namespace
 
-bool awaits_observation(const Reservation& run, const Instant& now, const LivenessOf& liveness,
-                        const Settings& settings) {
-  const bool is_over = run.kind == Kind::Run && run.holder && run.holder->boot_id == now.boot_id &&
-                       liveness(*run.holder) == Liveness::Gone;
+bool awaits_observation(const Reservation& run, const Circumstances& given) {
+  const bool is_over = run.kind == Kind::Run && run.holder &&
+                       run.holder->boot_id == given.now.boot_id &&
+                       given.liveness(*run.holder) == Liveness::Gone;
   if (!is_over || !run.supervisor) return false;
   // One that is stopped or silent for too long will not end it by itself.
-  return liveness(*run.supervisor) != Liveness::Alive ||
-         age(run.last_heartbeat, now) > settings.heartbeat_timeout;
+  return given.liveness(*run.supervisor) != Liveness::Alive ||
+         age(run.last_heartbeat, given.now) > given.settings.heartbeat_timeout;
 }
 
-bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
-             const LivenessOf& liveness, const Settings& settings) {
-  const Liveness state = liveness(process);
-  if (state == Liveness::Unseen) return age(last_heartbeat, now) > settings.heartbeat_timeout;
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
+             const Circumstances& given) {
+  const Liveness state = given.liveness(process);
+  if (state == Liveness::Unseen) {
+    return age(last_heartbeat, given.now) > given.settings.heartbeat_timeout;
+  }
   return state == Liveness::Gone;
 }
 
-void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Settings& settings,
-          const Observation* observation) {
+void reap(Pool& pool, const Circumstances& given) {
   // Decided first and carried out after: ending one changes the list that is walked.
   std::vector<std::pair<std::string, Ending>> over;
   for (Reservation& held : pool.reservations) {
+    const bool is_run = held.kind == Kind::Run && held.holder;
     const std::optional<Ending> ending =
-        held.kind == Kind::Run && held.holder
-            ? ending_of_run(held, pool, now, liveness, settings, observation)
-            : ending_of_manual(held, now, liveness, settings);
+        is_run ? ending_of_run(held, pool, given) : ending_of_manual(held, given);
     if (ending) over.emplace_back(held.id, *ending);
   }
   for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
 }
 
-void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
-                       const Settings& settings) {
+void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   const auto has_gone = [&](const auto& one) {
-    return is_gone(one.waiter, one.last_heartbeat, now, liveness, settings);
+    return is_gone(one.waiter, one.last_heartbeat, given);
   };
   std::erase_if(pool.queue, has_gone);
   std::erase_if(pool.cancelled, has_gone);
 }
 
+void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
+  if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
+  if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) return;
+  const auto obstacle =
+      obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
+  // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
+  const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
+                    obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
+  if (!same) gpu.obstacle = obstacle;
+}
+
 void observe(Pool& pool, const Observation& observation, const Settings& settings) {
   for (Gpu& gpu : pool.gpus) {
-    if (reservation_of(pool, gpu.index) != nullptr) {
+    if (reservation_of(pool, gpu.index) == nullptr) {
+      observe(gpu, observation, settings);
+    } else {
       gpu.obstacle.reset();
-      continue;
     }
-    if (gpu.last_released && is_older_than(observation, *gpu.last_released)) continue;
-    if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) continue;
-    const auto obstacle =
-        obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
-    // A known obstacle keeps the time when it was first seen, so that looking again changes
-    // nothing.
-    const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
-                      obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
-    if (!same) gpu.obstacle = obstacle;
   }
+}
+
+void bring_up_to_date(Pool& pool, const Circumstances& given) {
+  reap(pool, given);
+  if (given.observation != nullptr) observe(pool, *given.observation, given.settings);
 }
 
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,

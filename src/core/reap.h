@@ -1,36 +1,37 @@
 // What is over, and what was seen: the facts that every change begins with. Rules 8-16.
 #pragma once
 
-#include "core/observation.h"
+#include "core/circumstances.h"
 #include "core/pool.h"
-#include "core/schedule.h"
-#include "core/settings.h"
 
 namespace chg {
 
 /// Ends the reservations that are over: expired manual ones, and those whose holder is gone while
 /// nothing of the job is left on their GPUs. What is left needs an observation to be known: without
 /// one, a run whose command is gone and whose supervisor can't say goes on.
-void reap(Pool& pool, const Instant& now, const LivenessOf& liveness, const Settings& settings,
-          const Observation* observation = nullptr);
+void reap(Pool& pool, const Circumstances& given);
 
 /// Whether only an observation can tell that this run is over: its command is gone, and there is no
 /// supervisor that looks at what is left of the job.
-bool awaits_observation(const Reservation& run, const Instant& now, const LivenessOf& liveness,
-                        const Settings& settings);
+bool awaits_observation(const Reservation& run, const Circumstances& given);
 
 /// Drops every waiter that is gone, the cancelled ones as well. `schedule` drops those that it
 /// comes by; this one is for those who want to see the queue as it is.
-void drop_gone_waiters(Pool& pool, const Instant& now, const LivenessOf& liveness,
-                       const Settings& settings);
+void drop_gone_waiters(Pool& pool, const Circumstances& given);
 
 /// Whether a holder or waiter is over: gone, or not to be seen from here and silent for too long.
-bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Instant& now,
-             const LivenessOf& liveness, const Settings& settings);
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
+             const Circumstances& given);
 
 /// Holds the observation against the pool: sets and clears the obstacles of GPUs without
 /// reservation. A GPU released after the observation began keeps what was known of it.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
+
+/// The same for one GPU, which nobody has reserved.
+void observe(Gpu& gpu, const Observation& observation, const Settings& settings);
+
+/// What every change of the pool begins with: reap, and observe where somebody has looked.
+void bring_up_to_date(Pool& pool, const Circumstances& given);
 
 /// Whether the process is of the reservation's job, as far as can be told: it carries the id, or
 /// carries none and is, or descends from, the command or what the command left. `observer` is whose

@@ -55,6 +55,16 @@ bool is_whole(const Pool& pool, const Reservation& remembered) {
   });
 }
 
+std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
+                                         const std::optional<Lost>& lost) {
+  if (pool.gpus.empty()) return OwnChange::NoPool;
+  if (is_known(pool, own)) return OwnChange::Made;
+  if (!lost) return std::nullopt;
+  if (lost->job == Job::NotBegun && !is_whole(pool, lost->reservation)) return OwnChange::Taken;
+  restore(pool, lost->reservation);
+  return find_reservation(pool, own.id) == nullptr ? OwnChange::NoPool : OwnChange::Made;
+}
+
 void restore(Pool& pool, const Reservation& remembered) {
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == remembered.id; });
   std::erase_if(pool.reservations,
@@ -70,25 +80,6 @@ void restore(Pool& pool, const Reservation& remembered) {
     (is_free ? held.gpus : held.lost).push_back(index);
   }
   if (!held.gpus.empty() || !held.lost.empty()) insert_by_start(pool, std::move(held));
-}
-
-void rejoin(Pool& pool, const Request& remembered) {
-  // With a new number of arrival: the old one may be another's by now.
-  enqueue(pool, remembered);
-  Request own = std::move(pool.queue.back());
-  pool.queue.pop_back();
-  put_in_place(pool, std::move(own));
-}
-
-void mark_cancelled(Pool& pool, const std::string& id) {
-  const Request* request = find_request(pool, id);
-  if (request == nullptr) return;
-  pool.cancelled.push_back({id, request->waiter, request->last_heartbeat});
-  std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
-}
-
-bool take_cancelled(Pool& pool, const std::string& id) {
-  return std::erase_if(pool.cancelled, [&](const Cancelled& one) { return one.id == id; }) > 0;
 }
 
 }  // namespace chg

@@ -23,6 +23,32 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
 /// state may have one that was granted to its request anew.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
+/// The job that a reservation stands for, as the one knows who answers for it.
+enum class Job {
+  NotBegun,  ///< it may begin only when it has all its GPUs
+  GoesOn,    ///< whatever others believe
+  Over,
+};
+
+/// A reservation that the store has lost, as to_restore would bring it back.
+struct Lost {
+  Reservation reservation;
+  Job job;
+};
+
+/// What became of a change that somebody made to the reservation that he answers for.
+enum class OwnChange {
+  Made,
+  Ended,   ///< somebody has ended the reservation; nothing was changed
+  Taken,   ///< somebody else has got GPUs of a job that has not begun; nothing was changed
+  NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
+};
+
+/// Made when the pool has the reservation, or has it again: where it is lost, it is brought back if
+/// its job may go on with what is left of it. nullopt when it is not there and nobody knows why.
+std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
+                                         const std::optional<Lost>& lost);
+
 /// Whether nobody else has any of its GPUs, and the pool has them all.
 bool is_whole(const Pool& pool, const Reservation& remembered);
 
@@ -30,15 +56,5 @@ bool is_whole(const Pool& pool, const Reservation& remembered);
 /// lost. What an older state says of it (that it still waits, or has other GPUs) is forgotten.
 /// Nothing comes back that has no GPU in this pool.
 void restore(Pool& pool, const Reservation& remembered);
-
-/// Brings a request back to its place: by when it was made. Throws as enqueue does. REQUIRES: its
-/// id is not in the pool.
-void rejoin(Pool& pool, const Request& remembered);
-
-/// Takes a request out of the queue for good: its waiter will find that it was cancelled.
-void mark_cancelled(Pool& pool, const std::string& id);
-
-/// Whether the request was cancelled; forgets that it was.
-bool take_cancelled(Pool& pool, const std::string& id);
 
 }  // namespace chg

@@ -321,7 +321,7 @@ void enqueue(Pool& pool, Request request) {
   pool.queue.push_back(std::move(request));
 }
 
-void put_in_place(Pool& pool, Request request) {
+void insert_by_age(Pool& pool, Request request) {
   const auto place = std::find_if(pool.queue.begin(), pool.queue.end(),
                                   [&](const Request& other) { return is_behind(other, request); });
   auto one = pool.queue.insert(place, std::move(request));
@@ -339,7 +339,7 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.obstacle->uids == std::vector{request.account.uid};
 }
 
-void return_lost_gpus(Pool& pool) {
+void reclaim_lost_gpus(Pool& pool) {
   for (Reservation& held : pool.reservations) {
     const std::vector<int> lost = held.lost;
     for (const int index : lost) {
@@ -352,25 +352,24 @@ void return_lost_gpus(Pool& pool) {
   }
 }
 
-std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
-                                  const LivenessOf& liveness) {
-  return_lost_gpus(pool);
+std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
+  reclaim_lost_gpus(pool);
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
     if (finds_nothing(available, request)) continue;
-    const std::vector<int> usable = choose(pool, available, request, settings.policy);
+    const std::vector<int> usable = choose(pool, available, request, given.settings.policy);
     if (usable.empty()) continue;
-    if (is_gone(request.waiter, request.last_heartbeat, now, liveness, settings)) {
+    if (is_gone(request.waiter, request.last_heartbeat, given)) {
       leaves[i] = true;
       continue;
     }
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
     if (fits) {
-      grant(pool, request, usable, now);
+      grant(pool, request, usable, given.now);
       granted_ids.push_back(request.id);
       leaves[i] = true;
     }

@@ -1,19 +1,14 @@
 // Who gets which GPUs now, and why the others wait. Rules 1-7 and 23 of docs/semantics.md.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/observation.h"
+#include "core/circumstances.h"
 #include "core/pool.h"
-#include "core/settings.h"
 
 namespace chg {
-
-/// Tells what is known of a process; asked while the pool is locked, so it must answer at once.
-using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
 
 /// Why one GPU that a request could use is not to be had.
 struct Blocker {
@@ -58,19 +53,18 @@ void enqueue(Pool& pool, Request request);
 /// is replaced by a new one only where the numbers would not rise along the queue: they may come
 /// from a pool that the store has lost. REQUIRES: request.id is not in the pool, and its waiter
 /// lives in this boot.
-void put_in_place(Pool& pool, Request request);
+void insert_by_age(Pool& pool, Request request);
 
 /// Whether this request may have a GPU that nobody has reserved, whatever was seen of it.
 bool may_take(const Request& request, const Gpu& gpu);
 
 /// Gives lost GPUs that nobody has any more back to the runs that go on there.
-void return_lost_gpus(Pool& pool);
+void reclaim_lost_gpus(Pool& pool);
 
 /// Returns lost GPUs, then walks the queue in order of arrival and grants what fits; a request that
 /// does not fit holds what it could use. Waiters that it comes by and finds gone are dropped.
 /// Returns the granted ids.
-std::vector<std::string> schedule(Pool& pool, const Instant& now, const Settings& settings,
-                                  const LivenessOf& liveness);
+std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests of a pool that `schedule` has left.
 std::vector<Decision> explain(const Pool& pool, const Instant& now);

@@ -8,15 +8,15 @@
 namespace chg {
 namespace {
 
-using Fields = std::vector<std::string_view>;
+using Cells = std::vector<std::string_view>;
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
 // No tool writes such a row; a broken one must not cost a view for every comma of 16 MiB.
 constexpr std::size_t kLineBytesMax = 64U << 10;
 
-Fields split(std::string_view line) {
-  Fields fields;
+Cells split(std::string_view line) {
+  Cells fields;
   while (true) {
     const std::size_t comma = line.find(',');
     fields.push_back(trimmed(line.substr(0, comma)));
@@ -36,7 +36,7 @@ bool is_identifier(std::string_view text) {
 }
 
 // No row can pass for a header: it has a number, a bus id or a UUID somewhere.
-bool is_header(const Fields& names) {
+bool is_header(const Cells& names) {
   static constexpr std::array<std::string_view, 10> kKnown = {
       "index",    "uuid", "name",         "memory.used", "memory.total",
       "gpu_uuid", "pid",  "process_name", "used_memory", "used_gpu_memory"};
@@ -46,13 +46,13 @@ bool is_header(const Fields& names) {
          });
 }
 
-Fields column_names(std::string_view line) {
-  Fields names = split(line);
+Cells column_names(std::string_view line) {
+  Cells names = split(line);
   for (std::string_view& name : names) name = without_unit(name);
   return names;
 }
 
-std::optional<std::size_t> find_any(const Fields& columns,
+std::optional<std::size_t> find_any(const Cells& columns,
                                     std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     const auto found = std::find(columns.begin(), columns.end(), name);
@@ -62,9 +62,9 @@ std::optional<std::size_t> find_any(const Fields& columns,
 }
 
 // The fields of a line, where those that are too many belong to the column of free text.
-std::optional<Fields> fit(std::string_view line, std::size_t count,
-                          std::optional<std::size_t> free_text) {
-  Fields fields = split(line);
+std::optional<Cells> fit(std::string_view line, std::size_t count,
+                         std::optional<std::size_t> free_text) {
+  Cells fields = split(line);
   if (fields.size() == count) return fields;
   if (fields.size() < count || !free_text) return std::nullopt;
   const std::size_t first = *free_text;
@@ -106,7 +106,7 @@ CsvRows read_csv(std::string_view text, std::string_view columns,
                  std::initializer_list<std::string_view> free_text_columns,
                  const std::function<bool(const CsvRow&)>& is_row) {
   CsvRows result;
-  Fields names = column_names(columns);
+  Cells names = column_names(columns);
   std::optional<std::size_t> free_text = find_any(names, free_text_columns);
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
@@ -117,13 +117,13 @@ CsvRows read_csv(std::string_view text, std::string_view columns,
       result.others.push_back(line);
       continue;
     }
-    if (Fields header = column_names(line); is_header(header)) {
+    if (Cells header = column_names(line); is_header(header)) {
       names = std::move(header);
       free_text = find_any(names, free_text_columns);
       continue;
     }
-    std::optional<Fields> fields = fit(line, names.size(), free_text);
-    CsvRow row{names, fields ? std::move(*fields) : Fields()};
+    std::optional<Cells> fields = fit(line, names.size(), free_text);
+    CsvRow row{names, fields ? std::move(*fields) : Cells()};
     if (fields && is_row(row)) {
       result.rows.push_back(std::move(row));
     } else {

@@ -23,7 +23,7 @@
 namespace chg {
 namespace {
 
-constexpr std::size_t kBytesMax = 8U << 20;
+constexpr std::size_t kReadingBytesMax = 8U << 20;
 
 // FNV-1a of 64 bits (http://www.isthe.com/chongo/tech/comp/fnv): tells a reading that is just being
 // written from one that is whole.
@@ -46,7 +46,7 @@ std::optional<std::string> unsealed(const std::string& text) {
 }
 
 std::optional<std::string> read_whole(const std::string& path) {
-  return read_file(path, kBytesMax, O_NOFOLLOW | O_NONBLOCK);
+  return read_file(path, kReadingBytesMax, O_NOFOLLOW | O_NONBLOCK);
 }
 
 // What a reader finds halfway doesn't match its checksum; what can't be written is not shared.

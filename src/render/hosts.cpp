@@ -9,9 +9,9 @@ namespace chg {
 namespace {
 
 // As long as a name of the DNS.
-constexpr std::size_t kNameColumns = 255;
+constexpr std::size_t kHostColumns = 255;
 
-std::string name_of(const HostPart& part) { return printable(part.host, kNameColumns); }
+std::string name_of(const HostPart& part) { return printable(part.host, kHostColumns); }
 
 const char* how(HostPart::Source source) {
   switch (source) {

@@ -7,6 +7,7 @@
 
 #include "render/outside_text.h"
 #include "render/table.h"
+#include "render/words.h"
 
 namespace chg {
 namespace {
@@ -21,10 +22,6 @@ const char* title_of(ReportBy by) {
       return "DAY";
   }
   return "";
-}
-
-std::string counted(int number, const char* noun) {
-  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
 }
 
 Row cells_of(const ReportRow& row) {

@@ -15,7 +15,11 @@ std::string ordinal(int number) {
   return fmt::format("{}{}", number, ending);
 }
 
-std::string gpu_count(int count) { return fmt::format("{} GPU{}", count, count == 1 ? "" : "s"); }
+std::string counted(std::int64_t number, const char* noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+std::string gpu_count(int count) { return counted(count, "GPU"); }
 
 std::string kind_word(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
 

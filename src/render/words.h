@@ -1,6 +1,7 @@
 // Small phrases that several views share.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/pool.h"
@@ -9,6 +10,9 @@ namespace chg {
 
 /// "1st", "2nd", "3rd", "11th", "22nd".
 std::string ordinal(int number);
+
+/// "1 user", "2 users".
+std::string counted(std::int64_t number, const char* noun);
 
 /// "1 GPU", "2 GPUs".
 std::string gpu_count(int count);

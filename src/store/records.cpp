@@ -98,11 +98,11 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
   } else if (field == kProvider) {
     pool.provider = record;
   } else if (field == kIdentity) {
-    pool.host = json::parse_one_text<HostIdentity>(record);
+    pool.host = json_codec::parse_one_text<HostIdentity>(record);
   } else if (field == kCancelled) {
     pool.cancelled = read_json<CancelledList>(record).requests;
   } else if (field.starts_with(kGpu)) {
-    const int index = json::parse_number<int>(behind(kGpu));
+    const int index = json_codec::parse_number<int>(behind(kGpu));
     if (index < 0) refuse(field);
     pool.gpus.push_back(read_gpu(index, record));
   } else if (field.starts_with(kReservation)) {
@@ -131,7 +131,7 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
   const auto drop = [&](std::string field) { all.push_back({std::move(field), std::nullopt}); };
   if (what.settings_changed) set(kSettings, settings_of(after));
   if (what.provider_changed) set(kProvider, after.provider);
-  if (what.identity_changed) set(kIdentity, json::one_text(after.host));
+  if (what.identity_changed) set(kIdentity, json_codec::one_text(after.host));
   if (what.cancelled_changed && after.cancelled.empty()) {
     drop(std::string(kCancelled));
   } else if (what.cancelled_changed) {

@@ -296,7 +296,7 @@ def test_one_command_for_each_host(redis, fleet):
         if " lua]" not in line:
             commands.append(line.split("] ", 1)[1])
     for name in ("alpha", "beta"):
-        assert len([line for line in commands if f'"{name}"' in line]) == 1, commands
+        assert len([line for line in commands if f'"{name}:pool"' in line]) == 1, commands
     assert len([line for line in commands if "canhazgpu:hosts" in line]) == 1, commands
     # And what this host needs for itself: its pool, before and after its GPUs are looked at.
     assert len(commands) <= 6, commands

@@ -204,15 +204,17 @@ def test_gives_no_gpu_out_twice(pool):
     locks = pool.directory / "locks"
     locks.mkdir()
     lockcheck = pathlib.Path(__file__).with_name("lockcheck.sh")
-    runs = [pool.popen("run", "--", lockcheck, 0.05, env={"LOCKS": str(locks)},
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runs = [pool.popen("run", "--", lockcheck, 0.05, env={"LOCKS": str(locks)})
             for _ in range(jobs)]
-    statuses = [run.wait(5 * PATIENCE) for run in runs]
-    assert statuses == [0] * jobs
+    results = [pool.finish(run, timeout=5 * PATIENCE) for run in runs]
+    # On a busy machine, who comes may find that the server does not answer in time (rule 21).
+    refused = [result for result in results if result.status != 0]
+    assert all(result.status == 1 and "did not answer within" in result.err
+               for result in refused), refused
     pool.await_free()
     assert pool.waiting() == []
     records = pool.usage()
-    assert len(records) == jobs
+    assert len(records) >= jobs - len(refused)
     # By the records too, no GPU was two people's.
     for gpu in range(8):
         spans = sorted((record["started"], record["ended"]) for record in records

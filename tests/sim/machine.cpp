@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/indices.h"
+
 namespace chg::sim {
 namespace {
 
@@ -21,8 +23,6 @@ std::uint64_t namespace_of(int space) { return kNamespaceBase + static_cast<std:
 
 // A container has a name of its own.
 std::string host_name(int space) { return space == 0 ? "host" : fmt::format("box{}", space); }
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/observation.h"
-#include "core/schedule.h"
+#include "core/circumstances.h"
 
 namespace chg::sim {
 

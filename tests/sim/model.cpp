@@ -6,18 +6,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "sim/indices.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
-namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-bool holds(const std::vector<int>& items, int item) {
-  return std::find(items.begin(), items.end(), item) != items.end();
-}
-
-}  // namespace
 
 Model::Model(const Machine& machine, int gpus, Policy policy)
     : machine_(machine), policy_(policy), gpus_(at(gpus)) {}

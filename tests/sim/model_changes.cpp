@@ -1,17 +1,12 @@
 // What people, waiters and supervisors change.
 #include <algorithm>
 
+#include "sim/indices.h"
 #include "sim/model.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-bool holds(const std::vector<int>& items, int item) {
-  return std::find(items.begin(), items.end(), item) != items.end();
-}
 
 std::vector<int> all_gpus(const Reservation& held) {
   std::vector<int> all = held.gpus;

@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 
+#include "sim/indices.h"
 #include "sim/model.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 int client_of(const std::string& id) { return std::stoi(id.substr(1)); }
 

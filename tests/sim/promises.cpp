@@ -5,12 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "sim/indices.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::vector<bool> reserved_gpus(const Pool& pool) {
   std::vector<bool> reserved(pool.gpus.size());

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "core/changes.h"
 #include "core/reap.h"
-#include "core/restore.h"
 #include "core/schedule.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
@@ -66,19 +65,20 @@ std::shared_ptr<const Pool> World::snapshot() {
   return snapshot_;
 }
 
+Circumstances World::given(int space, const Sighting* sighting) const {
+  return {machine_.now(), machine_.liveness(space), settings_,
+          sighting == nullptr ? nullptr : &sighting->observation};
+}
+
 bool World::update(int space, const Sighting* sighting, const Change& change,
-                   const Expected& expected) {
+                   const Expected& expected, const Change& after_grants,
+                   const std::function<void(Model&)>& expected_after) {
   ++counts_.updates;
   snapshot_.reset();
-  const Instant now = machine_.now();
-  const LivenessOf& liveness = machine_.liveness(space);
-  const Observation* observation = sighting == nullptr ? nullptr : &sighting->observation;
-  reap(pool_, now, liveness, settings_, observation);
+  const Circumstances circumstances = given(space, sighting);
+  bring_up_to_date(pool_, circumstances);
   model_.reap(space, sighting);
-  if (sighting != nullptr) {
-    observe(pool_, *observation, settings_);
-    model_.observe(*sighting);
-  }
+  if (sighting != nullptr) model_.observe(*sighting);
   bool accepted = true;
   try {
     change(pool_);
@@ -91,13 +91,17 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
   if (expected(model_) != accepted) {
     throw Violation("authority", accepted ? "a change was not refused" : "a change was refused");
   }
-  const auto granted = schedule(pool_, now, settings_, liveness);
+  const auto granted = schedule(pool_, circumstances);
   counts_.grants += granted.size();
   model_.schedule(space, pool_, granted);
+  if (accepted && after_grants) {
+    after_grants(pool_);
+    expected_after(model_);
+  }
   model_.compare(pool_);
   require_order(pool_, model_, machine_, space);
   const bool sees_now = sighting != nullptr && sighting->version == machine_.version() &&
-                        sighting->observation.taken == now;
+                        sighting->observation.taken == circumstances.now;
   if (sees_now) {
     ++counts_.looks_of_now;
     require_service(pool_, model_, machine_, *sighting);
@@ -303,7 +307,7 @@ void World::cancel_request(const Event& event) {
   update(
       event.space, nullptr,
       [&](Pool& pool) {
-        drop_gone_waiters(pool, machine_.now(), machine_.liveness(event.space), settings_);
+        drop_gone_waiters(pool, given(event.space));
         cancel(pool, caller, id);
       },
       [&](Model& model) {
@@ -330,17 +334,7 @@ void World::set_service(const Event& event, bool out_of_service) {
 
 void World::clear() {
   update(
-      0, nullptr,
-      [&](Pool& pool) {
-        while (!pool.reservations.empty()) {
-          const std::string id = pool.reservations.front().id;
-          end_reservation(pool, id, machine_.now(), End::Cleared);
-        }
-        while (!pool.queue.empty()) {
-          const std::string id = pool.queue.front().id;
-          mark_cancelled(pool, id);
-        }
-      },
+      0, nullptr, [&](Pool& pool) { chg::clear(pool, machine_.now()); },
       [](Model& model) {
         model.clear();
         return true;
@@ -379,8 +373,7 @@ void World::settle() {
   forget_inactive();
   const Sight sighting = machine_.look(0);
   update(
-      0, sighting.get(),
-      [&](Pool& pool) { drop_gone_waiters(pool, machine_.now(), machine_.liveness(0), settings_); },
+      0, sighting.get(), [&](Pool& pool) { drop_gone_waiters(pool, given(0)); },
       [](Model& model) {
         model.drop_gone_waiters(0);
         return true;

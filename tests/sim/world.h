@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "core/circumstances.h"
 #include "core/pool.h"
-#include "core/settings.h"
+#include "core/restore.h"
 #include "sim/counts.h"
 #include "sim/event.h"
 #include "sim/machine.h"
@@ -30,8 +31,6 @@ struct Client {
     Left,
   };
   enum class Supervisor { None, Watches, Looked, Left };
-  enum class Job { NotBegun, GoesOn, Over };
-  enum class OwnChange { Made, Taken, Ended };
 
   int number = 0;
   int space = 0;
@@ -79,26 +78,27 @@ class World {
   using Expected = std::function<bool(Model&)>;
 
   // One update_pool. Returns whether the change was accepted.
-  bool update(int space, const Sighting* sighting, const Change& change, const Expected& expected);
+  Circumstances given(int space, const Sighting* sighting = nullptr) const;
+  bool update(int space, const Sighting* sighting, const Change& change, const Expected& expected,
+              const Change& after_grants = {},
+              const std::function<void(Model&)>& expected_after = {});
   std::shared_ptr<const Pool> snapshot();
 
   void arrive(const Event& event);
   void step(Client& client, int choice);
   void view(Client& client, int choice);
   void join(Client& client);
-  bool claim_on_arrival(const Client& client, Pool& pool);
-  void go_on(Client& client, int choice);
-  void come_back(Client& client);
+  void act_as_waiter(Client& client, int choice);
+  void requeue_lost(Client& client);
   void wait(Client& client, int choice);
-  void take_care(Client& client, const Sighting* sighting, bool decides);
+  void maintain_pool(Client& client, const Sighting* sighting, bool decides);
   void look_at_grant(Client& client, const Reservation& held);
   void trust_or_give_back(Client& client);
-  bool is_usable(const Client& client, const Reservation& held, const Pool& pool) const;
   void leave_queue(Client& client);
   void interrupt(Client& client);
   void use_grant(Client& client, int choice);
   void attach(Client& client);
-  void forget(Client& client);
+  void discard_grant(Client& client);
   void exit(Client& client);
   void check_decisions() const;
 
@@ -110,12 +110,11 @@ class World {
   void change_watched(Client& client, bool hears, const std::function<void(Reservation&)>& change,
                       const std::function<void(Model&)>& expected);
 
-  Client::OwnChange change_own(Client& client, Client::Job job, const Change& change,
-                               const std::function<void(Model&)>& expected);
-  std::optional<Client::OwnChange> try_change(Client& client, Client::Job job,
-                                              const std::optional<Reservation>& lost,
-                                              const Change& change,
-                                              const std::function<void(Model&)>& expected);
+  OwnChange change_own(Client& client, Job job, const Change& change,
+                       const std::function<void(Model&)>& expected);
+  std::optional<OwnChange> try_change(Client& client, const std::optional<Lost>& lost,
+                                      const Change& change,
+                                      const std::function<void(Model&)>& expected);
   std::vector<int> members(int client) const;
   void kill_job(int client);
 

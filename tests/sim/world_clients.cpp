@@ -5,30 +5,14 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "core/changes.h"
+#include "core/protocol.h"
 #include "core/reap.h"
-#include "core/restore.h"
+#include "core/schedule.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
 #include "sim/world.h"
 
 namespace chg::sim {
-namespace {
-
-void erase_from_queue(Pool& pool, const std::string& id) {
-  std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
-}
-
-bool is_in(const Pool& pool, const std::string& id) {
-  return find_request(pool, id) != nullptr || find_reservation(pool, id) != nullptr;
-}
-
-void erase_reservation(Pool& pool, const std::string& id) {
-  std::erase_if(pool.reservations, [&](const Reservation& held) { return held.id == id; });
-}
-
-}  // namespace
-
 void World::exit(Client& client) {
   client.phase = Client::Phase::Left;
   client.pool.reset();
@@ -42,12 +26,12 @@ void World::step(Client& client, int choice) {
     case Client::Phase::Looked:
       return client.views ? view(client, choice) : join(client);
     case Client::Phase::Waits:
-      return go_on(client, choice);
+      return act_as_waiter(client, choice);
     case Client::Phase::Verified:
       return trust_or_give_back(client);
     case Client::Phase::Cares:
       client.phase = Client::Phase::Waits;
-      return take_care(client, client.sighting.get(), choice % 8 == 0);
+      return maintain_pool(client, client.sighting.get(), choice % 8 == 0);
     case Client::Phase::Granted:
       return use_grant(client, choice);
     case Client::Phase::Runs:
@@ -59,10 +43,7 @@ void World::step(Client& client, int choice) {
 void World::view(Client& client, int choice) {
   const Sighting* sighting = choice == 1 ? nullptr : client.sighting.get();
   update(
-      client.space, sighting,
-      [&](Pool& pool) {
-        drop_gone_waiters(pool, machine_.now(), machine_.liveness(client.space), settings_);
-      },
+      client.space, sighting, [&](Pool& pool) { drop_gone_waiters(pool, given(client.space)); },
       [&](Model& model) {
         model.drop_gone_waiters(client.space);
         return true;
@@ -73,36 +54,35 @@ void World::view(Client& client, int choice) {
 
 void World::join(Client& client) {
   const Instant now = machine_.now();
+  const int number = client.number;
   const bool is_new = client.request.enqueued == Instant{};
-  const bool decides = client.request.kind == Kind::Manual || client.nonblock;
-  bool was_there = false;
-  std::vector<std::string> granted;
   bool claimed = false;
+  bool withdrawn = false;
+  std::vector<std::string> served;
   const bool accepted = update(
       client.space, client.sighting.get(),
-      [&](Pool& pool) {
-        was_there = is_in(pool, client.request.id);
-        if (was_there) return;
-        client.request.last_heartbeat = now;
-        if (is_new) client.request.enqueued = now;
-        is_new ? enqueue(pool, client.request) : rejoin(pool, client.request);
-        client.request.arrival = find_request(pool, client.request.id)->arrival;
-        if (decides) granted = schedule(pool, now, settings_, machine_.liveness(client.space));
-        claimed = claim_on_arrival(client, pool);
-        if (client.nonblock) erase_from_queue(pool, client.request.id);
-      },
+      [&](Pool& pool) { chg::join(pool, client.request, now); },
       [&](Model& model) {
         if (!model.accepts(client.request)) return false;
-        if (was_there) return model.is_in(client.number);
+        if (model.is_in(number)) return true;
         if (is_new) {
-          model.join(client.number, client.request, process_key(client.number));
+          model.join(number, client.request, process_key(number));
         } else {
-          model.rejoin(client.number, client.request);
+          model.rejoin(number, client.request);
         }
-        if (decides) model.schedule(client.space, pool_, granted);
-        if (claimed) model.claim(client.number, *client.request.duration);
-        if (client.nonblock) model.leave(client.number);
         return true;
+      },
+      [&](Pool& pool) {
+        const Circumstances circumstances = given(client.space, client.sighting.get());
+        claimed = claim_on_arrival(pool, client.request, circumstances);
+        withdrawn = client.nonblock && withdraw(pool, client.request.id);
+        if (withdrawn) served = schedule(pool, circumstances);
+      },
+      [&](Model& model) {
+        if (claimed) model.claim(number, *client.request.duration);
+        if (!withdrawn) return;
+        model.leave(number);
+        model.schedule(client.space, pool_, served);
       });
   // No two ask at the same moment: they do so one after the other.
   machine_.advance(std::chrono::nanoseconds(1));
@@ -117,36 +97,25 @@ void World::join(Client& client) {
   exit(client);
 }
 
-bool World::claim_on_arrival(const Client& client, Pool& pool) {
-  const Reservation* held = find_reservation(pool, client.request.id);
-  if (held == nullptr || held->kind != Kind::Manual) return false;
-  if (!covers(client.sighting->observation, pool, held->gpus)) return false;
-  if (!is_usable(client, *held, pool)) return false;
-  return claim(pool, held->id, *client.request.duration, machine_.now());
-}
-
-void World::go_on(Client& client, int choice) {
+void World::act_as_waiter(Client& client, int choice) {
   if (const Reservation* held = find_reservation(*client.pool, client.request.id)) {
     return look_at_grant(client, *held);
   }
   const Request* mine = find_request(*client.pool, client.request.id);
-  if (mine == nullptr) return client.nonblock ? exit(client) : come_back(client);
+  if (mine == nullptr) return client.nonblock ? exit(client) : requeue_lost(client);
   client.request = *mine;
   if (client.nonblock) return leave_queue(client);
   wait(client, choice);
 }
 
 // Somebody has cancelled it, or else the store has lost it, or it was given up for dead.
-void World::come_back(Client& client) {
+void World::requeue_lost(Client& client) {
   bool cancelled = false;
   update(
       client.space, nullptr,
       [&](Pool& pool) {
-        const std::string& id = client.request.id;
-        cancelled = take_cancelled(pool, id);
-        if (cancelled || is_in(pool, id)) return;
-        client.request.last_heartbeat = machine_.now();
-        rejoin(pool, client.request);
+        cancelled = acknowledge_cancelled(pool, client.request.id);
+        if (!cancelled) chg::join(pool, client.request, machine_.now());
       },
       [&](Model& model) {
         const int number = client.number;
@@ -173,26 +142,24 @@ void World::wait(Client& client, int choice) {
       client.sighting = seen;
       client.phase = Client::Phase::Cares;
     } else {
-      take_care(client, nullptr, false);
+      maintain_pool(client, nullptr, false);
     }
   } else if (choice == 2) {
     leave_queue(client);
   } else {
-    take_care(client, nullptr, choice % 8 == 0);
+    maintain_pool(client, nullptr, choice % 8 == 0);
   }
 }
 
-void World::take_care(Client& client, const Sighting* sighting, bool decides) {
+void World::maintain_pool(Client& client, const Sighting* sighting, bool decides) {
   const Instant now = machine_.now();
   const bool beats = age(client.last_heartbeat, now) >= settings_.heartbeat_interval;
   if (beats) client.last_heartbeat = now;
   update(
       client.space, sighting,
       [&](Pool& pool) {
-        drop_gone_waiters(pool, now, machine_.liveness(client.space), settings_);
-        for (Request& request : pool.queue) {
-          if (beats && request.id == client.request.id) request.last_heartbeat = now;
-        }
+        drop_gone_waiters(pool, given(client.space));
+        if (beats) beat(pool, client.request.id, now);
       },
       [&](Model& model) {
         model.drop_gone_waiters(client.space);
@@ -231,20 +198,11 @@ void World::look_at_grant(Client& client, const Reservation& held) {
   client.sighting = seen ? seen : machine_.blinded(*client.sighting);
 }
 
-bool World::is_usable(const Client& client, const Reservation& held, const Pool& pool) const {
-  Pool without = pool;
-  for (const int index : held.gpus) find_gpu(without, index)->obstacle.reset();
-  give_back(without, client.request);
-  observe(without, client.sighting->observation, settings_);
-  return std::all_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
-    return may_take(client.request, *find_gpu(without, index));
-  });
-}
-
 void World::trust_or_give_back(Client& client) {
   const Reservation held = *find_reservation(*client.pool, client.request.id);
   client.is_fresh = true;
-  if (is_usable(client, held, *client.pool)) {
+  const Observation& seen = client.sighting->observation;
+  if (is_usable(*client.pool, held, client.request, seen, settings_)) {
     require_free(client.request, held.gpus, *client.sighting);
     client.own = held;
     client.gpus = held.gpus;
@@ -255,13 +213,10 @@ void World::trust_or_give_back(Client& client) {
   update(
       client.space, client.sighting.get(),
       [&](Pool& pool) {
-        const Reservation* mine = find_reservation(pool, client.request.id);
-        if (mine == nullptr) return;
+        if (find_reservation(pool, client.request.id) == nullptr) return;
         ++counts_.given_back;
-        const std::vector<int> gpus = mine->gpus;
-        for (const int index : gpus) find_gpu(pool, index)->obstacle.reset();
         give_back(pool, client.request);
-        observe(pool, client.sighting->observation, settings_);
+        observe(pool, seen, settings_);
       },
       [&](Model& model) {
         if (model.holding(client.number) != nullptr) {
@@ -279,7 +234,7 @@ void World::leave_queue(Client& client) {
       client.space, nullptr,
       [&](Pool& pool) {
         left = find_reservation(pool, client.request.id) == nullptr;
-        erase_from_queue(pool, client.request.id);
+        withdraw(pool, client.request.id);
       },
       [&](Model& model) {
         model.leave(client.number);
@@ -298,8 +253,8 @@ void World::interrupt(Client& client) {
   update(
       client.space, nullptr,
       [&](Pool& pool) {
-        erase_from_queue(pool, client.request.id);
-        erase_reservation(pool, client.request.id);
+        withdraw(pool, client.request.id);
+        discard(pool, client.request.id);
       },
       [&](Model& model) {
         model.leave(client.number);
@@ -313,20 +268,19 @@ void World::use_grant(Client& client, int choice) {
   if (client.request.kind == Kind::Run) {
     if (choice != 1) return attach(client);
     // No supervisor could be started, and so no command.
-    forget(client);
+    discard_grant(client);
     return exit(client);
   }
   change_own(
-      client, Client::Job::NotBegun,
+      client, Job::NotBegun,
       [&](Pool& pool) { claim(pool, client.request.id, *client.request.duration, machine_.now()); },
       [&](Model& model) { model.claim(client.number, *client.request.duration); });
   exit(client);
 }
 
-void World::forget(Client& client) {
+void World::discard_grant(Client& client) {
   change_own(
-      client, Client::Job::NotBegun,
-      [&](Pool& pool) { erase_reservation(pool, client.request.id); },
+      client, Job::NotBegun, [&](Pool& pool) { discard(pool, client.request.id); },
       [&](Model& model) { model.forget(client.number); });
 }
 
@@ -334,19 +288,15 @@ void World::attach(Client& client) {
   const int key = supervisor_key(client.number);
   const Instant now = machine_.now();
   machine_.start(key, client.request.account.uid, client.space, kNobody);
-  const Client::OwnChange made = change_own(
-      client, Client::Job::NotBegun,
-      [&](Pool& pool) {
-        Reservation* held = find_reservation(pool, client.request.id);
-        held->supervisor = machine_.identity(key);
-        held->last_heartbeat = now;
-      },
+  const OwnChange made = change_own(
+      client, Job::NotBegun,
+      [&](Pool& pool) { begin_run(pool, client.request.id, machine_.identity(key), now); },
       [&](Model& model) { model.attach(client.number, key); });
-  if (made != Client::OwnChange::Made) {
+  if (made != OwnChange::Made) {
     machine_.kill(key);
-    forget(client);
-    if (made == Client::OwnChange::Taken) client.sighting = machine_.look(client.space);
-    if (made == Client::OwnChange::Ended || !client.sighting) return exit(client);
+    discard_grant(client);
+    if (made == OwnChange::Taken) client.sighting = machine_.look(client.space);
+    if (made == OwnChange::Ended || !client.sighting) return exit(client);
     // Back to its place.
     client.gpus.clear();
     client.phase = Client::Phase::Looked;

@@ -8,59 +8,52 @@
 
 namespace chg::sim {
 
-Client::OwnChange World::change_own(Client& client, Client::Job job, const Change& change,
-                                    const std::function<void(Model&)>& expected) {
-  if (const auto done = try_change(client, job, std::nullopt, change, expected)) return *done;
+OwnChange World::change_own(Client& client, Job job, const Change& change,
+                            const std::function<void(Model&)>& expected) {
+  if (const auto done = try_change(client, std::nullopt, change, expected)) return *done;
   std::vector<UsageRecord> since;
   std::copy_if(history_.begin(), history_.end(), std::back_inserter(since),
                [&](const UsageRecord& record) { return record.ended >= client.own.started.wall; });
-  const bool is_alive = job != Client::Job::Over;
+  const bool is_alive = job != Job::Over;
   const auto lost = to_restore(client.own, since, is_alive);
   // One without a GPU of its own leaves no record when it ends, so that nobody can know.
   const bool is_right =
       client.own.gpus.empty() || lost == model_.to_restore(client.number, client.own, is_alive);
   if (!is_right) throw Violation("bring back", client.own.id);
-  if (!lost) return Client::OwnChange::Ended;
-  return try_change(client, job, lost, change, expected).value_or(Client::OwnChange::Ended);
+  if (!lost) return OwnChange::Ended;
+  return try_change(client, Lost{*lost, job}, change, expected).value_or(OwnChange::Ended);
 }
 
-// Missing: the reservation is not there, and is not brought back.
-std::optional<Client::OwnChange> World::try_change(Client& client, Client::Job job,
-                                                   const std::optional<Reservation>& lost,
-                                                   const Change& change,
-                                                   const std::function<void(Model&)>& expected) {
-  std::optional<Client::OwnChange> result;
-  const auto is_enough = [&](bool is_whole) {
-    return lost && (job != Client::Job::NotBegun || is_whole);
-  };
+// nullopt: the reservation is not there, and is not brought back.
+std::optional<OwnChange> World::try_change(Client& client, const std::optional<Lost>& lost,
+                                           const Change& change,
+                                           const std::function<void(Model&)>& expected) {
+  std::optional<OwnChange> result;
   update(
       client.space, nullptr,
       [&](Pool& pool) {
-        if (!is_known(pool, client.own)) {
-          if (lost) result = Client::OwnChange::Taken;
-          if (!is_enough(lost && is_whole(pool, *lost))) return;
-          restore(pool, *lost);
-        }
-        result = Client::OwnChange::Made;
-        change(pool);
+        result = find_or_restore(pool, client.own, lost);
+        if (result == OwnChange::Made) change(pool);
       },
       [&](Model& model) {
         const bool is_there = model.is_known(client.number, client.own);
         const bool comes_back =
-            !is_there && is_enough(lost && model.is_whole(client.number, *lost));
-        if ((result == Client::OwnChange::Made) != (is_there || comes_back)) {
+            !is_there && lost &&
+            (lost->job != Job::NotBegun || model.is_whole(client.number, lost->reservation));
+        if ((result == OwnChange::Made) != (is_there || comes_back)) {
           throw Violation("own reservation", client.own.id);
         }
         if (comes_back) {
-          const int supervisor = lost->supervisor ? supervisor_key(client.number) : kNobody;
-          model.restore(client.number, *lost, supervisor);
+          const bool has_supervisor = lost->reservation.supervisor.has_value();
+          const int supervisor = has_supervisor ? supervisor_key(client.number) : kNobody;
+          model.restore(client.number, lost->reservation, supervisor);
           ++counts_.brought_back;
         }
         if (is_there || comes_back) expected(model);
         return true;
       });
-  const Reservation* held = find_reservation(pool_, client.own.id);
-  if (result == Client::OwnChange::Made && held != nullptr) client.own = *held;
+  const Reservation* mine = find_reservation(pool_, client.own.id);
+  if (result == OwnChange::Made && mine != nullptr) client.own = *mine;
   return result;
 }
 

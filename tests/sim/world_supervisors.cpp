@@ -1,6 +1,7 @@
 // The life of a supervisor, as in app/supervise.cpp.
 #include <algorithm>
 
+#include "core/protocol.h"
 #include "core/reap.h"
 #include "sim/violation.h"
 #include "sim/world.h"
@@ -25,11 +26,11 @@ void World::change_watched(Client& client, bool hears,
   if (client.is_over) return;
   const bool is_alive = machine_.is_alive(process_key(client.number));
   const Reservation before = client.own;
-  const Client::OwnChange made = change_own(
-      client, is_alive ? Client::Job::GoesOn : Client::Job::Over,
+  const OwnChange made = change_own(
+      client, is_alive ? Job::GoesOn : Job::Over,
       [&](Pool& pool) { change(*find_reservation(pool, client.request.id)); }, expected);
   if (hears) {
-    client.is_over = made == Client::OwnChange::Ended;
+    client.is_over = made == OwnChange::Ended;
   } else {
     client.own = before;
   }
@@ -95,11 +96,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
 void World::give_gpus_back(Client& client) {
   const Instant now = machine_.now();
   change_own(
-      client, Client::Job::Over,
-      [&](Pool& pool) {
-        const Reservation& held = *find_reservation(pool, client.request.id);
-        end_reservation(pool, client.request.id, now, held.ending.value_or(End::Finished));
-      },
+      client, Job::Over, [&](Pool& pool) { end_run(pool, client.request.id, now); },
       [&](Model& model) {
         const Entry& entry = model.entry(client.number);
         model.end(client.number, now, entry.held->ending.value_or(End::Finished));

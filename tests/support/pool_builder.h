@@ -205,9 +205,9 @@ class Scene {
     pool.reservations.push_back(std::move(made));
   }
 
-  std::vector<std::string> schedule() { return chg::schedule(pool, now(), settings, liveness); }
+  std::vector<std::string> schedule() { return chg::schedule(pool, given()); }
   void reap(const Observation* observation = nullptr) {
-    chg::reap(pool, now(), liveness, settings, observation);
+    chg::reap(pool, given(observation));
   }
   void observe(const Observation& observation) { chg::observe(pool, observation, settings); }
   void end(const std::string& id) { end_reservation(pool, id, now(), End::Released); }
@@ -215,6 +215,11 @@ class Scene {
   /// What a probe of this host sees now.
   Observation observation(const std::vector<GpuReading>& readings) const {
     return {now(), readings, process(1), "test"};
+  }
+
+  /// What decides now.
+  Circumstances given(const Observation* observation = nullptr) const {
+    return {now(), liveness, settings, observation};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
+#include <utility>
 
 #include "base/pci_address.h"
 #include "probe/amd/amd_identity.h"
@@ -16,12 +16,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kIntMax = std::numeric_limits<int>::max();
-
 std::optional<int> number_behind(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
   const auto number = parse_decimal(name.substr(prefix.size()));
-  return number && *number <= kIntMax ? std::optional(static_cast<int>(*number)) : std::nullopt;
+  return number && std::in_range<int>(*number) ? std::optional(static_cast<int>(*number))
+                                               : std::nullopt;
 }
 
 // The first of these values that the card has; names are in lower case.

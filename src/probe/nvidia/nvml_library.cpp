@@ -60,7 +60,7 @@ static_assert(sizeof(ProcessRecord) == 16);
 constexpr std::size_t kRecordBytes = 16;           // _v1, of the functions without suffix
 constexpr std::size_t kRecordBytesWithParts = 24;  // _v2: two numbers of parts (MIG) more
 constexpr std::size_t kRecordBytesLong = 32;       // and protected memory, see record_bytes
-constexpr std::size_t kProcessesMax = 1U << 20;
+constexpr std::size_t kListedMax = 1U << 20;
 constexpr int kListAttemptsMax = 8;
 
 constexpr unsigned kTemperatureOfGpu = 0;  // NVML_TEMPERATURE_GPU
@@ -295,7 +295,7 @@ NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::list(const std::string& functi
   for (int attempt = 0; code == kInsufficientSize && attempt < kListAttemptsMax; ++attempt) {
     // Others start meanwhile.
     if (attempt > 0) capacity = 2 * std::max<std::size_t>(capacity, count) + 5;
-    if (capacity > kProcessesMax) return {kUnknown, {}};
+    if (capacity > kListedMax) return {kUnknown, {}};
     room.assign(capacity * kRecordBytesLong / sizeof room[0], 0);
     count = static_cast<unsigned>(capacity);
     code = call<GetProcesses>(function, device, &count,

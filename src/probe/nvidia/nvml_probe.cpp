@@ -20,8 +20,8 @@ namespace {
 
 using namespace nvml_code;
 
-constexpr unsigned kGpusMax = 1024;
-constexpr unsigned kPartsMax = 64;  // a GPU of today has 7 at most
+constexpr unsigned kDevicesMax = 1024;
+constexpr unsigned kPlacesMax = 64;  // a GPU of today has 7 at most
 
 // One session, closed at the end of its life.
 class Session {
@@ -137,7 +137,7 @@ std::vector<NvmlDevice> GpuReader::parts_of(NvmlDevice device) {
   std::vector<NvmlDevice> parts;
   if (!take(library_.is_divided(device), Need::Yes).value_or(false)) return parts;
   const unsigned places = take(library_.part_count_max(device), Need::Yes).value_or(0);
-  for (unsigned place = 0; place < std::min(places, kPartsMax); ++place) {
+  for (unsigned place = 0; place < std::min(places, kPlacesMax); ++place) {
     const NvmlAnswer<NvmlDevice> part = library_.part(device, place);
     if (part.code == kNotFound || part.code == kInvalidArgument) continue;
     if (const auto found = take(part, Need::Yes)) parts.push_back(*found);
@@ -195,7 +195,7 @@ LookResult NvmlProbe::try_look() const {
   observation.source = version.is_given() ? "NVML " + version.value : "NVML";
   const NvmlAnswer<unsigned> count = library.device_count();
   if (!count.is_given()) return nvml_failure(count.code);
-  if (count.value == 0 || count.value > kGpusMax) return not_a_number_of_gpus(count.value);
+  if (count.value == 0 || count.value > kDevicesMax) return not_a_number_of_gpus(count.value);
   for (unsigned index = 0; index < count.value; ++index) {
     observation.gpus.push_back(GpuReader(library, index).read());
   }

@@ -33,7 +33,7 @@ constexpr std::string_view kVersion = "version";
 std::optional<RedisVersion> parse_version(std::string_view text) {
   try {
     RedisVersion version;
-    version.number = json::parse_number<std::uint64_t>(json::cut(text, ' '));
+    version.number = json_codec::parse_number<std::uint64_t>(json_codec::cut(text, ' '));
     version.commit = text;
     return version;
   } catch (const std::invalid_argument&) {
@@ -102,7 +102,7 @@ bool follow_log(RedisPool& pool, const RedisReply& entries) {
 HistoryMember history_member(const UsageRecord& record, std::uint64_t commit, std::size_t place) {
   // The nanoseconds first, since scores are only as exact as a double.
   return {history_score(record.ended),
-          fmt::format("{:019}{:016x}{:08x}{}", json::count_of(record.ended), commit, place,
+          fmt::format("{:019}{:016x}{:08x}{}", json_codec::count_of(record.ended), commit, place,
                       records::write(record))};
 }
 

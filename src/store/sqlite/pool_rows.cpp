@@ -86,8 +86,8 @@ void PoolRows::append(const UsageRecord& record) {
   insert.bind(4, record.account.name);
   insert.bind(5, record.label);
   insert.bind(6, std::string(word_of(record.kind)));
-  insert.bind(7, json::count_of(record.started));
-  insert.bind(8, json::count_of(record.ended));
+  insert.bind(7, json_codec::count_of(record.started));
+  insert.bind(8, json_codec::count_of(record.ended));
   insert.bind(9, std::string(word_of(record.end)));
   insert.exec();
 }
@@ -103,7 +103,7 @@ HistoryRows::HistoryRows(SQLite::Database& database, WallTime from)
     : select_(database,
               "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
               "FROM usage WHERE ended >= ? ORDER BY ended, rowid") {
-  select_.bind(1, json::count_of(from));
+  select_.bind(1, json_codec::count_of(from));
 }
 
 std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
@@ -118,10 +118,10 @@ std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
     record.account.uid = static_cast<std::uint32_t>(select_.getColumn(2).getInt64());
     record.account.name = select_.getColumn(3).getString();
     record.label = select_.getColumn(4).getString();
-    record.kind = json::parse_enum<Kind>(select_.getColumn(5).getText());
+    record.kind = json_codec::parse_enum<Kind>(select_.getColumn(5).getText());
     record.started = time(6);
     record.ended = time(7);
-    record.end = json::parse_enum<End>(select_.getColumn(8).getText());
+    record.end = json_codec::parse_enum<End>(select_.getColumn(8).getText());
     records.push_back(std::move(record));
   }
   return records;

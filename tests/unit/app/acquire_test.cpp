@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/restore.h"
+#include "core/changes.h"
 #include "support/app_scene.h"
 #include "support/expect_error.h"
 
@@ -113,7 +113,9 @@ Acquired wait_while(AppScene& app, const std::function<void(Pool&)>& strike) {
 
 TEST(Acquire, BelievesThatItWasCancelledOnlyWhenItWas) {
   AppScene app(1);
-  const Acquired acquired = wait_while(app, [](Pool& pool) { mark_cancelled(pool, "mine"); });
+  const Acquired acquired = wait_while(app, [](Pool& pool) {
+    cancel(pool, {{0, "root"}, true}, "mine");
+  });
   ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
   EXPECT_EQ(std::get<NotGranted>(acquired).why, NotGranted::Why::Cancelled);
   EXPECT_TRUE(app.store.read().cancelled.empty());
@@ -188,7 +190,7 @@ TEST(Acquire, LooksAgainAfterTroubleBeforeItJoins) {
     strike(is_made);
     if (!is_made) return;
     EXPECT_TRUE(app.written.back().reservations.empty()) << "granted on what was seen before";
-    app.store.update([](Pool& pool) { mark_cancelled(pool, "mine"); });
+    app.store.update([&app](Pool& pool) { clear(pool, app.scene.now()); });
   };
   EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_in_trouble(app, {}).acquired));
 }

@@ -23,7 +23,7 @@ class OwnReservation : public ::testing::Test {
     app_.save();
   }
 
-  void forget() {
+  void lose() {
     app_.scene.pool.reservations.clear();
     app_.save();
   }
@@ -33,7 +33,7 @@ class OwnReservation : public ::testing::Test {
   }
 
   OwnChange note(const std::string& text, const std::function<Job()>& job) {
-    return change_own(app_.host, own_, job, [&](Pool& pool, const Instant&) {
+    return change_own(app_.host, own_, job, [&](Pool& pool, const Circumstances&) {
       find_reservation(pool, "run")->note = text;
     });
   }
@@ -51,7 +51,7 @@ TEST_F(OwnReservation, IsChangedWhereItIs) {
 
 TEST_F(OwnReservation, IsBroughtBackWhenTheStoreHasForgottenIt) {
   const Reservation before = own_;
-  forget();
+  lose();
   EXPECT_EQ(note("a"), OwnChange::Made);
   Reservation expected = before;
   expected.note = "a";
@@ -59,8 +59,8 @@ TEST_F(OwnReservation, IsBroughtBackWhenTheStoreHasForgottenIt) {
 }
 
 TEST_F(OwnReservation, StaysEndedWhenSomebodyHasEndedIt) {
-  update_pool(app_.host, nullptr, [&](Pool& pool, const Instant& now) {
-    end_reservation(pool, "run", now, End::Cleared);
+  update_pool(app_.host, nullptr, [&](Pool& pool, const Circumstances& given) {
+    end_reservation(pool, "run", given.now, End::Cleared);
   });
   EXPECT_EQ(note("a"), OwnChange::Ended);
   EXPECT_TRUE(app_.store.read().reservations.empty());
@@ -94,7 +94,7 @@ TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
     return Job::GoesOn;
   };
   EXPECT_EQ(note("a", unasked), OwnChange::Made);
-  forget();
+  lose();
   // The history has been read by then: what is added to it is not seen.
   const auto is_ended_meanwhile = [&] {
     app_.store.update([&](Pool& pool) {
@@ -110,7 +110,7 @@ TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
 }
 
 TEST_F(OwnReservation, DoesNotBeginOnLessThanAllItsGpus) {
-  forget();
+  lose();
   app_.scene.hold({.id = "bobs", .uid = kBob, .gpus = {1}, .holder = 1});
   app_.scene.pool.reservations.front().holder = self_identity();
   app_.save();
@@ -122,7 +122,7 @@ TEST_F(OwnReservation, DoesNotBeginOnLessThanAllItsGpus) {
 }
 
 TEST_F(OwnReservation, BeginsWhenNobodyElseHasItsGpus) {
-  forget();
+  lose();
   EXPECT_EQ(note("a", Job::NotBegun), OwnChange::Made);
   EXPECT_EQ(own_.gpus, (Gpus{0, 1}));
 }
@@ -137,7 +137,7 @@ TEST_F(OwnReservation, WaitsForAPoolThatIsNotThere) {
 TEST_F(OwnReservation, HasNoPlaceInAPoolWithoutItsGpus) {
   app_.scene.pool.gpus.pop_back();
   app_.scene.pool.gpus.front().index = 7;
-  forget();
+  lose();
   EXPECT_EQ(note("a"), OwnChange::NoPool);
   EXPECT_TRUE(app_.store.read().reservations.empty());
 }

@@ -17,7 +17,7 @@ TEST(UpdatePool, EndsWhatIsOverBeforeTheChangeSeesThePool) {
   app.scene.hold({.id = "over", .kind = Kind::Manual, .ends_in = -hours(1), .age = hours(3)});
   app.save();
   bool seen = true;
-  update_pool(app.host, nullptr, [&](Pool& pool, const Instant&) {
+  update_pool(app.host, nullptr, [&](Pool& pool, const Circumstances&) {
     seen = find_reservation(pool, "over") != nullptr;
   });
   EXPECT_FALSE(seen);
@@ -41,7 +41,7 @@ TEST(UpdatePool, GrantsAfterTheChange) {
   Request request = app.scene.request({.id = "mine"});
   request.waiter = self_identity();
   const Pool pool = update_pool(app.host, nullptr,
-                                [&](Pool& changed, const Instant&) { enqueue(changed, request); });
+                                [&](Pool& changed, const Circumstances&) { enqueue(changed, request); });
   EXPECT_NE(find_reservation(pool, "mine"), nullptr);
   EXPECT_EQ(app.store.read(), pool);
 }
@@ -52,8 +52,8 @@ TEST(UpdatePool, ServesTheNextWhenTheChangeEndsAReservation) {
   app.scene.ask({.id = "next"});
   app.scene.pool.queue[0].waiter = self_identity();
   app.save();
-  const Pool pool = update_pool(app.host, nullptr, [&](Pool& changed, const Instant& now) {
-    end_reservation(changed, "bobs", now, End::Released);
+  const Pool pool = update_pool(app.host, nullptr, [&](Pool& changed, const Circumstances& given) {
+    end_reservation(changed, "bobs", given.now, End::Released);
   });
   EXPECT_NE(find_reservation(pool, "next"), nullptr);
 }
@@ -64,7 +64,7 @@ TEST(UpdatePool, GrantsNothingThatTheObservationShowsInUse) {
   Request request = app.scene.request({.id = "mine"});
   request.waiter = self_identity();
   const Pool pool = update_pool(app.host, &seen,
-                                [&](Pool& changed, const Instant&) { enqueue(changed, request); });
+                                [&](Pool& changed, const Circumstances&) { enqueue(changed, request); });
   ASSERT_NE(find_reservation(pool, "mine"), nullptr);
   EXPECT_EQ(find_reservation(pool, "mine")->gpus, Gpus{1});
 }
@@ -75,7 +75,7 @@ TEST(UpdatePool, WritesNothingWhenTheChangeThrows) {
   app.save();
   error_of([&] {
     update_pool(app.host, nullptr,
-                [](Pool&, const Instant&) { throw Error(ErrorKind::Usage, "no"); });
+                [](Pool&, const Circumstances&) { throw Error(ErrorKind::Usage, "no"); });
   });
   EXPECT_NE(find_reservation(app.store.read(), "over"), nullptr);
   EXPECT_TRUE(app.store.history(WallTime::min()).empty());

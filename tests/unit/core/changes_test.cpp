@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "base/duration_text.h"
-#include "core/restore.h"
 #include "support/expect_error.h"
 #include "support/pool_builder.h"
 
@@ -274,110 +273,6 @@ TEST_F(Cancel, RefusesOtherPeoplesButToAdmins) {
 TEST_F(Cancel, AsksNoLabel) {
   cancel(scene_.pool, caller(kAlice), "xyz3");
   EXPECT_EQ(scene_.waiting(), (Ids{"abc1", "abd2"}));
-}
-
-// give_back
-
-TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
-  Scene scene(1);
-  scene.hold({.id = "bobs", .uid = kBob});
-  scene.ask({.id = "first"});
-  scene.ask({.id = "second"});
-  scene.ask({.id = "third"});
-  const Pool before = scene.pool;
-  const Request second = *find_request(scene.pool, "second");
-  std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "second"; });
-  scene.hold({.id = "second", .gpus = {}});
-  give_back(scene.pool, second);
-  EXPECT_EQ(scene.pool, before);
-}
-
-TEST(GiveBack, PutsTheLastAtTheEnd) {
-  Scene scene(1);
-  scene.ask({.id = "first"});
-  scene.ask({.id = "last"});
-  const Request last = *find_request(scene.pool, "last");
-  scene.pool.queue.pop_back();
-  give_back(scene.pool, last);
-  EXPECT_EQ(scene.waiting(), (Ids{"first", "last"}));
-}
-
-TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
-  Scene scene(1);
-  scene.ask({.id = "first"});
-  const Request first = scene.pool.queue.front();
-  scene.schedule();
-  scene.ask({.id = "second"});
-  give_back(scene.pool, first);
-  EXPECT_EQ(scene.schedule(), (Ids{"first"}));
-  EXPECT_TRUE(scene.pool.ended.empty());
-}
-
-TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
-  Scene scene(1);
-  scene.ask({.id = "before"});
-  scene.clock.reboot();
-  scene.clock.step_wall(-hours(2));
-  scene.ask({.id = "mine"});
-  const Request mine = *find_request(scene.pool, "mine");
-  scene.ask({.id = "later"});
-  std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "mine"; });
-  give_back(scene.pool, mine);
-  EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
-}
-
-// The numbers of arrival are those of another pool, which the store has lost, and tell nothing.
-TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
-  for (const std::uint64_t arrival : {1U, 3U, 40U}) {
-    Scene scene(1);
-    const Request first = scene.request({.id = "first"});
-    scene.clock.advance(minutes(1));
-    Request mine = scene.request({.id = "mine"});
-    mine.arrival = arrival;
-    scene.clock.advance(minutes(1));
-    scene.pool.next_arrival = 3;
-    scene.ask({.id = "new"});
-    rejoin(scene.pool, first);
-    give_back(scene.pool, mine);
-    EXPECT_EQ(scene.waiting(), (Ids{"first", "mine", "new"})) << arrival;
-    for (std::size_t i = 1; i < scene.pool.queue.size(); ++i) {
-      EXPECT_LT(scene.pool.queue[i - 1].arrival, scene.pool.queue[i].arrival) << arrival;
-    }
-    EXPECT_LT(scene.pool.queue.back().arrival, scene.pool.next_arrival) << arrival;
-  }
-}
-
-// claim
-
-TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {
-  Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 5});
-  scene.clock.advance(minutes(10));
-  EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
-  const Reservation& held = *find_reservation(scene.pool, "m");
-  EXPECT_EQ(held.holder, std::nullopt);
-  EXPECT_EQ(held.ends, scene.now().wall + hours(1));
-  scene.liveness.set(5, Liveness::Gone);
-  scene.reap();
-  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
-}
-
-// Found by tests/sim: it was lost.
-TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
-  Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 5});
-  extend(scene.pool, {account(kAlice), false}, {0}, hours(2));
-  scene.clock.advance(minutes(10));
-  EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
-  EXPECT_EQ(find_reservation(scene.pool, "m")->ends, scene.now().wall + hours(3));
-}
-
-TEST(Claim, FailsWhenTheReservationIsGone) {
-  Scene scene(1);
-  scene.hold({.id = "other", .kind = Kind::Manual, .ends_in = hours(1)});
-  const Pool before = scene.pool;
-  EXPECT_FALSE(claim(scene.pool, "m", hours(1), scene.now()));
-  EXPECT_EQ(scene.pool, before);
 }
 
 TEST(Authority, BelongsToTheOwnersUidRootAndTheAdminGroup) {

@@ -7,17 +7,17 @@
 namespace chg {
 namespace {
 
-using Ids = std::vector<int>;
+using Numbers = std::vector<int>;
 
 TEST(GpuIds, AreReadAsIdsAndRanges) {
-  EXPECT_EQ(parse_gpu_ids("3"), (Ids{3}));
-  EXPECT_EQ(parse_gpu_ids("1,3"), (Ids{1, 3}));
-  EXPECT_EQ(parse_gpu_ids("0-3"), (Ids{0, 1, 2, 3}));
-  EXPECT_EQ(parse_gpu_ids("2-2"), (Ids{2}));
-  EXPECT_EQ(parse_gpu_ids(" 0, 2 - 4 ,7 "), (Ids{0, 2, 3, 4, 7}));
+  EXPECT_EQ(parse_gpu_ids("3"), (Numbers{3}));
+  EXPECT_EQ(parse_gpu_ids("1,3"), (Numbers{1, 3}));
+  EXPECT_EQ(parse_gpu_ids("0-3"), (Numbers{0, 1, 2, 3}));
+  EXPECT_EQ(parse_gpu_ids("2-2"), (Numbers{2}));
+  EXPECT_EQ(parse_gpu_ids(" 0, 2 - 4 ,7 "), (Numbers{0, 2, 3, 4, 7}));
 }
 
-TEST(GpuIds, AreSorted) { EXPECT_EQ(parse_gpu_ids("5,0-1,3"), (Ids{0, 1, 3, 5})); }
+TEST(GpuIds, AreSorted) { EXPECT_EQ(parse_gpu_ids("5,0-1,3"), (Numbers{0, 1, 3, 5})); }
 
 TEST(GpuIds, AreNotReadFromAnythingElse) {
   for (const std::string text : {"",
@@ -64,7 +64,7 @@ TEST(GpuIds, AreWrittenForPrograms) {
 }
 
 TEST(GpuIds, AreReadBackAsTheyWereWritten) {
-  for (const Ids& ids : {Ids{0}, Ids{1, 2, 3}, Ids{0, 5, 9999}}) {
+  for (const Numbers& ids : {Numbers{0}, Numbers{1, 2, 3}, Numbers{0, 5, 9999}}) {
     EXPECT_EQ(parse_gpu_ids(to_id_list(ids)), ids);
   }
 }

@@ -11,13 +11,12 @@ namespace {
 using std::chrono::hours;
 
 Overview overview_of(const Scene& scene, const std::vector<GpuReading>& readings) {
-  return overview(scene.pool, scene.observation(readings), "", scene.now(), scene.liveness,
-                  scene.settings);
+  const Observation seen = scene.observation(readings);
+  return overview(scene.pool, scene.given(&seen));
 }
 
 Overview unobserved(const Scene& scene) {
-  return overview(scene.pool, std::nullopt, "nvidia-smi failed", scene.now(), scene.liveness,
-                  scene.settings);
+  return overview(scene.pool, scene.given(), "nvidia-smi failed");
 }
 
 Gpus pids_of(const std::vector<GpuProcess>& processes) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/changes.h"
+#include "core/protocol.h"
 #include "support/pool_builder.h"
 
 namespace chg {

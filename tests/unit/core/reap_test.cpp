@@ -96,7 +96,7 @@ TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
 class AwaitsObservation : public ReapRun {
  protected:
   bool awaits() {
-    return awaits_observation(run(), scene_.now(), scene_.liveness, scene_.settings);
+    return awaits_observation(run(), scene_.given());
   }
 };
 
@@ -469,10 +469,10 @@ TEST(DropGoneWaiters, DropsThoseThatAreGoneAndKeepsTheOthers) {
   scene.liveness.set(40, Liveness::Gone);
   scene.liveness.set(42, Liveness::Stopped);
   scene.liveness.set(43, Liveness::Unseen);
-  drop_gone_waiters(scene.pool, scene.now(), scene.liveness, scene.settings);
+  drop_gone_waiters(scene.pool, scene.given());
   EXPECT_EQ(scene.waiting(), (Ids{"alive", "stopped", "far"}));
   scene.clock.advance(minutes(6));
-  drop_gone_waiters(scene.pool, scene.now(), scene.liveness, scene.settings);
+  drop_gone_waiters(scene.pool, scene.given());
   EXPECT_EQ(scene.waiting(), (Ids{"alive", "stopped"}));
 }
 
@@ -480,7 +480,7 @@ TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
   Scene scene(1);
   const auto gone = [&](Liveness state, Duration silent) {
     scene.liveness.set(50, state);
-    return is_gone(process(50), scene.ago(silent), scene.now(), scene.liveness, scene.settings);
+    return is_gone(process(50), scene.ago(silent), scene.given());
   };
   EXPECT_FALSE(gone(Liveness::Alive, hours(9)));
   EXPECT_FALSE(gone(Liveness::Stopped, hours(9)));

@@ -175,11 +175,11 @@ TEST_F(Restore, ReplacesWhatAnOlderStateSays) {
 TEST_F(Restore, ReturnsLostGpusThatNobodyHasAnyMore) {
   hold_bobs({0});
   restore(scene_.pool, run_);
-  return_lost_gpus(scene_.pool);
+  reclaim_lost_gpus(scene_.pool);
   EXPECT_EQ(found()->lost, Gpus{0});
   scene_.end("bobs");
   scene_.gpu(0).obstacle = use_by({kAlice});
-  return_lost_gpus(scene_.pool);
+  reclaim_lost_gpus(scene_.pool);
   EXPECT_EQ(*found(), run_);
   EXPECT_FALSE(scene_.gpu(0).obstacle);
 }
@@ -192,7 +192,7 @@ TEST_F(Restore, ReturnsEachLostGpuToOneRunOnly) {
   other.gpus = {0};
   restore(scene_.pool, other);
   scene_.end("bobs");
-  return_lost_gpus(scene_.pool);
+  reclaim_lost_gpus(scene_.pool);
   EXPECT_EQ(scene_.gpus_of("other"), Gpus{0}) << "both began at the same moment";
   EXPECT_EQ(found()->lost, Gpus{0});
 }
@@ -206,58 +206,6 @@ TEST_F(Restore, ReturnsLostGpusBeforeAnybodyWhoWaitsGetsThem) {
   EXPECT_EQ(scene_.schedule(), std::vector<std::string>{"waits"});
   EXPECT_EQ(scene_.gpus_of("waits"), Gpus{2});
   EXPECT_EQ(*found(), run_);
-}
-
-// Requests.
-
-TEST_F(Restore, PutsARequestBackToItsPlace) {
-  const Request first = scene_.request({.id = "first"});
-  scene_.clock.advance(minutes(1));
-  const Request second = scene_.request({.id = "second"});
-  scene_.clock.advance(minutes(1));
-  scene_.ask({.id = "new"});
-  rejoin(scene_.pool, second);
-  rejoin(scene_.pool, first);
-  EXPECT_EQ(scene_.waiting(), (Ids{"first", "second", "new"}));
-  for (std::size_t i = 1; i < scene_.pool.queue.size(); ++i) {
-    EXPECT_LT(scene_.pool.queue[i - 1].arrival, scene_.pool.queue[i].arrival);
-  }
-  EXPECT_LT(scene_.pool.queue.back().arrival, scene_.pool.next_arrival);
-  EXPECT_EQ(scene_.pool.queue.front().enqueued, first.enqueued);
-}
-
-TEST_F(Restore, PutsTheLatestRequestToTheEnd) {
-  scene_.ask({.id = "earlier"});
-  scene_.clock.advance(minutes(1));
-  rejoin(scene_.pool, scene_.request({.id = "later"}));
-  EXPECT_EQ(scene_.waiting(), (Ids{"earlier", "later"}));
-  EXPECT_EQ(scene_.pool.queue.front().arrival, 1U) << "the others keep their numbers";
-}
-
-TEST_F(Restore, RefusesWhatAPoolThatIsSmallerNowCanNeverGrant) {
-  expect_error(ErrorKind::Usage, "",
-               [&] { rejoin(scene_.pool, scene_.request({.id = "big", .count = 4})); });
-}
-
-TEST_F(Restore, TellsAWaiterOnceThatItWasCancelled) {
-  scene_.ask({.id = "mine"});
-  cancel(scene_.pool, {account(kAlice), false}, "mine");
-  EXPECT_TRUE(scene_.pool.queue.empty());
-  EXPECT_FALSE(take_cancelled(scene_.pool, "another"));
-  EXPECT_TRUE(take_cancelled(scene_.pool, "mine"));
-  EXPECT_FALSE(take_cancelled(scene_.pool, "mine"));
-}
-
-TEST_F(Restore, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
-  scene_.ask({.id = "dead", .pid = 20});
-  scene_.ask({.id = "stopped", .pid = 21});
-  mark_cancelled(scene_.pool, "dead");
-  mark_cancelled(scene_.pool, "stopped");
-  scene_.liveness.set(20, Liveness::Gone);
-  scene_.liveness.set(21, Liveness::Stopped);
-  drop_gone_waiters(scene_.pool, scene_.now(), scene_.liveness, scene_.settings);
-  EXPECT_FALSE(take_cancelled(scene_.pool, "dead"));
-  EXPECT_TRUE(take_cancelled(scene_.pool, "stopped"));
 }
 
 }  // namespace

@@ -506,10 +506,11 @@ TEST(Schedule, AsksNobodysLivenessWhereNothingIsToBeHad) {
   scene.hold({.gpus = {0}});
   for (int i = 0; i < 100; ++i) scene.ask({.id = "r" + std::to_string(i)});
   int asked = 0;
-  schedule(scene.pool, scene.now(), scene.settings, [&](const ProcessIdentity&) {
+  const auto count = [&](const ProcessIdentity&) {
     ++asked;
     return Liveness::Alive;
-  });
+  };
+  schedule(scene.pool, {scene.now(), count, scene.settings});
   EXPECT_EQ(asked, 0);
 }
 

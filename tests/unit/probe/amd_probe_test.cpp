@@ -16,6 +16,7 @@
 #include "support/expect_error.h"
 #include "support/path_variable.h"
 #include "unit/probe/amd_tree.h"
+#include "unit/probe/fixed_clock.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {
@@ -23,13 +24,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class FixedClock final : public Clock {
- public:
-  Instant now() const override {
-    return {.wall = WallTime(seconds(1'800'000'000)), .boot = seconds(5000), .boot_id = "a-boot"};
-  }
-};
 
 class AmdProbeTest : public ::testing::Test {
  protected:

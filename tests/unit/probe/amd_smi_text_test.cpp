@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "unit/probe/fixture.h"
+#include "unit/probe/said.h"
 
 namespace chg {
 namespace {
-
-std::string said(const std::optional<std::uint64_t>& value) {
-  return value ? std::to_string(*value) : "?";
-}
 
 std::string shown(const std::optional<AmdSmiProcesses>& processes) {
   if (!processes) return "none";

@@ -9,19 +9,13 @@
 
 #include "base/error.h"
 #include "support/temporary_folder.h"
+#include "unit/probe/fixed_clock.h"
 
 namespace chg {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class FixedClock final : public Clock {
- public:
-  Instant now() const override {
-    return {.wall = WallTime(seconds(1'800'000'000)), .boot = seconds(5000), .boot_id = "a-boot"};
-  }
-};
 
 class Fake : public ::testing::Test {
  protected:

@@ -26,6 +26,7 @@
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/system.h"
 
 namespace chg {
 namespace {
@@ -33,9 +34,6 @@ namespace {
 using Reason = LookFailure::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Far more than any of these looks needs; a test that waits for it has failed.
-constexpr seconds kAmple(30);
 
 Observation saying(std::string text) {
   Observation observation;
@@ -62,20 +60,6 @@ LookFailure failure_of(const std::function<LookResult()>& look, Duration deadlin
 
 LookResult hang() {
   while (true) ::pause();
-}
-
-std::size_t open_fds() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    ++count;
-  }
-  return count;
-}
-
-bool has_ended(int pid) {
-  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return errno == ESRCH;
-  return becomes_ready(pidfd.get());
 }
 
 bool has_children() { return ::waitpid(-1, nullptr, __WALL | WNOHANG) >= 0 || errno != ECHILD; }

@@ -11,6 +11,7 @@
 #include "support/path_variable.h"
 #include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/nvidia_uuid.h"
 
 namespace chg {
 namespace {
@@ -32,8 +33,6 @@ class WatchfulClock final : public Clock {
   std::string log_;
   mutable bool asked_before_start_ = false;
 };
-
-constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
 
 // A stand-in nvidia-smi in PATH: it notes its arguments and answers as the test says.
 class NvidiaSmi : public ::testing::Test {

@@ -2,13 +2,10 @@
 
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/nvidia_uuid.h"
 
 namespace chg {
 namespace {
-
-constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
-
-std::string uuid(int number) { return kUuid + std::to_string(number); }
 
 TEST(ParseProcesses, ReadsTheRowsThatTheProbeAsksFor) {
   const ProcessTable table = parse_processes(fixture("processes_asked.csv"));

@@ -7,13 +7,12 @@
 
 #include "base/error.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/nvidia_uuid.h"
 
 namespace chg {
 namespace {
 
 using Type = GpuProcess::Type;
-
-constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
 
 std::string document(const std::string& gpus) {
   return "<?xml version=\"1.0\" ?>\n"
@@ -26,7 +25,7 @@ std::string element(const std::string& name, const std::string& content) {
   return "<" + name + ">" + content + "</" + name + ">";
 }
 
-std::string gpu_with(const std::string& memory, const std::string& rest) {
+std::string gpu_element(const std::string& memory, const std::string& rest) {
   return "<gpu id=\"00000000:1A:00.0\">" + element("uuid", std::string(kUuid) + "0") +
          element("fb_memory_usage", element("used", memory) + element("total", memory)) + rest +
          "</gpu>";
@@ -124,7 +123,7 @@ class OddXmlValue : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(OddXmlValue, IsMissingAndNeverZero) {
   const std::string value = GetParam();
-  const GpuReading gpu = only_gpu(document(gpu_with(
+  const GpuReading gpu = only_gpu(document(gpu_element(
       value, element("utilization", element("gpu_util", value)) +
                  element("temperature", element("gpu_temp", value)) +
                  element("gpu_power_readings", element("power_draw", value)) +
@@ -161,10 +160,10 @@ class BrokenXmlValue : public ::testing::TestWithParam<BrokenXml> {};
 
 TEST_P(BrokenXmlValue, IsAnErrorOfTheGpu) {
   const std::string list = element("processes", "");
-  EXPECT_EQ(only_gpu(document(gpu_with(GetParam().value, list))).error, GetParam().error);
-  EXPECT_EQ(only_gpu(document(gpu_with("5 MiB", element("processes", GetParam().value)))).error,
+  EXPECT_EQ(only_gpu(document(gpu_element(GetParam().value, list))).error, GetParam().error);
+  EXPECT_EQ(only_gpu(document(gpu_element("5 MiB", element("processes", GetParam().value)))).error,
             GetParam().error);
-  EXPECT_EQ(only_gpu(document(gpu_with("5 MiB", list))).error, "");
+  EXPECT_EQ(only_gpu(document(gpu_element("5 MiB", list))).error, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(ParseGpusXml, BrokenXmlValue,
@@ -175,7 +174,7 @@ INSTANTIATE_TEST_SUITE_P(ParseGpusXml, BrokenXmlValue,
 
 TEST(ParseGpusXml, TakesNoErrorFromValuesThatSayNothingOfTheWholeGpu) {
   const std::string fan = element("fan_speed", "ERR!") + element("processes", "");
-  EXPECT_EQ(only_gpu(document(gpu_with("5 MiB", fan))).error, "");
+  EXPECT_EQ(only_gpu(document(gpu_element("5 MiB", fan))).error, "");
 }
 
 TEST(ParseGpusXml, MakesAnErrorOfAGpuWhoseProcessesAreNotTold) {
@@ -184,14 +183,14 @@ TEST(ParseGpusXml, MakesAnErrorOfAGpuWhoseProcessesAreNotTold) {
         element("processes", "Insufficient Permissions"), process_with(element("pid", "N/A")),
         process_with(element("used_memory", "5 MiB")), process_with(element("pid", "0")),
         process_with(element("pid", "4294967295")), process_with("")}) {
-    const GpuReading gpu = only_gpu(document(gpu_with("5 MiB", list)));
+    const GpuReading gpu = only_gpu(document(gpu_element("5 MiB", list)));
     EXPECT_EQ(gpu.error, "nvidia-smi does not tell its processes") << list;
     EXPECT_TRUE(gpu.processes.empty());
-    EXPECT_NE(only_gpu(document(gpu_with("N/A", list))).error, "") << list;
+    EXPECT_NE(only_gpu(document(gpu_element("N/A", list))).error, "") << list;
   }
   for (const std::string& list : {element("processes", "\n\t"), element("processes", "None"),
                                   std::string("<processes/>"), process_with(element("pid", "1"))}) {
-    EXPECT_EQ(only_gpu(document(gpu_with("5 MiB", list))).error, "") << list;
+    EXPECT_EQ(only_gpu(document(gpu_element("5 MiB", list))).error, "") << list;
   }
 }
 
@@ -201,16 +200,16 @@ TEST(ParseGpusXml, NeedsNoProcessesWhereNothingHoldsMemory) {
     return element("mig_devices",
                    element("mig_device", element("fb_memory_usage", element("used", used))));
   };
-  EXPECT_EQ(only_gpu(document(gpu_with("0 MiB", untold))).error, "");
-  EXPECT_EQ(only_gpu(document(gpu_with("0 MiB", untold + part("0 MiB")))).error, "");
-  EXPECT_NE(only_gpu(document(gpu_with("0 MiB", untold + part("1 MiB")))).error, "");
-  EXPECT_NE(only_gpu(document(gpu_with("0 MiB", untold + part("N/A")))).error, "");
+  EXPECT_EQ(only_gpu(document(gpu_element("0 MiB", untold))).error, "");
+  EXPECT_EQ(only_gpu(document(gpu_element("0 MiB", untold + part("0 MiB")))).error, "");
+  EXPECT_NE(only_gpu(document(gpu_element("0 MiB", untold + part("1 MiB")))).error, "");
+  EXPECT_NE(only_gpu(document(gpu_element("0 MiB", untold + part("N/A")))).error, "");
 }
 
 TEST(ParseGpusXml, TakesTheUuidOfAPartWhereThereIsOne) {
   const auto uuid = [](const std::string& fields) {
     const GpuReading gpu = only_gpu(
-        document(gpu_with("0 MiB", element("mig_devices", element("mig_device", fields)))));
+        document(gpu_element("0 MiB", element("mig_devices", element("mig_device", fields)))));
     return gpu.parts.empty() ? "no part" : gpu.parts[0].uuid;
   };
   const std::string place = element("gpu_instance_id", "3") + element("compute_instance_id", "0");
@@ -220,7 +219,7 @@ TEST(ParseGpusXml, TakesTheUuidOfAPartWhereThereIsOne) {
 }
 
 TEST(ParseGpusXml, PassesOverWhatIsPrintedAroundTheDocument) {
-  const std::string text = "WARNING: something <odd>\n" + document(gpu_with("5 MiB", "")) +
+  const std::string text = "WARNING: something <odd>\n" + document(gpu_element("5 MiB", "")) +
                            "WARNING: infoROM is corrupted at gpu 0000:1A:00.0\n";
   EXPECT_EQ(only_gpu(text).memory_used_mib, 5U);
 }
@@ -228,24 +227,24 @@ TEST(ParseGpusXml, PassesOverWhatIsPrintedAroundTheDocument) {
 TEST(ParseGpusXml, AcceptsBytesThatAreNoText) {
   const std::string name("a\xff\x01\0b", 5);
   const std::string text = document(
-      gpu_with("5 MiB", process_with(element("pid", "7") + element("process_name", name))));
+      gpu_element("5 MiB", process_with(element("pid", "7") + element("process_name", name))));
   ASSERT_EQ(only_gpu(text).processes.size(), 1U);
   EXPECT_EQ(only_gpu(text).processes[0].program, "a???b");
 }
 
 TEST(ParseGpusXml, IsNotMisledByAnEncodingThatItDoesNotHave) {
   EXPECT_EQ(failure("<?xml version=\"1.0\" encoding=\"UTF-16\"?><nvidia_smi_log>" +
-                    gpu_with("5 MiB", "") + "</nvidia_smi_log>"),
+                    gpu_element("5 MiB", "") + "</nvidia_smi_log>"),
             "1 GPUs");
 }
 
 TEST(ParseGpusXml, GivesNothingForADocumentWithoutGpus) {
   EXPECT_EQ(failure(document("")), "0 GPUs");
-  EXPECT_EQ(failure(document("<x>" + gpu_with("5 MiB", "") + "</x>")), "0 GPUs");
+  EXPECT_EQ(failure(document("<x>" + gpu_element("5 MiB", "") + "</x>")), "0 GPUs");
 }
 
 TEST(ParseGpusXml, FailsWhereThereIsNoCompleteDocument) {
-  const std::string whole = document(gpu_with("5 MiB", process_with(element("pid", "1"))));
+  const std::string whole = document(gpu_element("5 MiB", process_with(element("pid", "1"))));
   ASSERT_EQ(failure(whole), "1 GPUs");
   for (const std::string& text :
        {std::string(), std::string("No devices were found\n"), std::string("</nvidia_smi_log>"),
@@ -273,7 +272,7 @@ TEST(ParseGpusXml, GivesNoHalfGpuWhereverADocumentBreaksOff) {
 TEST(ParseGpusXml, RefusesEntities) {
   const auto with = [](const std::string& declarations, const std::string& value) {
     return "<?xml version=\"1.0\"?><!DOCTYPE nvidia_smi_log [" + declarations +
-           "]><nvidia_smi_log>" + gpu_with(value, "") + "</nvidia_smi_log>";
+           "]><nvidia_smi_log>" + gpu_element(value, "") + "</nvidia_smi_log>";
   };
   const std::string refused = "cannot read the XML of nvidia-smi: it declares entities";
   EXPECT_EQ(failure(with("<!ENTITY a \"5\">", "&a; MiB")), refused);
@@ -286,7 +285,7 @@ TEST(ParseGpusXml, RefusesEntities) {
   EXPECT_EQ(failure(with(bomb, "&a29;")), refused);
   EXPECT_EQ(failure(with("", "5 MiB")), "1 GPUs");
   // Not declared: left out, it would make 15 of "1&x;5".
-  EXPECT_EQ(failure(document(gpu_with("1&x;5 MiB", ""))),
+  EXPECT_EQ(failure(document(gpu_element("1&x;5 MiB", ""))),
             "cannot read the XML of nvidia-smi: it has unknown entities");
 }
 
@@ -312,12 +311,12 @@ TEST(ParseGpusXml, RefusesWhatIsTooDeepLargeOrLong) {
   EXPECT_EQ(failure(document(repeated("<gpu/>", 1024))), "1024 GPUs");
   EXPECT_EQ(failure(document(repeated("<gpu/>", 1025))), begin + "it has too many GPUs");
   const std::string parts = element("mig_devices", repeated("<mig_device/>", 65));
-  EXPECT_EQ(failure(document(gpu_with("1 MiB", parts))), begin + "a list in it is too long");
+  EXPECT_EQ(failure(document(gpu_element("1 MiB", parts))), begin + "a list in it is too long");
 }
 
 TEST(ParseGpusXml, LeavesOutATextOfUnreasonableLength) {
   const std::string blanks(5000, ' ');
-  const GpuReading gpu = only_gpu(document(gpu_with("12" + blanks + "345 MiB", "")));
+  const GpuReading gpu = only_gpu(document(gpu_element("12" + blanks + "345 MiB", "")));
   EXPECT_EQ(gpu.memory_used_mib, std::nullopt);
   EXPECT_EQ(gpu.uuid, std::string(kUuid) + "0");
 }

@@ -8,19 +8,11 @@
 
 #include "probe/nvidia/nvml_probe.h"
 #include "support/temporary_folder.h"
+#include "unit/probe/fixed_clock.h"
 #include "unit/probe/fixture.h"
 #include "unit/probe/standin.h"
 
 namespace chg {
-
-class FixedClock final : public Clock {
- public:
-  Instant now() const override {
-    return {.wall = WallTime(std::chrono::seconds(1'800'000'000)),
-            .boot = std::chrono::seconds(5000),
-            .boot_id = "a-boot"};
-  }
-};
 
 class Nvml : public ::testing::Test {
  protected:

@@ -23,7 +23,7 @@ using Type = GpuProcess::Type;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr const char* kProcess = R"({"pid":2000000000,"user":"bob","memory_mb":8000})";
+constexpr const char* kBobsProcess = R"({"pid":2000000000,"user":"bob","memory_mb":8000})";
 
 TEST_F(Nvml, ReadsAWholeGpu) {
   const GpuReading gpu = look_at(
@@ -130,7 +130,7 @@ TEST_F(Nvml, AsksForProcessesOnlyWhereMemoryIsHeld) {
 }
 
 TEST_F(Nvml, AsksForProcessesWhereMemoryCannotBeRead) {
-  const std::string process = R"("processes":[)" + std::string(kProcess) + "]}";
+  const std::string process = R"("processes":[)" + std::string(kBobsProcess) + "]}";
   EXPECT_EQ(look_at(R"({"memory_total_mb":null,)" + process).processes.size(), 1U);
   EXPECT_EQ(look_at("{" + process, R"("fail":{"nvmlDeviceGetMemoryInfo_v2":4})").processes.size(),
             1U);
@@ -235,7 +235,7 @@ TEST_F(Nvml, MakesAnErrorOfAGpuWhoseProcessesCannotBeListed) {
 }
 
 TEST_F(Nvml, NeedsNeitherTheListOfGraphicsNorThatOfMps) {
-  const GpuReading gpu = look_at(gpu_with(kProcess),
+  const GpuReading gpu = look_at(gpu_with(kBobsProcess),
                                  R"("fail":{"nvmlDeviceGetGraphicsRunningProcesses_v3":3,
                                             "nvmlDeviceGetMPSComputeRunningProcesses_v3":3})");
   EXPECT_EQ(gpu.error, "");

@@ -12,7 +12,7 @@ namespace {
 
 using Reason = LookFailure::Reason;
 
-GpuProcess full_process() {
+GpuProcess odd_process() {
   GpuProcess process;
   process.pid = 4711;
   process.start_ticks = std::numeric_limits<std::uint64_t>::max();
@@ -32,7 +32,7 @@ GpuProcess full_process() {
 }
 
 // Every field has a value that is not the one it begins with.
-Observation full_observation() {
+Observation odd_observation() {
   GpuReading gpu;
   gpu.index = 3;
   gpu.uuid = "GPU-3";
@@ -43,11 +43,11 @@ Observation full_observation() {
   gpu.utilization_percent = 99;
   gpu.temperature_c = -4;
   gpu.power_w = 700;
-  gpu.processes = {full_process(), GpuProcess()};
+  gpu.processes = {odd_process(), GpuProcess()};
   gpu.parts = {{"MIG-1", "Example MIG", 9, 9984}, GpuPart()};
   gpu.error = "GPU is lost";
   gpu.devices = {"/dev/nvidia3"};
-  gpu.suspects = {full_process()};
+  gpu.suspects = {odd_process()};
   Observation observation;
   observation.taken = {WallTime(Duration(1'800'000'000'123'456'789)), Duration(-1), "a-boot"};
   observation.gpus = {gpu, GpuReading()};
@@ -61,7 +61,7 @@ LookFailure failure_with(const Error& error) {
 }
 
 TEST(PackedLook, GivesEveryFieldOfAnObservationBack) {
-  for (const Observation& expected : {full_observation(), Observation()}) {
+  for (const Observation& expected : {odd_observation(), Observation()}) {
     const auto found = std::get<Observation>(unpacked_look(packed_look(expected)));
     EXPECT_EQ(found.taken, expected.taken);
     EXPECT_EQ(found.gpus, expected.gpus);
@@ -92,7 +92,7 @@ TEST(PackedLook, GivesAFailureBack) {
 
 TEST(PackedLook, RefusesWhatBreaksOffOrGoesOn) {
   for (const LookResult& look :
-       {LookResult(full_observation()),
+       {LookResult(odd_observation()),
         LookResult(LookFailure{Reason::Other, {ErrorKind::Failed, "x"}})}) {
     const std::string whole = packed_look(look);
     for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -104,7 +104,7 @@ TEST(PackedLook, RefusesWhatBreaksOffOrGoesOn) {
 
 // Whatever a byte is overwritten with, it is refused or becomes some look; nothing else happens.
 TEST(PackedLook, SurvivesAnyByte) {
-  const std::string whole = packed_look(full_observation());
+  const std::string whole = packed_look(odd_observation());
   int refused = 0;
   for (std::size_t place = 0; place < whole.size(); ++place) {
     for (const char byte : {'\0', '\1', '\x7F', '\x80', '\xFF'}) {

@@ -8,15 +8,13 @@
 #include <unistd.h>
 
 #include "support/temporary_folder.h"
+#include "unit/probe/system.h"
 
 namespace chg {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Far more than any of this needs; a test that waits for it has failed.
-constexpr seconds kAmple(30);
 
 // A made-up /proc, whose files may be FIFOs: who reads them is stuck.
 class Facts : public ::testing::Test {

@@ -3,15 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "unit/probe/fixture.h"
+#include "unit/probe/said.h"
 
 namespace chg {
 namespace {
 
-std::string said(const std::optional<std::uint64_t>& value) {
-  return value ? std::to_string(*value) : "?";
-}
-
-std::string processes(const std::string& text) {
+std::string rocm_processes(const std::string& text) {
   const auto list = parse_rocm_smi_processes(text);
   if (!list) return "none";
   std::string result;
@@ -76,31 +73,32 @@ TEST(RocmSmiCards, AreReadInPartWhereTypesAreWrong) {
 }
 
 TEST(RocmSmiProcesses, AreReadFromTheRight) {
-  EXPECT_EQ(processes(R"x({"system": {"Driver version": "6.2.4",
+  EXPECT_EQ(rocm_processes(R"x({"system": {"Driver version": "6.2.4",
                           "PID77": "demo::schedul, 1, 200145596416, 2735289460695, 88",
                           "PID78": "a, b, c, 2, 5, 0, unknown", "(Topology) x": "40"}})x"),
             "[77 demo::schedul 1 200145596416][78 a, b, c 2 5]");
 }
 
 TEST(RocmSmiProcesses, HaveNothingThatIsNotTold) {
-  EXPECT_EQ(processes(R"({"system": {"PID77": "UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN"}})"),
-            "[77  ? ?]");
+  EXPECT_EQ(
+      rocm_processes(R"({"system": {"PID77": "UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN"}})"),
+      "[77  ? ?]");
 }
 
 TEST(RocmSmiProcesses, AreNoneWhereThereIsNothingToReport) {
-  EXPECT_EQ(processes("WARNING: No JSON data to report\n"), "");
-  EXPECT_EQ(processes(R"({"system": {"Driver version": "6.2.4"}})"), "");
+  EXPECT_EQ(rocm_processes("WARNING: No JSON data to report\n"), "");
+  EXPECT_EQ(rocm_processes(R"({"system": {"Driver version": "6.2.4"}})"), "");
 }
 
 TEST(RocmSmiProcesses, AreMissingInOtherAnswers) {
   for (const char* text : {"", "[]", "{}", "{\"system\": 5}", "ERROR: x",
                            R"({"system": {"PID77": "too, few, commas"}})"}) {
-    EXPECT_EQ(processes(text), "none") << text;
+    EXPECT_EQ(rocm_processes(text), "none") << text;
   }
 }
 
 TEST(RocmSmiProcesses, HaveSensiblePids) {
-  EXPECT_EQ(processes(R"({"system": {"PID0": "a, 1, 1, 1, 1", "PID-1": "a, 1, 1, 1, 1",
+  EXPECT_EQ(rocm_processes(R"({"system": {"PID0": "a, 1, 1, 1, 1", "PID-1": "a, 1, 1, 1, 1",
                           "PID99999999999": "a, 1, 1, 1, 1", "PIDx": "a, 1, 1, 1, 1",
                           "PID5": 5}})"),
             "");

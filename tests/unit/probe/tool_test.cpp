@@ -20,6 +20,7 @@
 #include "support/child.h"
 #include "support/temporary_folder.h"
 #include "unit/probe/fixture.h"
+#include "unit/probe/system.h"
 
 namespace chg {
 namespace {
@@ -27,9 +28,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using SteadyClock = std::chrono::steady_clock;
-
-// Far more than any of these programs needs; a test that waits for it has failed.
-constexpr seconds kAmple(30);
 
 class RunTool : public ::testing::Test {
  protected:
@@ -77,22 +75,6 @@ class RunTool : public ::testing::Test {
 
   TemporaryFolder folder_;
 };
-
-// Waits for the end of any process; true when it has ended.
-bool has_ended(int pid) {
-  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return errno == ESRCH;
-  pollfd event{pidfd.get(), POLLIN, 0};
-  return ::poll(&event, 1, kAmpleMs) == 1;
-}
-
-std::size_t open_fds() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    ++count;
-  }
-  return count;
-}
 
 TEST_F(RunTool, GivesBothOutputsApart) {
   const ToolOutput output = run("echo out; echo err >&2; echo more");

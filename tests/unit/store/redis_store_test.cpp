@@ -17,6 +17,7 @@
 #include "support/full_pool.h"
 #include "support/redis_proxy.h"
 #include "support/redis_server.h"
+#include "unit/store/add_one.h"
 
 namespace chg {
 namespace {
@@ -25,13 +26,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 const std::string kLock = "canhazgpu:lock";
-
-void add_one(Store& store) {
-  store.update([](Pool& pool) {
-    pool.ended.push_back(usage_record(std::to_string(pool.next_arrival), 0, 1));
-    ++pool.next_arrival;
-  });
-}
 
 void add_gpus(Store& store, int count) {
   store.update([&](Pool& pool) {
@@ -55,7 +49,7 @@ Request request_for(const std::string& id, int count) {
 }
 
 void grant_what_fits(Pool& pool) {
-  schedule(pool, now(), Settings{}, [](const auto&) { return Liveness::Alive; });
+  schedule(pool, {now(), [](const auto&) { return Liveness::Alive; }, Settings{}});
 }
 
 class RedisStoreTest : public ::testing::Test {

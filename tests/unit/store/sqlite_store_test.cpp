@@ -19,6 +19,7 @@
 #include "support/expect_error.h"
 #include "support/full_pool.h"
 #include "support/temporary_folder.h"
+#include "unit/store/add_one.h"
 
 namespace chg {
 namespace {
@@ -72,13 +73,6 @@ class SqliteStore : public ::testing::Test {
   TemporaryFolder folder_;
   std::string path_ = folder_.path("pool.db");
 };
-
-void add_one(Store& store) {
-  store.update([](Pool& pool) {
-    pool.ended.push_back(usage_record(std::to_string(pool.next_arrival), 0, 1));
-    ++pool.next_arrival;
-  });
-}
 
 // Many processes.
 

@@ -1,0 +1,24 @@
+// What a decision on the pool depends on besides the pool.
+#pragma once
+
+#include <functional>
+
+#include "base/clock.h"
+#include "core/observation.h"
+#include "core/process_identity.h"
+#include "core/settings.h"
+
+namespace chg {
+
+/// Tells what is known of a process. It is asked while the pool is locked, so it must answer at
+/// once.
+using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
+
+struct Circumstances {
+  Instant now;
+  LivenessOf liveness;
+  const Settings& settings;
+  const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
+};
+
+}  // namespace chg

@@ -1,0 +1,59 @@
+// What the process of a request does to the pool, step by step, from its arrival to the end of what
+// it asked for. Each step is part of one update. ARCHITECTURE.md draws the states; what other
+// people do is in core/changes.h.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/circumstances.h"
+#include "core/pool.h"
+
+namespace chg {
+
+/// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
+/// in its times and its arrival. Does nothing when the pool has it already: the reply to an earlier
+/// attempt may have been lost. Throws as enqueue does.
+void join(Pool& pool, Request& request, const Instant& now);
+
+/// Puts a request that the store has lost back into its place: by when it was made. Throws as
+/// enqueue does. REQUIRES: its id is not in the pool.
+void requeue(Pool& pool, const Request& remembered);
+
+/// The waiter gives a sign of life.
+void beat(Pool& pool, const std::string& id, const Instant& now);
+
+/// The waiter leaves the queue. False when the request does not wait: it may have been granted.
+bool withdraw(Pool& pool, const std::string& id);
+
+/// The waiter learns whether somebody cancelled its request; the pool then forgets that.
+bool acknowledge_cancelled(Pool& pool, const std::string& id);
+
+/// Whether the request may use the GPUs that it was granted, as this observation shows them.
+bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
+               const Observation& observation, const Settings& settings);
+
+/// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
+/// recorded.
+void give_back(Pool& pool, const Request& request);
+
+/// Undoes a grant that nobody has begun to use, and leaves no trace of it.
+void discard(Pool& pool, const std::string& id);
+
+/// The waiter has looked at the GPUs and takes the manual reservation: from now on it lives by its
+/// expiry, `duration` from `now` and by what it was extended since it was granted.
+/// False when there is no such reservation any more.
+bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now);
+
+/// Claims a manual reservation that was granted in the light of the given observation, where that
+/// shows its GPUs to be free: they need no second look. Returns whether it was claimed.
+bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& given);
+
+/// A run may begin: from now on its supervisor answers for it. REQUIRES: the pool has it.
+void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
+               const Instant& now);
+
+/// A run is over, for the reason that it was ended for, if any. REQUIRES: the pool has it.
+void end_run(Pool& pool, const std::string& id, const Instant& now);
+
+}  // namespace chg

@@ -1,0 +1,13 @@
+// UUIDs in the form of NVIDIA's, of made-up GPUs.
+#pragma once
+
+#include <string>
+
+namespace chg {
+
+/// All but the last digit.
+inline constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
+
+inline std::string uuid(int number) { return kUuid + std::to_string(number); }
+
+}  // namespace chg
