@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <array>
+#include <charconv>
 #include <stdexcept>
 
 #include <utf8proc.h>
@@ -27,11 +28,9 @@ bool is_utf8(std::string_view bytes) {
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 unsigned parse_hex(std::string_view digits) {
-  unsigned value = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stopped, status] = std::from_chars(digits.data(), end, value, 16);
-  if (status != std::errc() || stopped != end) refuse(digits);
-  return value;
+  const auto value = parse<unsigned>(digits, 16);
+  if (!value) refuse(digits);
+  return *value;
 }
 
 void append_point(std::string& out, unsigned point) {
@@ -218,12 +217,5 @@ void append_bytes(std::string& out, std::string_view bytes) {
 
 void append_number(std::string& out, std::int64_t number) { append_any(out, number); }
 void append_number(std::string& out, std::uint64_t number) { append_any(out, number); }
-
-std::string_view cut(std::string_view& rest, char separator) {
-  const std::size_t end = rest.find(separator);
-  const std::string_view taken = rest.substr(0, end);
-  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  return taken;
-}
 
 }  // namespace chg::json_codec

@@ -11,7 +11,6 @@
 //   other listed types    objects; members that the type does not have are skipped
 #pragma once
 
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -22,6 +21,8 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 
@@ -65,15 +66,10 @@ void append_number(std::string& out, std::uint64_t number);
 
 template <typename Number>
 Number parse_number(std::string_view text) {
-  Number number{};
-  const char* const end = text.data() + text.size();
-  const auto [stopped, status] = std::from_chars(text.data(), end, number);
-  if (status != std::errc() || stopped != end) refuse(text);
-  return number;
+  const auto number = parse<Number>(text);
+  if (!number) refuse(text);
+  return *number;
 }
-
-/// Cuts the text up to the separator off `rest`, or all of it.
-std::string_view cut(std::string_view& rest, char separator);
 
 template <typename Type>
 inline constexpr bool kIsWallTime = false;

@@ -65,6 +65,10 @@ AdminOptions options_from(const Arguments& arguments) {
 
 int execute_admin(Session& session, const Arguments& arguments) {
   const AdminOptions options = options_from(arguments);
+  // A second pool beside it would give every GPU out twice.
+  if (!options.force) {
+    if (const auto missed = session.missed_import()) throw Error(*missed);
+  }
   const Confirm agree = [](const Pool&) { return true; };
   const AdminResult result =
       administer(session.host(), options, arguments.has("yes") ? agree : Confirm(confirm_clearing));

@@ -38,6 +38,7 @@ std::vector<Option> joined(std::vector<Option> options, const std::vector<Option
 struct Operand {
   const char* name = "";  ///< "ID"
   const char* help = "";
+  bool is_optional = false;
 };
 
 /// What was typed, but for the options that set keys of the configuration.

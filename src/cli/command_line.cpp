@@ -66,8 +66,10 @@ std::string help_of(const Command& command) {
   std::string usage;
   std::string operands;
   for (const Operand& operand : command.operands) {
-    usage += fmt::format(" {}", operand.name);
-    operands += help_line(fmt::format("{} REQUIRED", operand.name), operand.help);
+    const char* const mark = operand.is_optional ? "" : " REQUIRED";
+    usage +=
+        operand.is_optional ? fmt::format(" [{}]", operand.name) : fmt::format(" {}", operand.name);
+    operands += help_line(operand.name + std::string(mark), operand.help);
   }
   if (!operands.empty()) operands = "Positionals:\n" + operands + "\n";
   if (command.takes_command) usage += " -- COMMAND [ARGUMENTS]";
@@ -151,6 +153,7 @@ class Reader {
   void require_sense() const {
     if (stray_) refuse_stray(*stray_, command_);
     if (command_ == nullptr || operands_ == command_->operands.size()) return;
+    if (command_->operands[operands_].is_optional) return;
     refuse(fmt::format("{} is missing", command_->operands[operands_].name), see_help(command_));
   }
 

@@ -122,7 +122,7 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   if (before == "--remote" || before == "-r") return session.config().list("remote_hosts");
   if (chosen->name == "cancel") return request_ids(session);
   if (chosen->name == "completion") return {"bash", "zsh", "fish"};
-  if (chosen->name == "store" && before == "store") return {"copy"};
+  if (chosen->name == "store" && before == "store") return {"copy", "import"};
   return {};
 }
 

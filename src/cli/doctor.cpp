@@ -12,7 +12,14 @@ namespace chg {
 namespace {
 
 int execute_doctor(Session& session, const Arguments&) {
-  const std::vector<Finding> findings = diagnose(gather_facts(session.host()));
+  const Facts facts = gather_facts(session.host());
+  std::vector<Finding> findings = diagnose(facts);
+  // A Redis that does not answer is not asked once more.
+  const bool answers = facts.reading_store.failure.empty() || session.host().store_is_file();
+  const auto missed = answers ? session.missed_import() : std::nullopt;
+  if (missed) {
+    findings.push_back({Finding::Health::Bad, "other pool", missed->what(), missed->hint()});
+  }
   const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.health == Finding::Health::Bad;
   });

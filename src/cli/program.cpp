@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/error.h"
 #include "cli/command_line.h"
 #include "cli/session.h"
 
@@ -34,7 +35,14 @@ int run_program(const std::vector<std::string>& arguments, const World& world) {
   if (!invocation) return 0;
   Session session(world, load_config(inputs_of(*invocation)), invocation->is_verbose,
                   invocation->no_color);
-  return invocation->command->execute(session, invocation->arguments);
+  try {
+    return invocation->command->execute(session, invocation->arguments);
+  } catch (const Error& error) {
+    // Whoever is told that there is no pool may have one elsewhere.
+    if (error.kind() != ErrorKind::Failed || error.is_transient()) throw;
+    if (const auto missed = session.missed_import()) throw Error(*missed);
+    throw;
+  }
 }
 
 }  // namespace chg

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "app/store_import.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "store/redis/redis_url.h"
@@ -149,6 +150,20 @@ Host Session::host_with_store(const std::string& url) const {
                 "write sqlite:PATH or redis://HOST:PORT/DB");
   }
   return Host(world_, std::move(options));
+}
+
+RedisAddress Session::redis_at(const std::string& url) const {
+  return completed(parse_redis_url(url), config_);
+}
+
+std::optional<Error> Session::missed_import() {
+  std::optional<RedisAddress> address;
+  try {
+    address = redis_address(config_);
+  } catch (const Error&) {
+    return std::nullopt;  // a Redis that is half told, and so not in use
+  }
+  return chg::missed_import(host_, *address);
 }
 
 Style Session::style() const {

@@ -2,11 +2,14 @@
 // people.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "app/host.h"
+#include "base/error.h"
 #include "config/config.h"
 #include "render/style.h"
+#include "store/redis/redis_url.h"
 
 namespace chg {
 
@@ -21,6 +24,14 @@ class Session {
   /// This host with the store of this URL, as --store takes it. Throws Error(Usage) for any other
   /// text.
   Host host_with_store(const std::string& url) const;
+
+  /// A Redis, with the password and the other things that the configuration says of one. Throws
+  /// Error(Usage) for what is none.
+  RedisAddress redis_at(const std::string& url) const;
+
+  /// What is wrong where the Go program has, or had, a pool where the configuration looks for a
+  /// Redis (localhost, if it names none), and this host has none; see missed_import.
+  std::optional<Error> missed_import();
 
   /// Whether stdout takes colours, and the width of its terminal.
   Style style() const;

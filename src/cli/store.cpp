@@ -1,9 +1,13 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "app/store_copy.h"
+#include "app/store_import.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "core/gpu_ids.h"
 #include "render/words.h"
 
 namespace chg {
@@ -25,14 +29,8 @@ void mention_left(const Session& session, const StoreCopy& copied, const std::st
   }
 }
 
-int execute_store(Session& session, const Arguments& arguments) {
-  const std::string action = arguments.value("ACTION").value_or("");
-  if (action != "copy") {
-    throw Error(ErrorKind::Usage, fmt::format("unknown action '{}'", printable(action, 60)),
-                "write: canhazgpu store copy FROM TO");
-  }
-  const std::string to_url = arguments.value("TO").value_or("");
-  Host from = session.host_with_store(arguments.value("FROM").value_or(""));
+int copy_by_command(Session& session, const std::string& from_url, const std::string& to_url) {
+  Host from = session.host_with_store(from_url);
   Host to = session.host_with_store(to_url);
   const StoreCopy copied = copy_store(from, to);
   const std::string from_place = printable(from.options().store_path);
@@ -45,21 +43,113 @@ int execute_store(Session& session, const Arguments& arguments) {
   return 0;
 }
 
+// "run of alice on GPUs 0 and 1"
+std::string import_name(const Reservation& held) {
+  const char* kind = held.kind == Kind::Run ? "run" : "manual reservation";
+  return fmt::format("{} of {} on {}", kind, printable(display_name(held.account, held.label), 60),
+                     to_gpu_names(held.gpus));
+}
+
+std::string taken_line(const Reservation& held, WallTime now) {
+  std::string until = "until it is released";
+  if (held.holder) {
+    until = fmt::format("until its command, process {}, has ended", held.holder->pid);
+  } else if (held.ends) {
+    until = "until " + to_local_text(*held.ends, now);
+  }
+  return fmt::format("  {}, {}\n", import_name(held), until);
+}
+
+std::string left_waiting_line(const Request& request) {
+  return fmt::format(
+      "  {} waited for {} and has to ask again\n",
+      printable(display_name(request.account, request.label), 60),
+      request.gpu_ids.empty() ? count_of(request.count, "GPU") : to_gpu_names(request.gpu_ids));
+}
+
+std::string import_text(const StoreImport& imported, const std::string& to, WallTime now) {
+  std::string text = fmt::format(
+      "took over {} and {} from {} into {}, a pool of {}\n",
+      count_of(imported.taken.size(), "reservation"), count_of(imported.records, "usage record"),
+      printable(imported.from), to, count_of(imported.pool.gpus.size(), "GPU"));
+  for (const Reservation& held : imported.taken) text += taken_line(held, now);
+  if (!imported.known.empty() || imported.records_known > 0) {
+    text +=
+        fmt::format("taken over before: {} and {}\n", count_of(imported.known.size(), "reservation"),
+                    count_of(imported.records_known, "usage record"));
+  }
+  const bool all = imported.not_taken.empty() && imported.waiting.empty() &&
+                   imported.unread.empty() && imported.look_failure.empty();
+  text += all ? "everything was taken over\n" : "not taken over:\n";
+  for (const NotTaken& one : imported.not_taken) {
+    text += fmt::format("  {}: {}\n", import_name(one.reservation), one.why);
+  }
+  for (const Request& request : imported.waiting) text += left_waiting_line(request);
+  for (const std::string& key : imported.unread) {
+    text += fmt::format("  {} could not be read\n", printable(key));
+  }
+  if (!imported.look_failure.empty()) {
+    text += fmt::format("  the GPUs' UUIDs are not known yet: {}; see: canhazgpu doctor\n",
+                        printable(imported.look_failure));
+  }
+  const bool has_live_runs = std::any_of(imported.taken.begin(), imported.taken.end(),
+                                         [](const Reservation& held) { return held.holder; });
+  text += "the Go program can't go on there: each of its commands says that the pool has moved\n";
+  if (has_live_runs) {
+    text += "leave that Redis running until those runs have ended: their supervisors use it\n";
+  }
+  return text;
+}
+
+int import_by_command(Session& session, const std::string& url) {
+  const StoreImport imported = import_store(session.host(), session.redis_at(url));
+  session.warn_if_private();
+  print(import_text(imported, printable(session.host().options().store_path),
+                    session.host().now().wall));
+  return 0;
+}
+
+int execute_store(Session& session, const Arguments& arguments) {
+  const std::string action = arguments.value("ACTION").value_or("");
+  const std::string from = arguments.value("FROM").value_or("");
+  const auto to = arguments.value("TO");
+  if (action == "copy" && to) return copy_by_command(session, from, *to);
+  if (action == "import" && !to) return import_by_command(session, from);
+  if (action == "copy") {
+    throw Error(ErrorKind::Usage, "TO is missing", "write: canhazgpu store copy FROM TO");
+  }
+  if (action == "import") {
+    throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}'", printable(*to, 60)),
+                "write: canhazgpu store import URL; into which store, --store says");
+  }
+  throw Error(ErrorKind::Usage, fmt::format("unknown action '{}'", printable(action, 60)),
+              "write: canhazgpu store copy FROM TO, or: canhazgpu store import URL");
+}
+
 }  // namespace
 
 Command store_command() {
   Command command;
   command.name = "store";
-  command.help = "Copy the pool to another store, with its history";
+  command.help = "Copy the pool to another store, or take over that of the Go program";
   command.examples =
       "  sudo canhazgpu store copy sqlite:/var/lib/canhazgpu/pool.db redis://HOST/0\n"
       "  canhazgpu store copy 'redis://HOST/0?prefix=old' 'redis://HOST/0?prefix=new'\n"
+      "  sudo canhazgpu store import redis://localhost:6379/0\n"
       "\n"
       "FROM and TO are written as for --store; passwords are better set as redis.password. TO has\n"
       "to be empty, FROM stays as it is. The queue is not copied. A run goes on, and its GPUs "
       "stay\n"
-      "reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.";
-  command.operands = {{"ACTION", "copy"}, {"FROM", "The store to copy"}, {"TO", "An empty store"}};
+      "reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.\n"
+      "\n"
+      "import takes over the pool that the Go program of the same name, or canhazgpu 0.1.0, has "
+      "in\n"
+      "that Redis, into the store in use. Runs go on. The Go program's commands say from then on "
+      "that\n"
+      "the pool has moved.";
+  command.operands = {{"ACTION", "copy or import"},
+                      {"FROM", "The store to copy, or the Redis to import from"},
+                      {"TO", "An empty store; of copy only", true}};
   command.execute = execute_store;
   return command;
 }

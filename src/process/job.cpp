@@ -2,25 +2,22 @@
 
 #include <algorithm>
 #include <csignal>
-#include <memory>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
-#include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file_text.h"
-#include "base/isolation.h"
-#include "base/number.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
 #include "process/detached.h"
 #include "process/identity.h"
+#include "process/process_list.h"
 
 namespace chg {
 namespace {
@@ -34,16 +31,6 @@ bool is_gone(const ProcessStat& process) {
   if (!may_have_ended) return false;
   const auto identity = identity_of(process.pid);
   return !identity || liveness(*identity) == Liveness::Gone;
-}
-
-std::vector<int> all_pids() {
-  std::vector<int> pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  if (!directory) throw_errno("cannot read '/proc'");
-  while (const dirent* entry = readdir(directory.get())) {
-    if (const auto pid = parse<int>(entry->d_name)) pids.push_back(*pid);
-  }
-  return pids;
 }
 
 // Whether the environment of the process may be this user's to read.
@@ -64,25 +51,8 @@ bool carries(int pid, const std::string& assignment) {
 
 // Those that have the assignment in their environment, as far as it can be read in time.
 std::vector<int> carriers_among(const std::vector<int>& pids, const std::string& assignment) {
-  constexpr char kBegun = 'b';
-  constexpr char kCarries = 'c';
-  std::vector<int> carriers;
-  const auto read = [&](std::size_t begin, Notes& notes) {
-    for (std::size_t place = begin; place < pids.size(); ++place) {
-      notes.add({&kBegun, 1});
-      if (carries(pids[place], assignment)) notes.add({&kCarries, 1});
-    }
-  };
-  const auto take = [&](std::size_t begin, const std::string& notes) {
-    std::size_t next = begin;
-    for (const char note : notes) {
-      if (note == kBegun) ++next;
-      if (note == kCarries) carriers.push_back(pids.at(next - 1));
-    }
-    return next;
-  };
-  bounded_map("/proc", {pids.size(), read, take}, kEnvironmentsTimeout);
-  return carriers;
+  return pids_where(
+      pids, [&](int pid) { return carries(pid, assignment); }, kEnvironmentsTimeout);
 }
 
 // Finds the members of a job, and asks as little as it can: a host has thousands of processes.

@@ -107,7 +107,7 @@ def test_admin_finds_the_gpus(nvidia):
 
 def test_a_gpu_in_mig_mode_is_not_granted_on_an_empty_list(nvidia, smi):
     rows = (smi.folder / "gpus").read_text().splitlines(keepends=True)
-    rows[0] = rows[0].replace(" 0, 81559, 0, Disabled", " 59, 81559, [N/A], Enabled")
+    rows[0] = rows[0].replace(" 0, 81559, 0, Disabled", " 300, 81559, [N/A], Enabled")
     smi.put("gpus", "".join(rows))
     assert nvidia.run("run", "-G", "0", "--nonblock", "--", "true").status == 75
     assert "does not tell what runs on its MIG devices" in nvidia.status()[0]

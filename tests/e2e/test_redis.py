@@ -169,7 +169,7 @@ def test_holder_of_the_lock_that_stops_in_the_middle_harms_nobody(pool, held_by_
                       env={"CANHAZGPU_STORE": f"redis+unix://{proxy.path}"})
     assert proxy.holds.wait(PATIENCE)
     token = pool.redis("GET", LOCK)[0]
-    assert re.fullmatch(rf"canhazgpu process {late.pid} on \S+ \([0-9a-f]{{16}}\)", token), token
+    assert re.fullmatch(rf"canhazgpu process {late.pid} on \S+ \([0-9a-z]{{8}}\)", token), token
     assert 0 < int(pool.redis("PTTL", LOCK)[0]) <= 10000
     late.send_signal(signal.SIGSTOP)
     # Its lock expires, and another takes the GPUs that it has seen free.

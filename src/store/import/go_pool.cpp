@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "store/records.h"
 
@@ -54,9 +55,7 @@ std::optional<WallTime> read_time(const json& value) {
   if (value.is_number()) return from_seconds(value.get<double>());
   if (!value.is_string()) return std::nullopt;
   const auto& text = value.get_ref<const std::string&>();
-  double seconds = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (status == std::errc() && end == text.data() + text.size()) return from_seconds(seconds);
+  if (const auto seconds = parse<double>(text)) return from_seconds(*seconds);
   return from_rfc3339(text);
 }
 
@@ -328,11 +327,8 @@ class Reader {
 }  // namespace
 
 std::optional<int> read_gpu_count(const std::string& text) {
-  int count = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool is_number = status == std::errc() && end == text.data() + text.size();
-  if (!is_number || count < 1 || count > kGoGpusMax) return std::nullopt;
-  return count;
+  const auto count = parse<int>(text);
+  return count && *count >= 1 && *count <= kGoGpusMax ? count : std::nullopt;
 }
 
 GoPool read_go_pool(const GoImage& image, const UidOf& uid_of) {

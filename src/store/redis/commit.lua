@@ -28,7 +28,7 @@ end
 -- What may fail for want of rights or memory comes before anything is written.
 for _ = 1, tonumber(take()) do redis.call('PUBLISH', take(), '') end
 if takes_nothing == '1' then redis.call('DEL', KEYS[2]) end
-local entry = {'after', string.match(before, ' (%x+)$') or '', 'commit', commit}
+local entry = {'after', string.match(before, ' (%w+)$') or '', 'commit', commit}
 local written, removed = {'version', version}, {}
 for _ = 1, tonumber(take()) do
   local field, is_there, record = take(), take(), take()

@@ -12,7 +12,7 @@ if ARGV[1] ~= '' then
 end
 local version = redis.call('HGET', KEYS[2], 'version')
 if version and version == ARGV[3] then return {'since', {}} end
-local number, commit = string.match(ARGV[3], '^(%d+) (%x+)$')
+local number, commit = string.match(ARGV[3], '^(%d+) (%w+)$')
 if version and number then
   local entries = redis.call('XRANGE', KEYS[3], '(' .. number .. '-0', '+', 'COUNT', 200)
   local first, last = entries[1], entries[#entries]

@@ -33,7 +33,7 @@ constexpr std::string_view kVersion = "version";
 std::optional<RedisVersion> parse_version(std::string_view text) {
   try {
     RedisVersion version;
-    version.number = json_codec::parse_number<std::uint64_t>(json_codec::cut(text, ' '));
+    version.number = json_codec::parse_number<std::uint64_t>(cut(text, ' '));
     version.commit = text;
     return version;
   } catch (const std::invalid_argument&) {

@@ -41,7 +41,7 @@ struct RedisKeys {
 /// Which commit a pool is the result of. Empty where there is no pool.
 struct RedisVersion {
   std::uint64_t number = 0;
-  std::string commit;  ///< hexadecimal digits
+  std::string commit;  ///< letters and digits
 
   std::string text() const;
   bool operator==(const RedisVersion&) const = default;

@@ -4,11 +4,11 @@
 #include <random>
 
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/random_id.h"
 #include "base/text.h"
 #include "store/difference.h"
 #include "store/records.h"
@@ -33,14 +33,6 @@ constexpr seconds kPatience{12};
 constexpr seconds kReplicaPatience{3};
 static_assert(kReplicaPatience < kRedisTimeout);
 static_assert(kRedisTimeout < kLockLife && kLockLife < kPatience);
-
-std::string random_hex() {
-  std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw_errno("cannot get random bytes");
-  }
-  return fmt::format("{:02x}", fmt::join(bytes, ""));
-}
 
 constexpr std::string_view kTokenBegin = "canhazgpu ";
 
@@ -146,7 +138,7 @@ class RedisStore final : public Store {
 
   // False when the lock was lost before the commit.
   bool try_update(const std::function<void(Pool&)>& change, SteadyClock::time_point until) {
-    const std::string commit = random_hex();
+    const std::string commit = random_id();
     const std::string token = make_token(commit);
     lock_and_load(token, until);
     try {

@@ -201,15 +201,15 @@ class NvidiaSmiOfMig : public NvidiaSmi {
 };
 
 TEST_F(NvidiaSmiOfMig, IsDoubtedWhereItListsNoProcess) {
-  for (const char* memory_used : {"59", "[N/A]"}) {
+  for (const char* memory_used : {"300", "[N/A]"}) {
     answer(gpus(memory_used), ":");
     EXPECT_EQ(look().gpus.at(0).error, error_);
     EXPECT_EQ(look().gpus.at(1).error, "");
   }
 }
 
-TEST_F(NvidiaSmiOfMig, IsBelievedWhereNoMemoryIsUsed) {
-  answer(gpus("0"), ":");
+TEST_F(NvidiaSmiOfMig, IsBelievedWhereItUsesAsMuchAsAnIdleOne) {
+  answer(gpus("59"), ":");
   EXPECT_EQ(look().gpus.at(0).error, "");
 }
 

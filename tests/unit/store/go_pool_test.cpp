@@ -253,12 +253,17 @@ TEST(GoPool, LeavesOutARunOfOursWhoseGpuTheGoProgramTookAway) {
 TEST(GoPool, NamesADamagedRecordOfOurs) {
   GoImage image = image_of_0_1_0();
   image.host["reservation:r2"] = R"({"gpus":[1]})";
+  const GoPool found = read(image);
+  EXPECT_EQ(found.unread, std::vector<std::string>{"canhazgpu:host reservation:r2"});
+  EXPECT_EQ(found.pool.reservations.size(), 1U);
+}
+
+TEST(GoPool, TakesAGpuWithADamagedRecordOfOursOutOfService) {
+  GoImage image = image_of_0_1_0();
   image.host["gpu:1"] = "nonsense";
   const GoPool found = read(image);
-  EXPECT_EQ(found.unread,
-            (std::vector<std::string>{"canhazgpu:host gpu:1", "canhazgpu:host reservation:r2"}));
-  EXPECT_EQ(found.pool.gpus.size(), 2U);
-  EXPECT_EQ(found.pool.reservations.size(), 1U);
+  ASSERT_EQ(found.pool.gpus.size(), 2U);
+  EXPECT_TRUE(found.pool.gpus[1].out_of_service);
 }
 
 TEST(GoPool, FollowsTheGoProgramInTheNumberOfGpus) {
