@@ -92,7 +92,7 @@ Known known_in(Store& store) {
 
 class Importer {
  public:
-  Importer(Host& to, const RedisAddress& from) : to_(to), from_(from) {}
+  Importer(Context& to, const RedisAddress& from) : to_(to), from_(from) {}
 
   StoreImport import() {
     const GoPool found = read_go_pool(from_.read(), uid_of_account);
@@ -167,8 +167,9 @@ class Importer {
       result_.known.clear();
       result_.not_taken = dead_runs_;
       write_gpus(pool, found.pool);
-      for (const Reservation& held : found.pool.reservations) add(pool, held, known, here.now);
-      for (const Reservation& held : found_runs_) add(pool, held, known, here.now);
+      for (const Reservation& reservation : found.pool.reservations)
+        add(pool, reservation, known, here.now);
+      for (const Reservation& reservation : found_runs_) add(pool, reservation, known, here.now);
       std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
     });
     from_.mark();
@@ -213,7 +214,7 @@ class Importer {
       to_.world().create_fake_gpus(to_.fake_file(), static_cast<int>(pool.gpus.size()));
     }
     try {
-      for (const GpuReading& reading : to_.look(pool.provider).gpus) {
+      for (const GpuReading& reading : to_.read_gpus(pool.provider).gpus) {
         Gpu* gpu = find_gpu(pool, reading.index);
         if (gpu == nullptr || !gpu->uuid.empty()) continue;
         gpu->uuid = reading.uuid;
@@ -238,11 +239,11 @@ class Importer {
             liveness(*command) == Liveness::Gone) {
           continue;
         }
-        Reservation held = run;
-        if (gpus != run.gpus) held.id += fmt::format("-{}", gpus.front());
-        held.gpus = gpus;
-        held.holder = command;
-        live.push_back(std::move(held));
+        Reservation reservation = run;
+        if (gpus != run.gpus) reservation.id += fmt::format("-{}", gpus.front());
+        reservation.gpus = gpus;
+        reservation.holder = command;
+        live.push_back(std::move(reservation));
         std::erase_if(rest,
                       [&](int gpu) { return std::binary_search(gpus.begin(), gpus.end(), gpu); });
       }
@@ -272,34 +273,36 @@ class Importer {
     }
   }
 
-  void add(Pool& pool, const Reservation& held, const Known& known, const Instant& now) {
-    const bool has_ended = std::any_of(held.gpus.begin(), held.gpus.end(), [&](int gpu) {
-      return known.ended.contains({held.id, gpu});
-    });
-    if (has_ended || find_reservation(pool, held.id) != nullptr) {
-      result_.known.push_back(held);
-    } else if (std::string why = obstacle(pool, held, now); !why.empty()) {
-      result_.not_taken.push_back({held, std::move(why)});
+  void add(Pool& pool, const Reservation& reservation, const Known& known, const Instant& now) {
+    const bool has_ended =
+        std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
+          return known.ended.contains({reservation.id, gpu});
+        });
+    if (has_ended || find_reservation(pool, reservation.id) != nullptr) {
+      result_.known.push_back(reservation);
+    } else if (std::string why = unavailable(pool, reservation, now); !why.empty()) {
+      result_.not_taken.push_back({reservation, std::move(why)});
     } else {
-      pool.reservations.push_back(held);
-      for (const int gpu : held.gpus) find_gpu(pool, gpu)->obstacle.reset();
-      result_.taken.push_back(held);
+      pool.reservations.push_back(reservation);
+      for (const int gpu : reservation.gpus) find_gpu(pool, gpu)->unavailable.reset();
+      result_.taken.push_back(reservation);
     }
   }
 
   // Why it can't be in the pool; "" when it can.
-  static std::string obstacle(const Pool& pool, const Reservation& held, const Instant& now) {
-    if (held.ends && *held.ends <= now.wall) return "its time is over";
-    if (held.holder) {
-      const Liveness state = liveness(*held.holder);
+  static std::string unavailable(const Pool& pool, const Reservation& reservation,
+                                 const Instant& now) {
+    if (reservation.ends && *reservation.ends <= now.wall) return "its time is over";
+    if (reservation.holder) {
+      const Liveness state = liveness(*reservation.holder);
       if (state == Liveness::Gone) return "its command has ended";
       if (state == Liveness::Unseen) {
         return "its command can't be seen from here, as in a container";
       }
-    } else if (held.kind == Kind::Run) {
+    } else if (reservation.kind == ReservationKind::Run) {
       return "no process of it is known";
     }
-    for (const int gpu : held.gpus) {
+    for (const int gpu : reservation.gpus) {
       if (find_gpu(pool, gpu) == nullptr) return fmt::format("the pool here has no GPU {}", gpu);
       if (const Reservation* other = reservation_of(pool, gpu)) {
         return fmt::format("GPU {} is reserved here by {}", gpu,
@@ -317,7 +320,7 @@ class Importer {
     }
   }
 
-  Host& to_;
+  Context& to_;
   GoRedis from_;
   Pool before_;  ///< what is here, before anything is changed
   std::vector<Reservation> found_runs_;
@@ -327,11 +330,13 @@ class Importer {
 
 }  // namespace
 
-StoreImport import_store(Host& to, const RedisAddress& from) { return Importer(to, from).import(); }
+StoreImport import_store(Context& to, const RedisAddress& from) {
+  return Importer(to, from).import();
+}
 
-std::optional<Error> missed_import(Host& host, const RedisAddress& at) {
+std::optional<Error> missed_import(Context& context, const RedisAddress& at) {
   try {
-    if (store_exists(host) && !host.store().read().gpus.empty()) return std::nullopt;
+    if (store_exists(context) && !context.store().read().gpus.empty()) return std::nullopt;
     GoRedis redis(at, kGlancePatience);
     const std::string location = printable(redis.location());
     if (redis.has_pool()) {

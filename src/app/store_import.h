@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "base/error.h"
 #include "store/redis/redis_url.h"
 
@@ -43,11 +43,11 @@ struct StoreImport {
 /// nobody else sees it; Failed when there is no
 /// pool to take over, when it is another host's, or when somebody has reserved here already,
 /// unless the same pool was imported here before.
-StoreImport import_store(Host& to, const RedisAddress& from);
+StoreImport import_store(Context& to, const RedisAddress& from);
 
 /// What is wrong where this host has no pool, but the Go program has, or had, one at that address:
 /// how to take it over, or where it went. Missing when this host has a pool, or nothing is found
 /// there; asks nobody for long.
-std::optional<Error> missed_import(Host& host, const RedisAddress& at);
+std::optional<Error> missed_import(Context& context, const RedisAddress& at);
 
 }  // namespace chg

@@ -70,13 +70,13 @@ int execute_admin(Session& session, const Arguments& arguments) {
     if (const auto missed = session.missed_import()) throw Error(*missed);
   }
   const Confirm agree = [](const Pool&) { return true; };
-  const AdminResult result =
-      administer(session.host(), options, arguments.has("yes") ? agree : Confirm(confirm_clearing));
+  const AdminResult result = administer(session.context(), options,
+                                        arguments.has("yes") ? agree : Confirm(confirm_clearing));
   session.warn_if_private();
   std::string text =
       fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
                   count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
-                  printable(session.host().options().store_path));
+                  printable(session.context().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
     text += fmt::format("cleared {} and {}\n", count_of(result.cleared_reservations, "reservation"),
                         count_of(result.cleared_requests, "waiting request"));
@@ -87,7 +87,7 @@ int execute_admin(Session& session, const Arguments& arguments) {
     text += fmt::format("in service: {}\n", to_gpu_names(options.undrain));
   if (result.pool.provider == "fake") {
     text += fmt::format("the GPUs are simulated; edit {} to change what they show\n",
-                        printable(session.host().fake_file()));
+                        printable(session.context().fake_file()));
   }
   print(text);
   return 0;

@@ -12,10 +12,10 @@ namespace chg {
 namespace {
 
 int execute_doctor(Session& session, const Arguments&) {
-  const Facts facts = gather_facts(session.host());
+  const Facts facts = gather_facts(session.context());
   std::vector<Finding> findings = diagnose(facts);
   // A Redis that does not answer is not asked once more.
-  const bool answers = facts.reading_store.failure.empty() || session.host().store_is_file();
+  const bool answers = facts.reading_store.failure.empty() || session.context().store_is_file();
   const auto missed = answers ? session.missed_import() : std::nullopt;
   if (missed) {
     findings.push_back({Finding::Health::Bad, "other pool", missed->what(), missed->hint()});

@@ -85,7 +85,7 @@ int show_hosts(Session& session, const Arguments& arguments, const HostForm& for
   // A host without a pool may be used just to look at others.
   if (parts.size() + wanted.remote.size() > 1) std::erase_if(parts, &HostPart::has_no_pool);
   const bool is_alone = wanted.all && parts.size() == 1 && wanted.remote.empty();
-  if (is_alone && session.host().store_is_file()) {
+  if (is_alone && session.context().store_is_file()) {
     session.say(
         "this host alone: others are shown if they share its Redis (--store redis://HOST), or "
         "are named in remote_hosts");

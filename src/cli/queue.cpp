@@ -15,13 +15,13 @@ int execute_queue(Session& session, const Arguments& arguments) {
     return is_json ? queue_json(seen) : queue_text(queue_rows(seen), style);
   };
   if (asks_for_hosts(session, arguments, "queue")) {
-    const auto local = [&] { return shown_parts(view_all_queues(session.host()), show); };
+    const auto local = [&] { return shown_parts(view_all_queues(session.context()), show); };
     const auto remote = [&](const std::string& answer) {
       return is_json ? remote_queue_json(answer) : queue_text(read_remote_queue(answer), style);
     };
     return show_hosts(session, arguments, {"queue", "queue", {"queue", "--json"}, local, remote});
   }
-  const QueueOverview seen = view_queue(session.host());
+  const QueueOverview seen = view_queue(session.context());
   mention_elsewhere(session, seen.elsewhere);
   print(show(seen));
   return 0;

@@ -24,7 +24,7 @@ int execute_report(Session& session, const Arguments& arguments) {
   };
   if (asks_for_hosts(session, arguments, "report")) {
     const auto local = [&] {
-      return shown_parts(view_all_reports(session.host(), days, by), show);
+      return shown_parts(view_all_reports(session.context(), days, by), show);
     };
     const auto remote = [&](const std::string& answer) {
       return is_json ? remote_report_json(answer) : report_text(read_remote_report(answer), style);
@@ -36,7 +36,7 @@ int execute_report(Session& session, const Arguments& arguments) {
                        local,
                        remote});
   }
-  const Report seen = view_report(session.host(), days, by);
+  const Report seen = view_report(session.context(), days, by);
   mention_elsewhere(session, seen.elsewhere);
   print(show(seen));
   return 0;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "render/style.h"
@@ -19,11 +19,11 @@ class Session {
   Session(const World& world, Config config, bool is_verbose, bool no_color);
 
   const Config& config() const { return config_; }
-  Host& host() { return host_; }
+  Context& context() { return context_; }
 
   /// This host with the store of this URL, as --store takes it. Throws Error(Usage) for any other
   /// text.
-  Host host_with_store(const std::string& url) const;
+  Context context_with_store(const std::string& url) const;
 
   /// A Redis, with the password and the other things that the configuration says of one. Throws
   /// Error(Usage) for what is none.
@@ -48,7 +48,7 @@ class Session {
  private:
   const World& world_;
   Config config_;
-  Host host_;
+  Context context_;
   bool is_verbose_;
   bool no_color_;
 };

@@ -14,10 +14,10 @@ namespace chg {
 namespace {
 
 // Warns on stderr if the GPUs cannot be read now.
-void mention_failure(const Session& session, const Overview& seen, const std::string& host) {
+void mention_failure(const Session& session, const Overview& seen, const std::string& context) {
   if (seen.probe_failure.empty()) return;
   const std::string what =
-      fmt::format("warning: the GPUs{} cannot be read: {}", host, printable(seen.probe_failure));
+      fmt::format("warning: the GPUs{} cannot be read: {}", context, printable(seen.probe_failure));
   session.say(seen.observed ? fmt::format("{}; showing what was seen {} ago", what,
                                           to_hms(age(*seen.observed, seen.now)))
                             : what);
@@ -51,7 +51,7 @@ int show_all(Session& session, const Arguments& arguments) {
   HostForm form{"status", "gpus", {"status", "--json"}};
   if (is_summary) form = {"status", "summary", {"status", "--summary", "--json"}};
   form.local = [&] {
-    return shown_parts(view_all_status(session.host()), [&](const Overview& seen) {
+    return shown_parts(view_all_status(session.context()), [&](const Overview& seen) {
       if (!is_summary) mention_failure(session, seen, " of this host");
       return shown(session, seen);
     });
@@ -63,7 +63,7 @@ int show_all(Session& session, const Arguments& arguments) {
 
 int execute_status(Session& session, const Arguments& arguments) {
   if (asks_for_hosts(session, arguments, "status")) return show_all(session, arguments);
-  const Overview seen = view_status(session.host());
+  const Overview seen = view_status(session.context());
   mention_elsewhere(session, seen.elsewhere);
   mention_failure(session, seen, "");
   print(shown(session, seen));

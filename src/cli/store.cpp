@@ -30,8 +30,8 @@ void mention_left(const Session& session, const StoreCopy& copied, const std::st
 }
 
 int copy_by_command(Session& session, const std::string& from_url, const std::string& to_url) {
-  Host from = session.host_with_store(from_url);
-  Host to = session.host_with_store(to_url);
+  Context from = session.context_with_store(from_url);
+  Context to = session.context_with_store(to_url);
   const StoreCopy copied = copy_store(from, to);
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);
@@ -44,20 +44,21 @@ int copy_by_command(Session& session, const std::string& from_url, const std::st
 }
 
 // "run of alice on GPUs 0 and 1"
-std::string import_name(const Reservation& held) {
-  const char* kind = held.kind == Kind::Run ? "run" : "manual reservation";
-  return fmt::format("{} of {} on {}", kind, printable(display_name(held.account, held.label), 60),
-                     to_gpu_names(held.gpus));
+std::string import_name(const Reservation& reservation) {
+  const char* kind = reservation.kind == ReservationKind::Run ? "run" : "manual reservation";
+  return fmt::format("{} of {} on {}", kind,
+                     printable(display_name(reservation.account, reservation.label), 60),
+                     to_gpu_names(reservation.gpus));
 }
 
-std::string taken_line(const Reservation& held, WallTime now) {
+std::string taken_line(const Reservation& reservation, WallTime now) {
   std::string until = "until it is released";
-  if (held.holder) {
-    until = fmt::format("until its command, process {}, has ended", held.holder->pid);
-  } else if (held.ends) {
-    until = "until " + to_local_text(*held.ends, now);
+  if (reservation.holder) {
+    until = fmt::format("until its command, process {}, has ended", reservation.holder->pid);
+  } else if (reservation.ends) {
+    until = "until " + to_local_text(*reservation.ends, now);
   }
-  return fmt::format("  {}, {}\n", import_name(held), until);
+  return fmt::format("  {}, {}\n", import_name(reservation), until);
 }
 
 std::string left_waiting_line(const Request& request) {
@@ -72,11 +73,11 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
       "took over {} and {} from {} into {}, a pool of {}\n",
       count_of(imported.taken.size(), "reservation"), count_of(imported.records, "usage record"),
       printable(imported.from), to, count_of(imported.pool.gpus.size(), "GPU"));
-  for (const Reservation& held : imported.taken) text += taken_line(held, now);
+  for (const Reservation& reservation : imported.taken) text += taken_line(reservation, now);
   if (!imported.known.empty() || imported.records_known > 0) {
-    text +=
-        fmt::format("taken over before: {} and {}\n", count_of(imported.known.size(), "reservation"),
-                    count_of(imported.records_known, "usage record"));
+    text += fmt::format("taken over before: {} and {}\n",
+                        count_of(imported.known.size(), "reservation"),
+                        count_of(imported.records_known, "usage record"));
   }
   const bool all = imported.not_taken.empty() && imported.waiting.empty() &&
                    imported.unread.empty() && imported.look_failure.empty();
@@ -92,8 +93,9 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
     text += fmt::format("  the GPUs' UUIDs are not known yet: {}; see: canhazgpu doctor\n",
                         printable(imported.look_failure));
   }
-  const bool has_live_runs = std::any_of(imported.taken.begin(), imported.taken.end(),
-                                         [](const Reservation& held) { return held.holder; });
+  const bool has_live_runs =
+      std::any_of(imported.taken.begin(), imported.taken.end(),
+                  [](const Reservation& reservation) { return reservation.holder; });
   text += "the Go program can't go on there: each of its commands says that the pool has moved\n";
   if (has_live_runs) {
     text += "leave that Redis running until those runs have ended: their supervisors use it\n";
@@ -102,10 +104,10 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
 }
 
 int import_by_command(Session& session, const std::string& url) {
-  const StoreImport imported = import_store(session.host(), session.redis_at(url));
+  const StoreImport imported = import_store(session.context(), session.redis_at(url));
   session.warn_if_private();
-  print(import_text(imported, printable(session.host().options().store_path),
-                    session.host().now().wall));
+  print(import_text(imported, printable(session.context().options().store_path),
+                    session.context().now().wall));
   return 0;
 }
 

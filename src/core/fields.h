@@ -38,27 +38,27 @@ constexpr auto fields_of(const Account*) {
 
 // --- the pool ---
 
-constexpr auto words_of(const Kind*) { return std::to_array<std::string_view>({"run", "manual"}); }
+constexpr auto words_of(const ReservationKind*) { return std::to_array<std::string_view>({"run", "manual"}); }
 
-constexpr auto words_of(const End*) {
+constexpr auto words_of(const EndReason*) {
   return std::to_array<std::string_view>(
       {"finished", "released", "expired", "timed_out", "killed", "lost", "cleared"});
 }
 
-constexpr auto words_of(const Obstacle::Kind*) {
+constexpr auto words_of(const Unavailability::Kind*) {
   return std::to_array<std::string_view>({"unreserved_use", "error"});
 }
 
-constexpr auto fields_of(const Obstacle*) {
-  return std::tuple(field("kind", &Obstacle::kind), field("seen", &Obstacle::seen),
-                    field("what", &Obstacle::what), field("uids", &Obstacle::uids));
+constexpr auto fields_of(const Unavailability*) {
+  return std::tuple(field("kind", &Unavailability::kind), field("seen", &Unavailability::seen),
+                    field("what", &Unavailability::what), field("uids", &Unavailability::uids));
 }
 
 constexpr auto fields_of(const Gpu*) {
-  return std::tuple(maybe("index", &Gpu::index), field("uuid", &Gpu::uuid),
-                    field("model", &Gpu::model), field("out_of_service", &Gpu::out_of_service),
-                    field("last_released", &Gpu::last_released), field("obstacle", &Gpu::obstacle),
-                    field("last_used_by", &Gpu::last_used_by_uid));
+  return std::tuple(
+      maybe("index", &Gpu::index), field("uuid", &Gpu::uuid), field("model", &Gpu::model),
+      field("out_of_service", &Gpu::out_of_service), field("last_released", &Gpu::last_released),
+      field("obstacle", &Gpu::unavailable), field("last_used_by", &Gpu::last_used_by_uid));
 }
 
 constexpr auto fields_of(const Request*) {
@@ -119,13 +119,13 @@ constexpr auto fields_of(const GpuProcess*) {
       field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
-                    maybe("asked_proc", &GpuProcess::asked_proc));
+      maybe("asked_proc", &GpuProcess::asked_proc));
 }
 
-constexpr auto fields_of(const GpuPart*) {
-  return std::tuple(field("uuid", &GpuPart::uuid), field("model", &GpuPart::model),
-                    field("memory_used_mib", &GpuPart::memory_used_mib),
-                    field("memory_total_mib", &GpuPart::memory_total_mib));
+constexpr auto fields_of(const MigDevice*) {
+  return std::tuple(field("uuid", &MigDevice::uuid), field("model", &MigDevice::model),
+                    field("memory_used_mib", &MigDevice::memory_used_mib),
+                    field("memory_total_mib", &MigDevice::memory_total_mib));
 }
 
 constexpr auto fields_of(const GpuReading*) {
@@ -136,7 +136,7 @@ constexpr auto fields_of(const GpuReading*) {
       field("memory_total_mib", &GpuReading::memory_total_mib),
       field("utilization_percent", &GpuReading::utilization_percent),
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
-      field("processes", &GpuReading::processes), field("parts", &GpuReading::parts),
+      field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
       field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
       maybe("suspects", &GpuReading::suspects));
 }

@@ -48,7 +48,7 @@ void require_sane(const GpuReading& gpu) {
   if (gpu.index < 0) refuse("no GPU has such an index");
   require_sane(gpu.memory_used_mib);
   require_sane(gpu.memory_total_mib);
-  for (const GpuPart& part : gpu.parts) {
+  for (const MigDevice& part : gpu.mig_devices) {
     require_sane(part.memory_used_mib);
     require_sane(part.memory_total_mib);
   }

@@ -210,13 +210,13 @@ QueueRow queue_row(const Json& entry) {
   for (const Json& id : items_of(entry, "requested_ids")) {
     if (is_id(id)) ids.push_back(id);
   }
-  const bool is_run = text_of(entry, "reservation_type") == kind_word(Kind::Run);
+  const bool is_run = text_of(entry, "reservation_type") == kind_word(ReservationKind::Run);
   const std::string start = phrase(entry, "estimated_start");
   return {number_or_0(entry, "position"),
           phrase(entry, "id"),
           shown_display_name(text_of(entry, "user")),
           wanted_gpus(number_or_0(entry, "requested_count"), ids),
-          kind_label(is_run ? Kind::Run : Kind::Manual),
+          kind_label(is_run ? ReservationKind::Run : ReservationKind::Manual),
           phrase(entry, "wait_time"),
           phrase(entry, "reason"),
           start.empty() ? "unknown" : start,

@@ -27,8 +27,8 @@ void put_unreserved_use(GpuRow& row, const GpuOverview& gpu) {
     row.user = shown_users(user_names(use));
     row.unreserved_by = by_users(use);
     row.unreserved_use = memory_used_by(use);
-  } else if (gpu.gpu.obstacle) {
-    row.unreserved_by = shown_note(gpu.gpu.obstacle->what);
+  } else if (gpu.gpu.unavailable) {
+    row.unreserved_by = shown_note(gpu.gpu.unavailable->what);
   } else {
     row.unreserved_by = by_users(GpuUse{});
   }
@@ -38,7 +38,7 @@ void put_reading(GpuRow& row, const GpuReading& reading) {
   row.utilization_percent = reading.utilization_percent;
   row.temperature_c = reading.temperature_c;
   row.power_w = reading.power_w;
-  row.parts = static_cast<int>(reading.parts.size());
+  row.parts = static_cast<int>(reading.mig_devices.size());
 }
 
 std::string lost_by(const GpuOverview& gpu) {

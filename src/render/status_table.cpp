@@ -15,7 +15,7 @@ std::string short_status(GpuStatus status) {
 
 // "expires in 3h 15m 45s": the kind of the reservation has a column of its own.
 std::string details_without_kind(const GpuRow& row) {
-  for (const Kind kind : {Kind::Run, Kind::Manual}) {
+  for (const ReservationKind kind : {ReservationKind::Run, ReservationKind::Manual}) {
     const std::string prefix = kind_word(kind) + ", ";
     if (row.type == kind_label(kind) && row.details.starts_with(prefix)) {
       return row.details.substr(prefix.size());

@@ -19,8 +19,12 @@ std::string count_of(std::int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string kind_word(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
+std::string kind_word(ReservationKind kind) {
+  return kind == ReservationKind::Run ? "run" : "manual";
+}
 
-std::string kind_label(Kind kind) { return kind == Kind::Run ? "RUN" : "MANUAL"; }
+std::string kind_label(ReservationKind kind) {
+  return kind == ReservationKind::Run ? "RUN" : "MANUAL";
+}
 
 }  // namespace chg

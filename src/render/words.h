@@ -15,9 +15,9 @@ std::string ordinal(int number);
 std::string count_of(std::int64_t count, const std::string& noun);
 
 /// "run", "manual": in sentences.
-std::string kind_word(Kind kind);
+std::string kind_word(ReservationKind kind);
 
 /// "RUN", "MANUAL": in cells and JSON.
-std::string kind_label(Kind kind);
+std::string kind_label(ReservationKind kind);
 
 }  // namespace chg

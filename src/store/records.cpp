@@ -47,7 +47,9 @@ constexpr std::string_view kReservation = "reservation:";
 constexpr std::string_view kRequest = "request:";
 
 std::string field_of(const Gpu& gpu) { return fmt::format("{}{}", kGpu, gpu.index); }
-std::string field_of(const Reservation& held) { return fmt::format("{}{}", kReservation, held.id); }
+std::string field_of(const Reservation& reservation) {
+  return fmt::format("{}{}", kReservation, reservation.id);
+}
 std::string field_of(const Request& request) { return fmt::format("{}{}", kRequest, request.id); }
 
 [[noreturn]] void refuse(std::string_view field) {
@@ -142,7 +144,8 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
   for (const std::string& id : what.reservations_removed) {
     drop(fmt::format("{}{}", kReservation, id));
   }
-  for (const Reservation* held : what.reservations_written) all.push_back(written(*held));
+  for (const Reservation* reservation : what.reservations_written)
+    all.push_back(written(*reservation));
   for (const std::string& id : what.requests_removed) drop(fmt::format("{}{}", kRequest, id));
   for (const Request* request : what.requests_written) all.push_back(written(*request));
   return all;

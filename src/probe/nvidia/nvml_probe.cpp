@@ -101,7 +101,7 @@ GpuReading GpuReader::read() {
   read_measures(device);
   const std::vector<NvmlDevice> parts = parts_of(device);
   for (NvmlDevice part : parts) {
-    GpuPart& shown = reading_.parts.emplace_back();
+    MigDevice& shown = reading_.mig_devices.emplace_back();
     shown.uuid = take(library_.uuid(part)).value_or("");
     shown.model = take(library_.model(part)).value_or("");
     if (read_memory(part, shown.memory_used_mib, shown.memory_total_mib)) may_be_held = true;

@@ -78,7 +78,9 @@ std::optional<int> index_member(const json& object, const char* name) {
   return static_cast<int>(number);
 }
 
-Kind kind_of(const std::string& type) { return type == "manual" ? Kind::Manual : Kind::Run; }
+ReservationKind kind_of(const std::string& type) {
+  return type == "manual" ? ReservationKind::Manual : ReservationKind::Run;
+}
 
 Instant at(WallTime wall) { return {wall, {}, ""}; }
 
@@ -113,7 +115,7 @@ class Reader {
     for (const int index : indices_) read_gpu(index);
     read_own_reservations();
     for (auto& [id, held] : go_held_) {
-      auto& kept = held.kind == Kind::Run ? result_.runs : result_.pool.reservations;
+      auto& kept = held.kind == ReservationKind::Run ? result_.runs : result_.pool.reservations;
       kept.push_back(std::move(held));
     }
     std::sort(result_.pool.reservations.begin(), result_.pool.reservations.end(), starts_before);
@@ -191,7 +193,7 @@ class Reader {
     const bool is_held =
         !text_member(value, "user").empty() || !text_member(value, "actual_user").empty();
     if (is_held && text_member(value, "partial_queue_id").empty()) {
-      gpu.obstacle.reset();
+      gpu.unavailable.reset();
       add_held(value, gpu.index);
       return;
     }
@@ -209,17 +211,18 @@ class Reader {
         time_member(value, "start_time").value_or(heartbeat.value_or(WallTime{}));
     const std::string id = made_id(text_member(value, "user"), type, started);
     const auto [place, is_new] = go_held_.try_emplace(id);
-    Reservation& held = place->second;
-    held.gpus.push_back(gpu);
+    Reservation& reservation = place->second;
+    reservation.gpus.push_back(gpu);
     if (!is_new) return;
-    held.id = id;
-    held.kind = kind_of(type);
-    held.account = account_of(value);
-    held.label = label_of(value, held.account);
-    held.note = text_member(value, "note");
-    held.started = at(started);
-    held.last_heartbeat = at(heartbeat.value_or(started));
-    if (held.kind == Kind::Manual) held.ends = time_member(value, "expiry_time");
+    reservation.id = id;
+    reservation.kind = kind_of(type);
+    reservation.account = account_of(value);
+    reservation.label = label_of(value, reservation.account);
+    reservation.note = text_member(value, "note");
+    reservation.started = at(started);
+    reservation.last_heartbeat = at(heartbeat.value_or(started));
+    if (reservation.kind == ReservationKind::Manual)
+      reservation.ends = time_member(value, "expiry_time");
   }
 
   Account account_of(const json& value) const {
@@ -238,10 +241,12 @@ class Reader {
   void read_own_reservations() {
     for (const auto& [field, text] : image_.host) {
       if (!field.starts_with("reservation:")) continue;
-      for (Reservation& held : record_of(field).reservations) {
-        const bool had_some = !held.gpus.empty();
-        std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, held.id); });
-        if (!held.gpus.empty() || !had_some) result_.pool.reservations.push_back(std::move(held));
+      for (Reservation& reservation : record_of(field).reservations) {
+        const bool had_some = !reservation.gpus.empty();
+        std::erase_if(reservation.gpus,
+                      [&](int gpu) { return is_taken_away(gpu, reservation.id); });
+        if (!reservation.gpus.empty() || !had_some)
+          result_.pool.reservations.push_back(std::move(reservation));
       }
     }
   }
@@ -311,7 +316,7 @@ class Reader {
     record.started = *started;
     record.ended = *ended;
     // It does not say how a use ended.
-    record.end = record.kind == Kind::Run ? End::Finished : End::Released;
+    record.end = record.kind == ReservationKind::Run ? EndReason::Finished : EndReason::Released;
     record.reservation_id = made_id(text_member(value, "user"), type, *started);
     return {std::move(record), 0, 0};
   }

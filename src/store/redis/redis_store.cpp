@@ -169,7 +169,7 @@ class RedisStore final : public Store {
       known_ = read_redis_pool(reply.elements[1]);
       return true;
     }
-    if (what != "since") refuse_answer();
+    if (what != "since" || known_.version == RedisVersion{}) refuse_answer();
     if (follow_log(known_, reply.elements[1])) return true;
     // It will be told as a whole.
     known_ = RedisPool();

@@ -118,10 +118,10 @@ std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
     record.account.uid = static_cast<std::uint32_t>(select_.getColumn(2).getInt64());
     record.account.name = select_.getColumn(3).getString();
     record.label = select_.getColumn(4).getString();
-    record.kind = json_codec::parse_enum<Kind>(select_.getColumn(5).getText());
+    record.kind = json_codec::parse_enum<ReservationKind>(select_.getColumn(5).getText());
     record.started = time(6);
     record.ended = time(7);
-    record.end = json_codec::parse_enum<End>(select_.getColumn(8).getText());
+    record.end = json_codec::parse_enum<EndReason>(select_.getColumn(8).getText());
     records.push_back(std::move(record));
   }
   return records;

@@ -53,9 +53,9 @@ Type unpacked(const std::string& bytes) {
 template <typename Type>
 class Fields : public ::testing::Test {};
 
-using AllTypes = ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Obstacle, Gpu,
-                                  Request, Reservation, Cancelled, UsageRecord, Container, Ancestor,
-                                  GpuProcess, GpuPart, GpuReading, Observation>;
+using AllTypes = ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability,
+                                  Gpu, Request, Reservation, Cancelled, UsageRecord, Container,
+                                  Ancestor, GpuProcess, MigDevice, GpuReading, Observation>;
 TYPED_TEST_SUITE(Fields, AllTypes);
 
 TYPED_TEST(Fields, AreAllListed) { EXPECT_EQ(kListed<TypeParam>, member_count<TypeParam>()); }
@@ -108,12 +108,12 @@ TYPED_TEST(Fields, AreRefusedWhenTheirJsonBreaksOff) {
 // What JSON may leave out, and what not.
 
 TEST(RecordFields, MayBeMissingWhereMostValuesAreEmpty) {
-  Reservation held;
-  const std::string text = write_json(held);
+  Reservation reservation;
+  const std::string text = write_json(reservation);
   for (const char* name : {"note", "label", "lost", "leftovers", "holder", "ends"}) {
     EXPECT_EQ(text.find(name), std::string::npos) << text;
   }
-  EXPECT_EQ(read_json<Reservation>(text), held);
+  EXPECT_EQ(read_json<Reservation>(text), reservation);
 }
 
 TEST(RecordFields, AreRequiredElse) {
@@ -123,9 +123,9 @@ TEST(RecordFields, AreRequiredElse) {
 }
 
 TEST(RecordFields, OfALaterVersionArePassedOver) {
-  const Reservation held = filled<Reservation>();
-  const std::string text = write_json(held);
-  EXPECT_EQ(read_json<Reservation>(R"({"later":{"a":["}"]},)" + text.substr(1)), held);
+  const Reservation reservation = filled<Reservation>();
+  const std::string text = write_json(reservation);
+  EXPECT_EQ(read_json<Reservation>(R"({"later":{"a":["}"]},)" + text.substr(1)), reservation);
 }
 
 TEST(RecordFields, OfAnAccountStandAmongThoseOfItsOwner) {
@@ -133,10 +133,10 @@ TEST(RecordFields, OfAnAccountStandAmongThoseOfItsOwner) {
 }
 
 TEST(RecordFields, KeepAnyBytes) {
-  Reservation held;
-  for (int byte = 0; byte < 256; ++byte) held.note += static_cast<char>(byte);
-  held.label = "\"quoted\" \\ caf\xc3\xa9 \xf0\x9f\x98\x80 \n\t\x01";
-  EXPECT_EQ(read_json<Reservation>(write_json(held)), held);
+  Reservation reservation;
+  for (int byte = 0; byte < 256; ++byte) reservation.note += static_cast<char>(byte);
+  reservation.label = "\"quoted\" \\ caf\xc3\xa9 \xf0\x9f\x98\x80 \n\t\x01";
+  EXPECT_EQ(read_json<Reservation>(write_json(reservation)), reservation);
 }
 
 TEST(RecordFields, KeepTheLargestNumbers) {

@@ -28,7 +28,7 @@ Observation full_observation() {
   gpu.memory_used_mib = 8045;
   gpu.memory_total_mib = 81559;
   gpu.processes = {process};
-  gpu.parts = {{"MIG-1", "Example MIG 1g.10gb", 9, 9984}};
+  gpu.mig_devices = {{"MIG-1", "Example MIG 1g.10gb", 9, 9984}};
   Observation observation;
   observation.taken = {WallTime(Duration(1'800'000'000'123'456'789)), Duration(987'654'321'012'345),
                        "a-boot"};

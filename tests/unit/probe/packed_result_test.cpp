@@ -44,7 +44,7 @@ Observation odd_observation() {
   gpu.temperature_c = -4;
   gpu.power_w = 700;
   gpu.processes = {odd_process(), GpuProcess()};
-  gpu.parts = {{"MIG-1", "Example MIG", 9, 9984}, GpuPart()};
+  gpu.mig_devices = {{"MIG-1", "Example MIG", 9, 9984}, MigDevice()};
   gpu.error = "GPU is lost";
   gpu.devices = {"/dev/nvidia3"};
   gpu.suspects = {odd_process()};

@@ -28,7 +28,7 @@ class PidPipe {
   void tell(int pid) const {
     EXPECT_EQ(::write(whistle_.writing_end(), &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
   }
-  int hear() const {
+  int read_report() const {
     int pid = -1;
     if (!becomes_ready(whistle_.reading_end())) {
       ADD_FAILURE() << "no pid";
@@ -106,7 +106,7 @@ int start_wanderer(const std::vector<std::string>& environment) {
     }
     return 0;
   });
-  const int pid = born.hear();
+  const int pid = born.read_report();
   exec.wait();
   middle.wait();
   return pid;
@@ -145,7 +145,7 @@ TEST(JobMembers, IncludeChildrenAndGrandchildren) {
     });
     return idle();
   });
-  const int pid = grandchild.hear();
+  const int pid = grandchild.read_report();
   EXPECT_TRUE(is_member(pid, "id", known(command)));
   EXPECT_EQ(job_members({"id", known(command)}).size(), 3U);
 }
@@ -195,8 +195,8 @@ TEST(JobMembers, IncludeTheSessionThatTheCommandLeads) {
     parent_ended.blow();
     return idle();
   });
-  const Doomed left(orphan.hear());
-  ASSERT_TRUE(parent_ended.hear());
+  const Doomed left(orphan.read_report());
+  ASSERT_TRUE(parent_ended.read_report());
   EXPECT_TRUE(is_member(left.pid(), "id", known(command)));
 }
 
@@ -270,7 +270,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
   const Whistle asked;
   const PidPipe born;
   const Child command([&] {
-    if (!asked.hear()) return 1;
+    if (!asked.read_report()) return 1;
     const Child child([&] {
       born.tell(::getpid());
       return idle();
@@ -279,7 +279,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
   });
   const auto ask = [&] {
     asked.blow();
-    return std::string(is_member(born.hear(), "id", known(command)) ? "in" : "out");
+    return std::string(is_member(born.read_report(), "id", known(command)) ? "in" : "out");
   };
   EXPECT_EQ(run_in_child(ask, kNobody), "in");
 }
@@ -287,7 +287,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
 TEST(JobMembers, IncludeCarriersOfTheAccountThatAsksAndNoOthers) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   const Whistle asked;
-  const Child roots([&] { return asked.hear() ? idle_with({variable(kMyId)}) : 1; });
+  const Child roots([&] { return asked.read_report() ? idle_with({variable(kMyId)}) : 1; });
   const auto ask = [&] {
     const Child command(idle);
     const Doomed own(start_wanderer({variable(kMyId)}));
@@ -325,7 +325,7 @@ TEST(JobMembers, LeaveOutTheSessionOfAStrangerWithTheCommandsPid) {
     });
     return idle();
   });
-  born.hear();
+  born.read_report();
   ProcessIdentity command = known(stranger);
   --command.start_ticks;
   EXPECT_TRUE(job_members({"id", command}).empty());
@@ -345,7 +345,7 @@ TEST(JobMembers, IncludeACommandWhoseFirstThreadHasEnded) {
     return 0;
   });
   const ProcessIdentity identity = known(command);
-  ASSERT_TRUE(ended.hear());
+  ASSERT_TRUE(ended.read_report());
   EXPECT_TRUE(is_member(command.pid(), "id", identity));
 }
 
@@ -361,7 +361,7 @@ Child stubborn_child() {
     ready.blow();
     return idle();
   });
-  EXPECT_TRUE(ready.hear());
+  EXPECT_TRUE(ready.read_report());
   return child;
 }
 
@@ -414,7 +414,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
     });
     return idle();
   });
-  const Doomed last(grandchild.hear());
+  const Doomed last(grandchild.read_report());
   end_job({"id", known(command)}, milliseconds(300), nothing);
   EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
@@ -459,22 +459,22 @@ TEST(EndJob, InterruptsNobodyTwice) {
     const Child deaf([&] {
       ::signal(SIGINT, SIG_IGN);
       is_deaf.blow();
-      return may_end.hear() ? 0 : 1;
+      return may_end.read_report() ? 0 : 1;
     });
     struct sigaction action {};
     action.sa_handler = [](int) { static_cast<void>(!::write(writing_end, "!", 1)); };
     sigaction(SIGINT, &action, nullptr);
-    if (is_deaf.hear()) ready.blow();
+    if (is_deaf.read_report()) ready.blow();
     return idle();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   int looks = 0;
   end_job({"id", known(command)}, kLongGrace, [&] {
     if (++looks == 1) may_end.blow();
     if (looks == 2) command.send(SIGKILL);
   });
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
-  EXPECT_TRUE(interrupted.hear());
+  EXPECT_TRUE(interrupted.read_report());
   EXPECT_FALSE(interrupted.was_blown());
 }
 
@@ -492,7 +492,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     const Whistle late_is_there;
     const Child first([&] {
       ::signal(SIGINT, SIG_IGN);
-      return late_is_there.hear() ? 0 : 1;
+      return late_is_there.read_report() ? 0 : 1;
     });
     sigset_t interrupt;
     sigset_t none;
@@ -515,7 +515,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     late_is_there.blow();
     return late.wait();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   end_job({"id", known(command)}, kLongGrace, nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
   EXPECT_EQ(command.wait(), 0);

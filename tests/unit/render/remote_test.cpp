@@ -69,7 +69,7 @@ TEST(RemoteStatus, IsShownAsOnItsOwnHost) {
   leftover.reading->utilization_percent = 30;
   leftover.reading->temperature_c = 41;
   leftover.reading->power_w = 120;
-  leftover.reading->parts.resize(2);
+  leftover.reading->mig_devices.resize(2);
   leftover.lost_by = {*run(4).reservation, *manual(4).reservation};
   GpuOverview kept = available(5);
   kept.held_for = "dora";
@@ -115,7 +115,7 @@ TEST(RemoteQueue, IsShownAsOnItsOwnHost) {
   request.enqueued = ago(hms(0, 1, 0));
   queue.entries.push_back({request, {"abc", 1, {}, {2, {}, 0, {}}, {}}});
   request.gpu_ids = {1, 3};
-  request.kind = Kind::Manual;
+  request.kind = ReservationKind::Manual;
   request.note = "later";
   queue.entries.push_back({request, {"abc", 2, {}, {2, {}, 0, {}}, {}}});
   EXPECT_EQ(queue_text(read_remote_queue(queue_json(queue)), {}),

@@ -69,7 +69,7 @@ TEST(GoPool, JoinsTheGpusOfARun) {
   EXPECT_EQ(run.gpus, (std::vector<int>{0, 2}));
   EXPECT_EQ(run.account, (Account{1000, "alice"}));
   EXPECT_EQ(run.label, "");
-  EXPECT_EQ(run.kind, Kind::Run);
+  EXPECT_EQ(run.kind, ReservationKind::Run);
   EXPECT_EQ(run.started.wall, kStart);
   EXPECT_EQ(run.last_heartbeat.wall, kStart + seconds(1));
   EXPECT_FALSE(run.ends);
@@ -83,13 +83,13 @@ TEST(GoPool, TakesManualReservations) {
   const GoPool found = read(image);
   EXPECT_TRUE(found.runs.empty());
   ASSERT_EQ(found.pool.reservations.size(), 1U);
-  const Reservation& held = found.pool.reservations[0];
-  EXPECT_EQ(held.kind, Kind::Manual);
-  EXPECT_EQ(held.account, (Account{1000, "alice"}));
-  EXPECT_EQ(held.label, "bob");
-  EXPECT_EQ(held.note, "debugging");
-  EXPECT_EQ(held.ends, kStart + seconds(3600));
-  EXPECT_EQ(held.gpus, std::vector<int>{1});
+  const Reservation& reservation = found.pool.reservations[0];
+  EXPECT_EQ(reservation.kind, ReservationKind::Manual);
+  EXPECT_EQ(reservation.account, (Account{1000, "alice"}));
+  EXPECT_EQ(reservation.label, "bob");
+  EXPECT_EQ(reservation.note, "debugging");
+  EXPECT_EQ(reservation.ends, kStart + seconds(3600));
+  EXPECT_EQ(reservation.gpus, std::vector<int>{1});
 }
 
 TEST(GoPool, MakesTheSameIdsEachTime) {
@@ -158,9 +158,9 @@ TEST(GoPool, TakesTheHistoryOldestFirst) {
   EXPECT_EQ(found.history[0].account, (Account{1000, "alice"}));
   EXPECT_EQ(found.history[0].started, kStart);
   EXPECT_EQ(found.history[0].ended, kStart + nanoseconds(756318575));
-  EXPECT_EQ(found.history[0].end, End::Finished);
+  EXPECT_EQ(found.history[0].end, EndReason::Finished);
   EXPECT_EQ(found.history[1].gpu, 3);
-  EXPECT_EQ(found.history[1].end, End::Released);
+  EXPECT_EQ(found.history[1].end, EndReason::Released);
   EXPECT_EQ(found.unread,
             std::vector<std::string>{"canhazgpu:usage_history_sorted (2 of 4 records)"});
 }
@@ -282,7 +282,7 @@ TEST(GoPool, PrefersOurUsageRecordsToWhatStandsBesideThem) {
   const GoPool found = read(image);
   ASSERT_EQ(found.history.size(), 1U);
   EXPECT_EQ(found.history[0].reservation_id, "r1");
-  EXPECT_EQ(found.history[0].end, End::Killed);
+  EXPECT_EQ(found.history[0].end, EndReason::Killed);
 }
 
 }  // namespace

@@ -173,8 +173,8 @@ TEST_F(RedisNewsTest, CostTheSameHoweverLongTheQueueIs) {
 
 TEST_F(RedisNewsTest, OfAReleaseAreAFewHundredBytes) {
   queue_up(100);
-  const std::size_t bytes =
-      bytes_for_news([](Pool& pool) { end_reservation(pool, "first", now(), End::Finished); });
+  const std::size_t bytes = bytes_for_news(
+      [](Pool& pool) { end_reservation(pool, "first", now(), EndReason::Finished); });
   RecordProperty("bytes", std::to_string(bytes));
   EXPECT_LT(bytes, 900U);
 }
@@ -262,14 +262,14 @@ TEST_F(RedisStoreTest, FencesOffAHolderThatWasStoppedForTooLong) {
     open()->update([&](Pool& pool) {
       if (++calls == 1) {
         began.blow();
-        wakes.hear();
+        wakes.read_report();
       }
       pool.admin_group = "of the late one, who saw " + pool.provider;
       ++pool.next_arrival;
     });
     return calls;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   late.stop();
   ASSERT_EQ(redis({"PEXPIRE", kLock, "0"}).integer, 1);  // as time would
   store_->update([&](Pool& pool) {
@@ -297,7 +297,7 @@ TEST_F(RedisStoreTest, ExpiresTheLockOfAKilledHolder) {
     });
     return 0;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   holder.send(SIGKILL);
   holder.wait();
   const auto left_ms = redis({"PTTL", kLock}).integer;
@@ -326,7 +326,7 @@ TEST_F(RedisStoreTest, IsWokenByOurOwnUnlocking) {
     });
     return 0;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   add_one(*store_);
   EXPECT_EQ(store_->read().next_arrival, 3U);
 }
@@ -483,7 +483,7 @@ TEST_F(RedisStoreTest, GivesBackWithoutMemory) {
                [&] { store_->update([](Pool& pool) { enqueue(pool, request_for("new", 1)); }); });
   store_->update([](Pool& pool) { pool.reservations.front().last_heartbeat = now(); });
   store_->update([](Pool& pool) {
-    end_reservation(pool, "abc", now(), End::Released);
+    end_reservation(pool, "abc", now(), EndReason::Released);
     grant_what_fits(pool);
   });
   const Pool pool = store_->read();

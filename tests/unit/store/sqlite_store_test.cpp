@@ -120,7 +120,7 @@ TEST_F(SqliteStore, WakesWhoListensWhenTheWriterIsKilledBetweenCommitAndBell) {
     pulled.blow();
     return idle();
   });
-  ASSERT_TRUE(pulled.hear());
+  ASSERT_TRUE(pulled.read_report());
   EXPECT_FALSE(is_ready(changes->fd()));
   EXPECT_FALSE(is_ready(granted->fd()));
   writer.send(SIGKILL);
@@ -196,9 +196,9 @@ TEST_F(SqliteStore, TakesAGpuWhoseRecordIsDamagedOutOfService) {
 TEST_F(SqliteStore, SaysThatItIsDamagedWhenWhatIsInItIsNoneOfOurs) {
   for (const char* change :
        {"record = json_set(record, '$.started', 'nonsense') WHERE field = 'reservation:bare'",
-        "record = '' WHERE field = 'cancelled'",
-        "record = '[]' WHERE field = 'settings'", "field = 'gpu:x' WHERE field = 'gpu:1'",
-        "field = 'gpu:' WHERE field = 'gpu:1'", "record = '{}' WHERE field = 'request:last'"}) {
+        "record = '' WHERE field = 'cancelled'", "record = '[]' WHERE field = 'settings'",
+        "field = 'gpu:x' WHERE field = 'gpu:1'", "field = 'gpu:' WHERE field = 'gpu:1'",
+        "record = '{}' WHERE field = 'request:last'"}) {
     create_full();
     SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(std::string("UPDATE pool SET ") + change);
     const Error error = error_of([&] { open()->read(); });
@@ -460,9 +460,9 @@ TEST_F(SqliteStoreOfRoot, WakesOtherUsers) {
     if (becomes_ready(changes->fd())) woken.blow();
     return 0;
   });
-  ASSERT_TRUE(listens.hear());
+  ASSERT_TRUE(listens.read_report());
   add_one(*open());
-  EXPECT_TRUE(woken.hear());
+  EXPECT_TRUE(woken.read_report());
 }
 
 TEST_F(SqliteStoreOfRoot, IsSharedByUsersWhoComeAndGoTogether) {
