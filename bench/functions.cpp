@@ -34,14 +34,16 @@ int argument(const benchmark::State& state, std::size_t index) {
   return static_cast<int>(state.range(index));
 }
 
-void schedule_all(Pool& pool) { benchmark::DoNotOptimize(schedule(pool, {kNow, alive, kSettings})); }
+void schedule_all(Pool& pool) {
+  benchmark::DoNotOptimize(schedule(pool, {kNow, alive, kSettings}));
+}
 
 // The floor of all that reads a pool: each GPU, reservation and request looked at once.
 void walk(benchmark::State& state) {
   measure(state, pool(argument(state, 0), 0, argument(state, 1)), [](const Pool& pool) {
     std::size_t sum = 0;
     for (const Gpu& gpu : pool.gpus) sum += static_cast<std::size_t>(gpu.index);
-    for (const Reservation& held : pool.reservations) sum += held.gpus.size();
+    for (const Reservation& reservation : pool.reservations) sum += reservation.gpus.size();
     for (const Request& request : pool.queue) sum += static_cast<std::size_t>(request.count);
     benchmark::DoNotOptimize(sum);
   });

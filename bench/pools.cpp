@@ -29,14 +29,14 @@ Gpu gpu(int index) {
 }
 
 Reservation run_on(int index) {
-  Reservation held;
-  held.id = fmt::format("held{:04}", index);
-  held.account = account(index);
-  held.gpus = {index};
-  held.started = held.last_heartbeat = at(2000 + index);
-  held.holder = process(10'000 + 2 * index);
-  held.supervisor = process(10'001 + 2 * index);
-  return held;
+  Reservation reservation;
+  reservation.id = fmt::format("held{:04}", index);
+  reservation.account = account(index);
+  reservation.gpus = {index};
+  reservation.started = reservation.last_heartbeat = at(2000 + index);
+  reservation.holder = process(10'000 + 2 * index);
+  reservation.supervisor = process(10'001 + 2 * index);
+  return reservation;
 }
 
 }  // namespace
@@ -87,15 +87,15 @@ Observation observation(const Pool& pool) {
     reading.uuid = gpu.uuid;
     reading.memory_used_mib = 45;
     reading.memory_total_mib = 81'559;
-    if (const Reservation* held = reservation_of(pool, gpu.index)) {
+    if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
       GpuProcess job;
-      job.pid = held->holder->pid;
-      job.start_ticks = held->holder->start_ticks;
-      job.uid = held->account.uid;
-      job.user = held->account.name;
+      job.pid = reservation->holder->pid;
+      job.start_ticks = reservation->holder->start_ticks;
+      job.uid = reservation->account.uid;
+      job.user = reservation->account.name;
       job.program = "python3";
       job.memory_mib = 40'000;
-      job.reservation_id = held->id;
+      job.reservation_id = reservation->id;
       reading.memory_used_mib = 40'045;
       reading.processes.push_back(std::move(job));
     }
@@ -113,11 +113,11 @@ std::vector<UsageRecord> history(int count, int per_day, WallTime until) {
     record.reservation_id = fmt::format("{:08}", number);
     record.gpu = number % 8;
     record.account = account(number * 7);
-    record.kind = number % 10 == 0 ? Kind::Manual : Kind::Run;
+    record.kind = number % 10 == 0 ? ReservationKind::Manual : ReservationKind::Run;
     record.ended = until - (count - number) * apart;
     // Up to two days, most much shorter.
     record.started = record.ended - std::chrono::seconds(1 + 172'000 / (1 + number % 97));
-    record.end = number % 50 == 0 ? End::Lost : End::Finished;
+    record.end = number % 50 == 0 ? EndReason::Lost : EndReason::Finished;
     records.push_back(std::move(record));
   }
   return records;

@@ -70,13 +70,13 @@ void say_times(int count, const std::function<void(int)>& commit) {
 void commits(Store& store, int count) {
   const Instant now = SystemClock().now();
   store.update([&](Pool& pool) {
-    Reservation held;
-    held.id = "bench";
-    held.account = {0, "root"};
-    held.kind = Kind::Manual;
-    held.gpus = {0};
-    held.started = held.last_heartbeat = now;
-    pool.reservations.push_back(held);
+    Reservation reservation;
+    reservation.id = "bench";
+    reservation.account = {0, "root"};
+    reservation.kind = ReservationKind::Manual;
+    reservation.gpus = {0};
+    reservation.started = reservation.last_heartbeat = now;
+    pool.reservations.push_back(reservation);
   });
   say_times(count, [&](int number) {
     store.update([&](Pool& pool) {

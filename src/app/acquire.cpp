@@ -35,9 +35,9 @@ Duration look_interval(int looks, int position) {
 
 class Waiter {
  public:
-  Waiter(Host& host, std::optional<SignalWatch>& signals, Request request,
+  Waiter(Context& context, std::optional<SignalWatch>& signals, Request request,
          const AcquireOptions& options, const WaitListener& listener)
-      : host_(host),
+      : context_(context),
         signals_(signals),
         request_(std::move(request)),
         options_(options),
@@ -52,7 +52,7 @@ class Waiter {
         trouble_.clear();
       } catch (const Error& error) {
         // Its place in the queue is worth more than this moment's trouble.
-        if (auto left = sit_out(error)) return *left;
+        if (auto left = retry_later(error)) return *left;
       }
     }
   }
@@ -60,10 +60,11 @@ class Waiter {
  private:
   // One step, from what the pool says of the request. Returns the outcome if there is one.
   std::optional<Acquired> go_on() {
-    if (const Reservation* held = find_reservation(pool_, request_.id)) return verify(*held);
+    if (const Reservation* reservation = find_reservation(pool_, request_.id))
+      return verify(*reservation);
     const Request* mine = find_request(pool_, request_.id);
     if (mine != nullptr) request_ = *mine;
-    if (!options_.nonblock) return mine != nullptr ? wait() : come_back();
+    if (!options_.nonblock) return mine != nullptr ? wait() : requeue_lost();
     if (mine == nullptr || leave()) {
       return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
     }
@@ -71,10 +72,10 @@ class Waiter {
   }
 
   // The request has vanished: somebody has cancelled it, or else the store has lost it.
-  std::optional<NotGranted> come_back() {
+  std::optional<NotGranted> requeue_lost() {
     bool cancelled = false;
     bool has_pool = false;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances& given) {
+    pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances& given) {
       has_pool = !pool.gpus.empty() && !is_of_another_host(pool);
       cancelled = acknowledge_cancelled(pool, request_.id);
       if (has_pool && !cancelled) chg::join(pool, request_, given.now);
@@ -87,15 +88,15 @@ class Waiter {
   }
 
   // Waits a moment, and begins anew. Throws what can't be waited for.
-  std::optional<NotGranted> sit_out(const Error& error) {
+  std::optional<NotGranted> retry_later(const Error& error) {
     // Who has no place yet hears at once what is wrong; that others were faster is not.
     const bool may_pass = has_joined_ ? error.is_passing() : error.is_contention();
-    if (!may_pass || options_.nonblock || is_late(host_.now())) throw;
+    if (!may_pass || options_.nonblock || is_late(context_.now())) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
     trouble_ = error.what();
     granted_.reset();
     changes_.reset();
-    host_.close_store();
+    context_.close_store();
     if (wait_ready({signals_->fd()}, seconds(1))[0]) {
       if (const auto signal = signals_->take()) return interrupted(*signal);
     }
@@ -109,8 +110,8 @@ class Waiter {
   // Looked at first: a probe never runs while the pool is locked. Who can't even read from the
   // store hears so at once: more often than not it is the wrong one.
   void prepare() {
-    began_ = looked_at_ = host_.now();
-    observation_ = host_.look();
+    began_ = looked_at_ = context_.now();
+    observation_ = context_.read_gpus();
     signals_.emplace();
     request_.waiter = self_identity();
   }
@@ -120,7 +121,7 @@ class Waiter {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
-      require_this_host(host_, pool);
+      require_this_host(context_, pool);
       note_this_host(pool);
       chg::join(pool, request_, given.now);
     };
@@ -128,11 +129,11 @@ class Waiter {
       claim_on_arrival(pool, request_, given);
       if (options_.nonblock) leave_with_reason(pool, given);
     };
-    pool_ = update_pool(host_, seen, arrive, take_grant);
+    pool_ = update_pool(context_, seen, arrive, take_grant);
     has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
     is_fresh_ = looked;
-    last_heartbeat_ = host_.now();
+    last_heartbeat_ = context_.now();
     if (!options_.nonblock) decide();
   }
 
@@ -143,24 +144,24 @@ class Waiter {
     if (withdraw(pool, request_.id)) schedule(pool, given);
   }
 
-  void decide() { decision_ = explain(pool_, request_.id, host_.now()); }
+  void decide() { decision_ = explain(pool_, request_.id, context_.now()); }
 
-  std::optional<Acquired> verify(const Reservation& held) {
-    if (!is_fresh_ || !covers(observation_, pool_, held.gpus)) {
+  std::optional<Acquired> verify(const Reservation& reservation) {
+    if (!is_fresh_ || !covers(observation_, pool_, reservation.gpus)) {
       if (!look()) {
         // Nothing is known of the GPUs; what can't be read is not given out.
         for (GpuReading& reading : observation_.gpus) reading.error = "can't be read";
-        observation_.taken = host_.now();
+        observation_.taken = context_.now();
       }
     }
     is_fresh_ = true;
-    if (is_usable(pool_, held, request_, observation_, host_.settings())) {
-      return Granted{held, observation_, pool_, request_.enqueued};
+    if (is_usable(pool_, reservation, request_, observation_, context_.settings())) {
+      return Granted{reservation, observation_, pool_, request_.enqueued};
     }
-    pool_ = update_pool(host_, &observation_, [&](Pool& pool, const Circumstances&) {
+    pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;
       give_back(pool, request_);
-      observe(pool, observation_, host_.settings());
+      observe(pool, observation_, context_.settings());
     });
     decide();
     return std::nullopt;
@@ -168,9 +169,9 @@ class Waiter {
 
   bool look() {
     ++looks_;
-    looked_at_ = host_.now();
+    looked_at_ = context_.now();
     try {
-      observation_ = host_.look();
+      observation_ = context_.read_gpus();
       return true;
     } catch (const Error&) {
       return false;
@@ -180,7 +181,7 @@ class Waiter {
   // Leaves the queue. False when the request has been granted in the meantime, after all.
   bool leave() {
     bool left = true;
-    pool_ = update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
+    pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances&) {
       left = find_reservation(pool, request_.id) == nullptr;
       withdraw(pool, request_.id);
     });
@@ -204,8 +205,8 @@ class Waiter {
       return {pool_.queue[static_cast<std::size_t>(decision_->position) - 2].waiter};
     }
     std::vector<ProcessIdentity> watched;
-    for (const Reservation& held : pool_.reservations) {
-      const auto keeping = keepers(held, liveness);
+    for (const Reservation& reservation : pool_.reservations) {
+      const auto keeping = deciding_processes(reservation, liveness);
       watched.insert(watched.end(), keeping.begin(), keeping.end());
     }
     return watched;
@@ -220,7 +221,7 @@ class Waiter {
   }
 
   bool has_orphans() const {
-    const Circumstances given = host_.circumstances();
+    const Circumstances given = context_.circumstances();
     const auto& held = pool_.reservations;
     return std::any_of(held.begin(), held.end(),
                        [&](const Reservation& one) { return awaits_observation(one, given); });
@@ -247,18 +248,19 @@ class Waiter {
   }
 
   Duration time_until_due(const Instant& now, bool needs_look) const {
-    const Settings& settings = host_.settings();
+    const Settings& settings = context_.settings();
     Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
     if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
     // The one in front notices an ending first; the others follow if he does not.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
-    for (const Reservation& held : pool_.reservations) {
-      if (held.kind == Kind::Manual && held.ends) {
-        due = std::min<Duration>(due, *held.ends - now.wall + patience);
+    for (const Reservation& reservation : pool_.reservations) {
+      if (reservation.kind == ReservationKind::Manual && reservation.ends) {
+        due = std::min<Duration>(due, *reservation.ends - now.wall + patience);
       }
-      if (held.holder && !is_seen_from_here(*held.holder)) {
-        due = std::min(due, settings.heartbeat_timeout - age(held.last_heartbeat, now) + patience);
+      if (reservation.holder && !is_seen_from_here(*reservation.holder)) {
+        due = std::min(
+            due, settings.heartbeat_timeout - age(reservation.last_heartbeat, now) + patience);
       }
     }
     return std::max<Duration>(due, milliseconds(1));
@@ -282,18 +284,18 @@ class Waiter {
   // the two; so is each watch of a process, whose end in between shows as any_gone.
   std::optional<NotGranted> wait() {
     if (!granted_) {
-      granted_ = host_.store().subscribe_to(request_.id);
+      granted_ = context_.store().subscribe_to(request_.id);
       return refresh();
     }
-    const Instant now = host_.now();
+    const Instant now = context_.now();
     tell(now);
     const Watches watches = prepare(now);
-    if (watches.any_gone) return take_care(now, watches.needs_look);
+    if (watches.any_gone) return maintain_pool(now, watches.needs_look);
     const Duration quiet = refresh_interval(decision_->position) - age(refreshed_, now);
     const bool hears_news = quiet <= Duration::zero();
     // Not sooner: in a crowd most are served before, and every listener costs who tells the news.
     if (hears_news && !changes_) {
-      changes_ = host_.store().subscribe_to_changes();
+      changes_ = context_.store().subscribe_to_changes();
       return refresh();
     }
     std::vector<std::pair<Event, int>> awaited = {{Event::Signal, signals_->fd()},
@@ -312,27 +314,27 @@ class Waiter {
     if (met.contains(Event::Grant) || met.contains(Event::News)) return refresh();
     // Not where the wait was only for the pause between two pieces of news to pass.
     if (met.contains(Event::ProcessEnd) || timeout == watches.timeout) {
-      return take_care(host_.now(), watches.needs_look);
+      return maintain_pool(context_.now(), watches.needs_look);
     }
     return std::nullopt;
   }
 
   std::optional<NotGranted> refresh() {
-    refreshed_ = host_.now();
-    pool_ = host_.store().read();
+    refreshed_ = context_.now();
+    pool_ = context_.store().read();
     is_fresh_ = false;
     decide();
     // GPUs that a program has given back which grants them to nobody: the Go one of the same name.
     const bool is_left_over =
         decision_ && decision_->held.size() >= static_cast<std::size_t>(request_.count);
-    return is_left_over ? take_care(host_.now(), false) : std::nullopt;
+    return is_left_over ? maintain_pool(context_.now(), false) : std::nullopt;
   }
 
   std::optional<NotGranted> interrupted(int signal) {
     // Who may be in the queue without having seen it is found to be gone by the others.
     if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
-      update_pool(host_, nullptr, [&](Pool& pool, const Circumstances&) {
+      update_pool(context_, nullptr, [&](Pool& pool, const Circumstances&) {
         // Granted or not: it was never used, so it leaves no trace.
         withdraw(pool, request_.id);
         discard(pool, request_.id);
@@ -344,16 +346,16 @@ class Waiter {
   }
 
   // Somebody or some time has ended: does for all what has to be done.
-  std::optional<NotGranted> take_care(const Instant& now, bool needs_look) {
+  std::optional<NotGranted> maintain_pool(const Instant& now, bool needs_look) {
     if (is_late(now)) {
       if (leave()) return NotGranted{NotGranted::Why::WaitedTooLong, decision_, 0};
       return std::nullopt;
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    pool_ = update_pool(host_, seen, [&](Pool& pool, const Circumstances& given) {
+    pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
-      if (age(last_heartbeat_, given.now) < host_.settings().heartbeat_interval) return;
+      if (age(last_heartbeat_, given.now) < context_.settings().heartbeat_interval) return;
       last_heartbeat_ = given.now;
       beat(pool, request_.id, given.now);
     });
@@ -362,7 +364,7 @@ class Waiter {
     return std::nullopt;
   }
 
-  Host& host_;
+  Context& context_;
   std::optional<SignalWatch>& signals_;
   Request request_;
   const AcquireOptions& options_;
@@ -386,9 +388,9 @@ class Waiter {
 
 }  // namespace
 
-Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
+Acquired acquire(Context& context, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener) {
-  return Waiter(host, signals, std::move(request), options, listener).acquire();
+  return Waiter(context, signals, std::move(request), options, listener).acquire();
 }
 
 std::string make_request_id() {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <variant>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "base/error.h"
 #include "core/schedule.h"
 #include "process/signals.h"
@@ -50,7 +50,7 @@ struct WaitListener {
 /// tells, goes back to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
 /// that fails, as its Error, before the queue is joined. Contention for the store is waited out, in
 /// the queue any passing trouble with it, unless the request does not wait or its time is over.
-Acquired acquire(Host& host, std::optional<SignalWatch>& signals, Request request,
+Acquired acquire(Context& context, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
 
 /// An id for a request: eight letters and digits that nobody mistakes for one another.

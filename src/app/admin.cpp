@@ -25,9 +25,9 @@ int group_id(const std::string& name) {
 }
 
 // Root sets a host's store up for everybody or a group; others, for themselves.
-std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options) {
-  if (!options.group) return sharing_of_new(host);
-  if (!host.store_is_file()) {
+std::optional<Sharing> sharing_for(const Context& context, const AdminOptions& options) {
+  if (!options.group) return sharing_of_new(context);
+  if (!context.store_is_file()) {
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
                 "who may use a Redis, its own users and passwords decide");
   }
@@ -38,31 +38,33 @@ std::optional<Sharing> sharing_for(const Host& host, const AdminOptions& options
   return Sharing{0660, group_id(*options.group)};
 }
 
-void require_authority(const Host& host, const Pool& pool, const Caller& caller) {
+void require_authority(const Context& context, const Pool& pool, const Caller& caller) {
   if (pool.gpus.empty()) {
-    require_may_create(host, caller);
+    require_may_create(context, caller);
   } else {
     require_owner(pool, caller);
   }
 }
 
-std::string detect_provider(const Host& host, const AdminOptions& options, const Pool& pool) {
+std::string detect_provider(const Context& context, const AdminOptions& options, const Pool& pool) {
   if (!options.provider.empty()) return options.provider;
   if (!pool.provider.empty()) return pool.provider;
-  const std::string found = provider_of(host.world().take_inventory(host.options().probe_deadline));
+  const std::string found =
+      provider_of(context.world().take_inventory(context.options().probe_deadline));
   if (!found.empty()) return found;
   throw Error(ErrorKind::Failed, "found no GPUs: there is no driver and no tool of NVIDIA or AMD",
               "see what is missing: canhazgpu doctor; or try it with simulated GPUs: canhazgpu "
               "admin --provider fake --gpus 8");
 }
 
-std::vector<Gpu> found_gpus(Host& host, const AdminOptions& options, const std::string& provider) {
-  make_state_directory(host);
+std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options,
+                            const std::string& provider) {
+  make_state_directory(context);
   if (provider == "fake") {
-    host.world().create_fake_gpus(host.fake_file(), options.gpus.value_or(8));
+    context.world().create_fake_gpus(context.fake_file(), options.gpus.value_or(8));
   }
   std::vector<Gpu> gpus;
-  for (const GpuReading& reading : host.look(provider).gpus) {
+  for (const GpuReading& reading : context.read_gpus(provider).gpus) {
     Gpu gpu;
     gpu.index = reading.index;
     gpu.uuid = reading.uuid;
@@ -95,8 +97,8 @@ bool is_same(const Gpu& known, const Gpu& found) {
 
 // Puts the GPUs that were found in the place of those that were known, with what is remembered.
 void replace_gpus(Pool& pool, std::vector<Gpu> found) {
-  for (const Reservation& held : pool.reservations) {
-    for (const int index : held.gpus) {
+  for (const Reservation& reservation : pool.reservations) {
+    for (const int index : reservation.gpus) {
       const auto same = std::find_if(found.begin(), found.end(),
                                      [&](const Gpu& gpu) { return gpu.index == index; });
       if (same != found.end() && is_same(*find_gpu(pool, index), *same)) continue;
@@ -145,23 +147,23 @@ bool only_changes_service(const AdminOptions& options) {
 
 }  // namespace
 
-AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm) {
-  const std::string& address = host.store_address();
-  const auto sharing = sharing_for(host, options);
-  const bool exists = store_exists(host);
-  const Pool before = exists ? host.world().create_store(address, std::nullopt)->read() : Pool{};
-  require_authority(host, before, current_caller(before));
-  if (!options.force) require_this_host(host, before);
+AdminResult administer(Context& context, const AdminOptions& options, const Confirm& confirm) {
+  const std::string& address = context.store_address();
+  const auto sharing = sharing_for(context, options);
+  const bool exists = store_exists(context);
+  const Pool before = exists ? context.world().create_store(address, std::nullopt)->read() : Pool{};
+  require_authority(context, before, current_caller(before));
+  if (!options.force) require_this_host(context, before);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
-      keeps_gpus ? before.provider : detect_provider(host, options, before);
+      keeps_gpus ? before.provider : detect_provider(context, options, before);
   // The store is made after the look, so that one that fails leaves nothing behind. The simulated
   // GPUs alone live in its directory, which has to be there for them.
   const auto make_store = [&] {
-    if (!exists || sharing) host.world().create_store(address, sharing);
+    if (!exists || sharing) context.world().create_store(address, sharing);
   };
   if (provider == "fake") make_store();
-  const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(host, options, provider);
+  const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(context, options, provider);
   const bool takes_away = !before.reservations.empty() || !before.queue.empty();
   if (options.force && takes_away && !confirm(before)) {
     throw Error(ErrorKind::Failed, "nothing was changed");
@@ -169,9 +171,9 @@ AdminResult administer(Host& host, const AdminOptions& options, const Confirm& c
   if (provider != "fake") make_store();
   AdminResult result;
   result.created = before.gpus.empty();
-  result.pool = update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
-    require_authority(host, pool, current_caller(pool));
-    if (!options.force) require_this_host(host, pool);
+  result.pool = update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
+    require_authority(context, pool, current_caller(pool));
+    if (!options.force) require_this_host(context, pool);
     note_this_host(pool);
     if (pool.gpus.empty()) pool.creator_uid = getuid();
     if (options.force) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 
 namespace chg {
 
@@ -35,6 +35,6 @@ using Confirm = std::function<bool(const Pool&)>;
 /// Throws Error: NotPermitted for those who are neither root, admin group nor the pool's creator;
 /// Failed when the GPUs can't be read, or contradict `gpus`, or reserved ones would go, without
 /// force.
-AdminResult administer(Host& host, const AdminOptions& options, const Confirm& confirm);
+AdminResult administer(Context& context, const AdminOptions& options, const Confirm& confirm);
 
 }  // namespace chg

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "core/pool.h"
 #include "probe/inventory.h"
 #include "view/finding.h"

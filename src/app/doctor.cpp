@@ -74,8 +74,8 @@ std::optional<std::uint64_t> free_mib(const std::string& folder) {
   return facts.f_bavail * facts.f_frsize >> 20U;
 }
 
-Attempt attempt(const Host& host, const std::function<void()>& action) {
-  const Instant begin = host.now();
+Attempt attempt(const Context& context, const std::function<void()>& action) {
+  const Instant begin = context.now();
   Attempt result;
   try {
     action();
@@ -83,13 +83,13 @@ Attempt attempt(const Host& host, const std::function<void()>& action) {
     result.failure = error.what();
     result.hint = error.hint();
   }
-  result.took = age(begin, host.now());
+  result.took = age(begin, context.now());
   return result;
 }
 
 }  // namespace
 
-Facts gather_facts(Host& host) {
+Facts gather_facts(Context& context) {
   Facts facts;
   facts.kernel = kernel();
   facts.container = parse_cgroup(content_of("/proc/self/cgroup")).container;
@@ -97,25 +97,26 @@ Facts gather_facts(Host& host) {
   facts.hides_processes = hides_processes();
   facts.cgroups =
       access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";
-  facts.now = host.now();
+  facts.now = context.now();
 
-  facts.store = host.options().store_path;
-  facts.store_is_private = host.options().store_is_private;
+  facts.store = context.options().store_path;
+  facts.store_is_private = context.options().store_is_private;
   const std::string folder = std::filesystem::path(facts.store).parent_path();
   facts.file_system = network_file_system(folder);
   facts.free_mib = free_mib(folder);
-  facts.reading_store = attempt(host, [&] { facts.pool = host.store().read(); });
+  facts.reading_store = attempt(context, [&] { facts.pool = context.store().read(); });
   if (facts.reading_store.failure.empty()) {
-    facts.writing_store = attempt(host, [&] { update_pool(host, nullptr, change_nothing); });
+    facts.writing_store = attempt(context, [&] { update_pool(context, nullptr, change_nothing); });
   }
 
-  facts.owning_pool = attempt(host, [&] { require_this_host(host, facts.pool); });
+  facts.owning_pool = attempt(context, [&] { require_this_host(context, facts.pool); });
 
-  facts.inventory = host.world().take_inventory(host.options().probe_deadline);
+  facts.inventory = context.world().take_inventory(context.options().probe_deadline);
   const bool says_provider = !facts.pool.provider.empty() && facts.owning_pool.failure.empty();
   facts.provider = says_provider ? facts.pool.provider : provider_of(facts.inventory);
   if (!facts.provider.empty()) {
-    facts.looking = attempt(host, [&] { facts.observation = host.look(facts.provider); });
+    facts.looking =
+        attempt(context, [&] { facts.observation = context.read_gpus(facts.provider); });
   }
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   facts.visible_devices = visible == nullptr ? "" : visible;

@@ -1,13 +1,13 @@
 // Examines the host for those who ask why something doesn't work.
 #pragma once
 
+#include "app/context.h"
 #include "app/diagnosis.h"
-#include "app/host.h"
 
 namespace chg {
 
 /// Gathers the facts: looks around, opens the store, writes nothing new into it, looks at the GPUs.
 /// Whatever fails is a fact; it throws nothing.
-Facts gather_facts(Host& host);
+Facts gather_facts(Context& context);
 
 }  // namespace chg

@@ -9,38 +9,39 @@
 
 namespace chg {
 
-bool store_exists(const Host& host) {
-  if (!host.store_is_file()) return true;
+bool store_exists(const Context& context) {
+  if (!context.store_is_file()) return true;
   struct stat file {};
-  return stat(host.options().store_path.c_str(), &file) == 0 && file.st_size > 0;
+  return stat(context.options().store_path.c_str(), &file) == 0 && file.st_size > 0;
 }
 
-std::optional<Sharing> sharing_of_new(const Host& host) {
-  if (!host.store_is_file()) return std::nullopt;
-  const bool exists = access(host.options().store_path.c_str(), F_OK) == 0;
+std::optional<Sharing> sharing_of_new(const Context& context) {
+  if (!context.store_is_file()) return std::nullopt;
+  const bool exists = access(context.options().store_path.c_str(), F_OK) == 0;
   if (exists || geteuid() != 0) return std::nullopt;
   return Sharing{0666, -1};
 }
 
-void require_may_create(const Host& host, const Caller& caller) {
+void require_may_create(const Context& context, const Caller& caller) {
   // Whoever is let into an empty Redis may set a pool up there.
-  if (caller.is_admin || !host.store_is_file()) return;
+  if (caller.is_admin || !context.store_is_file()) return;
   struct stat file {};
-  const bool exists = stat(host.options().store_path.c_str(), &file) == 0;
+  const bool exists = stat(context.options().store_path.c_str(), &file) == 0;
   if (!exists || file.st_uid == caller.account.uid) return;
   throw Error(ErrorKind::NotPermitted,
               "only root, the admin group and whoever set the pool up may change it",
               "run it with sudo");
 }
 
-void make_state_directory(const Host& host) {
-  if (host.store_is_file()) return;
-  const std::filesystem::path directory = std::filesystem::path(host.reading_file()).parent_path();
+void make_state_directory(const Context& context) {
+  if (context.store_is_file()) return;
+  const std::filesystem::path directory =
+      std::filesystem::path(context.reading_file()).parent_path();
   std::error_code failure;  // shows when a file is made in it
   if (std::filesystem::create_directories(directory, failure)) {
     std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
   }
-  host.world().create_reading_file(host.reading_file());
+  context.world().create_reading_file(context.reading_file());
 }
 
 }  // namespace chg

@@ -14,14 +14,14 @@ namespace chg {
 /// is not there although nobody has ended it, it is brought back before (core/restore.h).
 /// `own` is what the caller knows of it, and is brought up to date. `job` is asked only then, after
 /// who has ended it: a job that has ended since the caller looked was rightly given up for dead.
-OwnChange change_own(Host& host, Reservation& own, const std::function<Job()>& job,
+OwnChange change_own(Context& context, Reservation& own, const std::function<JobState()>& job,
                      const Change& change);
 
 /// As above, for a job whose state can't change meanwhile.
-OwnChange change_own(Host& host, Reservation& own, Job job, const Change& change);
+OwnChange change_own(Context& context, Reservation& own, JobState job, const Change& change);
 
 /// Undoes a grant that nobody has begun to use: it leaves no trace.
-void discard(Host& host, Reservation own);
+void discard(Context& context, Reservation own);
 
 /// For those who can't go on without the pool. Passing: an administrator may set it up again.
 Error lost_pool();

@@ -5,11 +5,11 @@
 
 namespace chg {
 
-Pool update_pool(Host& host, const Observation* observation, const Change& change,
+Pool update_pool(Context& context, const Observation* observation, const Change& change,
                  const Change& after_grants) {
   Pool result;
-  host.store().update([&](Pool& pool) {
-    const Circumstances given = host.circumstances(observation);
+  context.store().update([&](Pool& pool) {
+    const Circumstances given = context.circumstances(observation);
     bring_up_to_date(pool, given);
     change(pool, given);
     schedule(pool, given);

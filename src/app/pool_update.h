@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "core/pool.h"
 
 namespace chg {
@@ -14,7 +14,7 @@ using Change = std::function<void(Pool&, const Circumstances& given)>;
 /// gives what runs had lost back to them, grants whatever can be granted now, and applies
 /// `after_grants` (if given), which must leave nobody waiting who could be served. Returns the pool
 /// as it was written.
-Pool update_pool(Host& host, const Observation* observation, const Change& change,
+Pool update_pool(Context& context, const Observation* observation, const Change& change,
                  const Change& after_grants = {});
 
 /// The change that changes nothing, for those who only want what is over to be ended.

@@ -28,22 +28,23 @@ void require_power_over(const Reservation& run) {
 
 // Its supervisor gives the GPUs back within moments of the end, or after a look at them; without
 // one, we do.
-void await_return(Host& host, const Reservation& run) {
-  const Duration patience = host.options().probe_deadline + std::chrono::seconds(5);
-  const Instant begin = host.now();
-  const auto changes = host.store().subscribe_to_changes();
-  while (age(begin, host.now()) < patience) {
-    const Pool pool = host.store().read();
-    const Reservation* held = find_reservation(pool, run.id);
-    if (held == nullptr) return;
+void await_return(Context& context, const Reservation& run) {
+  const Duration patience = context.options().probe_deadline + std::chrono::seconds(5);
+  const Instant begin = context.now();
+  const auto changes = context.store().subscribe_to_changes();
+  while (age(begin, context.now()) < patience) {
+    const Pool pool = context.store().read();
+    const Reservation* reservation = find_reservation(pool, run.id);
+    if (reservation == nullptr) return;
     // One that can't be seen from here may live in a container.
-    const Liveness state = held->supervisor ? liveness(*held->supervisor) : Liveness::Gone;
+    const Liveness state =
+        reservation->supervisor ? liveness(*reservation->supervisor) : Liveness::Gone;
     if (state == Liveness::Gone || state == Liveness::Stopped) break;
     wait_ready({changes->fd()}, std::chrono::seconds(1));
     changes->renew();
   }
-  const Observation observation = host.look();
-  const Pool pool = update_pool(host, &observation, change_nothing);
+  const Observation observation = context.read_gpus();
+  const Pool pool = update_pool(context, &observation, change_nothing);
   if (find_reservation(pool, run.id) == nullptr) return;
   throw Error(ErrorKind::Failed,
               fmt::format("some processes on {} could not be ended", to_gpu_names(run.gpus)),
@@ -52,34 +53,34 @@ void await_return(Host& host, const Reservation& run) {
 
 }  // namespace
 
-Released release_gpus(Host& host, const ReleaseSelection& selection, Duration grace) {
+Released release_gpus(Context& context, const ReleaseSelection& selection, Duration grace) {
   Released released;
-  update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
+  update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
     released = release(pool, current_caller(pool), selection, given.now);
-    if (!released.runs.empty()) require_this_host(host, pool);
+    if (!released.runs.empty()) require_this_host(context, pool);
     for (const Reservation& run : released.runs) require_power_over(run);
   });
   for (const Reservation& run : released.runs) {
     if (run.holder) end_job({run.id, *run.holder, run.supervisor}, grace, [] {});
   }
-  for (const Reservation& run : released.runs) await_return(host, run);
+  for (const Reservation& run : released.runs) await_return(context, run);
   return released;
 }
 
-std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids,
+std::vector<Extended> extend_reservations(Context& context, const std::vector<int>& gpu_ids,
                                           Duration by) {
   std::vector<Extended> extended;
-  update_pool(host, nullptr, [&](Pool& pool, const Circumstances&) {
+  update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
     extended = extend(pool, current_caller(pool), gpu_ids, by);
   });
   return extended;
 }
 
-Request cancel_request(Host& host, const std::string& id) {
+Request cancel_request(Context& context, const std::string& id) {
   Request cancelled;
-  update_pool(host, nullptr, [&](Pool& pool, const Circumstances& given) {
+  update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
     drop_gone_waiters(pool, given);
     cancelled = cancel(pool, current_caller(pool), id);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "core/changes.h"
 
 namespace chg {
@@ -13,11 +13,12 @@ namespace chg {
 /// selected runs are ended (SIGINT, SIGKILL after `grace`), and their GPUs are back when it
 /// returns. Throws Error(NotPermitted) when the processes are another account's and the caller is
 /// not root.
-Released release_gpus(Host& host, const ReleaseSelection& selection, Duration grace);
+Released release_gpus(Context& context, const ReleaseSelection& selection, Duration grace);
 
-std::vector<Extended> extend_reservations(Host& host, const std::vector<int>& gpu_ids, Duration by);
+std::vector<Extended> extend_reservations(Context& context, const std::vector<int>& gpu_ids,
+                                          Duration by);
 
 /// Takes a waiting request out of the queue; its process is told at once.
-Request cancel_request(Host& host, const std::string& id);
+Request cancel_request(Context& context, const std::string& id);
 
 }  // namespace chg

@@ -7,24 +7,25 @@
 
 namespace chg {
 
-Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
+Acquired reserve(Context& context, const Request& request, const AcquireOptions& options,
                  const WaitListener& listener) {
   std::optional<SignalWatch> signals;
-  Acquired acquired = acquire(host, signals, request, options, listener);
+  Acquired acquired = acquire(context, signals, request, options, listener);
   auto* granted = std::get_if<Granted>(&acquired);
   if (granted == nullptr) return acquired;
   try {
     shell_variables(*granted);
   } catch (const Error&) {
     // Nobody could use them: they are not taken.
-    discard(host, granted->reservation);
+    discard(context, granted->reservation);
     throw;
   }
   if (!granted->reservation.holder) return acquired;  // claimed on arrival
-  const OwnChange made = change_own(
-      host, granted->reservation, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
-        claim(pool, granted->reservation.id, *request.duration, given.now);
-      });
+  const OwnChange made =
+      change_own(context, granted->reservation, JobState::NotBegun,
+                 [&](Pool& pool, const Circumstances& given) {
+                   claim(pool, granted->reservation.id, *request.duration, given.now);
+                 });
   if (made == OwnChange::NoPool) throw lost_pool();
   if (made == OwnChange::Taken) {
     throw Error(ErrorKind::Failed,

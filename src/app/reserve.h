@@ -2,12 +2,12 @@
 #pragma once
 
 #include "app/acquire.h"
-#include "app/host.h"
+#include "app/context.h"
 
 namespace chg {
 
 /// Reserves what `request` asks for, for request.duration from the moment it is granted.
-Acquired reserve(Host& host, const Request& request, const AcquireOptions& options,
+Acquired reserve(Context& context, const Request& request, const AcquireOptions& options,
                  const WaitListener& listener);
 
 }  // namespace chg

@@ -24,23 +24,26 @@ namespace {
 // How long a run that was granted waits for a store in trouble before it gives up.
 constexpr std::chrono::seconds kRecordPatience{30};
 
-Variables variables_or_discard(Host& host, const Granted& granted) {
+Variables variables_or_discard(Context& context, const Granted& granted) {
   try {
     return command_variables(granted);
   } catch (const Error&) {
-    discard(host, granted.reservation);
+    discard(context, granted.reservation);
     throw;
   }
 }
 
 // False when the store has lost the reservation, and somebody else has got GPUs of it.
-bool start_supervisor(Host& host, const Reservation& held, const RunOptions& options,
+bool start_supervisor(Context& context, const Reservation& reservation, const RunOptions& options,
                       const RunCommand& command, const WaitListener& listener) {
   const Supervision supervision{
-      held, held.ends ? std::optional<Duration>(*held.ends - held.started.wall) : std::nullopt,
+      reservation,
+      reservation.ends ? std::optional<Duration>(*reservation.ends - reservation.started.wall)
+                       : std::nullopt,
       options.grace, options.leftovers};
-  const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", held.id,
-                                        printable(command.arguments.front(), 60), held.holder->pid);
+  const std::string title =
+      fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", reservation.id,
+                  printable(command.arguments.front(), 60), reservation.holder->pid);
   std::optional<ProcessIdentity> supervisor;
   OwnChange recorded = OwnChange::Made;
   // The store is open here, and not there: so it is this process that records the other.
@@ -48,16 +51,16 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
     supervisor = identity_of(pid);
     if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
     const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
-    recorded = record_supervisor(host, held, *supervisor, patience, listener.troubled);
+    recorded = record_supervisor(context, reservation, *supervisor, patience, listener.troubled);
   };
   const auto undo = [&] {
     if (supervisor) send_signal(*supervisor, SIGKILL);
-    discard(host, held);
+    discard(context, reservation);
   };
   try {
-    start_detached(title,
-                   [&](const std::function<void()>& ready) { supervise(host, supervision, ready); },
-                   {[&] { host.close_store(); }, record});
+    start_detached(
+        title, [&](const std::function<void()>& ready) { supervise(context, supervision, ready); },
+        {[&] { context.close_store(); }, record});
     if (recorded == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
   } catch (const Error&) {
     undo();
@@ -69,7 +72,7 @@ bool start_supervisor(Host& host, const Reservation& held, const RunOptions& opt
 
 }  // namespace
 
-NotGranted run(Host& host, const Request& request, const RunCommand& command,
+NotGranted run(Context& context, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted) {
   Request wanted = request;
@@ -77,11 +80,11 @@ NotGranted run(Host& host, const Request& request, const RunCommand& command,
     // Held back until the supervisor is there; a signal that came in between then ends this
     // process, and the supervisor gives the GPUs back.
     std::optional<SignalWatch> signals;
-    const Acquired acquired = acquire(host, signals, wanted, options.acquire, listener);
+    const Acquired acquired = acquire(context, signals, wanted, options.acquire, listener);
     if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
     const auto& granted = std::get<Granted>(acquired);
-    const Variables variables = variables_or_discard(host, granted);
-    if (start_supervisor(host, granted.reservation, options, command, listener)) {
+    const Variables variables = variables_or_discard(context, granted);
+    if (start_supervisor(context, granted.reservation, options, command, listener)) {
       on_granted(granted.reservation);
       signals.reset();
       become(command.file, command.arguments, variables);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/acquire.h"
-#include "app/host.h"
+#include "app/context.h"
 
 namespace chg {
 
@@ -23,7 +23,7 @@ struct RunOptions {
 
 /// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only
 /// when the request was not granted. request.duration is --timeout.
-NotGranted run(Host& host, const Request& request, const RunCommand& command,
+NotGranted run(Context& context, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted);
 

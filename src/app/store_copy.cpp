@@ -18,7 +18,7 @@ constexpr std::size_t kRecordsAtOnce = 1000;
 // How often a copy follows a pool that changes meanwhile.
 constexpr int kAttempts = 5;
 
-std::string shown(const Host& host) { return printable(host.options().store_path); }
+std::string shown(const Context& context) { return printable(context.options().store_path); }
 
 // One record after another.
 class Records {
@@ -61,7 +61,7 @@ void append(Store& store, std::vector<UsageRecord>& records) {
 
 class Copier {
  public:
-  Copier(Host& from, Host& to) : from_(from), to_(to) {}
+  Copier(Context& from, Context& to) : from_(from), to_(to) {}
 
   StoreCopy copy() {
     pool_ = source();
@@ -95,20 +95,20 @@ class Copier {
     }
     require_owner(pool, current_caller(pool));
     result_.live_runs = 0;
-    for (const Reservation& held : pool.reservations) require_movable(held);
+    for (const Reservation& reservation : pool.reservations) require_movable(reservation);
     result_.waiting = static_cast<int>(pool.queue.size());
     pool.queue.clear();
     pool.cancelled.clear();
     return pool;
   }
 
-  void require_movable(const Reservation& held) {
-    if (held.kind == Kind::Manual && !held.holder) return;
-    const Liveness state = held.holder ? liveness(*held.holder) : Liveness::Unseen;
+  void require_movable(const Reservation& reservation) {
+    if (reservation.kind == ReservationKind::Manual && !reservation.holder) return;
+    const Liveness state = reservation.holder ? liveness(*reservation.holder) : Liveness::Unseen;
     if (state == Liveness::Gone) return;
-    const std::string gpus = to_gpu_names(held.gpus);
-    const std::string name = printable(held.account.name, 60);
-    if (held.kind == Kind::Manual) {
+    const std::string gpus = to_gpu_names(reservation.gpus);
+    const std::string name = printable(reservation.account.name, 60);
+    if (reservation.kind == ReservationKind::Manual) {
       throw Error(ErrorKind::Failed, fmt::format("'{}' is about to reserve {}", name, gpus),
                   "try it again");
     }
@@ -202,8 +202,8 @@ class Copier {
     }
   }
 
-  Host& from_;
-  Host& to_;
+  Context& from_;
+  Context& to_;
   Pool pool_;
   StoreCopy result_;
   bool target_is_ours_ = false;
@@ -212,6 +212,6 @@ class Copier {
 
 }  // namespace
 
-StoreCopy copy_store(Host& from, Host& to) { return Copier(from, to).copy(); }
+StoreCopy copy_store(Context& from, Context& to) { return Copier(from, to).copy(); }
 
 }  // namespace chg

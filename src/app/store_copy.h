@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "app/host.h"
+#include "app/context.h"
 
 namespace chg {
 
@@ -25,6 +25,6 @@ struct StoreCopy {
 /// Throws Error: NotPermitted for those who may not change the pool; Failed when there is no pool
 /// to copy, when `to` has a pool or a history of its own, when a reservation can't be moved, or
 /// when the copy differs, which is taken away again then.
-StoreCopy copy_store(Host& from, Host& to);
+StoreCopy copy_store(Context& from, Context& to);
 
 }  // namespace chg

@@ -21,11 +21,11 @@ constexpr std::chrono::seconds kPauseMax{10};
 
 class Supervisor {
  public:
-  Supervisor(Host& host, const Supervision& supervision)
-      : host_(host),
+  Supervisor(Context& context, const Supervision& supervision)
+      : context_(context),
         supervision_(supervision),
         own_(supervision.reservation),
-        started_(host.now()),
+        started_(context.now()),
         last_try_(started_) {}
 
   // Before anybody relies on this supervisor: one that can't watch is none.
@@ -43,11 +43,11 @@ class Supervisor {
       keep_for_leftovers();
     }
     persist([&] {
-      change_own(host_, own_, Job::Over, [&](Pool& pool, const Circumstances& given) {
+      change_own(context_, own_, JobState::Over, [&](Pool& pool, const Circumstances& given) {
         end_run(pool, own_.id, given.now);
       });
     });
-    host_.store().tidy_up();
+    context_.store().tidy_up();
   }
 
  private:
@@ -59,7 +59,7 @@ class Supervisor {
     while (command_) {
       Duration due = beat_due();
       if (supervision_.timeout && !timed_out) {
-        due = std::min(due, *supervision_.timeout - age(started_, host_.now()));
+        due = std::min(due, *supervision_.timeout - age(started_, context_.now()));
       }
       enum class Event { CommandEnd, StoreLoss };
       const std::set<Event> met = wait_ready<Event>(
@@ -68,10 +68,10 @@ class Supervisor {
       if (met.contains(Event::CommandEnd)) return;
       if (met.contains(Event::StoreLoss)) note_loss();
       const bool is_late =
-          supervision_.timeout && age(started_, host_.now()) >= *supervision_.timeout;
+          supervision_.timeout && age(started_, context_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
         timed_out = true;
-        mark_ending(End::TimedOut);
+        mark_ending(EndReason::TimedOut);
         end_members();
       }
       beat();
@@ -83,50 +83,50 @@ class Supervisor {
   }
 
   // Best effort: the record of how it ended is worth less than the ending.
-  void mark_ending(End end) {
-    change_mine([&](Reservation& held, const Instant&) { held.ending = end; });
+  void mark_ending(EndReason end) {
+    note([&](Reservation& reservation, const Instant&) { reservation.ending = end; });
   }
 
   Duration beat_due() const {
-    const Duration interval = host_.settings().heartbeat_interval;
+    const Duration interval = context_.settings().heartbeat_interval;
     return (pause_ > Duration::zero() ? std::min(pause_, interval) : interval) -
-           age(last_try_, host_.now());
+           age(last_try_, context_.now());
   }
 
   void beat() {
     if (beat_due() > Duration::zero()) return;
-    last_try_ = host_.now();
-    change_mine([](Reservation& held, const Instant& now) { held.last_heartbeat = now; });
+    last_try_ = context_.now();
+    note([](Reservation& reservation, const Instant& now) { reservation.last_heartbeat = now; });
   }
 
   // From now on it is known when the store goes away. A file does not.
   void listen() {
-    if (host_.store_is_file()) return;
+    if (context_.store_is_file()) return;
     try {
-      if (!loss_) loss_ = host_.store().subscribe_to_loss();
+      if (!loss_) loss_ = context_.store().subscribe_to_loss();
     } catch (const Error&) {
       note_loss();
     }
-    host_.close_store();
+    context_.close_store();
   }
 
   // The store is asked soon whether it still knows the reservation; not by all at the same moment.
   void note_loss() {
     loss_.reset();
     pause_ = std::chrono::milliseconds(100 + 25 * (::getpid() % 16));
-    last_try_ = host_.now();
+    last_try_ = context_.now();
   }
 
-  void change_mine(const std::function<void(Reservation&, const Instant&)>& change) {
+  void note(const std::function<void(Reservation&, const Instant&)>& change) {
     if (is_over_) {
       pause_ = Duration::zero();
       return;
     }
     try {
-      if (!loss_) loss_ = host_.store().subscribe_to_loss();
+      if (!loss_) loss_ = context_.store().subscribe_to_loss();
       const auto job = [this] { return job_state(); };
       const OwnChange made =
-          change_own(host_, own_, job, [&](Pool& pool, const Circumstances& given) {
+          change_own(context_, own_, job, [&](Pool& pool, const Circumstances& given) {
             change(*find_reservation(pool, own_.id), given.now);
           });
       if (made == OwnChange::NoPool) throw lost_pool();
@@ -136,13 +136,13 @@ class Supervisor {
       loss_.reset();
       pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
     }
-    host_.close_store();
+    context_.close_store();
   }
 
   // Whether the command goes on, whatever others may have concluded from its silence.
-  Job job_state() const {
+  JobState job_state() const {
     const bool has_ended = !command_ || wait_ready({command_.get()}, Duration::zero())[0];
-    return has_ended ? Job::Over : Job::GoesOn;
+    return has_ended ? JobState::Over : JobState::Running;
   }
 
   // Returns when nothing of the job is left on its GPUs. What lives but does not use them is no
@@ -153,7 +153,7 @@ class Supervisor {
       if (members.empty()) return;
       const std::vector<ProcessIdentity> leftovers = on_gpus(members);
       if (leftovers.empty()) return;
-      change_mine([&](Reservation& held, const Instant&) { held.leftovers = leftovers; });
+      note([&](Reservation& reservation, const Instant&) { reservation.leftovers = leftovers; });
       // A process may also give its memory back and live on; that is only seen by looking again.
       wait_for_an_end(leftovers, std::chrono::seconds(10));
       beat();
@@ -162,13 +162,14 @@ class Supervisor {
 
   // Whether a process on the job's GPUs can't be told from a member: where /proc hides it, or in a
   // container, for which the pids that drivers list mean nothing.
-  bool has_strangers(const Reservation& held, const Pool& pool, const Observation& observation) {
-    return std::any_of(held.gpus.begin(), held.gpus.end(), [&](int index) {
+  bool has_strangers(const Reservation& reservation, const Pool& pool,
+                     const Observation& observation) {
+    return std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int index) {
       const Gpu* gpu = find_gpu(pool, index);
       const GpuReading* reading =
           gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
       if (reading == nullptr) return true;
-      const auto counted = counted_processes(*reading, host_.settings());
+      const auto counted = counted_processes(*reading, context_.settings());
       return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
         return !process.start_ticks && !process.uid;
       });
@@ -178,14 +179,15 @@ class Supervisor {
   // Those of the members that use the job's GPUs; all of them while that can't be seen.
   std::vector<ProcessIdentity> on_gpus(const std::vector<ProcessIdentity>& members) {
     try {
-      const Observation observation = host_.look();
-      const Pool pool = host_.store().read();
-      const Reservation* held = find_reservation(pool, own_.id);
+      const Observation observation = context_.read_gpus();
+      const Pool pool = context_.store().read();
+      const Reservation* reservation = find_reservation(pool, own_.id);
       // Since it was last seen, it may have got back GPUs that were lost.
-      const Reservation& mine = held != nullptr ? *held : own_;
+      const Reservation& mine = reservation != nullptr ? *reservation : own_;
       if (has_strangers(mine, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process : job_processes(mine, pool, observation, host_.settings())) {
+      for (const GpuProcess& process :
+           job_processes(mine, pool, observation, context_.settings())) {
         const auto member =
             std::find_if(members.begin(), members.end(),
                          [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -205,14 +207,14 @@ class Supervisor {
       try {
         return action();
       } catch (const Error& error) {
-        host_.close_store();
+        context_.close_store();
         if (!error.is_passing() && error.kind() != ErrorKind::NotPermitted) return;
         wait_ready({}, pause);
       }
     }
   }
 
-  Host& host_;
+  Context& context_;
   const Supervision& supervision_;
   Reservation own_;   ///< as it was last seen in the pool
   UniqueFd command_;  ///< empty: it had ended before it could be watched
@@ -224,9 +226,9 @@ class Supervisor {
   std::unique_ptr<Subscription> loss_;  ///< missing: the store is away, or can't go away
 };
 
-OwnChange record(Host& host, Reservation own, const ProcessIdentity& supervisor) {
+OwnChange record(Context& context, Reservation own, const ProcessIdentity& supervisor) {
   const OwnChange made =
-      change_own(host, own, Job::NotBegun, [&](Pool& pool, const Circumstances& given) {
+      change_own(context, own, JobState::NotBegun, [&](Pool& pool, const Circumstances& given) {
         begin_run(pool, own.id, supervisor, given.now);
       });
   if (made == OwnChange::NoPool) throw lost_pool();
@@ -235,18 +237,18 @@ OwnChange record(Host& host, Reservation own, const ProcessIdentity& supervisor)
 
 }  // namespace
 
-OwnChange record_supervisor(Host& host, const Reservation& reservation,
+OwnChange record_supervisor(Context& context, const Reservation& reservation,
                             const ProcessIdentity& supervisor, Duration patience,
                             const std::function<void(const Error&)>& troubled) {
-  const Instant started = host.now();
+  const Instant started = context.now();
   std::string told;
   // The command has not begun, and loses nothing by waiting for trouble to pass.
   while (true) {
     try {
-      return record(host, reservation, supervisor);
+      return record(context, reservation, supervisor);
     } catch (const Error& error) {
-      host.close_store();
-      if (!error.is_passing() || age(started, host.now()) >= patience) throw;
+      context.close_store();
+      if (!error.is_passing() || age(started, context.now()) >= patience) throw;
       if (told != error.what()) troubled(error);
       told = error.what();
       wait_ready({}, std::chrono::milliseconds(500));
@@ -254,8 +256,9 @@ OwnChange record_supervisor(Host& host, const Reservation& reservation,
   }
 }
 
-void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready) {
-  Supervisor supervisor(host, supervision);
+void supervise(Context& context, const Supervision& supervision,
+               const std::function<void()>& ready) {
+  Supervisor supervisor(context, supervision);
   supervisor.attach();
   ready();
   supervisor.work();

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "base/error.h"
 #include "core/restore.h"
 
@@ -21,7 +21,7 @@ struct Supervision {
 /// Records the process as the supervisor of the reservation, whose run waits for it. A store in
 /// trouble is tried again for as long as `patience`; `troubled` hears of each trouble once. Returns
 /// Made, Taken or Ended. Throws Error when it can't be written.
-OwnChange record_supervisor(Host& host, const Reservation& reservation,
+OwnChange record_supervisor(Context& context, const Reservation& reservation,
                             const ProcessIdentity& supervisor, Duration patience,
                             const std::function<void(const Error&)>& troubled);
 
@@ -30,6 +30,7 @@ OwnChange record_supervisor(Host& host, const Reservation& reservation,
 /// GPUs, and gives them back. A reservation that the store has lost is brought back as soon as the
 /// store is there again. Throws Error before `ready` when the command can't be watched; after it,
 /// failures of the store are tried again until they pass.
-void supervise(Host& host, const Supervision& supervision, const std::function<void()>& ready);
+void supervise(Context& context, const Supervision& supervision,
+               const std::function<void()>& ready);
 
 }  // namespace chg

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "core/overview.h"
 #include "core/report.h"
 
@@ -15,12 +15,12 @@ namespace chg {
 /// The pool held against the GPUs as they are now. A probe that fails is named in the overview,
 /// which then shows what was seen last, with its age, or only what the store knows. So does that of
 /// another host's pool, whose GPUs can't be looked at from here.
-Overview view_status(Host& host);
+Overview view_status(Context& context);
 
-QueueOverview view_queue(Host& host);
+QueueOverview view_queue(Context& context);
 
 /// GPU hours of the last `days` days, up to now.
-Report view_report(Host& host, int days, ReportBy by);
+Report view_report(Context& context, int days, ReportBy by);
 
 /// What one host shows, or why it can't be shown.
 template <typename View>
@@ -34,8 +34,8 @@ struct HostView {
 
 /// This host as above, first, and then every other that has its pool in the same Redis: as that
 /// tells, not looked at from here, in one command each.
-std::vector<HostView<Overview>> view_all_status(Host& host);
-std::vector<HostView<QueueOverview>> view_all_queues(Host& host);
-std::vector<HostView<Report>> view_all_reports(Host& host, int days, ReportBy by);
+std::vector<HostView<Overview>> view_all_status(Context& context);
+std::vector<HostView<QueueOverview>> view_all_queues(Context& context);
+std::vector<HostView<Report>> view_all_reports(Context& context, int days, ReportBy by);
 
 }  // namespace chg

@@ -70,13 +70,13 @@ AdminOptions options_from(const Arguments& arguments) {
 int execute(Session& session, const Arguments& arguments) {
   const AdminOptions options = options_from(arguments);
   const Confirm agree = [](const Pool&) { return true; };
-  const AdminResult result =
-      administer(session.host(), options, arguments.has("yes") ? agree : Confirm(confirm_clearing));
+  const AdminResult result = administer(session.context(), options,
+                                        arguments.has("yes") ? agree : Confirm(confirm_clearing));
   session.warn_if_private();
   std::string text =
       fmt::format("{} {} ({}) in {}\n", result.created ? "set up a pool of" : "the pool has",
                   count_of(result.pool.gpus.size(), "GPU"), models_of(result.pool),
-                  printable(session.host().options().store_path));
+                  printable(session.context().options().store_path));
   if (result.cleared_reservations + result.cleared_requests > 0) {
     text +=
         fmt::format("cleared {} and {}\n",
@@ -89,7 +89,7 @@ int execute(Session& session, const Arguments& arguments) {
     text += fmt::format("in service: {}\n", to_gpu_names(options.undrain));
   if (result.pool.provider == "fake") {
     text += fmt::format("the GPUs are simulated; edit {} to change what they show\n",
-                        printable(session.host().fake_file()));
+                        printable(session.context().fake_file()));
   }
   print(text);
   return 0;

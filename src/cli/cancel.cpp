@@ -8,7 +8,7 @@ namespace {
 
 int execute(Session& session, const Arguments& arguments) {
   const std::string id = arguments.value("ID").value_or("");
-  print(fmt::format("cancelled {}\n", cancel_request(session.host(), id).id));
+  print(fmt::format("cancelled {}\n", cancel_request(session.context(), id).id));
   return 0;
 }
 

@@ -53,14 +53,14 @@ std::vector<std::string> option_names(const Command& command) {
 
 std::vector<std::string> gpu_ids(Session& session) {
   std::vector<std::string> ids;
-  for (const Gpu& gpu : session.host().store().read().gpus)
+  for (const Gpu& gpu : session.context().store().read().gpus)
     ids.push_back(std::to_string(gpu.index));
   return ids;
 }
 
 std::vector<std::string> request_ids(Session& session) {
   std::vector<std::string> ids;
-  for (const QueueEntry& entry : view_queue(session.host()).entries)
+  for (const QueueEntry& entry : view_queue(session.context()).entries)
     ids.push_back(entry.request.id);
   return ids;
 }

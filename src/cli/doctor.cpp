@@ -12,7 +12,7 @@ namespace chg {
 namespace {
 
 int execute(Session& session, const Arguments&) {
-  const std::vector<Finding> findings = diagnose(gather_facts(session.host()));
+  const std::vector<Finding> findings = diagnose(gather_facts(session.context()));
   const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.health == Finding::Health::Bad;
   });

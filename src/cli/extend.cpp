@@ -12,8 +12,8 @@ int execute(Session& session, const Arguments& arguments) {
   const Duration by = parse_duration(arguments.value("D").value_or(""));
   std::vector<int> gpu_ids;
   if (const auto ids = arguments.value("gpu-ids")) gpu_ids = parse_gpu_ids(*ids);
-  const WallTime now = session.host().now().wall;
-  for (const Extended& one : extend_reservations(session.host(), gpu_ids, by)) {
+  const WallTime now = session.context().now().wall;
+  for (const Extended& one : extend_reservations(session.context(), gpu_ids, by)) {
     print(fmt::format("{} reserved until {}\n", to_gpu_names(one.gpus),
                       to_local_text(one.expires, now)));
   }

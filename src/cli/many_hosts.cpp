@@ -113,7 +113,7 @@ int show_hosts(Session& session, const Arguments& arguments, const HostForm<View
   std::vector<HostPart> parts;
   if (wanted.all) add_local(parts, view(), form, !wanted.remote.empty());
   const bool is_alone = wanted.all && parts.size() == 1 && wanted.remote.empty();
-  if (is_alone && session.host().store_is_file()) {
+  if (is_alone && session.context().store_is_file()) {
     session.say(
         "this host alone: others are shown when they share its Redis (--store redis://HOST), or "
         "are named in remote_hosts");

@@ -19,12 +19,12 @@ int show_all(Session& session, const Arguments& arguments) {
        queue_json,
        read_remote_queue,
        [&](const Json& queue) { return remote_queue_text(queue, style); }},
-      [&] { return view_all_queues(session.host()); });
+      [&] { return view_all_queues(session.context()); });
 }
 
 int execute(Session& session, const Arguments& arguments) {
   if (asks_for_hosts(session, arguments, "queue")) return show_all(session, arguments);
-  const QueueOverview seen = view_queue(session.host());
+  const QueueOverview seen = view_queue(session.context());
   mention_elsewhere(session, seen.elsewhere);
   print(session.config().flag("queue.json") ? queue_json(seen) : queue_text(seen, session.style()));
   return 0;

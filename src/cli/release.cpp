@@ -31,7 +31,7 @@ int execute(Session& session, const Arguments& arguments) {
   if (const auto ids = arguments.value("gpu-ids")) selection.gpu_ids = parse_gpu_ids(*ids);
   selection.runs = arguments.has("kill");
   selection.label = session.config().text("release.user").value_or("");
-  const Released released = release_gpus(session.host(), selection, std::chrono::seconds(10));
+  const Released released = release_gpus(session.context(), selection, std::chrono::seconds(10));
   std::vector<int> gpus = released.gpus;
   for (const Reservation& run : released.runs) {
     gpus.insert(gpus.end(), run.gpus.begin(), run.gpus.end());

@@ -30,7 +30,7 @@ int show_all(Session& session, const Arguments& arguments, const Period& period)
        report_json,
        read_remote_report,
        [&](const Json& report) { return remote_report_text(report, style); }},
-      [&] { return view_all_reports(session.host(), period.days, period.sums()); });
+      [&] { return view_all_reports(session.context(), period.days, period.sums()); });
 }
 
 int execute(Session& session, const Arguments& arguments) {
@@ -38,7 +38,7 @@ int execute(Session& session, const Arguments& arguments) {
   const Period period{static_cast<int>(config.number("report.days")),
                       config.text("report.by").value_or("user")};
   if (asks_for_hosts(session, arguments, "report")) return show_all(session, arguments, period);
-  const Report seen = view_report(session.host(), period.days, period.sums());
+  const Report seen = view_report(session.context(), period.days, period.sums());
   mention_elsewhere(session, seen.elsewhere);
   print(config.flag("report.json") ? report_json(seen) : report_text(seen, session.style()));
   return 0;

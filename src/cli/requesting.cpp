@@ -21,7 +21,7 @@ std::vector<Option> request_options(const std::string& section) {
           {"-w,--wait", "D", "Wait this long at most, then exit 75", section + ".wait"}};
 }
 
-Request request_from(Session& session, const std::string& section, Kind kind) {
+Request request_from(Session& session, const std::string& section, ReservationKind kind) {
   const Config& config = session.config();
   Request request;
   request.id = make_request_id();

@@ -14,7 +14,7 @@ std::vector<Option> request_options(const std::string& section);
 
 /// The request that the configuration of that section asks for, with a new id. Throws Error(Usage)
 /// for a count that contradicts the ids.
-Request request_from(Session& session, const std::string& section, Kind kind);
+Request request_from(Session& session, const std::string& section, ReservationKind kind);
 
 AcquireOptions acquire_options_from(const Session& session, const std::string& section);
 

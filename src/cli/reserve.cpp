@@ -15,22 +15,22 @@ namespace {
 
 int execute(Session& session, const Arguments&) {
   const Config& config = session.config();
-  Request request = request_from(session, "reserve", Kind::Manual);
+  Request request = request_from(session, "reserve", ReservationKind::Manual);
   request.duration = config.duration("reserve.duration");
   request.force = config.flag("reserve.force");
   session.warn_if_private();
   const Acquired acquired = reserve(
-      session.host(), request, acquire_options_from(session, "reserve"), tell_waiting(session));
-  const WallTime now = session.host().now().wall;
+      session.context(), request, acquire_options_from(session, "reserve"), tell_waiting(session));
+  const WallTime now = session.context().now().wall;
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) refuse(*refused, request, now);
   const auto& granted = std::get<Granted>(acquired);
-  const Reservation& held = granted.reservation;
+  const Reservation& reservation = granted.reservation;
   if (config.flag("reserve.short")) {
-    print(to_id_list(held.gpus) + "\n");
+    print(to_id_list(reservation.gpus) + "\n");
   } else if (config.flag("reserve.json")) {
-    print(reservation_json(held));
+    print(reservation_json(reservation));
   } else {
-    print(reservation_text(held, shell_variables(granted), now));
+    print(reservation_text(reservation, shell_variables(granted), now));
   }
   return 0;
 }

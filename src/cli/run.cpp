@@ -26,7 +26,7 @@ RunCommand command_from(const Arguments& arguments) {
 
 int execute(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
-  Request request = request_from(session, "run", Kind::Run);
+  Request request = request_from(session, "run", ReservationKind::Run);
   request.duration = session.config().duration("run.timeout");
   RunOptions options;
   options.acquire = acquire_options_from(session, "run");
@@ -40,12 +40,12 @@ int execute(Session& session, const Arguments& arguments) {
     has_waited = true;
     tell(decision, now);
   };
-  const NotGranted outcome =
-      run(session.host(), request, command, options, listener, [&](const Reservation& held) {
-        const std::string text = fmt::format("got {}", to_gpu_names(held.gpus));
+  const NotGranted outcome = run(
+      session.context(), request, command, options, listener, [&](const Reservation& reservation) {
+        const std::string text = fmt::format("got {}", to_gpu_names(reservation.gpus));
         has_waited ? session.say(text) : session.explain(text);
       });
-  refuse(outcome, request, session.host().now().wall);
+  refuse(outcome, request, session.context().now().wall);
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ RedisAddress redis_address(const Config& config) {
   return completed(address, config);
 }
 
-void use_redis(HostOptions& options, const RedisAddress& address) {
+void use_redis(ContextOptions& options, const RedisAddress& address) {
   options.store_path = to_url(address, false);
   options.store_url = to_url(address, true);
   const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
@@ -98,8 +98,8 @@ void use_redis(HostOptions& options, const RedisAddress& address) {
 }
 
 // What does not depend on the store.
-HostOptions common_options(const Config& config) {
-  HostOptions options;
+ContextOptions common_options(const Config& config) {
+  ContextOptions options;
   options.probe = config.text("probe").value_or("auto");
   options.probe_deadline = config.duration("probe.deadline").value_or(options.probe_deadline);
   if (const auto file = config.text("fake.file")) {
@@ -111,8 +111,8 @@ HostOptions common_options(const Config& config) {
 
 // The store that the configuration names; else the host's, where root has set one up, or is about
 // to; else the user's own.
-HostOptions host_options(const Config& config) {
-  HostOptions options = common_options(config);
+ContextOptions context_options(const Config& config) {
+  ContextOptions options = common_options(config);
   const auto store = config.text("store");
   if (means_redis(config) || (store && is_redis_url(*store))) {
     use_redis(options, redis_address(config));
@@ -133,14 +133,14 @@ HostOptions host_options(const Config& config) {
 Session::Session(const World& world, Config config, bool is_verbose, bool no_color)
     : world_(world),
       config_(std::move(config)),
-      host_(world, host_options(config_)),
+      context_(world, context_options(config_)),
       is_verbose_(is_verbose),
       no_color_(no_color) {
   for (const std::string& warning : config_.warnings()) say("warning: " + warning);
 }
 
-Host Session::host_with_store(const std::string& url) const {
-  HostOptions options = common_options(config_);
+Context Session::context_with_store(const std::string& url) const {
+  ContextOptions options = common_options(config_);
   if (is_redis_url(url)) {
     use_redis(options, completed(parse_redis_url(url), config_));
   } else if (url.starts_with(kSqliteScheme) && url.size() > kSqliteScheme.size()) {
@@ -149,7 +149,7 @@ Host Session::host_with_store(const std::string& url) const {
     throw Error(ErrorKind::Usage, fmt::format("'{}' is no store", printable(url, 100)),
                 "write sqlite:PATH or redis://HOST:PORT/DB");
   }
-  return Host(world_, std::move(options));
+  return Context(world_, std::move(options));
 }
 
 Style Session::style() const {
@@ -172,11 +172,11 @@ void Session::explain(const std::string& text) const {
 }
 
 void Session::warn_if_private() const {
-  if (!host_.options().store_is_private) return;
+  if (!context_.options().store_is_private) return;
   say(
       fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
-                  printable(host_.options().store_path)));
+                  printable(context_.options().store_path)));
 }
 
 void print(const std::string& text) {

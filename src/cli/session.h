@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "config/config.h"
 #include "render/style.h"
 
@@ -16,10 +16,10 @@ class Session {
   Session(const World& world, Config config, bool is_verbose, bool no_color);
 
   const Config& config() const { return config_; }
-  Host& host() { return host_; }
+  Context& context() { return context_; }
 
   /// This host with another store, named as for --store. Throws Error(Usage) for what is none.
-  Host host_with_store(const std::string& url) const;
+  Context context_with_store(const std::string& url) const;
 
   /// How stdout is to look: colour and width, if it is a terminal.
   Style style() const;
@@ -36,7 +36,7 @@ class Session {
  private:
   const World& world_;
   Config config_;
-  Host host_;
+  Context context_;
   bool is_verbose_;
   bool no_color_;
 };

@@ -14,10 +14,10 @@ namespace chg {
 namespace {
 
 // What can't be looked at now, for people.
-void mention_failure(const Session& session, const Overview& seen, const std::string& host) {
+void mention_failure(const Session& session, const Overview& seen, const std::string& context) {
   if (seen.probe_failure.empty()) return;
   const std::string what =
-      fmt::format("warning: the GPUs{} can't be read: {}", host, printable(seen.probe_failure));
+      fmt::format("warning: the GPUs{} can't be read: {}", context, printable(seen.probe_failure));
   session.say(seen.observed ? fmt::format("{}; showing what was seen {} ago", what,
                                           to_hms(age(*seen.observed, seen.now)))
                             : what);
@@ -40,7 +40,7 @@ int show_summaries(Session& session, const Arguments& arguments) {
        [](const std::string& answer) { return summary_object(read_remote_summary(answer)); },
        [](const Json& object) { return summary_line(read_summary(object)); },
        true},
-      [&] { return view_all_status(session.host()); });
+      [&] { return view_all_status(session.context()); });
 }
 
 int show_all(Session& session, const Arguments& arguments) {
@@ -60,7 +60,7 @@ int show_all(Session& session, const Arguments& arguments) {
                                  return is_table ? remote_status_table(gpus, style)
                                                  : remote_status_lines(gpus, style);
                                }},
-                              [&] { return view_all_status(session.host()); });
+                              [&] { return view_all_status(session.context()); });
 }
 
 int execute(Session& session, const Arguments& arguments) {
@@ -69,7 +69,7 @@ int execute(Session& session, const Arguments& arguments) {
   if (asks_for_hosts(session, arguments, "status")) {
     return is_summary ? show_summaries(session, arguments) : show_all(session, arguments);
   }
-  const Overview seen = view_status(session.host());
+  const Overview seen = view_status(session.context());
   mention_elsewhere(session, seen.elsewhere);
   mention_failure(session, seen, "");
   if (config.flag("status.json")) {

@@ -37,8 +37,8 @@ int execute(Session& session, const Arguments& arguments) {
                 "write: canhazgpu store copy FROM TO");
   }
   const std::string to_url = arguments.value("TO").value_or("");
-  Host from = session.host_with_store(arguments.value("FROM").value_or(""));
-  Host to = session.host_with_store(to_url);
+  Context from = session.context_with_store(arguments.value("FROM").value_or(""));
+  Context to = session.context_with_store(to_url);
   const StoreCopy copied = copy_store(from, to);
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);

@@ -60,8 +60,9 @@ const Origin& Config::origin(std::string_view key) const { return settings_[plac
 
 Settings Config::settings() const {
   Settings settings;
-  settings.policy = text("allocation.policy") == "mru-per-user" ? Policy::MostRecentlyPerUser
-                                                                : Policy::LeastRecentlyUsed;
+  settings.policy = text("allocation.policy") == "mru-per-user"
+                        ? AllocationPolicy::MostRecentlyPerUser
+                        : AllocationPolicy::LeastRecentlyUsed;
   settings.heartbeat_interval = duration("heartbeat.interval").value();
   settings.heartbeat_timeout = duration("heartbeat.timeout").value();
   settings.process_threshold_mib = static_cast<std::uint64_t>(number("memory.process_threshold"));

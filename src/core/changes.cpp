@@ -16,18 +16,18 @@ namespace {
 // The reservation on this GPU, if the caller may change it.
 const Reservation& reservation_to_change(const Pool& pool, const Caller& caller, int gpu) {
   require_gpu(pool, gpu);
-  const Reservation* held = reservation_of(pool, gpu);
-  if (held == nullptr) {
+  const Reservation* reservation = reservation_of(pool, gpu);
+  if (reservation == nullptr) {
     throw Error(ErrorKind::Failed, fmt::format("GPU {} is not reserved", gpu),
                 "see who has which GPU: canhazgpu status");
   }
-  if (!may_change(caller, held->account)) {
+  if (!may_change(caller, reservation->account)) {
     throw Error(ErrorKind::NotPermitted,
                 fmt::format("GPU {} is reserved by {}", gpu,
-                            printable(display_name(held->account, held->label), 60)),
+                            printable(display_name(reservation->account, reservation->label), 60)),
                 "only its owner, root and the admin group may change it");
   }
-  return *held;
+  return *reservation;
 }
 
 // A reservation and those of its GPUs that were selected.
@@ -56,14 +56,16 @@ void refuse_live_run(const Reservation& run, int gpu) {
 }
 
 // Whether a reservation that nobody named by its GPUs is meant. Notes what is left out.
-bool is_meant(const Reservation& held, const ReleaseSelection& selection, Released& released) {
-  if (held.kind == Kind::Run && !selection.runs) {
+bool is_meant(const Reservation& reservation, const ReleaseSelection& selection,
+              Released& released) {
+  if (reservation.kind == ReservationKind::Run && !selection.runs) {
     ++released.runs_kept;
     return false;
   }
-  if (selection.label && held.label != *selection.label) {
+  if (selection.label && reservation.label != *selection.label) {
     auto& kept = released.labels_kept;
-    if (std::find(kept.begin(), kept.end(), held.label) == kept.end()) kept.push_back(held.label);
+    if (std::find(kept.begin(), kept.end(), reservation.label) == kept.end())
+      kept.push_back(reservation.label);
     return false;
   }
   return true;
@@ -72,23 +74,23 @@ bool is_meant(const Reservation& held, const ReleaseSelection& selection, Releas
 void release_selected(Pool& pool, const std::vector<Selected>& selected, const Instant& now,
                       Released& released) {
   for (const Selected& one : selected) {
-    Reservation* held = find_reservation(pool, one.id);
-    if (held->kind == Kind::Run) {
-      held->ending = End::Killed;
-      released.runs.push_back(*held);
+    Reservation* reservation = find_reservation(pool, one.id);
+    if (reservation->kind == ReservationKind::Run) {
+      reservation->ending = EndReason::Killed;
+      released.runs.push_back(*reservation);
       continue;
     }
     released.gpus.insert(released.gpus.end(), one.gpus.begin(), one.gpus.end());
-    end_reservation_on(pool, one.id, one.gpus, now, End::Released);
+    end_reservation_on(pool, one.id, one.gpus, now, EndReason::Released);
   }
   std::sort(released.gpus.begin(), released.gpus.end());
 }
 
-WallTime extend_one(Reservation& held, Duration by) {
-  const WallTime longest = held.started.wall + kDurationMax;
-  const WallTime ends = held.ends.value_or(held.started.wall) + by;
+WallTime extend_one(Reservation& reservation, Duration by) {
+  const WallTime longest = reservation.started.wall + kDurationMax;
+  const WallTime ends = reservation.ends.value_or(reservation.started.wall) + by;
   if (ends > longest) throw Error(ErrorKind::Usage, "a reservation can't be longer than 3650 days");
-  held.ends = ends;
+  reservation.ends = ends;
   return ends;
 }
 
@@ -108,14 +110,16 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
   Released released;
   std::vector<Selected> selected;
   for (const int gpu : selection.gpu_ids) {
-    const Reservation& held = reservation_to_change(pool, caller, gpu);
-    if (held.kind == Kind::Run && !selection.runs) refuse_live_run(held, gpu);
-    add_selected(selected, held.id, gpu);
+    const Reservation& reservation = reservation_to_change(pool, caller, gpu);
+    if (reservation.kind == ReservationKind::Run && !selection.runs)
+      refuse_live_run(reservation, gpu);
+    add_selected(selected, reservation.id, gpu);
   }
   if (selection.gpu_ids.empty()) {
-    for (const Reservation& held : pool.reservations) {
-      if (held.account.uid != caller.account.uid) continue;
-      if (is_meant(held, selection, released)) selected.push_back({held.id, held.gpus});
+    for (const Reservation& reservation : pool.reservations) {
+      if (reservation.account.uid != caller.account.uid) continue;
+      if (is_meant(reservation, selection, released))
+        selected.push_back({reservation.id, reservation.gpus});
     }
   }
   release_selected(pool, selected, now, released);
@@ -126,18 +130,20 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
                              Duration by) {
   std::vector<std::string> ids;
   for (const int gpu : gpu_ids) {
-    const Reservation& held = reservation_to_change(pool, caller, gpu);
-    if (held.kind == Kind::Run) {
+    const Reservation& reservation = reservation_to_change(pool, caller, gpu);
+    if (reservation.kind == ReservationKind::Run) {
       throw Error(ErrorKind::Failed,
                   fmt::format("GPU {} is reserved by a run, which has no expiry", gpu),
                   "only manual reservations can be extended");
     }
-    if (std::find(ids.begin(), ids.end(), held.id) == ids.end()) ids.push_back(held.id);
+    if (std::find(ids.begin(), ids.end(), reservation.id) == ids.end())
+      ids.push_back(reservation.id);
   }
   if (gpu_ids.empty()) {
-    for (const Reservation& held : pool.reservations) {
-      const bool mine = held.account.uid == caller.account.uid && held.kind == Kind::Manual;
-      if (mine) ids.push_back(held.id);
+    for (const Reservation& reservation : pool.reservations) {
+      const bool mine = reservation.account.uid == caller.account.uid &&
+                        reservation.kind == ReservationKind::Manual;
+      if (mine) ids.push_back(reservation.id);
     }
   }
   if (ids.empty()) {
@@ -146,9 +152,9 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   }
   std::vector<Extended> extended;
   for (const std::string& id : ids) {
-    Reservation* held = find_reservation(pool, id);
-    const WallTime expires = extend_one(*held, by);
-    extended.push_back({id, held->gpus, expires});
+    Reservation* reservation = find_reservation(pool, id);
+    const WallTime expires = extend_one(*reservation, by);
+    extended.push_back({id, reservation->gpus, expires});
   }
   return extended;
 }
@@ -185,7 +191,7 @@ void clear(Pool& pool, const Instant& now) {
   while (!pool.reservations.empty()) {
     // A copy: it is gone before the call is over.
     const std::string id = pool.reservations.front().id;
-    end_reservation(pool, id, now, End::Cleared);
+    end_reservation(pool, id, now, EndReason::Cleared);
   }
   while (!pool.queue.empty()) cancel(pool, Request(pool.queue.front()));
 }

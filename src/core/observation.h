@@ -54,13 +54,13 @@ struct GpuProcess {
 };
 
 /// A part of a GPU that is divided (MIG): people see it, the pool reserves the whole GPU.
-struct GpuPart {
+struct MigDevice {
   std::string uuid;   ///< "MIG-…"
   std::string model;  ///< "NVIDIA H100 80GB HBM3 MIG 1g.10gb"
   std::optional<std::uint64_t> memory_used_mib;
   std::optional<std::uint64_t> memory_total_mib;
 
-  bool operator==(const GpuPart&) const = default;
+  bool operator==(const MigDevice&) const = default;
 };
 
 /// One GPU at one moment. A missing value is a value that could not be read; it never means zero.
@@ -74,9 +74,9 @@ struct GpuReading {
   std::optional<int> utilization_percent;
   std::optional<int> temperature_c;
   std::optional<int> power_w;
-  std::vector<GpuProcess> processes;  ///< of its parts too
-  std::vector<GpuPart> parts;         ///< empty: it is not divided
-  std::string error;                  ///< why this GPU can't be used or read; "" when it can
+  std::vector<GpuProcess> processes;   ///< of its parts too
+  std::vector<MigDevice> mig_devices;  ///< empty: it is not divided
+  std::string error;                   ///< why this GPU can't be used or read; "" when it can
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};
   /// Processes that have a device file of it open and are not listed. Only looked for where memory

@@ -22,17 +22,18 @@ std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reser
 }
 
 void look_at_reservation(GpuOverview& view, const Circumstances& given) {
-  const Reservation& held = *view.reservation;
+  const Reservation& reservation = *view.reservation;
   view.status = GpuStatus::InUse;
-  view.command_ended = held.kind == Kind::Run && held.holder && held.supervisor &&
-                       given.liveness(*held.holder) == Liveness::Gone;
+  view.command_ended = reservation.kind == ReservationKind::Run && reservation.holder &&
+                       reservation.supervisor &&
+                       given.liveness(*reservation.holder) == Liveness::Gone;
   if (!view.reading) return;
   view.foreign =
-      foreign_processes(*view.reading, held, given.observation->observer, given.settings);
+      foreign_processes(*view.reading, reservation, given.observation->observer, given.settings);
   if (!view.command_ended) return;
   for (const GpuProcess& process : view.users) {
     const bool leftover =
-        std::any_of(held.leftovers.begin(), held.leftovers.end(),
+        std::any_of(reservation.leftovers.begin(), reservation.leftovers.end(),
                     [&](const ProcessIdentity& other) { return other.pid == process.pid; });
     if (leftover) view.leftovers.push_back(process);
   }
@@ -43,10 +44,10 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
     view.status = GpuStatus::OutOfService;
   } else if (!observed) {
     // What was last known: a GPU that nobody can see now is not free for that.
-    if (!view.gpu.obstacle) return;
-    const bool use = view.gpu.obstacle->kind == Obstacle::Kind::UnreservedUse;
+    if (!view.gpu.unavailable) return;
+    const bool use = view.gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
     view.status = use ? GpuStatus::Unreserved : GpuStatus::Error;
-    if (!use) view.error = view.gpu.obstacle->what;
+    if (!use) view.error = view.gpu.unavailable->what;
   } else if (!view.reading) {
     view.status = GpuStatus::Error;
     view.error = "not found by the GPU tool";
@@ -81,14 +82,14 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
         if (view.in_use) view.users = counted_processes(*reading, settings);
       }
     }
-    if (const Reservation* held = reservation_of(pool, gpu.index)) {
-      view.reservation = *held;
+    if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
+      view.reservation = *reservation;
       look_at_reservation(view, given);
     } else {
       // Of a reading that is not of now, only what nobody has found out since.
-      const bool outdated = view.stale_for && gpu.obstacle &&
-                            !are_of_different_boots(gpu.obstacle->seen, observation->taken) &&
-                            !is_before(gpu.obstacle->seen, observation->taken);
+      const bool outdated = view.stale_for && gpu.unavailable &&
+                            !are_of_different_boots(gpu.unavailable->seen, observation->taken) &&
+                            !is_before(gpu.unavailable->seen, observation->taken);
       look_at_unreserved(view, observation != nullptr && !outdated, settings);
     }
     for (const Reservation& run : pool.reservations) {

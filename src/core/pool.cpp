@@ -25,7 +25,7 @@ auto find_by_index(Gpus& gpus, int index) -> decltype(&*gpus.begin()) {
 }
 
 void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Instant& ended,
-                End end) {
+                EndReason end) {
   pool.ended.push_back({reservation.id, index, reservation.account, reservation.label,
                         reservation.kind, reservation.started.wall, ended.wall, end});
   if (Gpu* gpu = find_gpu(pool, index)) {
@@ -52,11 +52,13 @@ std::string gpu_range(const Pool& pool) {
 }
 
 const Reservation* find_reservation(const Pool& pool, const std::string& id) {
-  return find_in(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+  return find_in(pool.reservations,
+                 [&](const Reservation& reservation) { return reservation.id == id; });
 }
 
 Reservation* find_reservation(Pool& pool, const std::string& id) {
-  return find_in(pool.reservations, [&](const Reservation& held) { return held.id == id; });
+  return find_in(pool.reservations,
+                 [&](const Reservation& reservation) { return reservation.id == id; });
 }
 
 bool starts_before(const Reservation& a, const Reservation& b) {
@@ -68,33 +70,34 @@ const Request* find_request(const Pool& pool, const std::string& id) {
 }
 
 const Reservation* reservation_of(const Pool& pool, int gpu) {
-  return find_in(pool.reservations, [&](const Reservation& held) {
-    return std::binary_search(held.gpus.begin(), held.gpus.end(), gpu);
+  return find_in(pool.reservations, [&](const Reservation& reservation) {
+    return std::binary_search(reservation.gpus.begin(), reservation.gpus.end(), gpu);
   });
 }
 
-void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end) {
-  if (const Reservation* held = find_reservation(pool, id)) {
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end) {
+  if (const Reservation* reservation = find_reservation(pool, id)) {
     // A copy: the reservation, and its list with it, goes away on the way.
-    const std::vector<int> gpus = held->gpus;
+    const std::vector<int> gpus = reservation->gpus;
     end_reservation_on(pool, id, gpus, ended, end);
   }
 }
 
 void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
-                        const Instant& ended, End end) {
-  Reservation* held = find_reservation(pool, id);
-  if (held == nullptr) return;
+                        const Instant& ended, EndReason end) {
+  Reservation* reservation = find_reservation(pool, id);
+  if (reservation == nullptr) return;
   Instant at = ended;
-  at.wall = std::max(at.wall, held->started.wall);
+  at.wall = std::max(at.wall, reservation->started.wall);
   for (const int gpu : gpus) {
-    if (std::erase(held->gpus, gpu) > 0) end_on_gpu(pool, *held, gpu, at, end);
+    if (std::erase(reservation->gpus, gpu) > 0) end_on_gpu(pool, *reservation, gpu, at, end);
   }
-  if (held->gpus.empty()) {
+  if (reservation->gpus.empty()) {
     // Whoever was granted it and has not begun would come back, as to a store that has lost it.
-    const bool on_purpose = end == End::Released || end == End::Cleared;
-    if (on_purpose && held->holder && !held->supervisor) {
-      pool.cancelled.push_back({held->id, *held->holder, held->last_heartbeat});
+    const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
+    if (on_purpose && reservation->holder && !reservation->supervisor) {
+      pool.cancelled.push_back(
+          {reservation->id, *reservation->holder, reservation->last_heartbeat});
     }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }

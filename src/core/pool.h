@@ -15,7 +15,7 @@
 namespace chg {
 
 /// Why a GPU without reservation may not be granted, as last observed.
-struct Obstacle {
+struct Unavailability {
   enum class Kind {
     UnreservedUse,  ///< somebody uses it without a reservation
     Error,          ///< it can't be read, or its driver reports an error
@@ -25,7 +25,7 @@ struct Obstacle {
   std::string what;                 ///< "by bob", "GPU is lost"
   std::vector<std::uint32_t> uids;  ///< whose processes use it, each uid once; empty when unknown
 
-  bool operator==(const Obstacle&) const = default;
+  bool operator==(const Unavailability&) const = default;
 };
 
 struct Gpu {
@@ -34,13 +34,13 @@ struct Gpu {
   std::string model;
   std::optional<std::string> out_of_service;           ///< the note given when it was drained
   std::optional<Instant> last_released;                ///< missing: never used
-  std::optional<Obstacle> obstacle;                    ///< only ever set while not reserved
+  std::optional<Unavailability> unavailable;           ///< only ever set while not reserved
   std::map<std::uint32_t, WallTime> last_used_by_uid;  ///< end of each account's last reservation
 
   bool operator==(const Gpu&) const = default;
 };
 
-enum class Kind { Run, Manual };
+enum class ReservationKind { Run, Manual };
 
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
@@ -49,7 +49,7 @@ struct Request {
   Account account;
   std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   int count = 1;                     ///< equals gpu_ids.size() where GPUs are named
   std::vector<int> gpu_ids;          ///< ascending; empty: any GPUs
   bool force = false;                ///< may take GPUs in unreserved use by its own account only
@@ -64,7 +64,7 @@ struct Request {
 };
 
 /// How a reservation ended.
-enum class End {
+enum class EndReason {
   Finished,  ///< the command ended
   Released,  ///< given back by hand
   Expired,   ///< manual: its time was over
@@ -79,7 +79,7 @@ struct Reservation {
   Account account;
   std::string label;
   std::string note;
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   std::vector<int> gpus;  ///< ascending; empty only where all are `lost`
   /// What somebody else got while the store had lost this run, ascending: its job goes on there,
   /// and they are its own again when they are given back.
@@ -92,7 +92,7 @@ struct Reservation {
   std::optional<ProcessIdentity> holder;
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
-  std::optional<End> ending;                  ///< run: somebody is ending its job, and why
+  std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
 
   bool operator==(const Reservation&) const = default;
 };
@@ -113,10 +113,10 @@ struct UsageRecord {
   int gpu = 0;
   Account account;
   std::string label;
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   WallTime started{};
   WallTime ended{};
-  End end = End::Finished;
+  EndReason end = EndReason::Finished;
 
   bool operator==(const UsageRecord&) const = default;
 };
@@ -126,8 +126,8 @@ struct Pool {
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   std::uint64_t next_arrival = 1;
-  HostIdentity host;  ///< whose GPUs these are; empty in a pool that the Go program has set up
-  std::vector<Gpu> gpus;                  ///< by index
+  HostIdentity host;      ///< whose GPUs these are; empty in a pool that the Go program has set up
+  std::vector<Gpu> gpus;  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival
   std::vector<Cancelled> cancelled;       ///< in order of their cancellation
@@ -154,10 +154,10 @@ const Reservation* reservation_of(const Pool& pool, int gpu);
 
 /// Ends the reservation on all its GPUs: writes a usage record each, marks them released at
 /// `ended`, and forgets it. `ended` before the start counts as the start.
-void end_reservation(Pool& pool, const std::string& id, const Instant& ended, End end);
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end);
 
 /// Ends it on some of its GPUs; what is left of it goes on.
 void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
-                        const Instant& ended, End end);
+                        const Instant& ended, EndReason end);
 
 }  // namespace chg

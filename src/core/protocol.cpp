@@ -48,7 +48,7 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
                const Observation& observation, const Settings& settings) {
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
     Gpu gpu = *find_gpu(pool, index);
-    gpu.obstacle.reset();
+    gpu.unavailable.reset();
     observe(gpu, observation, settings);
     return may_take(request, gpu);
   });
@@ -78,7 +78,7 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
 bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& given) {
   const Reservation* mine = find_reservation(pool, request.id);
   // Without holder: an earlier attempt has claimed it, and its reply was lost.
-  if (mine == nullptr || mine->kind != Kind::Manual || !mine->holder) return false;
+  if (mine == nullptr || mine->kind != ReservationKind::Manual || !mine->holder) return false;
   if (given.observation == nullptr) return false;
   const bool is_seen_free = covers(*given.observation, pool, mine->gpus) &&
                             is_usable(pool, *mine, request, *given.observation, given.settings);
@@ -93,7 +93,7 @@ void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervi
 }
 
 void end_run(Pool& pool, const std::string& id, const Instant& now) {
-  end_reservation(pool, id, now, find_reservation(pool, id)->ending.value_or(End::Finished));
+  end_reservation(pool, id, now, find_reservation(pool, id)->ending.value_or(EndReason::Finished));
 }
 
 }  // namespace chg

@@ -45,13 +45,13 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
 
 struct Ending {
   Instant at;
-  End end;
+  EndReason end;
 };
 
 // Whether the run is over, and since when. May note what its command has left on its GPUs.
 std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
                                     const Circumstances& given) {
-  const End end = run.ending.value_or(End::Lost);
+  const EndReason end = run.ending.value_or(EndReason::Lost);
   const Liveness command = given.liveness(*run.holder);
   if (is_there(command)) return std::nullopt;
   if (command == Liveness::Unseen) {
@@ -77,24 +77,25 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
 std::optional<Ending> ending_of_manual(const Reservation& manual, const Circumstances& given) {
   // First: nobody is charged for longer than he asked for, though he died before he took it.
   if (manual.ends && *manual.ends <= given.now.wall) {
-    return Ending{at_wall(*manual.ends, given.now), End::Expired};
+    return Ending{at_wall(*manual.ends, given.now), EndReason::Expired};
   }
   if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, given)) {
-    return Ending{given.now, End::Lost};
+    return Ending{given.now, EndReason::Lost};
   }
   return std::nullopt;
 }
 
-Obstacle unreserved_use(const GpuReading& reading, const Instant& seen, const Settings& settings) {
-  Obstacle obstacle{Obstacle::Kind::UnreservedUse, seen, "", {}};
+Unavailability unreserved_use(const GpuReading& reading, const Instant& seen,
+                              const Settings& settings) {
+  Unavailability unavailable{Unavailability::Kind::UnreservedUse, seen, "", {}};
   std::vector<std::string> names;
   bool unknown = false;
   for (const GpuProcess& process : counted_processes(reading, settings)) {
     if (!process.uid) {
       unknown = true;
-    } else if (std::find(obstacle.uids.begin(), obstacle.uids.end(), *process.uid) ==
-               obstacle.uids.end()) {
-      obstacle.uids.push_back(*process.uid);
+    } else if (std::find(unavailable.uids.begin(), unavailable.uids.end(), *process.uid) ==
+               unavailable.uids.end()) {
+      unavailable.uids.push_back(*process.uid);
       names.push_back(process.user);
     }
   }
@@ -102,20 +103,21 @@ Obstacle unreserved_use(const GpuReading& reading, const Instant& seen, const Se
   if (unlisted_memory_mib(reading).value_or(0) > settings.memory_threshold_mib) unknown = true;
   if (unknown || names.empty()) {
     names.emplace_back("unknown user");
-    obstacle.uids.clear();
+    unavailable.uids.clear();
   }
-  obstacle.what = "by " + join_names(names);
-  return obstacle;
+  unavailable.what = "by " + join_names(names);
+  return unavailable;
 }
 
-std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& seen,
-                                    const Settings& settings) {
+std::optional<Unavailability> unavailability_of(const GpuReading* reading, const Instant& seen,
+                                                const Settings& settings) {
   if (reading == nullptr) {
-    return Obstacle{Obstacle::Kind::Error, seen, "not found by the GPU tool", {}};
+    return Unavailability{Unavailability::Kind::Error, seen, "not found by the GPU tool", {}};
   }
-  if (!reading->error.empty()) return Obstacle{Obstacle::Kind::Error, seen, reading->error, {}};
+  if (!reading->error.empty())
+    return Unavailability{Unavailability::Kind::Error, seen, reading->error, {}};
   if (!reading->memory_used_mib && counted_processes(*reading, settings).empty()) {
-    return Obstacle{Obstacle::Kind::Error, seen, "its memory can't be read", {}};
+    return Unavailability{Unavailability::Kind::Error, seen, "its memory can't be read", {}};
   }
   if (is_in_use(*reading, settings)) return unreserved_use(*reading, seen, settings);
   return std::nullopt;
@@ -124,7 +126,7 @@ std::optional<Obstacle> obstacle_of(const GpuReading* reading, const Instant& se
 }  // namespace
 
 bool awaits_observation(const Reservation& run, const Circumstances& given) {
-  const bool is_over = run.kind == Kind::Run && run.holder &&
+  const bool is_over = run.kind == ReservationKind::Run && run.holder &&
                        run.holder->boot_id == given.now.boot_id &&
                        given.liveness(*run.holder) == Liveness::Gone;
   if (!is_over || !run.supervisor) return false;
@@ -145,11 +147,11 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
 void reap(Pool& pool, const Circumstances& given) {
   // Decided first and carried out after: ending one changes the list that is walked.
   std::vector<std::pair<std::string, Ending>> over;
-  for (Reservation& held : pool.reservations) {
-    const bool is_run = held.kind == Kind::Run && held.holder;
+  for (Reservation& reservation : pool.reservations) {
+    const bool is_run = reservation.kind == ReservationKind::Run && reservation.holder;
     const std::optional<Ending> ending =
-        is_run ? ending_of_run(held, pool, given) : ending_of_manual(held, given);
-    if (ending) over.emplace_back(held.id, *ending);
+        is_run ? ending_of_run(reservation, pool, given) : ending_of_manual(reservation, given);
+    if (ending) over.emplace_back(reservation.id, *ending);
   }
   for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
 }
@@ -164,13 +166,14 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given) {
 
 void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
   if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
-  if (gpu.obstacle && is_older_than(observation, gpu.obstacle->seen)) return;
-  const auto obstacle =
-      obstacle_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, settings);
+  if (gpu.unavailable && is_older_than(observation, gpu.unavailable->seen)) return;
+  const auto unavailable = unavailability_of(find_reading(observation, gpu.uuid, gpu.index),
+                                             observation.taken, settings);
   // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
-  const bool same = obstacle && gpu.obstacle && obstacle->kind == gpu.obstacle->kind &&
-                    obstacle->what == gpu.obstacle->what && obstacle->uids == gpu.obstacle->uids;
-  if (!same) gpu.obstacle = obstacle;
+  const bool same = unavailable && gpu.unavailable && unavailable->kind == gpu.unavailable->kind &&
+                    unavailable->what == gpu.unavailable->what &&
+                    unavailable->uids == gpu.unavailable->uids;
+  if (!same) gpu.unavailable = unavailable;
 }
 
 void observe(Pool& pool, const Observation& observation, const Settings& settings) {
@@ -178,7 +181,7 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
     if (reservation_of(pool, gpu.index) == nullptr) {
       observe(gpu, observation, settings);
     } else {
-      gpu.obstacle.reset();
+      gpu.unavailable.reset();
     }
   }
 }
@@ -233,7 +236,8 @@ bool covers(const Observation& observation, const Pool& pool, const std::vector<
   });
 }
 
-std::vector<ProcessIdentity> keepers(const Reservation& reservation, const LivenessOf& liveness) {
+std::vector<ProcessIdentity> deciding_processes(const Reservation& reservation,
+                                                const LivenessOf& liveness) {
   std::vector<ProcessIdentity> keeping;
   const auto add = [&](const ProcessIdentity& process) {
     if (is_there(liveness(process))) keeping.push_back(process);

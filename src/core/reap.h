@@ -49,6 +49,7 @@ bool covers(const Observation& observation, const Pool& pool, const std::vector<
 
 /// The processes that decide when this reservation ends: while any of them lives, it goes on.
 /// Empty when only its expiry or a heartbeat tells.
-std::vector<ProcessIdentity> keepers(const Reservation& reservation, const LivenessOf& liveness);
+std::vector<ProcessIdentity> deciding_processes(const Reservation& reservation,
+                                                const LivenessOf& liveness);
 
 }  // namespace chg

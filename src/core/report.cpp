@@ -44,11 +44,11 @@ void UsageSums::add(const UsageRecord& record) {
 }
 
 void UsageSums::add(const Reservation& running) {
-  const bool expires = running.kind == Kind::Manual && running.ends;
+  const bool expires = running.kind == ReservationKind::Manual && running.ends;
   const WallTime end = expires ? std::min(*running.ends, to_) : to_;
   for (const int gpu : running.gpus) {
     add({running.id, gpu, running.account, running.label, running.kind, running.started.wall, end,
-         End::Finished});
+         EndReason::Finished});
   }
 }
 
@@ -72,7 +72,7 @@ Report UsageSums::finish() const {
 void UsageSums::add_to(const std::string& name, const UsageRecord& record, Duration used) {
   Sum& sum = sums_[name];
   sum.used += used;
-  (record.kind == Kind::Run ? sum.runs : sum.manuals).push_back(hash_of(record));
+  (record.kind == ReservationKind::Run ? sum.runs : sum.manuals).push_back(hash_of(record));
 }
 
 }  // namespace chg

@@ -7,18 +7,18 @@
 namespace chg {
 namespace {
 
-std::vector<int> all_gpus(const Reservation& held) {
-  std::vector<int> all = held.gpus;
-  all.insert(all.end(), held.lost.begin(), held.lost.end());
+std::vector<int> all_gpus(const Reservation& reservation) {
+  std::vector<int> all = reservation.gpus;
+  all.insert(all.end(), reservation.lost.begin(), reservation.lost.end());
   std::sort(all.begin(), all.end());
   return all;
 }
 
-void insert_by_start(Pool& pool, Reservation held) {
+void insert_by_start(Pool& pool, Reservation reservation) {
   const auto place =
       std::find_if(pool.reservations.begin(), pool.reservations.end(),
-                   [&](const Reservation& other) { return starts_before(held, other); });
-  pool.reservations.insert(place, std::move(held));
+                   [&](const Reservation& other) { return starts_before(reservation, other); });
+  pool.reservations.insert(place, std::move(reservation));
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
   for (const UsageRecord& record : history) {
     // The request may have been granted before, and given up.
     if (record.reservation_id != remembered.id || record.started < restored.started.wall) continue;
-    if (record.end != End::Lost || !is_alive) return std::nullopt;
+    if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
     // That grant may also seem to be later, where the wall clock has been set back since.
     if (record.started != restored.started.wall) continue;
     // On the wall clock alone, by which is charged. By the other it is told which looks at the GPUs
@@ -40,11 +40,11 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
 }
 
 bool is_known(const Pool& pool, const Reservation& remembered) {
-  const Reservation* held = find_reservation(pool, remembered.id);
-  return held != nullptr && all_gpus(*held) == all_gpus(remembered) &&
-         held->started.boot == remembered.started.boot &&
-         held->started.boot_id == remembered.started.boot_id &&
-         held->supervisor == remembered.supervisor;
+  const Reservation* reservation = find_reservation(pool, remembered.id);
+  return reservation != nullptr && all_gpus(*reservation) == all_gpus(remembered) &&
+         reservation->started.boot == remembered.started.boot &&
+         reservation->started.boot_id == remembered.started.boot_id &&
+         reservation->supervisor == remembered.supervisor;
 }
 
 bool is_whole(const Pool& pool, const Reservation& remembered) {
@@ -60,7 +60,8 @@ std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
   if (pool.gpus.empty()) return OwnChange::NoPool;
   if (is_known(pool, own)) return OwnChange::Made;
   if (!lost) return std::nullopt;
-  if (lost->job == Job::NotBegun && !is_whole(pool, lost->reservation)) return OwnChange::Taken;
+  if (lost->job == JobState::NotBegun && !is_whole(pool, lost->reservation))
+    return OwnChange::Taken;
   restore(pool, lost->reservation);
   return find_reservation(pool, own.id) == nullptr ? OwnChange::NoPool : OwnChange::Made;
 }
@@ -69,17 +70,18 @@ void restore(Pool& pool, const Reservation& remembered) {
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == remembered.id; });
   std::erase_if(pool.reservations,
                 [&](const Reservation& other) { return other.id == remembered.id; });
-  Reservation held = remembered;
-  held.gpus.clear();
-  held.lost.clear();
+  Reservation reservation = remembered;
+  reservation.gpus.clear();
+  reservation.lost.clear();
   for (const int index : all_gpus(remembered)) {
     Gpu* gpu = find_gpu(pool, index);
     if (gpu == nullptr) continue;
     const bool is_free = reservation_of(pool, index) == nullptr;
-    if (is_free) gpu->obstacle.reset();
-    (is_free ? held.gpus : held.lost).push_back(index);
+    if (is_free) gpu->unavailable.reset();
+    (is_free ? reservation.gpus : reservation.lost).push_back(index);
   }
-  if (!held.gpus.empty() || !held.lost.empty()) insert_by_start(pool, std::move(held));
+  if (!reservation.gpus.empty() || !reservation.lost.empty())
+    insert_by_start(pool, std::move(reservation));
 }
 
 }  // namespace chg

@@ -24,16 +24,16 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
 bool is_known(const Pool& pool, const Reservation& remembered);
 
 /// The job that a reservation stands for, as the one knows who answers for it.
-enum class Job {
+enum class JobState {
   NotBegun,  ///< it may begin only when it has all its GPUs
-  GoesOn,    ///< whatever others believe
+  Running,   ///< whatever others believe
   Over,
 };
 
 /// A reservation that the store has lost, as to_restore would bring it back.
 struct Lost {
   Reservation reservation;
-  Job job;
+  JobState job;
 };
 
 /// What became of a change that somebody made to the reservation that he answers for.

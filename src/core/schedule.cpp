@@ -33,8 +33,8 @@ class Available {
  public:
   explicit Available(const Pool& pool) {
     std::vector<bool> reserved;
-    for (const Reservation& held : pool.reservations) {
-      for (const int gpu : held.gpus) {
+    for (const Reservation& reservation : pool.reservations) {
+      for (const int gpu : reservation.gpus) {
         if (static_cast<std::size_t>(gpu) >= reserved.size())
           reserved.resize(static_cast<std::size_t>(gpu) + 1);
         reserved[static_cast<std::size_t>(gpu)] = true;
@@ -81,7 +81,7 @@ class Available {
       const Gpu*& gpu = gpus_[static_cast<std::size_t>(index)];
       if (gpu == nullptr) continue;
       --left_;
-      if (!gpu->obstacle) --free_;
+      if (!gpu->unavailable) --free_;
       gpu = nullptr;
     }
   }
@@ -95,7 +95,7 @@ class Available {
     if (index >= gpus_.size()) gpus_.resize(index + 1);
     gpus_[index] = &gpu;
     ++left_;
-    if (!gpu.obstacle) ++free_;
+    if (!gpu.unavailable) ++free_;
   }
 
   const Gpu* find(int index) const {
@@ -143,7 +143,7 @@ Reservation granted(const Request& request, std::vector<int> gpus, const Instant
 }
 
 void grant(Pool& pool, const Request& request, const std::vector<int>& gpus, const Instant& now) {
-  for (const int gpu : gpus) find_gpu(pool, gpu)->obstacle.reset();
+  for (const int gpu : gpus) find_gpu(pool, gpu)->unavailable.reset();
   pool.reservations.push_back(granted(request, gpus, now));
 }
 
@@ -172,11 +172,11 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request* held_for) {
   if (gpu.out_of_service) {
     return {Blocker::Kind::OutOfService, {gpu.index}, *gpu.out_of_service, std::nullopt};
   }
-  if (gpu.obstacle) {
-    const bool use = gpu.obstacle->kind == Obstacle::Kind::UnreservedUse;
+  if (gpu.unavailable) {
+    const bool use = gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
     return {use ? Blocker::Kind::UnreservedUse : Blocker::Kind::Error,
             {gpu.index},
-            gpu.obstacle->what,
+            gpu.unavailable->what,
             std::nullopt};
   }
   return {Blocker::Kind::Held,
@@ -230,7 +230,7 @@ class Forecast {
     for (const Gpu& gpu : pool.gpus) {
       const Reservation* reservation = reservation_of(pool, gpu.index);
       std::optional<WallTime> free_at = now;
-      if (gpu.out_of_service || gpu.obstacle) {
+      if (gpu.out_of_service || gpu.unavailable) {
         free_at = std::nullopt;
       } else if (reservation != nullptr) {
         free_at = reservation->ends;
@@ -290,11 +290,12 @@ void require_sense(const Request& request) {
 
 // Those that the request would get now: as many as it asks for, or else all that it could use.
 std::vector<int> choose(const Pool& pool, Available& available, const Request& request,
-                        Policy policy) {
+                        AllocationPolicy policy) {
   const bool any = request.gpu_ids.empty();
   // One who takes them himself is kept those that `explain` says are held for him.
   const bool in_order = any && !request.takes_itself;
-  if (in_order && policy == Policy::LeastRecentlyUsed) return available.oldest_usable_by(request);
+  if (in_order && policy == AllocationPolicy::LeastRecentlyUsed)
+    return available.oldest_usable_by(request);
   std::vector<int> usable = available.usable_by(request);
   const auto count = static_cast<std::size_t>(request.count);
   if (usable.size() <= count) return usable;
@@ -339,20 +340,21 @@ void insert_by_age(Pool& pool, Request request) {
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {
-  if (!gpu.obstacle) return true;
-  return request.force && gpu.obstacle->kind == Obstacle::Kind::UnreservedUse &&
-         gpu.obstacle->uids == std::vector{request.account.uid};
+  if (!gpu.unavailable) return true;
+  return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
+         gpu.unavailable->uids == std::vector{request.account.uid};
 }
 
 void reclaim_lost_gpus(Pool& pool) {
-  for (Reservation& held : pool.reservations) {
-    const std::vector<int> lost = held.lost;
+  for (Reservation& reservation : pool.reservations) {
+    const std::vector<int> lost = reservation.lost;
     for (const int index : lost) {
       Gpu* gpu = find_gpu(pool, index);
       if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
-      gpu->obstacle.reset();
-      std::erase(held.lost, index);
-      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), index), index);
+      gpu->unavailable.reset();
+      std::erase(reservation.lost, index);
+      reservation.gpus.insert(
+          std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), index), index);
     }
   }
 }
@@ -412,12 +414,12 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
 }
 
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
-                                        std::uint32_t uid, Policy policy) {
+                                        std::uint32_t uid, AllocationPolicy policy) {
   // Sorts by own use, newest first, under mru-per-user; then as lru.
   const auto key = [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);
     std::int64_t own = 0;
-    if (policy == Policy::MostRecentlyPerUser) {
+    if (policy == AllocationPolicy::MostRecentlyPerUser) {
       const auto used = gpu->last_used_by_uid.find(uid);
       if (used != gpu->last_used_by_uid.end()) own = -used->second.time_since_epoch().count();
     }

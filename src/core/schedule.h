@@ -75,6 +75,6 @@ std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
 
 /// The GPUs of `candidates` that a request of `uid` gets first, best first.
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
-                                        std::uint32_t uid, Policy policy);
+                                        std::uint32_t uid, AllocationPolicy policy);
 
 }  // namespace chg

@@ -11,7 +11,7 @@
 namespace chg {
 
 /// Which of the free GPUs a request gets.
-enum class Policy {
+enum class AllocationPolicy {
   LeastRecentlyUsed,    ///< "lru": least recently released first, never used first of all
   MostRecentlyPerUser,  ///< "mru-per-user": the user's own most recently used first, then lru
 };
@@ -20,7 +20,7 @@ enum class Policy {
 enum class Leftovers { Keep, Kill, Release };
 
 struct Settings {
-  Policy policy = Policy::LeastRecentlyUsed;
+  AllocationPolicy policy = AllocationPolicy::LeastRecentlyUsed;
   Duration heartbeat_interval = std::chrono::seconds(60);
   Duration heartbeat_timeout = std::chrono::minutes(5);
   std::uint64_t process_threshold_mib = 100;  ///< counted processes together hold more: in use

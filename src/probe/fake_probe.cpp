@@ -211,10 +211,10 @@ std::string read_pci_bus_id(const Object& entry) {
   return address;
 }
 
-GpuPart read_part(const Object& entry, const GpuReading& gpu) {
-  GpuPart part;
+MigDevice read_part(const Object& entry, const GpuReading& gpu) {
+  MigDevice part;
   part.uuid = entry.text("uuid").value_or(
-      made_part_uuid(static_cast<std::size_t>(gpu.index), gpu.parts.size()));
+      made_part_uuid(static_cast<std::size_t>(gpu.index), gpu.mig_devices.size()));
   part.model = entry.text("model").value_or(gpu.model + " MIG 1g.10gb");
   part.memory_total_mib = entry.number("memory_total_mb", kMemoryMibMax, kPartMemoryTotalMib);
   part.memory_used_mib = entry.number("memory_used_mb", kMemoryMibMax, kPartMemoryUsedMib);
@@ -246,7 +246,7 @@ GpuReading read_gpu(const Object& entry, std::size_t index, const ProcReader& pr
     processes.push_back(listed);
   }
   for (const Object& part : entry.objects("parts", kPartKeys)) {
-    reading.parts.push_back(read_part(part, reading));
+    reading.mig_devices.push_back(read_part(part, reading));
   }
   return reading;
 }

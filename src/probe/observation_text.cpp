@@ -157,15 +157,15 @@ GpuProcess process_of(const Fields& fields) {
   return process;
 }
 
-json json_of(const GpuPart& part) {
+json json_of(const MigDevice& part) {
   json object = {{"uuid", part.uuid}, {"model", part.model}};
   put(object, "memory_used_mib", part.memory_used_mib);
   put(object, "memory_total_mib", part.memory_total_mib);
   return object;
 }
 
-GpuPart part_of(const Fields& fields) {
-  GpuPart part;
+MigDevice part_of(const Fields& fields) {
+  MigDevice part;
   part.uuid = fields.text("uuid");
   part.model = fields.text("model");
   part.memory_used_mib = memory(fields, "memory_used_mib");
@@ -184,7 +184,7 @@ json json_of(const GpuReading& gpu) {
   put(object, "temperature_c", gpu.temperature_c);
   put(object, "power_w", gpu.power_w);
   for (const GpuProcess& process : gpu.processes) object["processes"].push_back(json_of(process));
-  for (const GpuPart& part : gpu.parts) object["parts"].push_back(json_of(part));
+  for (const MigDevice& part : gpu.mig_devices) object["parts"].push_back(json_of(part));
   return object;
 }
 
@@ -202,7 +202,7 @@ GpuReading gpu_of(const Fields& fields) {
   for (const Fields& process : fields.objects("processes")) {
     gpu.processes.push_back(process_of(process));
   }
-  for (const Fields& part : fields.objects("parts")) gpu.parts.push_back(part_of(part));
+  for (const Fields& part : fields.objects("parts")) gpu.mig_devices.push_back(part_of(part));
   gpu.error = fields.text("error");
   return gpu;
 }

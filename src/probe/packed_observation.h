@@ -43,15 +43,15 @@ void each_field(Pack& pack, MaybeConst<GpuProcess> auto& process) {
 }
 
 template <typename Pack>
-void each_field(Pack& pack, MaybeConst<GpuPart> auto& part) {
+void each_field(Pack& pack, MaybeConst<MigDevice> auto& part) {
   pack(part.uuid, part.model, part.memory_used_mib, part.memory_total_mib);
 }
 
 template <typename Pack>
 void each_field(Pack& pack, MaybeConst<GpuReading> auto& gpu) {
   pack(gpu.index, gpu.uuid, gpu.model, gpu.pci_bus_id, gpu.memory_used_mib, gpu.memory_total_mib,
-       gpu.utilization_percent, gpu.temperature_c, gpu.power_w, gpu.processes, gpu.parts, gpu.error,
-       gpu.devices, gpu.suspects);
+       gpu.utilization_percent, gpu.temperature_c, gpu.power_w, gpu.processes, gpu.mig_devices,
+       gpu.error, gpu.devices, gpu.suspects);
 }
 
 template <typename Pack>

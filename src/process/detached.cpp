@@ -106,7 +106,7 @@ bool fork_orphan(const std::function<void()>& body) {
 }
 
 // What the detached process says next; "" when it has ended.
-std::string hear(const UniqueFd& report, std::size_t size_max) {
+std::string read_report(const UniqueFd& report, std::size_t size_max) {
   std::string text(size_max, '\0');
   ssize_t size = 0;
   do {
@@ -119,14 +119,14 @@ std::string hear(const UniqueFd& report, std::size_t size_max) {
 pid_t await_pid(const UniqueFd& report) {
   pid_t pid = 0;
   // Written at once, and less than a pipe ever divides.
-  const std::string bytes = hear(report, sizeof pid);
+  const std::string bytes = read_report(report, sizeof pid);
   if (bytes.size() != sizeof pid) refuse_start(ErrorKind::Failed, "it ended at once");
   std::memcpy(&pid, bytes.data(), sizeof pid);
   return pid;
 }
 
 void await_ready(const UniqueFd& report) {
-  const std::string text = hear(report, 512);
+  const std::string text = read_report(report, 512);
   if (text.empty()) refuse_start(ErrorKind::Failed, "it ended at once");
   if (text[0] == kReady) return;
   refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])), text.substr(1));

@@ -19,7 +19,7 @@ std::string expiry(const Reservation& manual, const Instant& now) {
 }
 
 std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
-  if (gpu.reservation->kind == Kind::Manual) return expiry(*gpu.reservation, now);
+  if (gpu.reservation->kind == ReservationKind::Manual) return expiry(*gpu.reservation, now);
   return fmt::format("{}last heartbeat {}", gpu.command_ended ? "command ended, " : "",
                      ago(gpu.reservation->last_heartbeat, now));
 }
@@ -104,8 +104,8 @@ std::string details(const GpuOverview& gpu, const Instant& now) {
     case GpuStatus::InUse:
       return gpu.reservation ? reservation_details(gpu, now) : "";
     case GpuStatus::Unreserved:
-      if (gpu.reading || !gpu.gpu.obstacle) return "";
-      return "seen " + ago(gpu.gpu.obstacle->seen, now);
+      if (gpu.reading || !gpu.gpu.unavailable) return "";
+      return "seen " + ago(gpu.gpu.unavailable->seen, now);
     case GpuStatus::Error:
       return gpu.error.empty() ? "unknown error" : shown_note(gpu.error);
     case GpuStatus::OutOfService:
@@ -133,7 +133,7 @@ std::string validation(const GpuOverview& gpu) {
 
 std::string unreserved_use(const GpuOverview& gpu) {
   if (gpu.reading) return use_text(use_of(gpu));
-  return gpu.gpu.obstacle ? shown_note(gpu.gpu.obstacle->what) : "by unknown user";
+  return gpu.gpu.unavailable ? shown_note(gpu.gpu.unavailable->what) : "by unknown user";
 }
 
 std::string held_for(const GpuOverview& gpu) {

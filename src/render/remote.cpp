@@ -185,7 +185,7 @@ Row queue_row_of(const Json& entry) {
           phrase(entry, "id"),
           shown_display_name(text_of(entry, "user")),
           wanted_gpus(small_number_of(entry, "requested_count"), ids),
-          kind_label(type == "run" ? Kind::Run : Kind::Manual),
+          kind_label(type == "run" ? ReservationKind::Run : ReservationKind::Manual),
           phrase(entry, "wait_time"),
           phrase(entry, "reason"),
           start.empty() ? "unknown" : start,

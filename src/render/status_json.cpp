@@ -55,9 +55,9 @@ Json process_array(const std::vector<GpuProcess>& processes, const Instant& now)
   return array;
 }
 
-Json part_array(const std::vector<GpuPart>& parts) {
+Json part_array(const std::vector<MigDevice>& parts) {
   Json array = Json::array();
-  for (const GpuPart& part : parts) {
+  for (const MigDevice& part : parts) {
     Json object;
     put_text(object, "uuid", part.uuid);
     put_text(object, "gpu_model", part.model);
@@ -69,20 +69,22 @@ Json part_array(const std::vector<GpuPart>& parts) {
 }
 
 void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
-  const Reservation& held = *gpu.reservation;
-  const Duration duration = age(held.started, now);
-  object["user"] = display_name(held.account, held.label);
-  object["account"] = held.account.name;
-  object["reservation_id"] = held.id;
-  object["type"] = kind_label(held.kind);
+  const Reservation& reservation = *gpu.reservation;
+  const Duration duration = age(reservation.started, now);
+  object["user"] = display_name(reservation.account, reservation.label);
+  object["account"] = reservation.account.name;
+  object["reservation_id"] = reservation.id;
+  object["type"] = kind_label(reservation.kind);
   object["duration"] = to_hms(duration);
   object["duration_seconds"] = whole_seconds(duration);
-  put_text(object, "note", held.note);
-  if (held.kind == Kind::Run) object["last_heartbeat"] = to_rfc3339(held.last_heartbeat.wall);
+  put_text(object, "note", reservation.note);
+  if (reservation.kind == ReservationKind::Run)
+    object["last_heartbeat"] = to_rfc3339(reservation.last_heartbeat.wall);
   if (gpu.command_ended) object["command_ended"] = true;
-  if (!held.ends) return;
-  object["expiry_time"] = to_rfc3339(*held.ends);
-  object["expires_in_seconds"] = std::max<std::int64_t>(0, whole_seconds(*held.ends - now.wall));
+  if (!reservation.ends) return;
+  object["expiry_time"] = to_rfc3339(*reservation.ends);
+  object["expires_in_seconds"] =
+      std::max<std::int64_t>(0, whole_seconds(*reservation.ends - now.wall));
 }
 
 void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
@@ -109,7 +111,7 @@ void put_reading(Json& object, const GpuReading& reading) {
   put_known(object, "utilization_percent", reading.utilization_percent);
   put_known(object, "temperature_c", reading.temperature_c);
   put_known(object, "power_w", reading.power_w);
-  if (!reading.parts.empty()) object["parts"] = part_array(reading.parts);
+  if (!reading.mig_devices.empty()) object["parts"] = part_array(reading.mig_devices);
 }
 
 void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {

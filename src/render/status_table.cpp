@@ -43,7 +43,7 @@ std::string all_details(const GpuOverview& gpu, const Instant& now) {
 Readings readings_of(const GpuOverview& gpu) {
   if (!gpu.reading) return {};
   return {gpu.reading->utilization_percent, gpu.reading->temperature_c, gpu.reading->power_w,
-          static_cast<int>(gpu.reading->parts.size())};
+          static_cast<int>(gpu.reading->mig_devices.size())};
 }
 
 std::string served_model(const GpuOverview& gpu) {

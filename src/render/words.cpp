@@ -17,8 +17,12 @@ std::string ordinal(int number) {
 
 std::string gpu_count(int count) { return fmt::format("{} GPU{}", count, count == 1 ? "" : "s"); }
 
-std::string kind_word(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
+std::string kind_word(ReservationKind kind) {
+  return kind == ReservationKind::Run ? "run" : "manual";
+}
 
-std::string kind_label(Kind kind) { return kind == Kind::Run ? "RUN" : "MANUAL"; }
+std::string kind_label(ReservationKind kind) {
+  return kind == ReservationKind::Run ? "RUN" : "MANUAL";
+}
 
 }  // namespace chg

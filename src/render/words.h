@@ -14,9 +14,9 @@ std::string ordinal(int number);
 std::string gpu_count(int count);
 
 /// "run", "manual": in sentences.
-std::string kind_word(Kind kind);
+std::string kind_word(ReservationKind kind);
 
 /// "RUN", "MANUAL": as a value of its own.
-std::string kind_label(Kind kind);
+std::string kind_label(ReservationKind kind);
 
 }  // namespace chg

@@ -63,19 +63,21 @@ Difference difference(const Pool& before, const Pool& after) {
   bool news = result.host_changed() || result.cancelled_changed || !after.ended.empty();
   compare(
       before.reservations, after.reservations,
-      [](const Reservation& held) -> const auto& { return held.id; },
-      [&](const Reservation* old, const Reservation& held) {
-        result.reservations_written.push_back(&held);
-        const bool heartbeat = old != nullptr && without_heartbeat(*old) == without_heartbeat(held);
+      [](const Reservation& reservation) -> const auto& { return reservation.id; },
+      [&](const Reservation* old, const Reservation& reservation) {
+        result.reservations_written.push_back(&reservation);
+        const bool heartbeat =
+            old != nullptr && without_heartbeat(*old) == without_heartbeat(reservation);
         news = news || !heartbeat;
-        const bool has_begun = held.supervisor && (old == nullptr || !old->supervisor);
+        const bool has_begun = reservation.supervisor && (old == nullptr || !old->supervisor);
         result.run_began = result.run_began || has_begun;
-        const bool promised = held.kind == Kind::Manual && !held.holder;
+        const bool promised = reservation.kind == ReservationKind::Manual && !reservation.holder;
         result.manual_changed = result.manual_changed || (promised && !heartbeat);
       },
-      [&](const Reservation& held) {
-        result.reservations_removed.push_back(held.id);
-        result.manual_changed = result.manual_changed || held.kind == Kind::Manual;
+      [&](const Reservation& reservation) {
+        result.reservations_removed.push_back(reservation.id);
+        result.manual_changed =
+            result.manual_changed || reservation.kind == ReservationKind::Manual;
       });
   compare(
       before.queue, after.queue, [](const Request& request) -> const auto& { return request.id; },

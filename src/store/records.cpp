@@ -104,11 +104,11 @@ json write(const Gpu& gpu) {
                  {"last_used_by", text_codec::write(gpu.last_used_by_uid)}};
   if (gpu.out_of_service) record["out_of_service"] = write_bytes(*gpu.out_of_service);
   put(record, "last_released", gpu.last_released);
-  if (gpu.obstacle) {
-    record["obstacle"] = {{"kind", text_codec::write(gpu.obstacle->kind)},
-                          {"seen", composite(gpu.obstacle->seen)},
-                          {"what", write_bytes(gpu.obstacle->what)},
-                          {"uids", gpu.obstacle->uids}};
+  if (gpu.unavailable) {
+    record["obstacle"] = {{"kind", text_codec::write(gpu.unavailable->kind)},
+                          {"seen", composite(gpu.unavailable->seen)},
+                          {"what", write_bytes(gpu.unavailable->what)},
+                          {"uids", gpu.unavailable->uids}};
   }
   return record;
 }
@@ -122,48 +122,48 @@ Gpu read_gpu(const Members& record, int index) {
   gpu.last_released = get(record, "last_released", text_codec::read_instant);
   gpu.last_used_by_uid = text_codec::read_last_used(bytes(record, "last_used_by"));
   if (const auto found = record.find("obstacle")) {
-    const Members obstacle(*found);
-    gpu.obstacle =
-        Obstacle{text_codec::read_obstacle_kind(bytes(obstacle, "kind")),
-                 text_codec::read_instant(bytes(obstacle, "seen")), bytes(obstacle, "what"),
-                 read_numbers<std::uint32_t>(obstacle.at("uids"))};
+    const Members unavailable(*found);
+    gpu.unavailable = Unavailability{
+        text_codec::read_unavailability_kind(bytes(unavailable, "kind")),
+        text_codec::read_instant(bytes(unavailable, "seen")), bytes(unavailable, "what"),
+        read_numbers<std::uint32_t>(unavailable.at("uids"))};
   }
   return gpu;
 }
 
-json write(const Reservation& held) {
-  json record = {{"kind", text_codec::write(held.kind)},
-                 {"gpus", held.gpus},
-                 {"started", composite(held.started)},
-                 {"last_heartbeat", composite(held.last_heartbeat)}};
-  put_account(record, held.account, held.label);
-  if (!held.note.empty()) record["note"] = write_bytes(held.note);
-  if (held.ends) record["ends"] = text_codec::write(*held.ends);
-  put(record, "holder", held.holder);
-  put(record, "supervisor", held.supervisor);
-  if (!held.leftovers.empty()) record["leftovers"] = composite(held.leftovers);
-  put(record, "ending", held.ending);
-  if (!held.lost.empty()) record["lost"] = held.lost;
+json write(const Reservation& reservation) {
+  json record = {{"kind", text_codec::write(reservation.kind)},
+                 {"gpus", reservation.gpus},
+                 {"started", composite(reservation.started)},
+                 {"last_heartbeat", composite(reservation.last_heartbeat)}};
+  put_account(record, reservation.account, reservation.label);
+  if (!reservation.note.empty()) record["note"] = write_bytes(reservation.note);
+  if (reservation.ends) record["ends"] = text_codec::write(*reservation.ends);
+  put(record, "holder", reservation.holder);
+  put(record, "supervisor", reservation.supervisor);
+  if (!reservation.leftovers.empty()) record["leftovers"] = composite(reservation.leftovers);
+  put(record, "ending", reservation.ending);
+  if (!reservation.lost.empty()) record["lost"] = reservation.lost;
   return record;
 }
 
 Reservation read_reservation(const Members& record, const std::string& id) {
-  Reservation held;
-  held.id = id;
-  held.account = account_of(record);
-  held.label = optional_bytes(record, "label");
-  held.note = optional_bytes(record, "note");
-  held.kind = text_codec::read_kind(bytes(record, "kind"));
-  held.gpus = read_numbers<int>(record.at("gpus"));
-  held.started = text_codec::read_instant(bytes(record, "started"));
-  held.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
-  if (const auto ends = record.find("ends")) held.ends = wall_time(*ends);
-  held.holder = get(record, "holder", text_codec::read_process);
-  held.supervisor = get(record, "supervisor", text_codec::read_process);
-  held.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
-  held.ending = get(record, "ending", text_codec::read_end);
-  if (const auto lost = record.find("lost")) held.lost = read_numbers<int>(*lost);
-  return held;
+  Reservation reservation;
+  reservation.id = id;
+  reservation.account = account_of(record);
+  reservation.label = optional_bytes(record, "label");
+  reservation.note = optional_bytes(record, "note");
+  reservation.kind = text_codec::read_kind(bytes(record, "kind"));
+  reservation.gpus = read_numbers<int>(record.at("gpus"));
+  reservation.started = text_codec::read_instant(bytes(record, "started"));
+  reservation.last_heartbeat = text_codec::read_instant(bytes(record, "last_heartbeat"));
+  if (const auto ends = record.find("ends")) reservation.ends = wall_time(*ends);
+  reservation.holder = get(record, "holder", text_codec::read_process);
+  reservation.supervisor = get(record, "supervisor", text_codec::read_process);
+  reservation.leftovers = text_codec::read_processes(optional_bytes(record, "leftovers"));
+  reservation.ending = get(record, "ending", text_codec::read_end);
+  if (const auto lost = record.find("lost")) reservation.lost = read_numbers<int>(*lost);
+  return reservation;
 }
 
 json write(const std::vector<Cancelled>& cancelled) {

@@ -43,7 +43,7 @@ Host read_host(const json_text::Members& record);
 nlohmann::json write(const Gpu& gpu);
 Gpu read_gpu(const json_text::Members& record, int index);
 
-nlohmann::json write(const Reservation& held);
+nlohmann::json write(const Reservation& reservation);
 Reservation read_reservation(const json_text::Members& record, const std::string& id);
 
 /// In order; read as they were written.

@@ -33,16 +33,18 @@ Number read_number(std::string_view text) {
   return value;
 }
 
-constexpr std::pair<Kind, std::string_view> kKinds[] = {{Kind::Run, "run"},
-                                                        {Kind::Manual, "manual"}};
+constexpr std::pair<ReservationKind, std::string_view> kKinds[] = {
+    {ReservationKind::Run, "run"}, {ReservationKind::Manual, "manual"}};
 
-constexpr std::pair<End, std::string_view> kEnds[] = {
-    {End::Finished, "finished"},  {End::Released, "released"}, {End::Expired, "expired"},
-    {End::TimedOut, "timed_out"}, {End::Killed, "killed"},     {End::Lost, "lost"},
-    {End::Cleared, "cleared"}};
+constexpr std::pair<EndReason, std::string_view> kEnds[] = {
+    {EndReason::Finished, "finished"}, {EndReason::Released, "released"},
+    {EndReason::Expired, "expired"},   {EndReason::TimedOut, "timed_out"},
+    {EndReason::Killed, "killed"},     {EndReason::Lost, "lost"},
+    {EndReason::Cleared, "cleared"}};
 
-constexpr std::pair<Obstacle::Kind, std::string_view> kObstacles[] = {
-    {Obstacle::Kind::UnreservedUse, "unreserved_use"}, {Obstacle::Kind::Error, "error"}};
+constexpr std::pair<Unavailability::Kind, std::string_view> kUnavailabilities[] = {
+    {Unavailability::Kind::UnreservedUse, "unreserved_use"},
+    {Unavailability::Kind::Error, "error"}};
 
 template <typename Value, std::size_t size>
 std::string write_word(const std::pair<Value, std::string_view> (&words)[size], Value value) {
@@ -148,14 +150,16 @@ std::map<std::uint32_t, WallTime> read_last_used(std::string_view text) {
   return last_used;
 }
 
-std::string write(Kind kind) { return write_word(kKinds, kind); }
-Kind read_kind(std::string_view text) { return read_word(kKinds, text); }
+std::string write(ReservationKind kind) { return write_word(kKinds, kind); }
+ReservationKind read_kind(std::string_view text) { return read_word(kKinds, text); }
 
-std::string write(End end) { return write_word(kEnds, end); }
-End read_end(std::string_view text) { return read_word(kEnds, text); }
+std::string write(EndReason end) { return write_word(kEnds, end); }
+EndReason read_end(std::string_view text) { return read_word(kEnds, text); }
 
-std::string write(Obstacle::Kind kind) { return write_word(kObstacles, kind); }
-Obstacle::Kind read_obstacle_kind(std::string_view text) { return read_word(kObstacles, text); }
+std::string write(Unavailability::Kind kind) { return write_word(kUnavailabilities, kind); }
+Unavailability::Kind read_unavailability_kind(std::string_view text) {
+  return read_word(kUnavailabilities, text);
+}
 
 std::int64_t write(WallTime time) { return time.time_since_epoch().count(); }
 WallTime read_wall_time(std::int64_t nanoseconds) {

@@ -34,14 +34,14 @@ std::vector<Number> read_numbers(std::string_view text);
 std::string write(const std::map<std::uint32_t, WallTime>& last_used);
 std::map<std::uint32_t, WallTime> read_last_used(std::string_view text);
 
-std::string write(Kind kind);
-Kind read_kind(std::string_view text);
+std::string write(ReservationKind kind);
+ReservationKind read_kind(std::string_view text);
 
-std::string write(End end);
-End read_end(std::string_view text);
+std::string write(EndReason end);
+EndReason read_end(std::string_view text);
 
-std::string write(Obstacle::Kind kind);
-Obstacle::Kind read_obstacle_kind(std::string_view text);
+std::string write(Unavailability::Kind kind);
+Unavailability::Kind read_unavailability_kind(std::string_view text);
 
 std::int64_t write(WallTime time);
 WallTime read_wall_time(std::int64_t nanoseconds);

@@ -125,23 +125,23 @@ class Scene {
 
   // Returns the exit status.
   int live() {
-    Host host(world_, options_);
+    Context context(world_, options_);
     Supervision supervision;
     supervision.reservation.id = "years";
     supervision.reservation.gpus = {0};
     supervision.reservation.holder = identity_of(command_);
-    supervision.reservation.started = supervision.reservation.last_heartbeat = host.now();
-    host.store().update([&](Pool& pool) {
+    supervision.reservation.started = supervision.reservation.last_heartbeat = context.now();
+    context.store().update([&](Pool& pool) {
       pool.provider = "fake";
       pool.gpus.resize(1);
       pool.reservations = {supervision.reservation};
     });
-    supervise(host, supervision, [] {});
+    supervise(context, supervision, [] {});
     const Possessions end = possessions();
     std::printf("%ld updates; memory %ld KiB, %ld KiB, %ld KiB; descriptors %ld, %ld\n", updates_,
                 early_.memory_kib, late_.memory_kib, end.memory_kib, early_.descriptors,
                 late_.descriptors);
-    const bool is_free = host.store().read().reservations.empty();
+    const bool is_free = context.store().read().reservations.empty();
     // A page more for what the allocator has not yet touched is no leak.
     const bool is_flat =
         late_.memory_kib - early_.memory_kib <= 64 && late_.descriptors == early_.descriptors;
@@ -171,7 +171,7 @@ class Scene {
   std::function<void()> count_ = [this] { note(); };
   MemoryStore memory_;
   SystemClock clock_;
-  HostOptions options_;
+  ContextOptions options_;
   World world_{clock_,
                [this](const std::string&) { return open(); },
                [this](const std::string&, const std::optional<Sharing>&) { return open(); },

@@ -28,9 +28,9 @@ class Seed {
     });
     store->update([](Pool& pool) {
       for (int n = 0; n < 3; ++n) {
-        Reservation held = full_reservation("run" + std::to_string(n), n);
-        held.gpus = {n};
-        pool.reservations.push_back(held);
+        Reservation reservation = full_reservation("run" + std::to_string(n), n);
+        reservation.gpus = {n};
+        pool.reservations.push_back(reservation);
         pool.queue.push_back(full_request("ask" + std::to_string(n), static_cast<unsigned>(n) + 1));
         pool.ended.push_back(usage_record("was" + std::to_string(n), n, 1000 + n));
       }

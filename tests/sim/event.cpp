@@ -39,7 +39,7 @@ std::string to_text(const Event& event) {
   std::string text =
       fmt::format("+{}ms {}", event.after_ms, kNames.at(static_cast<std::size_t>(event.what)));
   if (event.what == What::Arrive) {
-    text += event.kind == Kind::Run ? " run" : " manual";
+    text += event.kind == ReservationKind::Run ? " run" : " manual";
     text += fmt::format(" count {}", event.count);
   }
   const auto add = [&](const char* name, std::int64_t value, std::int64_t usual) {
@@ -60,7 +60,7 @@ std::string to_text(const Event& event) {
 
 std::string to_text(const Setup& setup) {
   return fmt::format("{} GPUs, {}", setup.gpus,
-                     setup.policy == Policy::LeastRecentlyUsed ? "lru" : "mru-per-user");
+                     setup.policy == AllocationPolicy::LeastRecentlyUsed ? "lru" : "mru-per-user");
 }
 
 }  // namespace chg::sim

@@ -64,7 +64,7 @@ struct Event {
   int choice = 0;
   int space = 0;  ///< pid namespace: 0 is the host's, others are containers'
   int count = 1;
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   Leftovers leftovers = Leftovers::Keep;
   std::int64_t by_ms = 0;  ///< a duration; 0: none
   std::int64_t memory_mib = 0;
@@ -78,7 +78,7 @@ std::string to_text(const Event& event);
 /// What a history begins with.
 struct Setup {
   int gpus = 1;
-  Policy policy = Policy::LeastRecentlyUsed;
+  AllocationPolicy policy = AllocationPolicy::LeastRecentlyUsed;
 };
 
 std::string to_text(const Setup& setup);

@@ -42,7 +42,8 @@ Setup Generator::make_setup() {
   } else {
     setup.gpus = 65 + below(960);
   }
-  setup.policy = chance(50) ? Policy::LeastRecentlyUsed : Policy::MostRecentlyPerUser;
+  setup.policy =
+      chance(50) ? AllocationPolicy::LeastRecentlyUsed : AllocationPolicy::MostRecentlyPerUser;
   users_ = chance(30) ? 100 + below(300) : 1 + below(6);
   waiters_max_ = chance(5) ? 60 : 4 + below(10);
   has_containers_ = chance(40);
@@ -115,7 +116,7 @@ Event Generator::arrive(const World& world) {
   event.space = has_containers_ && chance(40) ? 1 + below(kSpaces - 1) : 0;
   const bool crowded = static_cast<int>(world.model().queue().size()) >= waiters_max_;
   event.flags.views = crowded || chance(20);
-  event.kind = chance(60) ? Kind::Run : Kind::Manual;
+  event.kind = chance(60) ? ReservationKind::Run : ReservationKind::Manual;
   event.count = chance(65) ? 1 : 1 + below(std::min(setup_.gpus, chance(80) ? 4 : 64));
   if (chance(30)) {
     event.gpus = some_gpus(setup_.gpus);
@@ -129,7 +130,7 @@ Event Generator::arrive(const World& world) {
   event.flags.labelled = chance(20);
   event.flags.uses_gpus = chance(50);
   event.leftovers = chance(70) ? Leftovers::Keep : static_cast<Leftovers>(below(3));
-  if (event.kind == Kind::Manual || chance(30)) event.by_ms = 1'000 + below(600'000);
+  if (event.kind == ReservationKind::Manual || chance(30)) event.by_ms = 1'000 + below(600'000);
   if (chance(70)) follow_ = event.number;
   return event;
 }

@@ -19,7 +19,7 @@ bool holds(const std::vector<int>& items, int item) {
 
 }  // namespace
 
-Model::Model(const Machine& machine, int gpus, Policy policy)
+Model::Model(const Machine& machine, int gpus, AllocationPolicy policy)
     : machine_(machine), policy_(policy), gpus_(at(gpus)) {}
 
 const Entry* Model::waiting(int client) const {
@@ -44,12 +44,12 @@ bool Model::is_dead(int process, const Instant& heartbeat, int space) const {
 
 std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const {
   std::vector<int> found;
-  const Reservation& held = *entries_.at(client).held;
-  for (const int gpu : held.gpus) {
+  const Reservation& reservation = *entries_.at(client).held;
+  for (const int gpu : reservation.gpus) {
     for (const int key : sighting.gpus[at(gpu)].processes) {
       const Process& process = *machine_.find(key);
-      const bool belongs =
-          process.hides_environment ? process.uid == held.account.uid : process.job == client;
+      const bool belongs = process.hides_environment ? process.uid == reservation.account.uid
+                                                     : process.job == client;
       if (belongs && !process.hides_owner && !holds(found, key)) found.push_back(key);
     }
   }
@@ -59,33 +59,34 @@ std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const 
 // Rules 8 and 11.
 std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int space,
                                                   const Sighting* sighting) {
-  Reservation& held = *entry.held;
-  if (!is_dead(entry.process, held.last_heartbeat, space)) return std::nullopt;
+  Reservation& reservation = *entry.held;
+  if (!is_dead(entry.process, reservation.last_heartbeat, space)) return std::nullopt;
   const Instant& now = machine_.now();
-  const End end = held.ending.value_or(End::Lost);
+  const EndReason end = reservation.ending.value_or(EndReason::Lost);
   const Process& command = *machine_.find(entry.process);
   const bool is_seen = command.boot == machine_.boot() && command.space == space;
   // When it ended can't be known; its last sign of life is.
   if (!is_seen) {
     if (command.boot == machine_.boot()) ++ended_by_heartbeat_;
-    return Ending{client, held.last_heartbeat, end};
+    return Ending{client, reservation.last_heartbeat, end};
   }
   if (entry.supervisor == kNobody) return Ending{client, now, end};
-  const bool is_silent = now.boot - held.last_heartbeat.boot > settings_.heartbeat_timeout;
+  const bool is_silent = now.boot - reservation.last_heartbeat.boot > settings_.heartbeat_timeout;
   if (machine_.can_act(entry.supervisor) && !is_silent) return std::nullopt;
   // From here on somebody has to look at what the job has left.
-  if (sighting == nullptr || machine_.is_earlier(sighting->observation.taken, held.started)) {
+  if (sighting == nullptr ||
+      machine_.is_earlier(sighting->observation.taken, reservation.started)) {
     return std::nullopt;
   }
-  for (const int gpu : held.gpus) {
+  for (const int gpu : reservation.gpus) {
     if (!sighting->gpus[at(gpu)].readable) return std::nullopt;
   }
-  held.leftovers.clear();
+  reservation.leftovers.clear();
   for (const int key : job_on_gpus(client, *sighting)) {
     if (!machine_.is_alive(key)) continue;
-    held.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->space));
+    reservation.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->space));
   }
-  if (!held.leftovers.empty()) {
+  if (!reservation.leftovers.empty()) {
     ++kept_for_leftovers_;
     return std::nullopt;
   }
@@ -94,16 +95,18 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
 
 std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int space,
                                               const Sighting* sighting) {
-  const Reservation& held = *entry.held;
-  if (held.kind == Kind::Run) return ending_of_run(client, entry, space, sighting);
+  const Reservation& reservation = *entry.held;
+  if (reservation.kind == ReservationKind::Run)
+    return ending_of_run(client, entry, space, sighting);
   const Instant& now = machine_.now();
   // Rule 10.
-  if (held.ends && *held.ends <= now.wall) {
-    return Ending{
-        client, {*held.ends, now.boot - (now.wall - *held.ends), now.boot_id}, End::Expired};
+  if (reservation.ends && *reservation.ends <= now.wall) {
+    return Ending{client,
+                  {*reservation.ends, now.boot - (now.wall - *reservation.ends), now.boot_id},
+                  EndReason::Expired};
   }
-  if (held.holder && is_dead(entry.process, held.last_heartbeat, space)) {
-    return Ending{client, now, End::Lost};
+  if (reservation.holder && is_dead(entry.process, reservation.last_heartbeat, space)) {
+    return Ending{client, now, EndReason::Lost};
   }
   return std::nullopt;
 }
@@ -128,31 +131,31 @@ void Model::drop_gone_waiters(int space) {
   });
 }
 
-void Model::end(int client, const Instant& at, End end) {
+void Model::end(int client, const Instant& at, EndReason end) {
   const std::vector<int> gpus = entries_.at(client).held->gpus;
   end_on(client, gpus, at, end);
 }
 
-void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when, End end) {
-  Reservation& held = *entries_.at(client).held;
+void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when, EndReason end) {
+  Reservation& reservation = *entries_.at(client).held;
   Instant ended = when;
-  ended.wall = std::max(ended.wall, held.started.wall);
+  ended.wall = std::max(ended.wall, reservation.started.wall);
   for (const int gpu : gpus) {
-    std::erase(held.gpus, gpu);
+    std::erase(reservation.gpus, gpu);
     ModelGpu& one = gpus_[at(gpu)];
     one.owner = kNobody;
     one.released = ended;
-    one.used_by[held.account.uid] = ended.wall;
-    expected_.push_back(
-        {held.id, gpu, held.account, held.label, held.kind, held.started.wall, ended.wall, end});
+    one.used_by[reservation.account.uid] = ended.wall;
+    expected_.push_back({reservation.id, gpu, reservation.account, reservation.label,
+                         reservation.kind, reservation.started.wall, ended.wall, end});
   }
   // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
   if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
-  if (!held.gpus.empty()) return;
+  if (!reservation.gpus.empty()) return;
   // Rule 24: its waiter must not come back.
-  const bool on_purpose = end == End::Released || end == End::Cleared;
-  if (on_purpose && held.holder && !held.supervisor) {
-    cancelled_.push_back({client, held.last_heartbeat});
+  const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
+  if (on_purpose && reservation.holder && !reservation.supervisor) {
+    cancelled_.push_back({client, reservation.last_heartbeat});
   }
   free(client);
 }
@@ -209,7 +212,8 @@ void Model::require_preferred(const Request& request, const std::vector<int>& ch
   const auto rank = [&](int gpu) {
     const ModelGpu& one = gpus_[at(gpu)];
     const auto own = one.used_by.find(request.account.uid);
-    const bool is_own = policy_ == Policy::MostRecentlyPerUser && own != one.used_by.end();
+    const bool is_own =
+        policy_ == AllocationPolicy::MostRecentlyPerUser && own != one.used_by.end();
     return std::tuple(is_own ? 0 : 1, is_own ? -own->second.time_since_epoch().count() : 0,
                       one.released ? 1 : 0, one.released ? one.released->wall : WallTime{}, gpu);
   };
@@ -236,49 +240,50 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
     }
   }
   require_preferred(request, made.gpus, usable);
-  Reservation held;
-  held.id = request.id;
-  held.account = request.account;
-  held.label = request.label;
-  held.note = request.note;
-  held.kind = request.kind;
-  held.gpus = made.gpus;
-  std::sort(held.gpus.begin(), held.gpus.end());
-  held.started = held.last_heartbeat = machine_.now();
-  if (request.duration) held.ends = machine_.now().wall + *request.duration;
-  held.holder = machine_.identity(entry.process);
-  for (const int gpu : held.gpus) {
+  Reservation reservation;
+  reservation.id = request.id;
+  reservation.account = request.account;
+  reservation.label = request.label;
+  reservation.note = request.note;
+  reservation.kind = request.kind;
+  reservation.gpus = made.gpus;
+  std::sort(reservation.gpus.begin(), reservation.gpus.end());
+  reservation.started = reservation.last_heartbeat = machine_.now();
+  if (request.duration) reservation.ends = machine_.now().wall + *request.duration;
+  reservation.holder = machine_.identity(entry.process);
+  for (const int gpu : reservation.gpus) {
     gpus_[at(gpu)].owner = client;
     gpus_[at(gpu)].known.reset();
   }
-  entry.held = std::move(held);
+  entry.held = std::move(reservation);
   entry.extended = Duration::zero();
   holders_.push_back(client);
 }
 
 // Rule 23: before anybody else gets them.
-void Model::return_lost_gpus(const Pool& pool) {
+void Model::reclaim_lost_gpus(const Pool& pool) {
   for (const int client : holders_) {
-    Reservation& held = *entries_.at(client).held;
-    const std::vector<int> lost = held.lost;
+    Reservation& reservation = *entries_.at(client).held;
+    const std::vector<int> lost = reservation.lost;
     for (const int gpu : lost) {
       ModelGpu& one = gpus_[at(gpu)];
       if (one.owner != kNobody) continue;
       // Where several have lost it, any of them may have it.
       const Reservation* owner = reservation_of(pool, gpu);
       if (owner == nullptr) throw Violation("stays lost", fmt::format("GPU {}", gpu));
-      if (owner->id != held.id) continue;
+      if (owner->id != reservation.id) continue;
       one.owner = client;
       one.known.reset();
-      std::erase(held.lost, gpu);
-      held.gpus.insert(std::upper_bound(held.gpus.begin(), held.gpus.end(), gpu), gpu);
+      std::erase(reservation.lost, gpu);
+      reservation.gpus.insert(
+          std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), gpu), gpu);
       ++returned_;
     }
   }
 }
 
 void Model::schedule(int space, const Pool& pool, const std::vector<std::string>& granted) {
-  return_lost_gpus(pool);
+  reclaim_lost_gpus(pool);
   std::vector<int> free;
   for (std::size_t gpu = 0; gpu < gpus_.size(); ++gpu) {
     if (gpus_[gpu].owner == kNobody) free.push_back(static_cast<int>(gpu));

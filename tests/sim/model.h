@@ -45,7 +45,7 @@ struct Entry {
 
 class Model {
  public:
-  Model(const Machine& machine, int gpus, Policy policy);
+  Model(const Machine& machine, int gpus, AllocationPolicy policy);
 
   // The stages of an update, as seen from a pid namespace.
   void reap(int space, const Sighting* sighting);
@@ -57,7 +57,7 @@ class Model {
 
   // Changes.
   void join(int client, const Request& request, int process);
-  void rejoin(int client, const Request& request);
+  void requeue(int client, const Request& request);
   void leave(int client);
   void forget(int client);
   void give_back(int client, const Request& request, const Sighting& sighting);
@@ -65,9 +65,9 @@ class Model {
   void attach(int client, int supervisor);
   void beat_request(int client);
   void beat_reservation(int client);
-  void mark_ending(int client, End end);
+  void mark_ending(int client, EndReason end);
   void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
-  void end(int client, const Instant& at, End end);
+  void end(int client, const Instant& at, EndReason end);
   void drop_gone_waiters(int space);
   void drain(const std::vector<int>& gpus, bool out_of_service);
   void clear();
@@ -85,7 +85,7 @@ class Model {
   bool extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, Duration by);
   bool cancel(std::uint32_t uid, bool admin, int client);
   /// Whether the request was cancelled; forgets that it was.
-  bool take_cancelled(int client);
+  bool acknowledge_cancelled(int client);
   bool accepts(const Request& request) const;
 
   const Entry* waiting(int client) const;
@@ -122,17 +122,17 @@ class Model {
   struct Ending {
     int client;
     Instant at;
-    End end;
+    EndReason end;
   };
 
   std::optional<Ending> ending_of(int client, Entry& entry, int space, const Sighting* sighting);
   std::optional<Ending> ending_of_run(int client, Entry& entry, int space,
                                       const Sighting* sighting);
-  void end_on(int client, const std::vector<int>& gpus, const Instant& at, End end);
+  void end_on(int client, const std::vector<int>& gpus, const Instant& at, EndReason end);
   void free(int client);
   void take_place(int client);
   bool may_use(const Request& request, int gpu) const;
-  void return_lost_gpus(const Pool& pool);
+  void reclaim_lost_gpus(const Pool& pool);
   void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable);
   void compare_queue(const Pool& pool) const;
   void compare_reservations(const Pool& pool) const;
@@ -142,7 +142,7 @@ class Model {
                          const std::vector<int>& usable) const;
 
   const Machine& machine_;
-  Policy policy_;
+  AllocationPolicy policy_;
   Settings settings_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;

@@ -13,9 +13,9 @@ bool holds(const std::vector<int>& items, int item) {
   return std::find(items.begin(), items.end(), item) != items.end();
 }
 
-std::vector<int> all_gpus(const Reservation& held) {
-  std::vector<int> all = held.gpus;
-  all.insert(all.end(), held.lost.begin(), held.lost.end());
+std::vector<int> all_gpus(const Reservation& reservation) {
+  std::vector<int> all = reservation.gpus;
+  all.insert(all.end(), reservation.lost.begin(), reservation.lost.end());
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -50,7 +50,7 @@ void Model::take_place(int client) {
   queue_.insert(place, client);
 }
 
-void Model::rejoin(int client, const Request& request) {
+void Model::requeue(int client, const Request& request) {
   entries_.at(client).request = request;
   take_place(client);
 }
@@ -71,9 +71,9 @@ void Model::give_back(int client, const Request& request, const Sighting& sighti
 }
 
 void Model::claim(int client, Duration duration) {
-  Reservation& held = *entries_.at(client).held;
-  held.holder.reset();
-  held.ends = machine_.now().wall + duration + entries_.at(client).extended;
+  Reservation& reservation = *entries_.at(client).held;
+  reservation.holder.reset();
+  reservation.ends = machine_.now().wall + duration + entries_.at(client).extended;
 }
 
 void Model::attach(int client, int supervisor) {
@@ -91,7 +91,7 @@ void Model::beat_reservation(int client) {
   entries_.at(client).held->last_heartbeat = machine_.now();
 }
 
-void Model::mark_ending(int client, End end) { entries_.at(client).held->ending = end; }
+void Model::mark_ending(int client, EndReason end) { entries_.at(client).held->ending = end; }
 
 void Model::note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers) {
   entries_.at(client).held->leftovers = leftovers;
@@ -102,7 +102,7 @@ void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
 }
 
 void Model::clear() {
-  while (!holders_.empty()) end(holders_.front(), machine_.now(), End::Cleared);
+  while (!holders_.empty()) end(holders_.front(), machine_.now(), EndReason::Cleared);
   for (const int client : queue_) {
     cancelled_.push_back({client, entries_.at(client).request.last_heartbeat});
   }
@@ -134,7 +134,7 @@ std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
   for (const UsageRecord& record : entries_.at(client).endings) {
     if (record.started < back.started.wall) continue;
     // Else it was given up for dead by those who could not see that it lives.
-    if (record.end != End::Lost || !is_alive) return std::nullopt;
+    if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
     // Of this grant, and not of another one to the same request.
     if (record.started == back.started.wall) back.started.wall = record.ended;
   }
@@ -184,27 +184,27 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
                     bool runs) {
   for (const int gpu : gpus) {
     if (at(gpu) >= gpus_.size() || gpus_[at(gpu)].owner == kNobody) return false;
-    const Reservation& held = *entries_.at(gpus_[at(gpu)].owner).held;
-    if (!admin && held.account.uid != uid) return false;
-    if (held.kind == Kind::Run && !runs) return false;
+    const Reservation& reservation = *entries_.at(gpus_[at(gpu)].owner).held;
+    if (!admin && reservation.account.uid != uid) return false;
+    if (reservation.kind == ReservationKind::Run && !runs) return false;
   }
   std::vector<std::pair<int, std::vector<int>>> chosen;
   for (const int client : holders_) {
-    const Reservation& held = *entries_.at(client).held;
+    const Reservation& reservation = *entries_.at(client).held;
     std::vector<int> mine;
-    for (const int gpu : held.gpus) {
+    for (const int gpu : reservation.gpus) {
       if (gpus.empty() || holds(gpus, gpu)) mine.push_back(gpu);
     }
-    const bool is_meant =
-        !gpus.empty() || (held.account.uid == uid && (held.kind == Kind::Manual || runs) &&
-                          (!labelled || held.label == "x"));
+    const bool is_meant = !gpus.empty() || (reservation.account.uid == uid &&
+                                            (reservation.kind == ReservationKind::Manual || runs) &&
+                                            (!labelled || reservation.label == "x"));
     if (is_meant && (gpus.empty() || !mine.empty())) chosen.emplace_back(client, mine);
   }
   for (const auto& [client, mine] : chosen) {
-    if (entries_.at(client).held->kind == Kind::Run) {
-      mark_ending(client, End::Killed);
+    if (entries_.at(client).held->kind == ReservationKind::Run) {
+      mark_ending(client, EndReason::Killed);
     } else {
-      end_on(client, mine, machine_.now(), End::Released);
+      end_on(client, mine, machine_.now(), EndReason::Released);
     }
   }
   return true;
@@ -215,15 +215,16 @@ bool Model::extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, 
   for (const int gpu : gpus) {
     if (at(gpu) >= gpus_.size() || gpus_[at(gpu)].owner == kNobody) return false;
     const int owner = gpus_[at(gpu)].owner;
-    const Reservation& held = *entries_.at(owner).held;
-    if (!admin && held.account.uid != uid) return false;
-    if (held.kind == Kind::Run) return false;
+    const Reservation& reservation = *entries_.at(owner).held;
+    if (!admin && reservation.account.uid != uid) return false;
+    if (reservation.kind == ReservationKind::Run) return false;
     if (!holds(chosen, owner)) chosen.push_back(owner);
   }
   if (gpus.empty()) {
     for (const int client : holders_) {
-      const Reservation& held = *entries_.at(client).held;
-      if (held.account.uid == uid && held.kind == Kind::Manual) chosen.push_back(client);
+      const Reservation& reservation = *entries_.at(client).held;
+      if (reservation.account.uid == uid && reservation.kind == ReservationKind::Manual)
+        chosen.push_back(client);
     }
   }
   for (const int client : chosen) {
@@ -241,7 +242,7 @@ bool Model::cancel(std::uint32_t uid, bool admin, int client) {
   return true;
 }
 
-bool Model::take_cancelled(int client) {
+bool Model::acknowledge_cancelled(int client) {
   return std::erase_if(cancelled_, [&](const Unnoticed& one) { return one.client == client; }) > 0;
 }
 

@@ -49,11 +49,12 @@ void Model::compare_queue(const Pool& pool) const {
 }
 
 void Model::compare_reservations(const Pool& pool) const {
-  for (const Reservation& held : pool.reservations) {
-    const Entry* expected = holding(client_of(held.id));
-    if (expected == nullptr) throw Violation("not over", held.id + " goes on and should not");
-    if (held == *expected->held) continue;
-    throw Violation("reservation", held.id + " is not as it should be");
+  for (const Reservation& reservation : pool.reservations) {
+    const Entry* expected = holding(client_of(reservation.id));
+    if (expected == nullptr)
+      throw Violation("not over", reservation.id + " goes on and should not");
+    if (reservation == *expected->held) continue;
+    throw Violation("reservation", reservation.id + " is not as it should be");
   }
   for (const int client : holders_) {
     const std::string& id = entries_.at(client).held->id;
@@ -69,16 +70,17 @@ void Model::compare_gpu(const Gpu& gpu) {
   if (gpu.out_of_service.has_value() != expected.drained) complain("drained");
   if (gpu.last_released != expected.released) complain("released");
   if (gpu.last_used_by_uid.size() != expected.used_by.size()) complain("used by");
-  if (gpu.obstacle.has_value() != expected.known.has_value()) complain("obstacle");
+  if (gpu.unavailable.has_value() != expected.known.has_value()) complain("obstacle");
   if (!expected.known) return;
   Known& known = *expected.known;
-  if ((gpu.obstacle->kind == Obstacle::Kind::Error) != known.broken) complain("obstacle kind");
-  std::vector<std::uint32_t> uids = gpu.obstacle->uids;
+  if ((gpu.unavailable->kind == Unavailability::Kind::Error) != known.broken)
+    complain("obstacle kind");
+  std::vector<std::uint32_t> uids = gpu.unavailable->uids;
   std::sort(uids.begin(), uids.end());
   if (uids != known.uids) complain("obstacle uids");
   // One that stays keeps the time of its first sight.
-  if (machine_.is_earlier(known.seen, gpu.obstacle->seen)) complain("obstacle seen");
-  known.seen = gpu.obstacle->seen;
+  if (machine_.is_earlier(known.seen, gpu.unavailable->seen)) complain("obstacle seen");
+  known.seen = gpu.unavailable->seen;
 }
 
 void Model::compare_records(const Pool& pool) {
@@ -104,10 +106,10 @@ Duration Model::used_between(WallTime from, WallTime to) const {
   };
   for (const Span& span : spans_) add(span.start, span.end);
   for (const int client : holders_) {
-    const Reservation& held = *entries_.at(client).held;
-    const bool expires = held.kind == Kind::Manual && held.ends;
-    for (std::size_t i = 0; i < held.gpus.size(); ++i) {
-      add(held.started.wall, expires ? *held.ends : to);
+    const Reservation& reservation = *entries_.at(client).held;
+    const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
+    for (std::size_t i = 0; i < reservation.gpus.size(); ++i) {
+      add(reservation.started.wall, expires ? *reservation.ends : to);
     }
   }
   return sum;

@@ -14,11 +14,12 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::vector<bool> reserved_gpus(const Pool& pool) {
   std::vector<bool> reserved(pool.gpus.size());
-  for (const Reservation& held : pool.reservations) {
-    if (held.gpus.empty() && held.lost.empty()) throw Violation("empty reservation", held.id);
-    for (const int gpu : held.gpus) {
+  for (const Reservation& reservation : pool.reservations) {
+    if (reservation.gpus.empty() && reservation.lost.empty())
+      throw Violation("empty reservation", reservation.id);
+    for (const int gpu : reservation.gpus) {
       if (reserved.at(at(gpu))) {
-        throw Violation("reserved twice", fmt::format("GPU {}, by {} too", gpu, held.id));
+        throw Violation("reserved twice", fmt::format("GPU {}, by {} too", gpu, reservation.id));
       }
       reserved[at(gpu)] = true;
     }
@@ -28,8 +29,8 @@ std::vector<bool> reserved_gpus(const Pool& pool) {
 
 void require_unique_ids(const Pool& pool) {
   std::unordered_set<std::string> ids;
-  for (const Reservation& held : pool.reservations) {
-    if (!ids.insert(held.id).second) throw Violation("id twice", held.id);
+  for (const Reservation& reservation : pool.reservations) {
+    if (!ids.insert(reservation.id).second) throw Violation("id twice", reservation.id);
   }
   for (const Request& request : pool.queue) {
     if (!ids.insert(request.id).second) throw Violation("id twice", request.id);
@@ -49,25 +50,26 @@ bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen) {
 
 void require_order(const Pool& pool, const Model& model, const Machine& machine, int space) {
   const std::vector<bool> reserved = reserved_gpus(pool);
-  for (const Reservation& held : pool.reservations) {
-    for (const int gpu : held.lost) {
+  for (const Reservation& reservation : pool.reservations) {
+    for (const int gpu : reservation.lost) {
       if (!reserved[at(gpu)]) throw Violation("stays lost", fmt::format("GPU {}", gpu));
     }
   }
   require_unique_ids(pool);
   for (const int client : model.holders()) {
     const Entry& entry = model.entry(client);
-    const Reservation& held = *entry.held;
-    const bool expires = held.kind == Kind::Manual && held.ends;
-    if (expires && *held.ends <= machine.now().wall) throw Violation("outlives its time", held.id);
+    const Reservation& reservation = *entry.held;
+    const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
+    if (expires && *reservation.ends <= machine.now().wall)
+      throw Violation("outlives its time", reservation.id);
     // A supervisor, or somebody who looks, may have something to say first.
     const Process& process = *machine.find(entry.process);
     const bool is_of_old_boot = process.boot != machine.boot();
     const bool waits_for_nobody =
         entry.supervisor == kNobody || is_of_old_boot || process.space != space;
-    if (held.holder && waits_for_nobody &&
-        model.is_dead(entry.process, held.last_heartbeat, space)) {
-      throw Violation("outlives its holder", held.id);
+    if (reservation.holder && waits_for_nobody &&
+        model.is_dead(entry.process, reservation.last_heartbeat, space)) {
+      throw Violation("outlives its holder", reservation.id);
     }
   }
 }
@@ -94,14 +96,14 @@ void require_service(const Pool& pool, const Model& model, const Machine& machin
   }
   for (const int client : model.holders()) {
     const Entry& entry = model.entry(client);
-    const Reservation& held = *entry.held;
-    if (held.kind != Kind::Run || machine.is_alive(entry.process)) continue;
+    const Reservation& reservation = *entry.held;
+    if (reservation.kind != ReservationKind::Run || machine.is_alive(entry.process)) continue;
     const bool is_seen = machine.find(entry.process)->space == sighting.space;
     if (!is_seen || machine.can_act(entry.supervisor)) continue;
-    const bool readable = std::all_of(held.gpus.begin(), held.gpus.end(),
+    const bool readable = std::all_of(reservation.gpus.begin(), reservation.gpus.end(),
                                       [&](int gpu) { return sighting.gpus[at(gpu)].readable; });
     if (readable && model.job_on_gpus(client, sighting).empty()) {
-      throw Violation("outlives its job", held.id);
+      throw Violation("outlives its job", reservation.id);
     }
   }
 }

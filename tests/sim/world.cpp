@@ -225,7 +225,7 @@ void World::arrive(const Event& event) {
   request.gpu_ids = event.gpus;
   request.force = event.flags.force;
   if (event.by_ms > 0) request.duration = milliseconds(event.by_ms);
-  const bool is_job = !client.views && event.kind == Kind::Run;
+  const bool is_job = !client.views && event.kind == ReservationKind::Run;
   machine_.start(process_key(event.number), event.uid, event.space,
                  is_job ? event.number : kNobody);
   request.waiter = machine_.identity(process_key(event.number));
@@ -379,9 +379,9 @@ void World::settle() {
         return true;
       });
   if (!pool_.queue.empty()) throw Violation("waits for ever", pool_.queue.front().id);
-  for (const Reservation& held : pool_.reservations) {
-    const bool lives_by_expiry = held.kind == Kind::Manual && !held.holder;
-    if (!lives_by_expiry) throw Violation("stays for ever", held.id);
+  for (const Reservation& reservation : pool_.reservations) {
+    const bool lives_by_expiry = reservation.kind == ReservationKind::Manual && !reservation.holder;
+    if (!lives_by_expiry) throw Violation("stays for ever", reservation.id);
   }
   check_report(std::chrono::hours(24 * 365));
   if (history_.size() != model_.records()) throw Violation("records", "some are lost");

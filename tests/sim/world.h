@@ -92,7 +92,7 @@ class World {
   void requeue_lost(Client& client);
   void wait(Client& client, int choice);
   void maintain_pool(Client& client, const Sighting* sighting, bool decides);
-  void look_at_grant(Client& client, const Reservation& held);
+  void look_at_grant(Client& client, const Reservation& reservation);
   void trust_or_give_back(Client& client);
   void leave_queue(Client& client);
   void interrupt(Client& client);
@@ -110,7 +110,7 @@ class World {
   void change_watched(Client& client, bool hears, const std::function<void(Reservation&)>& change,
                       const std::function<void(Model&)>& expected);
 
-  OwnChange change_own(Client& client, Job job, const Change& change,
+  OwnChange change_own(Client& client, JobState job, const Change& change,
                        const std::function<void(Model&)>& expected);
   std::optional<OwnChange> try_change(Client& client, const std::optional<Lost>& lost,
                                       const Change& change,

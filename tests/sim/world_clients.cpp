@@ -68,7 +68,7 @@ void World::join(Client& client) {
         if (is_new) {
           model.join(number, client.request, process_key(number));
         } else {
-          model.rejoin(number, client.request);
+          model.requeue(number, client.request);
         }
         return true;
       },
@@ -98,8 +98,8 @@ void World::join(Client& client) {
 }
 
 void World::act_as_waiter(Client& client, int choice) {
-  if (const Reservation* held = find_reservation(*client.pool, client.request.id)) {
-    return look_at_grant(client, *held);
+  if (const Reservation* reservation = find_reservation(*client.pool, client.request.id)) {
+    return look_at_grant(client, *reservation);
   }
   const Request* mine = find_request(*client.pool, client.request.id);
   if (mine == nullptr) return client.nonblock ? exit(client) : requeue_lost(client);
@@ -119,12 +119,12 @@ void World::requeue_lost(Client& client) {
       },
       [&](Model& model) {
         const int number = client.number;
-        if (model.take_cancelled(number) != cancelled) {
+        if (model.acknowledge_cancelled(number) != cancelled) {
           throw Violation("cancelled", client.request.id + " is told what is not so");
         }
         if (cancelled || model.is_in(number)) return true;
         ++counts_.came_back;
-        model.rejoin(number, client.request);
+        model.requeue(number, client.request);
         return true;
       });
   if (cancelled) return exit(client);
@@ -189,23 +189,23 @@ void World::check_decisions() const {
   }
 }
 
-void World::look_at_grant(Client& client, const Reservation& held) {
+void World::look_at_grant(Client& client, const Reservation& reservation) {
   client.phase = Client::Phase::Verified;
   const bool is_covered =
-      client.is_fresh && covers(client.sighting->observation, *client.pool, held.gpus);
+      client.is_fresh && covers(client.sighting->observation, *client.pool, reservation.gpus);
   if (is_covered) return trust_or_give_back(client);
   const Sight seen = machine_.look(client.space);
   client.sighting = seen ? seen : machine_.blinded(*client.sighting);
 }
 
 void World::trust_or_give_back(Client& client) {
-  const Reservation held = *find_reservation(*client.pool, client.request.id);
+  const Reservation reservation = *find_reservation(*client.pool, client.request.id);
   client.is_fresh = true;
   const Observation& seen = client.sighting->observation;
-  if (is_usable(*client.pool, held, client.request, seen, settings_)) {
-    require_free(client.request, held.gpus, *client.sighting);
-    client.own = held;
-    client.gpus = held.gpus;
+  if (is_usable(*client.pool, reservation, client.request, seen, settings_)) {
+    require_free(client.request, reservation.gpus, *client.sighting);
+    client.own = reservation;
+    client.gpus = reservation.gpus;
     client.phase = Client::Phase::Granted;
     ++counts_.trusted;
     return;
@@ -265,14 +265,14 @@ void World::interrupt(Client& client) {
 }
 
 void World::use_grant(Client& client, int choice) {
-  if (client.request.kind == Kind::Run) {
+  if (client.request.kind == ReservationKind::Run) {
     if (choice != 1) return attach(client);
     // No supervisor could be started, and so no command.
     discard_grant(client);
     return exit(client);
   }
   change_own(
-      client, Job::NotBegun,
+      client, JobState::NotBegun,
       [&](Pool& pool) { claim(pool, client.request.id, *client.request.duration, machine_.now()); },
       [&](Model& model) { model.claim(client.number, *client.request.duration); });
   exit(client);
@@ -280,7 +280,7 @@ void World::use_grant(Client& client, int choice) {
 
 void World::discard_grant(Client& client) {
   change_own(
-      client, Job::NotBegun, [&](Pool& pool) { discard(pool, client.request.id); },
+      client, JobState::NotBegun, [&](Pool& pool) { discard(pool, client.request.id); },
       [&](Model& model) { model.forget(client.number); });
 }
 
@@ -289,7 +289,7 @@ void World::attach(Client& client) {
   const Instant now = machine_.now();
   machine_.start(key, client.request.account.uid, client.space, kNobody);
   const OwnChange made = change_own(
-      client, Job::NotBegun,
+      client, JobState::NotBegun,
       [&](Pool& pool) { begin_run(pool, client.request.id, machine_.identity(key), now); },
       [&](Model& model) { model.attach(client.number, key); });
   if (made != OwnChange::Made) {

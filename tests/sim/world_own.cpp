@@ -8,13 +8,13 @@
 
 namespace chg::sim {
 
-OwnChange World::change_own(Client& client, Job job, const Change& change,
+OwnChange World::change_own(Client& client, JobState job, const Change& change,
                             const std::function<void(Model&)>& expected) {
   if (const auto done = try_change(client, std::nullopt, change, expected)) return *done;
   std::vector<UsageRecord> since;
   std::copy_if(history_.begin(), history_.end(), std::back_inserter(since),
                [&](const UsageRecord& record) { return record.ended >= client.own.started.wall; });
-  const bool is_alive = job != Job::Over;
+  const bool is_alive = job != JobState::Over;
   const auto lost = to_restore(client.own, since, is_alive);
   // One without a GPU of its own leaves no record when it ends, so that nobody can know.
   const bool is_right =
@@ -39,7 +39,7 @@ std::optional<OwnChange> World::try_change(Client& client, const std::optional<L
         const bool is_there = model.is_known(client.number, client.own);
         const bool comes_back =
             !is_there && lost &&
-            (lost->job != Job::NotBegun || model.is_whole(client.number, lost->reservation));
+            (lost->job != JobState::NotBegun || model.is_whole(client.number, lost->reservation));
         if ((result == OwnChange::Made) != (is_there || comes_back)) {
           throw Violation("own reservation", client.own.id);
         }

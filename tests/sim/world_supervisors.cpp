@@ -27,7 +27,7 @@ void World::change_watched(Client& client, bool hears,
   const bool is_alive = machine_.is_alive(process_key(client.number));
   const Reservation before = client.own;
   const OwnChange made = change_own(
-      client, is_alive ? Job::GoesOn : Job::Over,
+      client, is_alive ? JobState::Running : JobState::Over,
       [&](Pool& pool) { change(*find_reservation(pool, client.request.id)); }, expected);
   if (hears) {
     client.is_over = made == OwnChange::Ended;
@@ -42,8 +42,8 @@ void World::watch_command(Client& client, int choice) {
   if (is_late && !client.timed_out) {
     client.timed_out = true;
     change_watched(
-        client, true, [](Reservation& held) { held.ending = End::TimedOut; },
-        [&](Model& model) { model.mark_ending(client.number, End::TimedOut); });
+        client, true, [](Reservation& reservation) { reservation.ending = EndReason::TimedOut; },
+        [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut); });
     if (choice != 2) kill_job(client.number);
   }
   if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
@@ -51,7 +51,7 @@ void World::watch_command(Client& client, int choice) {
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
   change_watched(
-      client, choice != 3, [&](Reservation& held) { held.last_heartbeat = now; },
+      client, choice != 3, [&](Reservation& reservation) { reservation.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
@@ -67,8 +67,8 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
-  const Reservation* held = find_reservation(pool_, client.own.id);
-  const Reservation& mine = held != nullptr ? *held : client.own;
+  const Reservation* reservation = find_reservation(pool_, client.own.id);
+  const Reservation& mine = reservation != nullptr ? *reservation : client.own;
   std::vector<ProcessIdentity> leftovers;
   for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation, settings_)) {
     const auto member =
@@ -83,23 +83,23 @@ void World::deal_with_leftovers(Client& client) {
 void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers) {
   ++counts_.kept_for_leftovers;
   change_watched(
-      client, true, [&](Reservation& held) { held.leftovers = leftovers; },
+      client, true, [&](Reservation& reservation) { reservation.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
   const Instant now = machine_.now();
   if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
-      client, true, [&](Reservation& held) { held.last_heartbeat = now; },
+      client, true, [&](Reservation& reservation) { reservation.last_heartbeat = now; },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
 void World::give_gpus_back(Client& client) {
   const Instant now = machine_.now();
   change_own(
-      client, Job::Over, [&](Pool& pool) { end_run(pool, client.request.id, now); },
+      client, JobState::Over, [&](Pool& pool) { end_run(pool, client.request.id, now); },
       [&](Model& model) {
         const Entry& entry = model.entry(client.number);
-        model.end(client.number, now, entry.held->ending.value_or(End::Finished));
+        model.end(client.number, now, entry.held->ending.value_or(EndReason::Finished));
       });
   if (find_reservation(pool_, client.own.id) != nullptr) {
     throw Violation("left behind", client.own.id);

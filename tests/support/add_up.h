@@ -12,7 +12,7 @@ inline Report add_up(const std::vector<UsageRecord>& records,
                      ReportBy by) {
   UsageSums sums(from, to, by, local_day);
   for (const UsageRecord& record : records) sums.add(record);
-  for (const Reservation& held : running) sums.add(held);
+  for (const Reservation& reservation : running) sums.add(reservation);
   return sums.finish();
 }
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/host.h"
+#include "app/context.h"
 #include "process/identity.h"
 #include "store/memory_store.h"
 #include "support/pool_builder.h"
@@ -57,7 +57,7 @@ class ScriptedProbe final : public Probe {
 
 /// A host whose clock, GPUs and store belong to the test. Processes are real ones.
 struct AppScene {
-  explicit AppScene(int gpus) : scene(gpus), host(world, {}) {
+  explicit AppScene(int gpus) : scene(gpus), context(world, {}) {
     look = [this] {
       std::vector<GpuReading> readings;
       for (const Gpu& gpu : scene.pool.gpus) readings.push_back(reading(gpu.index));
@@ -95,7 +95,7 @@ struct AppScene {
       [this](Duration) { return inventory; },
       [](const std::string&) {},
       [](const std::string&, int) {}};
-  Host host;
+  Context context;
 };
 
 /// A process that has ended: this one's pid, as it was before.

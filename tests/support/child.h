@@ -54,7 +54,7 @@ class Whistle {
   int reading_end() const { return read_.get(); }
 
   /// Waits for one blow. False when none comes in time.
-  bool hear() const {
+  bool read_report() const {
     char word = 0;
     return becomes_ready(read_.get()) && ::read(read_.get(), &word, 1) == 1;
   }

@@ -39,8 +39,8 @@ inline Gpu full_gpu(int index) {
   gpu.model = odd_text("model");
   gpu.out_of_service = odd_text("note");
   gpu.last_released = odd_instant(1);
-  gpu.obstacle =
-      Obstacle{Obstacle::Kind::UnreservedUse, odd_instant(2), odd_text("by"), {0, 1000, kUidMax}};
+  gpu.unavailable = Unavailability{
+      Unavailability::Kind::UnreservedUse, odd_instant(2), odd_text("by"), {0, 1000, kUidMax}};
   gpu.last_used_by_uid = {
       {0, WallTime(std::chrono::nanoseconds(-5))},
       {kUidMax, WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()))}};
@@ -48,22 +48,22 @@ inline Gpu full_gpu(int index) {
 }
 
 inline Reservation full_reservation(const std::string& id, int n) {
-  Reservation held;
-  held.id = id;
-  held.account = {std::numeric_limits<std::uint32_t>::max(), odd_text("account")};
-  held.label = odd_text("label");
-  held.note = long_text();
-  held.kind = Kind::Manual;
-  held.gpus = {0, 7, std::numeric_limits<int>::max()};
-  held.lost = {1, std::numeric_limits<int>::max() - 1};
-  held.started = odd_instant(10 + n);
-  held.last_heartbeat = odd_instant(20 + n);
-  held.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
-  held.holder = odd_process(1);
-  held.supervisor = odd_process(2);
-  held.leftovers = {odd_process(3), odd_process(4)};
-  held.ending = End::Killed;
-  return held;
+  Reservation reservation;
+  reservation.id = id;
+  reservation.account = {std::numeric_limits<std::uint32_t>::max(), odd_text("account")};
+  reservation.label = odd_text("label");
+  reservation.note = long_text();
+  reservation.kind = ReservationKind::Manual;
+  reservation.gpus = {0, 7, std::numeric_limits<int>::max()};
+  reservation.lost = {1, std::numeric_limits<int>::max() - 1};
+  reservation.started = odd_instant(10 + n);
+  reservation.last_heartbeat = odd_instant(20 + n);
+  reservation.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
+  reservation.holder = odd_process(1);
+  reservation.supervisor = odd_process(2);
+  reservation.leftovers = {odd_process(3), odd_process(4)};
+  reservation.ending = EndReason::Killed;
+  return reservation;
 }
 
 inline Request full_request(const std::string& id, std::uint64_t arrival) {
@@ -73,7 +73,7 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.account = {4'000'000'000U, odd_text("account")};
   request.label = long_text();
   request.note = odd_text("note");
-  request.kind = Kind::Manual;
+  request.kind = ReservationKind::Manual;
   request.count = std::numeric_limits<int>::max();
   request.gpu_ids = {1, 2, 30};
   request.force = true;
@@ -94,8 +94,8 @@ inline Pool full_pool() {
   pool.host = {odd_text("host"), "boot-7"};
   pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
   pool.gpus[1].index = 1;
-  pool.gpus[2].obstacle->kind = Obstacle::Kind::Error;
-  pool.gpus[2].obstacle->uids.clear();
+  pool.gpus[2].unavailable->kind = Unavailability::Kind::Error;
+  pool.gpus[2].unavailable->uids.clear();
   pool.gpus[2].out_of_service = "";
   pool.reservations = {Reservation{}, full_reservation(odd_text("id"), 1), full_reservation("", 2)};
   pool.reservations[0].id = "bare";

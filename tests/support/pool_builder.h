@@ -80,7 +80,7 @@ struct Ask {
   std::uint32_t uid = kAlice;
   std::string label = {};
   std::string note = {};
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   int count = 1;
   std::vector<int> gpu_ids = {};
   bool force = false;
@@ -93,7 +93,7 @@ struct Hold {
   std::string id = "h1";
   std::uint32_t uid = kAlice;
   std::string label = {};
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   std::vector<int> gpus = {0};
   std::optional<Duration> ends_in = {};
   Duration age = Duration::zero();
@@ -151,11 +151,11 @@ inline GpuReading broken_reading(int index, const std::string& error) {
   return made;
 }
 
-inline Obstacle use_by(const std::vector<std::uint32_t>& uids) {
-  return {Obstacle::Kind::UnreservedUse, {}, "by somebody", uids};
+inline Unavailability use_by(const std::vector<std::uint32_t>& uids) {
+  return {Unavailability::Kind::UnreservedUse, {}, "by somebody", uids};
 }
 
-inline Obstacle broken() { return {Obstacle::Kind::Error, {}, "GPU is lost", {}}; }
+inline Unavailability broken() { return {Unavailability::Kind::Error, {}, "GPU is lost", {}}; }
 
 /// A pool with its clock and its processes, and the calls that tests make all the time.
 class Scene {
@@ -206,11 +206,9 @@ class Scene {
   }
 
   std::vector<std::string> schedule() { return chg::schedule(pool, given()); }
-  void reap(const Observation* observation = nullptr) {
-    chg::reap(pool, given(observation));
-  }
+  void reap(const Observation* observation = nullptr) { chg::reap(pool, given(observation)); }
   void observe(const Observation& observation) { chg::observe(pool, observation, settings); }
-  void end(const std::string& id) { end_reservation(pool, id, now(), End::Released); }
+  void end(const std::string& id) { end_reservation(pool, id, now(), EndReason::Released); }
 
   /// What a probe of this host sees now.
   Observation observation(const std::vector<GpuReading>& readings) const {
@@ -228,8 +226,8 @@ class Scene {
 
   /// The GPUs that this id has; none while it waits.
   std::vector<int> gpus_of(const std::string& id) const {
-    const Reservation* held = find_reservation(pool, id);
-    return held == nullptr ? std::vector<int>{} : held->gpus;
+    const Reservation* reservation = find_reservation(pool, id);
+    return reservation == nullptr ? std::vector<int>{} : reservation->gpus;
   }
 
   std::vector<std::string> waiting() const {

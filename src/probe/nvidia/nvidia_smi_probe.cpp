@@ -73,7 +73,7 @@ void fill_in(std::optional<Value>& value, const std::optional<Value>& other) {
 
 // Enters what the XML tells of a divided GPU, except for its processes.
 void add_told(GpuReading& gpu, const GpuReading& told) {
-  gpu.parts = told.parts;
+  gpu.mig_devices = told.mig_devices;
   if (gpu.error.empty()) gpu.error = told.error;
   if (gpu.pci_bus_id.empty()) gpu.pci_bus_id = told.pci_bus_id;
   fill_in(gpu.memory_used_mib, told.memory_used_mib);

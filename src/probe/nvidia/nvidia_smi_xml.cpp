@@ -43,8 +43,8 @@ std::optional<int> power_of(const XmlFields& fields) {
   return std::nullopt;
 }
 
-GpuPart part_of(const XmlFields& fields, const GpuReading& gpu) {
-  GpuPart part;
+MigDevice part_of(const XmlFields& fields, const GpuReading& gpu) {
+  MigDevice part;
   part.uuid = text_of(field_at(fields, "uuid"));
   const auto instance = text_of(field_at(fields, "gpu_instance_id"));
   const auto compute_instance = text_of(field_at(fields, "compute_instance_id"));
@@ -85,8 +85,8 @@ bool may_be_held(const std::optional<std::uint64_t>& memory_used) {
 
 bool may_be_held(const GpuReading& gpu) {
   return may_be_held(gpu.memory_used_mib) ||
-         std::any_of(gpu.parts.begin(), gpu.parts.end(),
-                     [](const GpuPart& part) { return may_be_held(part.memory_used_mib); });
+         std::any_of(gpu.mig_devices.begin(), gpu.mig_devices.end(),
+                     [](const MigDevice& part) { return may_be_held(part.memory_used_mib); });
 }
 
 // An empty list is told: an element with nothing, or "None", in it. Words are in place of a list.
@@ -122,7 +122,7 @@ GpuReading reading_of(const XmlGpu& gpu, std::size_t place) {
   reading.temperature_c =
       small_number_of(field_at(gpu.fields, "temperature/gpu_temp"), kIntMax, "C");
   reading.power_w = power_of(gpu.fields);
-  for (const XmlFields& part : gpu.parts) reading.parts.push_back(part_of(part, reading));
+  for (const XmlFields& part : gpu.parts) reading.mig_devices.push_back(part_of(part, reading));
   reading.processes = processes_of(gpu.processes);
   reading.error = error_of(gpu, reading);
   return reading;

@@ -102,7 +102,7 @@ GpuReading GpuReader::read() {
   read_measures(device);
   const std::vector<NvmlDevice> parts = parts_of(device);
   for (NvmlDevice part : parts) {
-    GpuPart& told = reading_.parts.emplace_back();
+    MigDevice& told = reading_.mig_devices.emplace_back();
     told.uuid = take(library_.uuid(part)).value_or("");
     told.model = take(library_.model(part)).value_or("");
     if (read_memory(part, told.memory_used_mib, told.memory_total_mib)) may_be_held = true;

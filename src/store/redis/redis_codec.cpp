@@ -111,7 +111,7 @@ class Decoder {
     if (ids) return under(key, [&] { read_claims(gpu.index, *ids); });
     const json value = redis_json::parse_object(*found->second, key);
     if (auto held = redis_go::read_held(value, gpu.index, uid_of_)) {
-      gpu.obstacle.reset();
+      gpu.unavailable.reset();
       add_go_reservation(std::move(*held));
       return;
     }
@@ -143,15 +143,15 @@ class Decoder {
     for (const auto& [field, text] : image_.host) {
       if (!field.starts_with(records::kReservation)) continue;
       const std::string id = field.substr(records::kReservation.size());
-      Reservation held = under(keys_.host(), [&, &value = text] {
+      Reservation reservation = under(keys_.host(), [&, &value = text] {
         return records::read_reservation(Members(value), id);
       });
-      const bool had_none = held.gpus.empty();
-      std::erase_if(held.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
-      if (held.gpus.empty() && !had_none) {
+      const bool had_none = reservation.gpus.empty();
+      std::erase_if(reservation.gpus, [&](int gpu) { return is_taken_away(gpu, id); });
+      if (reservation.gpus.empty() && !had_none) {
         result_.lost.push_back(id);
       } else {
-        reservations.push_back(std::move(held));
+        reservations.push_back(std::move(reservation));
       }
     }
     keep_collected();

@@ -91,9 +91,9 @@ class Encoder {
     for (const std::string& id : what_.reservations_removed) {
       if (!is_of_go(id)) drop_field(records::reservation_field(id));
     }
-    for (const Reservation* held : what_.reservations_written) {
-      if (!is_of_go(held->id)) {
-        set_field(records::reservation_field(held->id), records::write(*held));
+    for (const Reservation* reservation : what_.reservations_written) {
+      if (!is_of_go(reservation->id)) {
+        set_field(records::reservation_field(reservation->id), records::write(*reservation));
       }
     }
   }
@@ -102,9 +102,10 @@ class Encoder {
   void write_values() {
     for (const Gpu& gpu : after_.gpus) {
       std::vector<const Reservation*> holders;
-      for (const Reservation& held : after_.reservations) {
-        if (std::find(held.gpus.begin(), held.gpus.end(), gpu.index) != held.gpus.end()) {
-          holders.push_back(&held);
+      for (const Reservation& reservation : after_.reservations) {
+        if (std::find(reservation.gpus.begin(), reservation.gpus.end(), gpu.index) !=
+            reservation.gpus.end()) {
+          holders.push_back(&reservation);
         }
       }
       if (!holders.empty() && is_of_go(holders.front()->id)) {
@@ -120,8 +121,8 @@ class Encoder {
       return gpu.last_released ? to_text(redis_go::write_free(gpu.last_released->wall)) : "";
     }
     json value = redis_go::write_held(*holders.front());
-    for (const Reservation* held : holders) {
-      value["reservation_ids"].push_back(json_text::write_bytes(held->id));
+    for (const Reservation* reservation : holders) {
+      value["reservation_ids"].push_back(json_text::write_bytes(reservation->id));
     }
     return to_text(value);
   }
@@ -138,13 +139,13 @@ class Encoder {
   }
 
   // Members that we don't know stay.
-  void extend_go_value(int gpu, const Reservation& held) {
-    const Reservation* old = find_reservation(before_.pool, held.id);
-    if (old == nullptr || old->ends == held.ends || !held.ends) return;
+  void extend_go_value(int gpu, const Reservation& reservation) {
+    const Reservation* old = find_reservation(before_.pool, reservation.id);
+    if (old == nullptr || old->ends == reservation.ends || !reservation.ends) return;
     const auto loaded = image_.gpus.find(gpu);
     if (loaded == image_.gpus.end() || !loaded->second) return;
     json value = redis_json::parse_object(*loaded->second, keys_.gpu(gpu));
-    value["expiry_time"] = redis_json::unix_seconds(*held.ends);
+    value["expiry_time"] = redis_json::unix_seconds(*reservation.ends);
     write_value(gpu, to_text(value));
   }
 

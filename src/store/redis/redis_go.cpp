@@ -20,9 +20,13 @@ using redis_json::unix_seconds;
 // More GPUs than any host has; keeps sums from overflowing.
 constexpr std::int64_t kCountMax = 100'000;
 
-const char* type_of(Kind kind) { return kind == Kind::Run ? "run" : "manual"; }
+const char* type_of(ReservationKind kind) {
+  return kind == ReservationKind::Run ? "run" : "manual";
+}
 
-Kind kind_of(const std::string& type) { return type == "manual" ? Kind::Manual : Kind::Run; }
+ReservationKind kind_of(const std::string& type) {
+  return type == "manual" ? ReservationKind::Manual : ReservationKind::Run;
+}
 
 void put_people(json& value, const Account& account, const std::string& label) {
   value["user"] = label.empty() ? account.name : label;
@@ -86,14 +90,15 @@ json write_free(WallTime last_released) {
   return {{"last_released", to_rfc3339_nano(last_released)}};
 }
 
-json write_held(const Reservation& held) {
-  json value = {{"type", type_of(held.kind)}, {"start_time", unix_seconds(held.started.wall)}};
-  put_people(value, held.account, held.label);
-  if (!held.note.empty()) value["note"] = held.note;
-  if (held.kind == Kind::Run) {
-    value["last_heartbeat"] = unix_seconds(held.last_heartbeat.wall);
-  } else if (held.ends) {
-    value["expiry_time"] = unix_seconds(*held.ends);
+json write_held(const Reservation& reservation) {
+  json value = {{"type", type_of(reservation.kind)},
+                {"start_time", unix_seconds(reservation.started.wall)}};
+  put_people(value, reservation.account, reservation.label);
+  if (!reservation.note.empty()) value["note"] = reservation.note;
+  if (reservation.kind == ReservationKind::Run) {
+    value["last_heartbeat"] = unix_seconds(reservation.last_heartbeat.wall);
+  } else if (reservation.ends) {
+    value["expiry_time"] = unix_seconds(*reservation.ends);
   }
   return value;
 }
@@ -108,7 +113,7 @@ json write_entry(const Request& request) {
   put_people(value, request.account, request.label);
   if (!request.gpu_ids.empty()) value["requested_ids"] = request.gpu_ids;
   if (!request.note.empty()) value["note"] = request.note;
-  if (request.kind == Kind::Manual && request.duration) {
+  if (request.kind == ReservationKind::Manual && request.duration) {
     value["expiry_duration"] = request.duration->count();
   }
   return value;
@@ -142,7 +147,8 @@ std::optional<Held> read_held(const json& value, int gpu, const UidOf& uid_of) {
   reservation.last_heartbeat = at(heartbeat.value_or(reservation.started.wall));
   reservation.ends = time_member(value, "expiry_time");
   // One without any time could be of any age; nobody ends it but by hand.
-  if (reservation.kind == Kind::Run && (started || heartbeat)) reservation.holder = unseen();
+  if (reservation.kind == ReservationKind::Run && (started || heartbeat))
+    reservation.holder = unseen();
   held.queue_id = text_member(value, "partial_queue_id");
   const std::string since = held.queue_id.empty()
                                 ? std::to_string(unix_seconds(reservation.started.wall))
@@ -193,7 +199,7 @@ std::optional<UsageRecord> read_usage(const json& value, const UidOf& uid_of) {
   record.started = *started;
   record.ended = *ended;
   // It does not say how a use ended.
-  record.end = record.kind == Kind::Run ? End::Finished : End::Released;
+  record.end = record.kind == ReservationKind::Run ? EndReason::Finished : EndReason::Released;
   record.reservation_id = made_id({text_member(value, "user"), record.account.name, type,
                                    std::to_string(unix_seconds(record.started))});
   return record;

@@ -34,7 +34,7 @@ inline constexpr Duration kRunPatience = std::chrono::minutes(5);
 inline constexpr std::chrono::seconds kHistoryLife{7776000};
 
 nlohmann::json write_free(WallTime last_released);
-nlohmann::json write_held(const Reservation& held);
+nlohmann::json write_held(const Reservation& reservation);
 nlohmann::json write_entry(const Request& request);
 nlohmann::json write_usage(const UsageRecord& record);
 

@@ -164,8 +164,8 @@ void PoolRows::write(const Pool& after, const Difference& what) {
   for (const int gpu : what.gpus_removed) drop(records::gpu_field(gpu));
   for (const Gpu* gpu : what.gpus_written) put_record(records::gpu_field(gpu->index), *gpu);
   for (const std::string& id : what.reservations_removed) drop(records::reservation_field(id));
-  for (const Reservation* held : what.reservations_written) {
-    put_record(records::reservation_field(held->id), *held);
+  for (const Reservation* reservation : what.reservations_written) {
+    put_record(records::reservation_field(reservation->id), *reservation);
   }
   for (const std::string& id : what.requests_removed) drop(request_field(id));
   for (const Request* request : what.requests_written) {

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 Acquired acquire_at_once(AppScene& app, const Ask& ask) {
   std::optional<SignalWatch> signals;
-  return acquire(app.host, signals, app.scene.request(ask), {true, std::nullopt},
+  return acquire(app.context, signals, app.scene.request(ask), {true, std::nullopt},
                  {[](const Decision&, const Instant&) {}, [](const Error&) {}});
 }
 
@@ -28,7 +28,7 @@ TEST(Acquire, IsGrantedOnArrivalWhatIsFree) {
 
 TEST(Acquire, WithoutWaitingLeavesTheQueueAgain) {
   AppScene app(1);
-  app.scene.hold({.id = "bobs", .uid = kBob, .kind = Kind::Manual, .ends_in = hours(1)});
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
   app.save();
   const Acquired acquired = acquire_at_once(app, {.id = "mine"});
   ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
@@ -81,8 +81,11 @@ TEST(Acquire, LooksAgainBeforeItTrustsAGrantThatTheLookDoesNotCover) {
 
 TEST(Acquire, GivesAWrongGrantBackToItsOldPlaceInTheQueue) {
   AppScene app(2);
-  app.scene.hold(
-      {.id = "bobs", .uid = kBob, .kind = Kind::Manual, .gpus = {1}, .ends_in = hours(1)});
+  app.scene.hold({.id = "bobs",
+                  .uid = kBob,
+                  .kind = ReservationKind::Manual,
+                  .gpus = {1},
+                  .ends_in = hours(1)});
   app.scene.ask({.id = "earlier", .gpu_ids = {1}});
   app.scene.pool.queue[0].waiter = self_identity();
   app.save();
@@ -100,11 +103,11 @@ TEST(Acquire, GivesAWrongGrantBackToItsOldPlaceInTheQueue) {
 
 // What the store does to a request while it waits, and how the waiter takes it.
 Acquired wait_while(AppScene& app, const std::function<void(Pool&)>& strike) {
-  app.scene.hold({.id = "bobs", .uid = kBob, .kind = Kind::Manual, .ends_in = hours(1)});
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
   app.save();
   int told = 0;
   std::optional<SignalWatch> signals;
-  return acquire(app.host, signals, app.scene.request({.id = "mine"}), {},
+  return acquire(app.context, signals, app.scene.request({.id = "mine"}), {},
                  {[&](const Decision&, const Instant&) {
                     if (++told == 1) app.store.update(strike);
                   },
@@ -149,7 +152,7 @@ struct Troubled {
 Troubled acquire_in_trouble(AppScene& app, const AcquireOptions& options) {
   std::vector<std::string> told;
   std::optional<SignalWatch> signals;
-  Acquired acquired = acquire(app.host, signals, app.scene.request({.id = "mine"}), options,
+  Acquired acquired = acquire(app.context, signals, app.scene.request({.id = "mine"}), options,
                               {[](const Decision&, const Instant&) {},
                                [&](const Error& error) { told.emplace_back(error.what()); }});
   return {std::move(acquired), told};

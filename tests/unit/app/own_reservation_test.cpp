@@ -28,12 +28,12 @@ class OwnReservation : public ::testing::Test {
     app_.save();
   }
 
-  OwnChange note(const std::string& text, Job job = Job::GoesOn) {
+  OwnChange note(const std::string& text, JobState job = JobState::Running) {
     return note(text, [job] { return job; });
   }
 
-  OwnChange note(const std::string& text, const std::function<Job()>& job) {
-    return change_own(app_.host, own_, job, [&](Pool& pool, const Circumstances&) {
+  OwnChange note(const std::string& text, const std::function<JobState()>& job) {
+    return change_own(app_.context, own_, job, [&](Pool& pool, const Circumstances&) {
       find_reservation(pool, "run")->note = text;
     });
   }
@@ -59,8 +59,8 @@ TEST_F(OwnReservation, IsBroughtBackWhenTheStoreHasForgottenIt) {
 }
 
 TEST_F(OwnReservation, StaysEndedWhenSomebodyHasEndedIt) {
-  update_pool(app_.host, nullptr, [&](Pool& pool, const Circumstances& given) {
-    end_reservation(pool, "run", given.now, End::Cleared);
+  update_pool(app_.context, nullptr, [&](Pool& pool, const Circumstances& given) {
+    end_reservation(pool, "run", given.now, EndReason::Cleared);
   });
   EXPECT_EQ(note("a"), OwnChange::Ended);
   EXPECT_TRUE(app_.store.read().reservations.empty());
@@ -69,21 +69,22 @@ TEST_F(OwnReservation, StaysEndedWhenSomebodyHasEndedIt) {
 TEST_F(OwnReservation, ComesBackAfterItWasGivenUpForDeadOnlyIfItLives) {
   app_.store.update([&](Pool& pool) {
     Instant ended = app_.scene.ago(minutes(10));
-    end_reservation(pool, "run", ended, End::Lost);
+    end_reservation(pool, "run", ended, EndReason::Lost);
   });
-  EXPECT_EQ(note("a", Job::Over), OwnChange::Ended);
-  EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
+  EXPECT_EQ(note("a", JobState::Over), OwnChange::Ended);
+  EXPECT_EQ(note("a", JobState::Running), OwnChange::Made);
   EXPECT_EQ(own_.started.wall, app_.scene.ago(minutes(10)).wall);
 }
 
 // Its commit was made, and the reply was lost.
 TEST_F(OwnReservation, IsKnownThoughItWasBroughtBackUnnoticed) {
-  app_.store.update(
-      [&](Pool& pool) { end_reservation(pool, "run", app_.scene.ago(minutes(10)), End::Lost); });
+  app_.store.update([&](Pool& pool) {
+    end_reservation(pool, "run", app_.scene.ago(minutes(10)), EndReason::Lost);
+  });
   const Reservation before = own_;
   note("a");
   own_ = before;
-  EXPECT_EQ(note("b", Job::Over), OwnChange::Made);
+  EXPECT_EQ(note("b", JobState::Over), OwnChange::Made);
   EXPECT_EQ(own_.started.wall, app_.scene.ago(minutes(10)).wall);
 }
 
@@ -91,7 +92,7 @@ TEST_F(OwnReservation, IsKnownThoughItWasBroughtBackUnnoticed) {
 TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
   const auto unasked = [] {
     ADD_FAILURE() << "it is there";
-    return Job::GoesOn;
+    return JobState::Running;
   };
   EXPECT_EQ(note("a", unasked), OwnChange::Made);
   lose();
@@ -101,10 +102,10 @@ TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
       UsageRecord record;
       record.reservation_id = "run";
       record.started = record.ended = own_.started.wall;
-      record.end = End::Cleared;
+      record.end = EndReason::Cleared;
       pool.ended.push_back(record);
     });
-    return Job::GoesOn;
+    return JobState::Running;
   };
   EXPECT_EQ(note("a", is_ended_meanwhile), OwnChange::Made);
 }
@@ -114,16 +115,16 @@ TEST_F(OwnReservation, DoesNotBeginOnLessThanAllItsGpus) {
   app_.scene.hold({.id = "bobs", .uid = kBob, .gpus = {1}, .holder = 1});
   app_.scene.pool.reservations.front().holder = self_identity();
   app_.save();
-  EXPECT_EQ(note("a", Job::NotBegun), OwnChange::Taken);
+  EXPECT_EQ(note("a", JobState::NotBegun), OwnChange::Taken);
   EXPECT_EQ(app_.store.read().reservations.size(), 1U);
-  EXPECT_EQ(note("a", Job::GoesOn), OwnChange::Made);
+  EXPECT_EQ(note("a", JobState::Running), OwnChange::Made);
   EXPECT_EQ(own_.gpus, Gpus{0});
   EXPECT_EQ(own_.lost, Gpus{1});
 }
 
 TEST_F(OwnReservation, BeginsWhenNobodyElseHasItsGpus) {
   lose();
-  EXPECT_EQ(note("a", Job::NotBegun), OwnChange::Made);
+  EXPECT_EQ(note("a", JobState::NotBegun), OwnChange::Made);
   EXPECT_EQ(own_.gpus, (Gpus{0, 1}));
 }
 

@@ -14,10 +14,11 @@ using std::chrono::hours;
 
 TEST(UpdatePool, EndsWhatIsOverBeforeTheChangeSeesThePool) {
   AppScene app(1);
-  app.scene.hold({.id = "over", .kind = Kind::Manual, .ends_in = -hours(1), .age = hours(3)});
+  app.scene.hold(
+      {.id = "over", .kind = ReservationKind::Manual, .ends_in = -hours(1), .age = hours(3)});
   app.save();
   bool seen = true;
-  update_pool(app.host, nullptr, [&](Pool& pool, const Circumstances&) {
+  update_pool(app.context, nullptr, [&](Pool& pool, const Circumstances&) {
     seen = find_reservation(pool, "over") != nullptr;
   });
   EXPECT_FALSE(seen);
@@ -31,7 +32,7 @@ TEST(UpdatePool, EndsARunWhoseProcessIsGoneAndKeepsOneThatLives) {
   app.scene.pool.reservations[0].holder = dead_process();
   app.scene.pool.reservations[1].holder = self_identity();
   app.save();
-  const Pool pool = update_pool(app.host, nullptr, change_nothing);
+  const Pool pool = update_pool(app.context, nullptr, change_nothing);
   EXPECT_EQ(find_reservation(pool, "dead"), nullptr);
   EXPECT_NE(find_reservation(pool, "alive"), nullptr);
 }
@@ -40,21 +41,23 @@ TEST(UpdatePool, GrantsAfterTheChange) {
   AppScene app(1);
   Request request = app.scene.request({.id = "mine"});
   request.waiter = self_identity();
-  const Pool pool = update_pool(app.host, nullptr,
-                                [&](Pool& changed, const Circumstances&) { enqueue(changed, request); });
+  const Pool pool = update_pool(app.context, nullptr, [&](Pool& changed, const Circumstances&) {
+    enqueue(changed, request);
+  });
   EXPECT_NE(find_reservation(pool, "mine"), nullptr);
   EXPECT_EQ(app.store.read(), pool);
 }
 
 TEST(UpdatePool, ServesTheNextWhenTheChangeEndsAReservation) {
   AppScene app(1);
-  app.scene.hold({.id = "bobs", .uid = kBob, .kind = Kind::Manual, .ends_in = hours(1)});
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
   app.scene.ask({.id = "next"});
   app.scene.pool.queue[0].waiter = self_identity();
   app.save();
-  const Pool pool = update_pool(app.host, nullptr, [&](Pool& changed, const Circumstances& given) {
-    end_reservation(changed, "bobs", given.now, End::Released);
-  });
+  const Pool pool =
+      update_pool(app.context, nullptr, [&](Pool& changed, const Circumstances& given) {
+        end_reservation(changed, "bobs", given.now, EndReason::Released);
+      });
   EXPECT_NE(find_reservation(pool, "next"), nullptr);
 }
 
@@ -63,18 +66,19 @@ TEST(UpdatePool, GrantsNothingThatTheObservationShowsInUse) {
   const Observation seen = app.scene.observation({reading(0, {{.uid = kBob}}), reading(1)});
   Request request = app.scene.request({.id = "mine"});
   request.waiter = self_identity();
-  const Pool pool = update_pool(app.host, &seen,
-                                [&](Pool& changed, const Circumstances&) { enqueue(changed, request); });
+  const Pool pool = update_pool(
+      app.context, &seen, [&](Pool& changed, const Circumstances&) { enqueue(changed, request); });
   ASSERT_NE(find_reservation(pool, "mine"), nullptr);
   EXPECT_EQ(find_reservation(pool, "mine")->gpus, Gpus{1});
 }
 
 TEST(UpdatePool, WritesNothingWhenTheChangeThrows) {
   AppScene app(1);
-  app.scene.hold({.id = "over", .kind = Kind::Manual, .ends_in = -hours(1), .age = hours(3)});
+  app.scene.hold(
+      {.id = "over", .kind = ReservationKind::Manual, .ends_in = -hours(1), .age = hours(3)});
   app.save();
   error_of([&] {
-    update_pool(app.host, nullptr,
+    update_pool(app.context, nullptr,
                 [](Pool&, const Circumstances&) { throw Error(ErrorKind::Usage, "no"); });
   });
   EXPECT_NE(find_reservation(app.store.read(), "over"), nullptr);

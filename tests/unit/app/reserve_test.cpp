@@ -13,8 +13,8 @@ using std::chrono::seconds;
 
 Acquired reserve_for_an_hour(AppScene& app, const AcquireOptions& options = {}) {
   const Request request =
-      app.scene.request({.id = "mine", .kind = Kind::Manual, .duration = hours(1)});
-  return reserve(app.host, request, options,
+      app.scene.request({.id = "mine", .kind = ReservationKind::Manual, .duration = hours(1)});
+  return reserve(app.context, request, options,
                  {[](const Decision&, const Instant&) {}, [](const Error&) {}});
 }
 
@@ -56,14 +56,14 @@ TEST(Reserve, IsNotClaimedOfWhatItsOwnReadingDoesNotShowAsUsable) {
     const Observation seen = app.scene.observation({reading(0, {{.uid = std::nullopt}})});
     app.scene.clock.advance(seconds(1));
     app.store.update([&](Pool& pool) {
-      pool.gpus[0].obstacle = use_by({kAlice});
-      pool.gpus[0].obstacle->seen = app.scene.now();
+      pool.gpus[0].unavailable = use_by({kAlice});
+      pool.gpus[0].unavailable->seen = app.scene.now();
     });
     return seen;
   };
-  const Request request =
-      app.scene.request({.id = "mine", .kind = Kind::Manual, .force = true, .duration = hours(1)});
-  const Acquired acquired = reserve(app.host, request, {true, {}},
+  const Request request = app.scene.request(
+      {.id = "mine", .kind = ReservationKind::Manual, .force = true, .duration = hours(1)});
+  const Acquired acquired = reserve(app.context, request, {true, {}},
                                     {[](const Decision&, const Instant&) {}, [](const Error&) {}});
   EXPECT_TRUE(std::holds_alternative<NotGranted>(acquired));
   ASSERT_EQ(app.written.at(0).reservations.size(), 1U) << "it was not granted at first";

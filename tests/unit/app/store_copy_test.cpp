@@ -52,12 +52,12 @@ class StoreCopyTest : public ::testing::Test {
     app_.save();
   }
 
-  Host host(const std::string& name) {
-    HostOptions options;
+  Context context(const std::string& name) {
+    ContextOptions options;
     options.store_path = name;
     options.store_url = name;
     options.state_directory = folder_.path("state");
-    return Host(world_, options);
+    return Context(world_, options);
   }
 
   void remember(Store& store, int begin, int end) {
@@ -69,8 +69,8 @@ class StoreCopyTest : public ::testing::Test {
   }
 
   StoreCopy copy() {
-    Host from = host("from");
-    Host to = host("to");
+    Context from = context("from");
+    Context to = context("to");
     return copy_store(from, to);
   }
 
@@ -104,7 +104,7 @@ class StoreCopyTest : public ::testing::Test {
 };
 
 TEST_F(StoreCopyTest, CopiesPoolAndHistory) {
-  app_.scene.hold({.id = "mine", .kind = Kind::Manual, .gpus = {1}});
+  app_.scene.hold({.id = "mine", .kind = ReservationKind::Manual, .gpus = {1}});
   app_.save();
   remember(app_.store, 0, 2500);
   const Pool before = app_.store.read();
@@ -231,7 +231,7 @@ TEST_F(StoreCopyTest, RefusesARunThatLivesByItsHeartbeats) {
 }
 
 TEST_F(StoreCopyTest, RefusesWhatIsJustBeingReserved) {
-  app_.scene.hold({.id = "mine", .kind = Kind::Manual, .gpus = {1}});
+  app_.scene.hold({.id = "mine", .kind = ReservationKind::Manual, .gpus = {1}});
   app_.scene.pool.reservations[0].holder = self_identity();
   app_.save();
   expect_error(ErrorKind::Failed, "is about to reserve GPU 1", [&] { copy(); });

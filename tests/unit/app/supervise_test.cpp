@@ -17,7 +17,7 @@ struct Recording {
   }
 
   void record(Duration patience) {
-    record_supervisor(app.host, app.scene.pool.reservations[0], self_identity(), patience,
+    record_supervisor(app.context, app.scene.pool.reservations[0], self_identity(), patience,
                       [this](const Error& error) { told.emplace_back(error.what()); });
   }
 

@@ -26,7 +26,7 @@ TEST(FileLock, NamesTheStoppedProcessThatHoldsIt) {
     locked.blow();
     return idle();
   });
-  ASSERT_TRUE(locked.hear());
+  ASSERT_TRUE(locked.read_report());
   holder.stop();
   const Error error = error_of([&] { const FileLock lock(file, "the store", milliseconds(200)); });
   EXPECT_EQ(error.kind(), ErrorKind::Failed);
@@ -45,7 +45,7 @@ TEST(FileLock, IsHadAgainWhenItsHolderIsKilled) {
     locked.blow();
     return idle();
   });
-  ASSERT_TRUE(locked.hear());
+  ASSERT_TRUE(locked.read_report());
   std::thread killer([&] { holder.send(SIGKILL); });
   EXPECT_NO_THROW(FileLock(file, "the store", seconds(30)));
   killer.join();
@@ -67,7 +67,7 @@ TEST(FileLock, WaitsOnThroughSignalsOfOthers) {
     locked.blow();
     return idle();
   });
-  ASSERT_TRUE(locked.hear());
+  ASSERT_TRUE(locked.read_report());
   const Whistle begins;
   const Whistle got_it;
   Child waiter([&] {
@@ -79,11 +79,11 @@ TEST(FileLock, WaitsOnThroughSignalsOfOthers) {
     got_it.blow();
     return 0;
   });
-  ASSERT_TRUE(begins.hear());
+  ASSERT_TRUE(begins.read_report());
   for (int i = 0; i < 20; ++i) waiter.send(SIGUSR1);
   EXPECT_FALSE(got_it.was_blown());
   holder.send(SIGKILL);
-  EXPECT_TRUE(got_it.hear());
+  EXPECT_TRUE(got_it.read_report());
   EXPECT_EQ(waiter.wait(), 0);
 }
 

@@ -132,7 +132,7 @@ TEST_F(ConfigValues, SettingsFollowTheKeys) {
       "allocation.policy: mru-per-user\nheartbeat: {interval: 5s, timeout: 20s}\n"
       "memory: {threshold: 7, process_threshold: 8}\nignore_processes: []\n");
   const Settings settings = load().settings();
-  EXPECT_EQ(settings.policy, Policy::MostRecentlyPerUser);
+  EXPECT_EQ(settings.policy, AllocationPolicy::MostRecentlyPerUser);
   EXPECT_EQ(settings.heartbeat_interval, 5s);
   EXPECT_EQ(settings.heartbeat_timeout, 20s);
   EXPECT_EQ(settings.memory_threshold_mib, 7U);

@@ -27,9 +27,13 @@ struct Select {
 class Changes : public ::testing::Test {
  protected:
   Changes() {
-    scene_.hold({.id = "alices", .kind = Kind::Manual, .gpus = {0, 1}, .ends_in = hours(2)});
     scene_.hold(
-        {.id = "bobs", .uid = kBob, .kind = Kind::Manual, .gpus = {2}, .ends_in = hours(2)});
+        {.id = "alices", .kind = ReservationKind::Manual, .gpus = {0, 1}, .ends_in = hours(2)});
+    scene_.hold({.id = "bobs",
+                 .uid = kBob,
+                 .kind = ReservationKind::Manual,
+                 .gpus = {2},
+                 .ends_in = hours(2)});
     scene_.hold({.id = "run", .gpus = {3}, .holder = 9, .supervisor = 10});
   }
 
@@ -53,7 +57,7 @@ TEST_F(Changes, ReleaseGivesBackTheCallersManualReservations) {
   EXPECT_EQ(released.gpus, (Gpus{0, 1}));
   EXPECT_EQ(find_reservation(scene_.pool, "alices"), nullptr);
   ASSERT_EQ(scene_.pool.ended.size(), 2U);
-  EXPECT_EQ(scene_.pool.ended[0].end, End::Released);
+  EXPECT_EQ(scene_.pool.ended[0].end, EndReason::Released);
   EXPECT_EQ(scene_.pool.ended[0].ended, scene_.now().wall);
 }
 
@@ -73,7 +77,7 @@ TEST_F(Changes, ReleaseNamesTheLiveRunsThatAreToBeEnded) {
   EXPECT_EQ(released.runs_kept, 0);
   // It ends with its job; the pool notes why.
   ASSERT_NE(find_reservation(scene_.pool, "run"), nullptr);
-  EXPECT_EQ(find_reservation(scene_.pool, "run")->ending, End::Killed);
+  EXPECT_EQ(find_reservation(scene_.pool, "run")->ending, EndReason::Killed);
 }
 
 TEST_F(Changes, ReleaseKeepsOtherPeoplesReservations) {
@@ -140,26 +144,27 @@ TEST_F(Changes, ReleaseOfAnothersRunIsRefusedThoughItIsWished) {
 // Labels are for people who share an account. They choose; they never give a right (rule 14).
 
 TEST_F(Changes, ReleaseChoosesByLabel) {
-  scene_.hold({.id = "anns", .label = "ann", .kind = Kind::Manual, .gpus = {4}});
+  scene_.hold({.id = "anns", .label = "ann", .kind = ReservationKind::Manual, .gpus = {4}});
   const Released released = release_as(caller(kAlice), {.label = "ann"});
   EXPECT_EQ(released.gpus, Gpus{4});
   EXPECT_EQ(released.labels_kept, (Ids{""}));
 }
 
 TEST_F(Changes, ReleaseWithoutLabelKeepsTheLabelled) {
-  scene_.hold({.id = "anns", .label = "ann", .kind = Kind::Manual, .gpus = {4}});
+  scene_.hold({.id = "anns", .label = "ann", .kind = ReservationKind::Manual, .gpus = {4}});
   const Released released = release_as(caller(kAlice), {.label = ""});
   EXPECT_EQ(released.gpus, (Gpus{0, 1}));
   EXPECT_EQ(released.labels_kept, (Ids{"ann"}));
 }
 
 TEST_F(Changes, ReleaseOfAnyLabelTakesThemAll) {
-  scene_.hold({.id = "anns", .label = "ann", .kind = Kind::Manual, .gpus = {4}});
+  scene_.hold({.id = "anns", .label = "ann", .kind = ReservationKind::Manual, .gpus = {4}});
   EXPECT_EQ(release_as(caller(kAlice), {}).gpus, (Gpus{0, 1, 4}));
 }
 
 TEST_F(Changes, LabelGivesNoRightToAnothersReservation) {
-  scene_.hold({.id = "fake", .uid = kBob, .label = "alice", .kind = Kind::Manual, .gpus = {4}});
+  scene_.hold(
+      {.id = "fake", .uid = kBob, .label = "alice", .kind = ReservationKind::Manual, .gpus = {4}});
   EXPECT_EQ(release_as(caller(kAlice), {.label = "alice"}).gpus, Gpus{});
   expect_refused(ErrorKind::NotPermitted, "GPU 4 is reserved by alice (bob)",
                  [&] { release_as(caller(kAlice), {.gpu_ids = {4}}); });

@@ -30,7 +30,7 @@ TEST(Explain, SaysTheSameOfOneAsOfAll) {
   Scene scene(4);
   scene.hold({.id = "a", .gpus = {0}, .ends_in = hours(1)});
   scene.hold({.id = "b", .uid = kBob, .gpus = {1}});
-  scene.gpu(2).obstacle = broken();
+  scene.gpu(2).unavailable = broken();
   scene.ask({.id = "two", .count = 2, .duration = hours(1)});
   scene.ask({.id = "zero", .gpu_ids = {0}});
   scene.ask({.id = "all", .count = 4});
@@ -115,8 +115,8 @@ TEST(Explain, CountsWhatIsHeldAsAvailableToItsHolderAlone) {
 
 TEST(Explain, TellsObstaclesAndDrainsInTheirWords) {
   Scene scene(3);
-  scene.gpu(0).obstacle = use_by({kBob});
-  scene.gpu(1).obstacle = broken();
+  scene.gpu(0).unavailable = use_by({kBob});
+  scene.gpu(1).unavailable = broken();
   scene.gpu(2).out_of_service = "fan";
   scene.ask({.id = "three", .count = 3});
   const std::vector<Blocker> expected = {{Blocker::Kind::UnreservedUse, {0}, "by somebody", {}},
@@ -136,7 +136,7 @@ TEST(Explain, TellsOfTheReservationFirstWhereAGpuIsAlsoDrained) {
 TEST(Explain, TellsOfTheDrainWhereAGpuIsAlsoInError) {
   Scene scene(1);
   scene.gpu(0).out_of_service = "fan";
-  scene.gpu(0).obstacle = broken();
+  scene.gpu(0).unavailable = broken();
   scene.ask({.id = "one"});
   EXPECT_EQ(scene.decision("one").reason.blockers.at(0).kind, Blocker::Kind::OutOfService);
 }
@@ -144,8 +144,8 @@ TEST(Explain, TellsOfTheDrainWhereAGpuIsAlsoInError) {
 TEST(Explain, ForcedRequestHoldsTheGpusThatItMayTake) {
   Scene scene(3);
   scene.hold({.gpus = {0}});
-  scene.gpu(1).obstacle = use_by({kAlice});
-  scene.gpu(2).obstacle = use_by({kBob});
+  scene.gpu(1).unavailable = use_by({kAlice});
+  scene.gpu(2).unavailable = use_by({kBob});
   scene.ask({.id = "force", .uid = kAlice, .count = 2, .force = true});
   const Decision decision = scene.decision("force");
   EXPECT_EQ(decision.held, Gpus{1});
@@ -230,8 +230,8 @@ TEST(Estimate, IsKnownOnAnotherGpuThanTheOneOfUnknownStart) {
 TEST(Estimate, CountsOnNoGpuThatIsDrainedInErrorOrInUnreservedUse) {
   Scene scene(3);
   scene.gpu(0).out_of_service = "fan";
-  scene.gpu(1).obstacle = broken();
-  scene.gpu(2).obstacle = use_by({kBob});
+  scene.gpu(1).unavailable = broken();
+  scene.gpu(2).unavailable = use_by({kBob});
   scene.ask({.id = "one"});
   EXPECT_EQ(scene.decision("one").estimated_start, std::nullopt);
 }
@@ -247,7 +247,7 @@ TEST(Estimate, DoesNotPromiseADrainedGpuWhenItsReservationEnds) {
 TEST(Estimate, IsMissingWhereAnEndIsOverdue) {
   Scene scene(1);
   // Its timeout has struck, and it has its grace period.
-  scene.hold({.kind = Kind::Run, .ends_in = -minutes(1), .holder = 9});
+  scene.hold({.kind = ReservationKind::Run, .ends_in = -minutes(1), .holder = 9});
   scene.ask({.id = "one"});
   EXPECT_EQ(scene.decision("one").estimated_start, std::nullopt);
 }

@@ -155,7 +155,7 @@ TEST(Overview, AgreesWithObserveOnWhatMayBeGranted) {
   scene.observe(scene.observation(readings));
   const Overview view = overview_of(scene, readings);
   for (const GpuOverview& gpu : view.gpus) {
-    EXPECT_EQ(gpu.status == GpuStatus::Available, !gpu.gpu.obstacle) << gpu.gpu.index;
+    EXPECT_EQ(gpu.status == GpuStatus::Available, !gpu.gpu.unavailable) << gpu.gpu.index;
   }
 }
 
@@ -173,8 +173,8 @@ TEST(Overview, ShowsReservationsWithoutObservation) {
 
 TEST(Overview, ShowsTheObstaclesThatTheStoreKnowsWithoutObservation) {
   Scene scene(2);
-  scene.gpu(0).obstacle = use_by({kBob});
-  scene.gpu(1).obstacle = broken();
+  scene.gpu(0).unavailable = use_by({kBob});
+  scene.gpu(1).unavailable = broken();
   const Overview view = unobserved(scene);
   EXPECT_NE(view.gpus[0].status, GpuStatus::Available);
   EXPECT_NE(view.gpus[1].status, GpuStatus::Available);

@@ -81,7 +81,7 @@ class History {
     if (scene_.pool.queue.size() >= kWaitersMax) return;
     Ask ask{.id = "r" + std::to_string(++last_id_),
             .uid = kAlice + static_cast<std::uint32_t>(below(3)),
-            .kind = below(2) == 0 ? Kind::Run : Kind::Manual,
+            .kind = below(2) == 0 ? ReservationKind::Run : ReservationKind::Manual,
             .count = 1 + below(below(4) == 0 ? kGpus : 2),
             .force = below(5) == 0,
             .duration = minutes(1 + below(20)),
@@ -102,9 +102,10 @@ class History {
 
   void release_some() {
     if (scene_.pool.reservations.empty()) return;
-    const Reservation held = any_of(scene_.pool.reservations);
-    if (held.kind == Kind::Run) return;
-    release(scene_.pool, {held.account, false}, {{held.gpus.front()}, {}, false}, scene_.now());
+    const Reservation reservation = any_of(scene_.pool.reservations);
+    if (reservation.kind == ReservationKind::Run) return;
+    release(scene_.pool, {reservation.account, false}, {{reservation.gpus.front()}, {}, false},
+            scene_.now());
   }
 
   void kill_somebody() {
@@ -146,12 +147,12 @@ class History {
   // A grant that turned out wrong: somebody uses the GPU after all.
   void give_one_back() {
     if (scene_.pool.reservations.empty()) return;
-    const Reservation held = scene_.pool.reservations.back();
-    const Request& request = requests_.at(held.id);
-    if (static_cast<int>(held.gpus.size()) != request.count) return;
+    const Reservation reservation = scene_.pool.reservations.back();
+    const Request& request = requests_.at(reservation.id);
+    if (static_cast<int>(reservation.gpus.size()) != request.count) return;
     give_back(scene_.pool, request);
-    scene_.gpu(held.gpus.front()).obstacle = use_by({kBob, kCarol});
-    for (const int gpu : held.gpus) granted_.erase({held.id, gpu});
+    scene_.gpu(reservation.gpus.front()).unavailable = use_by({kBob, kCarol});
+    for (const int gpu : reservation.gpus) granted_.erase({reservation.id, gpu});
     // In its old place.
     EXPECT_TRUE(
         std::is_sorted(scene_.pool.queue.begin(), scene_.pool.queue.end(),
@@ -178,16 +179,16 @@ class History {
   // Written anew from the rules, and not from the code: whether this request may have this GPU at
   // all.
   static bool is_usable(const Pool& pool, const Request& request, int index) {
-    for (const Reservation& held : pool.reservations) {
-      if (std::count(held.gpus.begin(), held.gpus.end(), index) > 0) return false;
+    for (const Reservation& reservation : pool.reservations) {
+      if (std::count(reservation.gpus.begin(), reservation.gpus.end(), index) > 0) return false;
     }
     const Gpu& gpu = pool.gpus[static_cast<std::size_t>(index)];
     const bool is_named = request.gpu_ids.empty() ||
                           std::count(request.gpu_ids.begin(), request.gpu_ids.end(), index) > 0;
     if (!is_named || gpu.out_of_service) return false;
-    if (!gpu.obstacle) return true;
-    return request.force && gpu.obstacle->kind == Obstacle::Kind::UnreservedUse &&
-           gpu.obstacle->uids == std::vector<std::uint32_t>{request.account.uid};
+    if (!gpu.unavailable) return true;
+    return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
+           gpu.unavailable->uids == std::vector<std::uint32_t>{request.account.uid};
   }
 
   // Nobody gets a GPU that somebody could have used who came before him and still waits.
@@ -206,9 +207,9 @@ class History {
 
   void expect_each_gpu_reserved_once() const {
     std::set<int> reserved;
-    for (const Reservation& held : scene_.pool.reservations) {
-      EXPECT_FALSE(held.gpus.empty()) << held.id;
-      for (const int gpu : held.gpus) {
+    for (const Reservation& reservation : scene_.pool.reservations) {
+      EXPECT_FALSE(reservation.gpus.empty()) << reservation.id;
+      for (const int gpu : reservation.gpus) {
         EXPECT_TRUE(reserved.insert(gpu).second) << "GPU " << gpu << " is reserved twice";
       }
     }

@@ -199,12 +199,12 @@ TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
 
 TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 5});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 5});
   scene.clock.advance(minutes(10));
   EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
-  const Reservation& held = *find_reservation(scene.pool, "m");
-  EXPECT_EQ(held.holder, std::nullopt);
-  EXPECT_EQ(held.ends, scene.now().wall + hours(1));
+  const Reservation& reservation = *find_reservation(scene.pool, "m");
+  EXPECT_EQ(reservation.holder, std::nullopt);
+  EXPECT_EQ(reservation.ends, scene.now().wall + hours(1));
   scene.liveness.set(5, Liveness::Gone);
   scene.reap();
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
@@ -213,7 +213,7 @@ TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {
 // Found by tests/sim: it was lost.
 TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 5});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 5});
   extend(scene.pool, {account(kAlice), false}, {0}, hours(2));
   scene.clock.advance(minutes(10));
   EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
@@ -222,7 +222,7 @@ TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
 
 TEST(Claim, FailsWhenTheReservationIsGone) {
   Scene scene(1);
-  scene.hold({.id = "other", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "other", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   const Pool before = scene.pool;
   EXPECT_FALSE(claim(scene.pool, "m", hours(1), scene.now()));
   EXPECT_EQ(scene.pool, before);
@@ -232,7 +232,7 @@ TEST(Claim, FailsWhenTheReservationIsGone) {
 class ClaimOnArrival : public ::testing::Test {
  protected:
   ClaimOnArrival() {
-    scene_.ask({.id = "mine", .kind = Kind::Manual, .duration = hours(1)});
+    scene_.ask({.id = "mine", .kind = ReservationKind::Manual, .duration = hours(1)});
     request_ = scene_.pool.queue.front();
     scene_.schedule();
   }
@@ -266,7 +266,7 @@ TEST_F(ClaimOnArrival, LeavesWhatSomebodyUses) {
 }
 
 TEST_F(ClaimOnArrival, LeavesARunToItsSupervisor) {
-  scene_.pool.reservations.front().kind = Kind::Run;
+  scene_.pool.reservations.front().kind = ReservationKind::Run;
   const Observation seen = scene_.observation({reading(0)});
   EXPECT_FALSE(claims(&seen));
 }

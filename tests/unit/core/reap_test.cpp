@@ -73,7 +73,7 @@ TEST_F(ReapRun, EndsThoughItsHeartbeatIsFreshWhenItsCommandIsGoneBeforeASupervis
   scene_.liveness.set(kCommand, Liveness::Gone);
   scene_.reap();
   EXPECT_FALSE(goes_on());
-  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().end, EndReason::Lost);
   EXPECT_EQ(record().ended, scene_.now().wall);
 }
 
@@ -82,7 +82,7 @@ TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenItsCommandIsOutOfSightAndSilent) {
   scene_.liveness.set(kCommand, Liveness::Unseen);
   scene_.reap();
   EXPECT_FALSE(goes_on());
-  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().end, EndReason::Lost);
   EXPECT_EQ(record().ended, scene_.now().wall - minutes(5) - seconds(1));
 }
 
@@ -95,9 +95,7 @@ TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
 
 class AwaitsObservation : public ReapRun {
  protected:
-  bool awaits() {
-    return awaits_observation(run(), scene_.given());
-  }
+  bool awaits() { return awaits_observation(run(), scene_.given()); }
 };
 
 TEST_F(AwaitsObservation, WhenCommandAndSupervisorAreGone) {
@@ -178,7 +176,7 @@ TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenTheHostHasRebooted) {
   scene_.liveness.set({kCommand, kSupervisor}, Liveness::Gone);
   scene_.reap();
   EXPECT_FALSE(goes_on());
-  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().end, EndReason::Lost);
   EXPECT_EQ(record().ended, last);
 }
 
@@ -220,17 +218,17 @@ TEST_F(ReapRun, EndsWithoutCommandAndSupervisorWhenNothingIsLeft) {
   const Observation nothing_there = scene_.observation({reading(0), reading(1)});
   scene_.reap(&nothing_there);
   EXPECT_FALSE(goes_on());
-  EXPECT_EQ(record().end, End::Lost);
+  EXPECT_EQ(record().end, EndReason::Lost);
   EXPECT_EQ(record().ended, scene_.now().wall);
 }
 
 TEST_F(ReapRun, EndsAsWasSaidByWhoeverEndedItsJob) {
   hold_run();
-  run().ending = End::TimedOut;
+  run().ending = EndReason::TimedOut;
   kill_command_and_supervisor();
   const Observation nothing_there = scene_.observation({reading(0), reading(1)});
   scene_.reap(&nothing_there);
-  EXPECT_EQ(record().end, End::TimedOut);
+  EXPECT_EQ(record().end, EndReason::TimedOut);
 }
 
 TEST_F(ReapRun, GoesOnForLeftoversAndNotesThem) {
@@ -353,19 +351,19 @@ TEST_F(ReapRun, EndsOnAllItsGpusWithARecordEach) {
 
 TEST(ReapManual, EndsAtItsExpiryWheneverSomebodyNotices) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   const Instant expiry{scene.now().wall + hours(1), scene.now().boot + hours(1), "boot"};
   scene.clock.advance(hours(9));
   scene.reap();
   ASSERT_EQ(scene.pool.ended.size(), 1U);
   EXPECT_EQ(scene.pool.ended[0].ended, expiry.wall);
-  EXPECT_EQ(scene.pool.ended[0].end, End::Expired);
+  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
   EXPECT_EQ(scene.gpu(0).last_released, expiry);
 }
 
 TEST(ReapManual, GoesOnUntilItsExpiry) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   scene.clock.advance(hours(1) - seconds(1));
   scene.reap();
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
@@ -376,7 +374,7 @@ TEST(ReapManual, GoesOnUntilItsExpiry) {
 
 TEST(ReapManual, ExpiresByTheWallClockBecausePeopleSayItSo) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   scene.clock.step_wall(hours(2));
   scene.reap();
   EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
@@ -384,7 +382,7 @@ TEST(ReapManual, ExpiresByTheWallClockBecausePeopleSayItSo) {
 
 TEST(ReapManual, OutlivesAReboot) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   scene.clock.reboot();
   scene.reap();
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
@@ -392,7 +390,7 @@ TEST(ReapManual, OutlivesAReboot) {
 
 TEST(ReapManual, WithoutExpiryAndHolderGoesOn) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual});
   scene.clock.advance(hours(24 * 365));
   scene.reap();
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
@@ -400,31 +398,31 @@ TEST(ReapManual, WithoutExpiryAndHolderGoesOn) {
 
 TEST(ReapManual, IsLostWhenItsWaiterDiesBeforeTakingIt) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 20});
   scene.reap();
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
   scene.liveness.set(20, Liveness::Gone);
   scene.reap();
   ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].end, End::Lost);
+  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Lost);
 }
 
 // Found by tests/sim: it was charged until somebody noticed.
 TEST(ReapManual, EndsAtItsExpiryThoughItsWaiterDiedBeforeTakingIt) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 20});
   const WallTime expiry = scene.now().wall + hours(1);
   scene.liveness.set(20, Liveness::Gone);
   scene.clock.advance(hours(48));
   scene.reap();
   ASSERT_EQ(scene.pool.ended.size(), 1U);
   EXPECT_EQ(scene.pool.ended[0].ended, expiry);
-  EXPECT_EQ(scene.pool.ended[0].end, End::Expired);
+  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
 }
 
 TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {
   Scene scene(1);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1), .holder = 20});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 20});
   scene.liveness.set(20, Liveness::Unseen);
   scene.clock.advance(minutes(5));
   scene.reap();
@@ -436,8 +434,8 @@ TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {
 
 TEST(Reap, EndsEverythingThatIsOverAndNothingElse) {
   Scene scene(4);
-  scene.hold({.id = "over", .kind = Kind::Manual, .gpus = {0}, .ends_in = minutes(1)});
-  scene.hold({.id = "goes-on", .kind = Kind::Manual, .gpus = {1}, .ends_in = hours(1)});
+  scene.hold({.id = "over", .kind = ReservationKind::Manual, .gpus = {0}, .ends_in = minutes(1)});
+  scene.hold({.id = "goes-on", .kind = ReservationKind::Manual, .gpus = {1}, .ends_in = hours(1)});
   scene.hold({.id = "dead", .gpus = {2}, .holder = 30});
   scene.hold({.id = "alive", .gpus = {3}, .holder = 31});
   scene.liveness.set(30, Liveness::Gone);
@@ -450,7 +448,7 @@ TEST(Reap, EndsEverythingThatIsOverAndNothingElse) {
 
 TEST(Reap, ChangesNothingWhereNothingIsOver) {
   Scene scene(2);
-  scene.hold({.id = "m", .kind = Kind::Manual, .ends_in = hours(1)});
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
   scene.ask({.id = "waits", .gpu_ids = {0}});
   const Pool before = scene.pool;
   scene.reap();
@@ -495,38 +493,38 @@ TEST(Observe, MakesUnreservedUseAnObstacleAndNamesTheUsers) {
   Scene scene(1);
   scene.observe(scene.observation(
       {reading(0, {{.pid = 1, .uid = kBob}, {.pid = 2, .uid = kCarol}, {.pid = 3, .uid = kBob}})}));
-  const Obstacle expected{
-      Obstacle::Kind::UnreservedUse, scene.now(), "by bob and carol", {kBob, kCarol}};
-  EXPECT_EQ(scene.gpu(0).obstacle, expected);
+  const Unavailability expected{
+      Unavailability::Kind::UnreservedUse, scene.now(), "by bob and carol", {kBob, kCarol}};
+  EXPECT_EQ(scene.gpu(0).unavailable, expected);
 }
 
 TEST(Observe, MakesNoObstacleOfAFreeGpu) {
   Scene scene(1);
   scene.observe(scene.observation({reading(0)}));
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
 TEST(Observe, TakesAnObstacleAwayThatIsThereNoMore) {
   Scene scene(1);
-  scene.gpu(0).obstacle = use_by({kBob});
+  scene.gpu(0).unavailable = use_by({kBob});
   scene.observe(scene.observation({reading(0)}));
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
 TEST(Observe, NamesNobodyWhereAUserIsUnknown) {
   Scene scene(1);
   scene.observe(scene.observation(
       {reading(0, {{.pid = 1, .uid = kAlice}, {.pid = 2, .uid = std::nullopt}})}));
-  ASSERT_TRUE(scene.gpu(0).obstacle);
-  EXPECT_EQ(scene.gpu(0).obstacle->uids, std::vector<std::uint32_t>{});
-  EXPECT_EQ(scene.gpu(0).obstacle->what, "by alice and unknown user");
+  ASSERT_TRUE(scene.gpu(0).unavailable);
+  EXPECT_EQ(scene.gpu(0).unavailable->uids, std::vector<std::uint32_t>{});
+  EXPECT_EQ(scene.gpu(0).unavailable->what, "by alice and unknown user");
 }
 
 TEST(Observe, NamesNobodyWhereMemoryBelongsToNoListedProcess) {
   Scene scene(1);
   scene.observe(scene.observation({reading(0, {{.uid = kAlice}}, 2000)}));
-  ASSERT_TRUE(scene.gpu(0).obstacle);
-  EXPECT_EQ(scene.gpu(0).obstacle->uids, std::vector<std::uint32_t>{});
+  ASSERT_TRUE(scene.gpu(0).unavailable);
+  EXPECT_EQ(scene.gpu(0).unavailable->uids, std::vector<std::uint32_t>{});
 }
 
 TEST(Observe, MakesWhatCannotBeReadAnError) {
@@ -535,25 +533,25 @@ TEST(Observe, MakesWhatCannotBeReadAnError) {
   silent.memory_used_mib.reset();
   scene.observe(scene.observation({broken_reading(0, "GPU is lost"), silent}));
   for (const int gpu : {0, 1, 2}) {
-    ASSERT_TRUE(scene.gpu(gpu).obstacle) << gpu;
-    EXPECT_EQ(scene.gpu(gpu).obstacle->kind, Obstacle::Kind::Error) << gpu;
+    ASSERT_TRUE(scene.gpu(gpu).unavailable) << gpu;
+    EXPECT_EQ(scene.gpu(gpu).unavailable->kind, Unavailability::Kind::Error) << gpu;
   }
-  EXPECT_EQ(scene.gpu(0).obstacle->what, "GPU is lost");
-  EXPECT_EQ(scene.gpu(1).obstacle->what, "not found by the GPU tool");
+  EXPECT_EQ(scene.gpu(0).unavailable->what, "GPU is lost");
+  EXPECT_EQ(scene.gpu(1).unavailable->what, "not found by the GPU tool");
 }
 
 TEST(Observe, OneBrokenGpuDoesNotHideTheOthers) {
   Scene scene(2);
   scene.observe(scene.observation({broken_reading(0, "GPU is lost"), reading(1)}));
-  EXPECT_EQ(scene.gpu(1).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(1).unavailable, std::nullopt);
 }
 
 TEST(Observe, SetsNoObstacleOnAReservedGpu) {
   Scene scene(1);
   scene.hold({.holder = 9});
-  scene.gpu(0).obstacle = use_by({kBob});
+  scene.gpu(0).unavailable = use_by({kBob});
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
 TEST(Observe, FindsAGpuByItsUuidThoughItsIndexHasMoved) {
@@ -561,8 +559,8 @@ TEST(Observe, FindsAGpuByItsUuidThoughItsIndexHasMoved) {
   GpuReading moved = reading(1, {{.uid = kBob}});
   moved.index = 0;  // as the tool counts since GPU 0 fell off the bus
   scene.observe(scene.observation({moved}));
-  EXPECT_EQ(scene.gpu(0).obstacle->kind, Obstacle::Kind::Error);
-  EXPECT_EQ(scene.gpu(1).obstacle->kind, Obstacle::Kind::UnreservedUse);
+  EXPECT_EQ(scene.gpu(0).unavailable->kind, Unavailability::Kind::Error);
+  EXPECT_EQ(scene.gpu(1).unavailable->kind, Unavailability::Kind::UnreservedUse);
 }
 
 TEST(Observe, KeepsTheTimeWhenAnObstacleWasFirstSeen) {
@@ -571,7 +569,7 @@ TEST(Observe, KeepsTheTimeWhenAnObstacleWasFirstSeen) {
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
   scene.clock.advance(minutes(1));
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
-  EXPECT_EQ(scene.gpu(0).obstacle->seen, first);
+  EXPECT_EQ(scene.gpu(0).unavailable->seen, first);
 }
 
 TEST(Observe, SetsTheTimeAnewForAnotherObstacle) {
@@ -579,7 +577,7 @@ TEST(Observe, SetsTheTimeAnewForAnotherObstacle) {
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
   scene.clock.advance(minutes(1));
   scene.observe(scene.observation({reading(0, {{.uid = kCarol}})}));
-  EXPECT_EQ(scene.gpu(0).obstacle->seen, scene.now());
+  EXPECT_EQ(scene.gpu(0).unavailable->seen, scene.now());
 }
 
 // What was seen before the release is the old reservation's use.
@@ -590,7 +588,7 @@ TEST(Observe, LearnsNothingFromALookThatIsOlderThanTheRelease) {
   scene.clock.advance(seconds(1));
   scene.end("bobs");
   scene.observe(old);
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
 TEST(Observe, LearnsFromALookAfterTheRelease) {
@@ -599,7 +597,7 @@ TEST(Observe, LearnsFromALookAfterTheRelease) {
   scene.end("bobs");
   scene.clock.advance(seconds(1));
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
-  EXPECT_NE(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_NE(scene.gpu(0).unavailable, std::nullopt);
 }
 
 // Two commands look at about the same time, and the one that looked first writes last.
@@ -609,21 +607,21 @@ TEST(Observe, OlderLookDoesNotHideWhatALaterOneSaw) {
   scene.clock.advance(seconds(1));
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
   scene.observe(earlier);
-  EXPECT_NE(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_NE(scene.gpu(0).unavailable, std::nullopt);
 }
 
 // After a reboot the wall clock may be behind, by hours where the hardware clock has lost its time.
 // Found by tests/sim.
 TEST(Observe, LearnsFromALookAfterARebootThoughTheWallClockIsBehind) {
   Scene scene(2);
-  scene.gpu(0).obstacle = use_by({kBob});
-  scene.gpu(0).obstacle->seen = scene.now();
+  scene.gpu(0).unavailable = use_by({kBob});
+  scene.gpu(0).unavailable->seen = scene.now();
   scene.gpu(1).last_released = scene.now();
   scene.clock.reboot();
   scene.clock.step_wall(-hours(5));
   scene.observe(scene.observation({reading(0), reading(1, {{.uid = kBob}})}));
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt) << "it is free now";
-  EXPECT_NE(scene.gpu(1).obstacle, std::nullopt) << "somebody uses it now";
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt) << "it is free now";
+  EXPECT_NE(scene.gpu(1).unavailable, std::nullopt) << "somebody uses it now";
 }
 
 TEST(Covers, TrustsALookAfterARebootThoughTheWallClockIsBehind) {
@@ -734,28 +732,29 @@ TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
 TEST(Keepers, AreTheCommandAloneWhileItLives) {
   Scene scene(1);
   scene.hold({.holder = 1, .supervisor = 2, .leftovers = {3}});
-  EXPECT_EQ(keepers(scene.pool.reservations[0], scene.liveness), std::vector{process(1)});
+  EXPECT_EQ(deciding_processes(scene.pool.reservations[0], scene.liveness),
+            std::vector{process(1)});
 }
 
 TEST(Keepers, AreTheLeftoversAndTheSupervisorAfterIt) {
   Scene scene(1);
   scene.hold({.holder = 1, .supervisor = 2, .leftovers = {3, 4}});
   scene.liveness.set({1, 4}, Liveness::Gone);
-  EXPECT_EQ(keepers(scene.pool.reservations[0], scene.liveness),
+  EXPECT_EQ(deciding_processes(scene.pool.reservations[0], scene.liveness),
             (std::vector{process(3), process(2)}));
 }
 
 TEST(Keepers, AreNoneWhereOnlyTheExpiryTells) {
   Scene scene(1);
-  scene.hold({.kind = Kind::Manual, .ends_in = hours(1)});
-  EXPECT_TRUE(keepers(scene.pool.reservations[0], scene.liveness).empty());
+  scene.hold({.kind = ReservationKind::Manual, .ends_in = hours(1)});
+  EXPECT_TRUE(deciding_processes(scene.pool.reservations[0], scene.liveness).empty());
 }
 
 TEST(Keepers, AreNoneWhoseEndCannotBeSeen) {
   Scene scene(1);
   scene.hold({.holder = 1, .supervisor = 2});
   scene.liveness.set({1, 2}, Liveness::Unseen);
-  EXPECT_TRUE(keepers(scene.pool.reservations[0], scene.liveness).empty());
+  EXPECT_TRUE(deciding_processes(scene.pool.reservations[0], scene.liveness).empty());
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ struct Used {
   int gpu = 0;
   std::uint32_t uid = kAlice;
   std::string label = {};
-  Kind kind = Kind::Run;
+  ReservationKind kind = ReservationKind::Run;
   int from_hour = 0;
   int to_hour = 1;
 };
@@ -65,23 +65,23 @@ UsageRecord used(const Used& special) {
           special.kind,
           utc(2026, 11, 24, special.from_hour),
           utc(2026, 11, 24, special.to_hour),
-          End::Finished};
+          EndReason::Finished};
 }
 
 Report of_the_day(const std::vector<UsageRecord>& records, ReportBy by = ReportBy::User) {
   return add_up(records, {}, utc(2026, 11, 24), utc(2026, 11, 25), by);
 }
 
-Reservation running(const std::string& id, Kind kind, Gpus gpus, int from_hour,
+Reservation running(const std::string& id, ReservationKind kind, Gpus gpus, int from_hour,
                     std::optional<int> ends_hour = {}) {
-  Reservation held;
-  held.id = id;
-  held.account = account(kAlice);
-  held.kind = kind;
-  held.gpus = std::move(gpus);
-  held.started.wall = utc(2026, 11, 24, from_hour);
-  if (ends_hour) held.ends = utc(2026, 11, 24, *ends_hour);
-  return held;
+  Reservation reservation;
+  reservation.id = id;
+  reservation.account = account(kAlice);
+  reservation.kind = kind;
+  reservation.gpus = std::move(gpus);
+  reservation.started.wall = utc(2026, 11, 24, from_hour);
+  if (ends_hour) reservation.ends = utc(2026, 11, 24, *ends_hour);
+  return reservation;
 }
 
 class ReportInUtc : public ::testing::Test {
@@ -118,8 +118,8 @@ TEST_F(ReportInUtc, ClipsToThePeriod) {
 TEST_F(ReportInUtc, LeavesOutWhatLiesOutside) {
   const std::vector<UsageRecord> outside = {used({.id = "a", .from_hour = 0, .to_hour = 3}),
                                             used({.id = "b", .from_hour = 8, .to_hour = 9})};
-  const Report report = add_up(outside, {running("c", Kind::Run, {0}, 10)}, utc(2026, 11, 24, 4),
-                               utc(2026, 11, 24, 7), ReportBy::User);
+  const Report report = add_up(outside, {running("c", ReservationKind::Run, {0}, 10)},
+                               utc(2026, 11, 24, 4), utc(2026, 11, 24, 7), ReportBy::User);
   EXPECT_EQ(report.total_reservations, 0);
   EXPECT_TRUE(report.rows.empty());
 }
@@ -128,7 +128,7 @@ TEST_F(ReportInUtc, OfTwoPeriodsSumsToThatOfBoth) {
   const std::vector<UsageRecord> records = {used({.id = "a", .from_hour = 1, .to_hour = 9}),
                                             used({.id = "b", .from_hour = 3, .to_hour = 5})};
   const auto total = [&](int from, int to) {
-    return add_up(records, {running("c", Kind::Run, {4}, 2)}, utc(2026, 11, 24, from),
+    return add_up(records, {running("c", ReservationKind::Run, {4}, 2)}, utc(2026, 11, 24, from),
                   utc(2026, 11, 24, to), ReportBy::User)
         .total_gpu_hours;
   };
@@ -136,36 +136,37 @@ TEST_F(ReportInUtc, OfTwoPeriodsSumsToThatOfBoth) {
 }
 
 TEST_F(ReportInUtc, CountsWhatStillRunsUpToNow) {
-  const Report report = add_up({}, {running("r", Kind::Run, {0, 1}, 10)}, utc(2026, 11, 24),
-                               utc(2026, 11, 24, 13), ReportBy::User);
+  const Report report = add_up({}, {running("r", ReservationKind::Run, {0, 1}, 10)},
+                               utc(2026, 11, 24), utc(2026, 11, 24, 13), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 6);
   EXPECT_EQ(report.rows.at(0).run_count, 1);
 }
 
 TEST_F(ReportInUtc, CountsAnExpiredManualReservationUpToItsExpiry) {
-  const Report report = add_up({}, {running("m", Kind::Manual, {0}, 10, 12)}, utc(2026, 11, 24),
-                               utc(2026, 11, 24, 20), ReportBy::User);
+  const Report report = add_up({}, {running("m", ReservationKind::Manual, {0}, 10, 12)},
+                               utc(2026, 11, 24), utc(2026, 11, 24, 20), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 2);
   EXPECT_EQ(report.rows.at(0).manual_count, 1);
 }
 
 TEST_F(ReportInUtc, CountsAManualReservationThatGoesOnUpToNow) {
-  const Report report = add_up({}, {running("m", Kind::Manual, {0}, 10, 22)}, utc(2026, 11, 24),
-                               utc(2026, 11, 24, 20), ReportBy::User);
+  const Report report = add_up({}, {running("m", ReservationKind::Manual, {0}, 10, 22)},
+                               utc(2026, 11, 24), utc(2026, 11, 24, 20), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 10);
 }
 
 TEST_F(ReportInUtc, CountsARunPastItsTimeoutUpToNow) {
-  const Report report = add_up({}, {running("r", Kind::Run, {0}, 10, 12)}, utc(2026, 11, 24),
-                               utc(2026, 11, 24, 13), ReportBy::User);
+  const Report report = add_up({}, {running("r", ReservationKind::Run, {0}, 10, 12)},
+                               utc(2026, 11, 24), utc(2026, 11, 24, 13), ReportBy::User);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 3);
 }
 
 TEST_F(ReportInUtc, CountsAPartlyReleasedReservationOnce) {
-  const Report report =
-      add_up({used({.id = "m", .gpu = 1, .kind = Kind::Manual, .from_hour = 10, .to_hour = 11})},
-             {running("m", Kind::Manual, {0}, 10, 22)}, utc(2026, 11, 24), utc(2026, 11, 24, 12),
-             ReportBy::User);
+  const Report report = add_up(
+      {used(
+          {.id = "m", .gpu = 1, .kind = ReservationKind::Manual, .from_hour = 10, .to_hour = 11})},
+      {running("m", ReservationKind::Manual, {0}, 10, 22)}, utc(2026, 11, 24),
+      utc(2026, 11, 24, 12), ReportBy::User);
   EXPECT_EQ(report.total_reservations, 1);
   EXPECT_EQ(report.rows.at(0).manual_count, 1);
   EXPECT_DOUBLE_EQ(report.total_gpu_hours, 3);
@@ -181,7 +182,7 @@ TEST_F(ReportInUtc, CountsAReservationOfNoLength) {
 TEST_F(ReportInUtc, ByUserListsMostHoursFirst) {
   const Report report =
       of_the_day({used({.id = "a", .uid = kAlice, .to_hour = 1}),
-                  used({.id = "b", .uid = kBob, .kind = Kind::Manual, .to_hour = 3})});
+                  used({.id = "b", .uid = kBob, .kind = ReservationKind::Manual, .to_hour = 3})});
   ASSERT_EQ(report.rows.size(), 2U);
   EXPECT_EQ(report.rows[0].name, "bob");
   EXPECT_DOUBLE_EQ(report.rows[0].percentage, 75);
@@ -238,12 +239,12 @@ TEST_F(ReportInUtc, AgreesWhicheverWayItIsSummed) {
     records.push_back(used({.id = "r" + std::to_string(i / 2),
                             .gpu = i % 5,
                             .uid = kAlice + static_cast<std::uint32_t>(i % 3),
-                            .kind = i % 4 < 2 ? Kind::Run : Kind::Manual,
+                            .kind = i % 4 < 2 ? ReservationKind::Run : ReservationKind::Manual,
                             .from_hour = i % 60,
                             .to_hour = i % 60 + i % 11}));
   }
-  const std::vector<Reservation> still = {running("m", Kind::Manual, {0, 1}, 3, 30),
-                                          running("r", Kind::Run, {2}, 20)};
+  const std::vector<Reservation> still = {running("m", ReservationKind::Manual, {0, 1}, 3, 30),
+                                          running("r", ReservationKind::Run, {2}, 20)};
   std::vector<Report> reports;
   for (const ReportBy by : {ReportBy::User, ReportBy::Gpu, ReportBy::Day}) {
     reports.push_back(add_up(records, still, utc(2026, 11, 24, 5), utc(2026, 11, 25, 19), by));
@@ -275,8 +276,14 @@ TEST(ReportByDay, GoesByLocalDays) {
 
 TEST(ReportByDay, KnowsDaysOf23And25Hours) {
   const TimeZone zone("CET-1CEST,M3.5.0,M10.5.0/3");
-  const UsageRecord all_year{
-      "y", 0, account(kAlice), "", Kind::Run, utc(2026, 1, 1), utc(2027, 1, 1), End::Finished};
+  const UsageRecord all_year{"y",
+                             0,
+                             account(kAlice),
+                             "",
+                             ReservationKind::Run,
+                             utc(2026, 1, 1),
+                             utc(2027, 1, 1),
+                             EndReason::Finished};
   const Report report = add_up({all_year}, {}, utc(2026, 1, 1), utc(2027, 1, 1), ReportBy::Day);
   const auto hours_of = [&](const std::string& day) {
     for (const ReportRow& row : report.rows) {
@@ -293,9 +300,14 @@ TEST(ReportByDay, KnowsDaysOf23And25Hours) {
 // There are zones whose clocks change at midnight: that day has no 00:00.
 TEST(ReportByDay, CopesWithADayWithoutMidnight) {
   const TimeZone zone("STD3DST2,M11.1.0/0,M2.3.0/0");
-  const UsageRecord week{
-      "w",          0, account(kAlice), "", Kind::Run, utc(2026, 10, 29, 12), utc(2026, 11, 4, 12),
-      End::Finished};
+  const UsageRecord week{"w",
+                         0,
+                         account(kAlice),
+                         "",
+                         ReservationKind::Run,
+                         utc(2026, 10, 29, 12),
+                         utc(2026, 11, 4, 12),
+                         EndReason::Finished};
   const Report report = add_up({week}, {}, utc(2026, 10, 1), utc(2026, 12, 1), ReportBy::Day);
   EXPECT_NEAR(report.total_gpu_hours, 6 * 24, 1e-9);
   ASSERT_EQ(report.rows.size(), 7U);
@@ -305,9 +317,14 @@ TEST(ReportByDay, CopesWithADayWithoutMidnight) {
 
 TEST(ReportByDay, CopesWithADayThatHasMidnightTwice) {
   const TimeZone zone("STD3DST2,M11.1.0/0,M2.3.0/0");
-  const UsageRecord week{
-      "w",          0, account(kAlice), "", Kind::Run, utc(2026, 2, 12, 12), utc(2026, 2, 17, 12),
-      End::Finished};
+  const UsageRecord week{"w",
+                         0,
+                         account(kAlice),
+                         "",
+                         ReservationKind::Run,
+                         utc(2026, 2, 12, 12),
+                         utc(2026, 2, 17, 12),
+                         EndReason::Finished};
   const Report report = add_up({week}, {}, utc(2026, 2, 1), utc(2026, 3, 1), ReportBy::Day);
   EXPECT_NEAR(report.total_gpu_hours, 5 * 24, 1e-9);
   ASSERT_EQ(report.rows.size(), 6U);

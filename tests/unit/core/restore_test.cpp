@@ -23,8 +23,15 @@ class Restore : public ::testing::Test {
     scene_.pool.reservations.clear();
   }
 
-  UsageRecord record(const std::string& id, End end, Duration ago = minutes(10)) const {
-    return {id, 0, account(kAlice), "", Kind::Run, run_.started.wall, scene_.now().wall - ago, end};
+  UsageRecord record(const std::string& id, EndReason end, Duration ago = minutes(10)) const {
+    return {id,
+            0,
+            account(kAlice),
+            "",
+            ReservationKind::Run,
+            run_.started.wall,
+            scene_.now().wall - ago,
+            end};
   }
 
   void hold_bobs(std::vector<int> gpus) {
@@ -42,35 +49,35 @@ class Restore : public ::testing::Test {
 TEST_F(Restore, IsForWhatWasNeverEnded) {
   EXPECT_EQ(to_restore(run_, {}, true), run_);
   EXPECT_EQ(to_restore(run_, {}, false), run_);
-  EXPECT_EQ(to_restore(run_, {record("another", End::Cleared)}, true), run_);
+  EXPECT_EQ(to_restore(run_, {record("another", EndReason::Cleared)}, true), run_);
 }
 
 TEST_F(Restore, IsNotForWhatWasEndedOnPurpose) {
-  for (const End end :
-       {End::Finished, End::Released, End::Expired, End::TimedOut, End::Killed, End::Cleared}) {
+  for (const EndReason end : {EndReason::Finished, EndReason::Released, EndReason::Expired,
+                              EndReason::TimedOut, EndReason::Killed, EndReason::Cleared}) {
     EXPECT_FALSE(to_restore(run_, {record("run", end)}, true));
   }
 }
 
 TEST_F(Restore, IsForWhatWasGivenUpForDeadAndLives) {
-  const auto restored = to_restore(run_, {record("run", End::Lost, minutes(10))}, true);
+  const auto restored = to_restore(run_, {record("run", EndReason::Lost, minutes(10))}, true);
   ASSERT_TRUE(restored);
   EXPECT_EQ(restored->started.wall, scene_.ago(minutes(10)).wall)
       << "what was recorded is not counted twice";
   EXPECT_EQ(restored->started.boot, run_.started.boot)
       << "looks since its start have seen it, wherever the wall clock has been set to";
-  EXPECT_FALSE(to_restore(run_, {record("run", End::Lost)}, false));
+  EXPECT_FALSE(to_restore(run_, {record("run", EndReason::Lost)}, false));
 }
 
 TEST_F(Restore, IsNotForWhatWasEndedOnPurposeAfterItHadBeenGivenUp) {
-  UsageRecord anew = record("run", End::Cleared, minutes(5));
+  UsageRecord anew = record("run", EndReason::Cleared, minutes(5));
   anew.started = scene_.ago(minutes(10)).wall;
-  EXPECT_FALSE(to_restore(run_, {record("run", End::Lost, minutes(10)), anew}, true));
+  EXPECT_FALSE(to_restore(run_, {record("run", EndReason::Lost, minutes(10)), anew}, true));
 }
 
 TEST_F(Restore, IsForWhatWasGrantedAnewAfterAnEarlierGrantHadEnded) {
   // Before the wall clock was set back.
-  UsageRecord earlier = record("run", End::Lost);
+  UsageRecord earlier = record("run", EndReason::Lost);
   earlier.started = scene_.now().wall + hours(2);
   earlier.ended = scene_.now().wall + hours(3);
   EXPECT_EQ(to_restore(run_, {earlier}, true), run_);
@@ -81,10 +88,10 @@ TEST_F(Restore, IsForWhatWasGrantedAnewAfterAnEarlierGrantHadEnded) {
 
 // An older state had its request once more, and granted it anew.
 TEST_F(Restore, IsNotForWhatWasEndedOnPurposeInALaterGrant) {
-  UsageRecord later = record("run", End::Cleared, minutes(1));
+  UsageRecord later = record("run", EndReason::Cleared, minutes(1));
   later.started = scene_.ago(minutes(5)).wall;
   EXPECT_FALSE(to_restore(run_, {later}, true));
-  later.end = End::Lost;
+  later.end = EndReason::Lost;
   EXPECT_EQ(to_restore(run_, {later}, true), run_);
   EXPECT_FALSE(to_restore(run_, {later}, false));
 }
@@ -95,18 +102,18 @@ TEST_F(Restore, KnowsTheSameReservationOnly) {
   EXPECT_FALSE(is_known(scene_.pool, run_));
   scene_.pool.reservations = {run_};
   EXPECT_TRUE(is_known(scene_.pool, run_));
-  Reservation& held = scene_.pool.reservations.front();
-  held.gpus = {0};
+  Reservation& reservation = scene_.pool.reservations.front();
+  reservation.gpus = {0};
   EXPECT_FALSE(is_known(scene_.pool, run_));
-  held.lost = {1};
+  reservation.lost = {1};
   EXPECT_TRUE(is_known(scene_.pool, run_));
-  held.supervisor.reset();
+  reservation.supervisor.reset();
   EXPECT_FALSE(is_known(scene_.pool, run_));
-  held = run_;
-  held.started = scene_.now();
+  reservation = run_;
+  reservation.started = scene_.now();
   EXPECT_FALSE(is_known(scene_.pool, run_));
-  held.started = run_.started;
-  held.started.wall = scene_.now().wall;
+  reservation.started = run_.started;
+  reservation.started.wall = scene_.now().wall;
   EXPECT_TRUE(is_known(scene_.pool, run_)) << "only what is charged has another start";
 }
 
@@ -114,12 +121,12 @@ TEST_F(Restore, KnowsTheSameReservationOnly) {
 
 TEST_F(Restore, BringsBackWhatNobodyElseHas) {
   hold_bobs({2});
-  scene_.gpu(0).obstacle = use_by({kAlice});
+  scene_.gpu(0).unavailable = use_by({kAlice});
   restore(scene_.pool, run_);
   ASSERT_NE(found(), nullptr);
   EXPECT_EQ(*found(), run_);
   EXPECT_EQ(scene_.pool.reservations.front(), run_) << "they are in order of their starts";
-  EXPECT_FALSE(scene_.gpu(0).obstacle);
+  EXPECT_FALSE(scene_.gpu(0).unavailable);
 }
 
 TEST_F(Restore, TakesNothingFromAnother) {
@@ -149,7 +156,7 @@ TEST_F(Restore, StaysKnownWhenItHasLostAll) {
   ASSERT_NE(found(), nullptr);
   EXPECT_EQ(found()->gpus, Gpus{});
   EXPECT_EQ(found()->lost, (Gpus{0, 1}));
-  end_reservation(scene_.pool, "run", scene_.now(), End::Finished);
+  end_reservation(scene_.pool, "run", scene_.now(), EndReason::Finished);
   EXPECT_EQ(found(), nullptr);
   EXPECT_TRUE(scene_.pool.ended.empty());
 }
@@ -178,10 +185,10 @@ TEST_F(Restore, ReturnsLostGpusThatNobodyHasAnyMore) {
   reclaim_lost_gpus(scene_.pool);
   EXPECT_EQ(found()->lost, Gpus{0});
   scene_.end("bobs");
-  scene_.gpu(0).obstacle = use_by({kAlice});
+  scene_.gpu(0).unavailable = use_by({kAlice});
   reclaim_lost_gpus(scene_.pool);
   EXPECT_EQ(*found(), run_);
-  EXPECT_FALSE(scene_.gpu(0).obstacle);
+  EXPECT_FALSE(scene_.gpu(0).unavailable);
 }
 
 TEST_F(Restore, ReturnsEachLostGpuToOneRunOnly) {

@@ -66,7 +66,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
              .uid = kBob,
              .label = "ann",
              .note = "training",
-             .kind = Kind::Manual,
+             .kind = ReservationKind::Manual,
              .count = 2,
              .duration = hours(3),
              .pid = 77});
@@ -78,7 +78,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
   expected.account = account(kBob);
   expected.label = "ann";
   expected.note = "training";
-  expected.kind = Kind::Manual;
+  expected.kind = ReservationKind::Manual;
   expected.gpus = {0, 1};
   expected.started = expected.last_heartbeat = scene.now();
   expected.ends = scene.now().wall + hours(3);
@@ -239,8 +239,8 @@ TEST(Schedule, NothingIsHeldOfADrainedGpu) {
 
 TEST(Schedule, GrantsNoGpuInUnreservedUseOrInError) {
   Scene scene(3);
-  scene.gpu(0).obstacle = use_by({kBob});
-  scene.gpu(1).obstacle = broken();
+  scene.gpu(0).unavailable = use_by({kBob});
+  scene.gpu(1).unavailable = broken();
   scene.ask({.id = "one"});
   scene.ask({.id = "two"});
   EXPECT_EQ(scene.schedule(), (Ids{"one"}));
@@ -249,47 +249,47 @@ TEST(Schedule, GrantsNoGpuInUnreservedUseOrInError) {
 
 TEST(Schedule, GrantClearsTheObstacle) {
   Scene scene(1);
-  scene.gpu(0).obstacle = use_by({kAlice});
+  scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "force", .force = true});
   scene.schedule();
-  EXPECT_EQ(scene.gpu(0).obstacle, std::nullopt);
+  EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
 TEST(Schedule, ForceTakesWhatOnlyItsOwnAccountUses) {
   Scene scene(1);
-  scene.gpu(0).obstacle = use_by({kAlice});
+  scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "force", .uid = kAlice, .force = true});
   EXPECT_EQ(scene.schedule(), (Ids{"force"}));
 }
 
 TEST(Schedule, OwnUseStaysAnObstacleWithoutForce) {
   Scene scene(1);
-  scene.gpu(0).obstacle = use_by({kAlice});
+  scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "polite", .uid = kAlice});
   EXPECT_EQ(scene.schedule(), Ids{});
 }
 
 TEST(Schedule, ForceTakesNothingThatOthersUseToo) {
   Scene scene(4);
-  scene.gpu(0).obstacle = use_by({kBob});
-  scene.gpu(1).obstacle = use_by({kAlice, kBob});
-  scene.gpu(2).obstacle = use_by({});  // somebody whom nobody knows
-  scene.gpu(3).obstacle = broken();
+  scene.gpu(0).unavailable = use_by({kBob});
+  scene.gpu(1).unavailable = use_by({kAlice, kBob});
+  scene.gpu(2).unavailable = use_by({});  // somebody whom nobody knows
+  scene.gpu(3).unavailable = broken();
   scene.ask({.id = "force", .uid = kAlice, .force = true});
   EXPECT_EQ(scene.schedule(), Ids{});
 }
 
 TEST(Schedule, ForceTakesNoErrorThoughItNamesItsAccount) {
   Scene scene(1);
-  scene.gpu(0).obstacle = broken();
-  scene.gpu(0).obstacle->uids = {kAlice};
+  scene.gpu(0).unavailable = broken();
+  scene.gpu(0).unavailable->uids = {kAlice};
   scene.ask({.id = "force", .uid = kAlice, .force = true});
   EXPECT_EQ(scene.schedule(), Ids{});
 }
 
 TEST(Schedule, ForcedRequestIsFoundBehindOthersThatFindNothing) {
   Scene scene(1);
-  scene.gpu(0).obstacle = use_by({kAlice});
+  scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "polite", .uid = kAlice});
   scene.ask({.id = "force", .uid = kAlice, .force = true});
   EXPECT_EQ(scene.schedule(), (Ids{"force"}));
@@ -332,7 +332,7 @@ TEST(LeastRecentlyUsed, DoesNotCareWhoUsedIt) {
   scene.gpu(0).last_released = released_at(scene, hours(1));
   scene.gpu(0).last_used_by_uid = {{kAlice, scene.now().wall}};
   scene.gpu(1).last_released = released_at(scene, hours(2));
-  EXPECT_EQ(in_order_of_preference(scene.pool, {0, 1}, kAlice, Policy::LeastRecentlyUsed),
+  EXPECT_EQ(in_order_of_preference(scene.pool, {0, 1}, kAlice, AllocationPolicy::LeastRecentlyUsed),
             (Gpus{1, 0}));
 }
 
@@ -360,22 +360,23 @@ TEST(MostRecentlyPerUser, TakesTheUsersOwnMostRecentFirstThenLru) {
   scene.gpu(2).last_used_by_uid = {{kAlice, now - hours(4)}};
   scene.gpu(2).last_released = released_at(scene, hours(4));
   scene.gpu(3).last_released = released_at(scene, hours(9));
-  EXPECT_EQ(
-      in_order_of_preference(scene.pool, {0, 1, 2, 3, 4}, kAlice, Policy::MostRecentlyPerUser),
-      (Gpus{2, 0, 4, 3, 1}));
+  EXPECT_EQ(in_order_of_preference(scene.pool, {0, 1, 2, 3, 4}, kAlice,
+                                   AllocationPolicy::MostRecentlyPerUser),
+            (Gpus{2, 0, 4, 3, 1}));
 }
 
 TEST(MostRecentlyPerUser, IsLruForANewcomer) {
   Scene scene(2);
   scene.gpu(0).last_used_by_uid = {{kAlice, scene.now().wall}};
   scene.gpu(0).last_released = released_at(scene, hours(1));
-  EXPECT_EQ(in_order_of_preference(scene.pool, {0, 1}, kCarol, Policy::MostRecentlyPerUser),
-            (Gpus{1, 0}));
+  EXPECT_EQ(
+      in_order_of_preference(scene.pool, {0, 1}, kCarol, AllocationPolicy::MostRecentlyPerUser),
+      (Gpus{1, 0}));
 }
 
 TEST(MostRecentlyPerUser, IsFollowedByScheduleWhereItIsSet) {
   Scene scene(3);
-  scene.settings.policy = Policy::MostRecentlyPerUser;
+  scene.settings.policy = AllocationPolicy::MostRecentlyPerUser;
   scene.ask({.id = "first", .gpu_ids = {2}});
   scene.schedule();
   scene.clock.advance(hours(1));
@@ -537,8 +538,8 @@ TEST(Schedule, ServesTenThousandWaitersOnAThousandGpus) {
   EXPECT_EQ(scene.pool.queue.size(), kWaiters - expected.size());
   EXPECT_EQ(scene.pool.queue.front().id, "r" + std::to_string(expected.size()));
   int next = 0;
-  for (const Reservation& held : scene.pool.reservations) {
-    for (const int gpu : held.gpus) EXPECT_EQ(gpu, next++);
+  for (const Reservation& reservation : scene.pool.reservations) {
+    for (const int gpu : reservation.gpus) EXPECT_EQ(gpu, next++);
   }
 }
 

@@ -72,19 +72,21 @@ TEST_F(Fake, ReadsAWholeGpu) {
   process.memory_mib = 300;
   process.type = GpuProcess::Type::Graphics;
   process.reservation_id = "r-1";
-  const GpuReading expected{
-      .index = 0,
-      .uuid = "GPU-a",
-      .model = "M",
-      .pci_bus_id = "0001:3b:0a.0",
-      .memory_used_mib = 310,
-      .memory_total_mib = 1000,
-      .utilization_percent = 55,
-      .temperature_c = 41,
-      .power_w = 699,
-      .processes = {process},
-      .parts = {{.uuid = "MIG-a", .model = "P", .memory_used_mib = 9, .memory_total_mib = 500}},
-      .error = "GPU is lost"};
+  const GpuReading expected{.index = 0,
+                            .uuid = "GPU-a",
+                            .model = "M",
+                            .pci_bus_id = "0001:3b:0a.0",
+                            .memory_used_mib = 310,
+                            .memory_total_mib = 1000,
+                            .utilization_percent = 55,
+                            .temperature_c = 41,
+                            .power_w = 699,
+                            .processes = {process},
+                            .mig_devices = {{.uuid = "MIG-a",
+                                             .model = "P",
+                                             .memory_used_mib = 9,
+                                             .memory_total_mib = 500}},
+                            .error = "GPU is lost"};
   EXPECT_EQ(gpu, expected);
 }
 
@@ -102,7 +104,7 @@ TEST_F(Fake, MakesAnIdleGpuOfAnEmptyEntry) {
                             .temperature_c = {},
                             .power_w = {},
                             .processes = {},
-                            .parts = {},
+                            .mig_devices = {},
                             .error = ""};
   EXPECT_EQ(observation.gpus[1], expected);
   EXPECT_EQ(observation.taken, clock_.now());
@@ -128,14 +130,14 @@ TEST_F(Fake, LeavesNullValuesMissing) {
 TEST_F(Fake, MakesAPartOfAnEmptyEntry) {
   put(R"({"gpus":[{},{"model":"M","parts":[{},{"memory_used_mb":null,"memory_total_mb":null}]}]})");
   const GpuReading gpu = look().gpus.at(1);
-  ASSERT_EQ(gpu.parts.size(), 2U);
-  EXPECT_EQ(gpu.parts[0].uuid, "MIG-00000000-0000-0000-0000-000000000001");
-  EXPECT_EQ(gpu.parts[0].model, "M MIG 1g.10gb");
-  EXPECT_EQ(gpu.parts[0].memory_used_mib, 9U);
-  EXPECT_EQ(gpu.parts[0].memory_total_mib, 9984U);
-  EXPECT_EQ(gpu.parts[1].uuid, "MIG-00000000-0000-0000-0001-000000000001");
-  EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
-  EXPECT_EQ(gpu.parts[1].memory_total_mib, std::nullopt);
+  ASSERT_EQ(gpu.mig_devices.size(), 2U);
+  EXPECT_EQ(gpu.mig_devices[0].uuid, "MIG-00000000-0000-0000-0000-000000000001");
+  EXPECT_EQ(gpu.mig_devices[0].model, "M MIG 1g.10gb");
+  EXPECT_EQ(gpu.mig_devices[0].memory_used_mib, 9U);
+  EXPECT_EQ(gpu.mig_devices[0].memory_total_mib, 9984U);
+  EXPECT_EQ(gpu.mig_devices[1].uuid, "MIG-00000000-0000-0000-0001-000000000001");
+  EXPECT_EQ(gpu.mig_devices[1].memory_used_mib, std::nullopt);
+  EXPECT_EQ(gpu.mig_devices[1].memory_total_mib, std::nullopt);
   EXPECT_EQ(gpu.memory_used_mib, 45U);
 }
 

@@ -29,7 +29,7 @@ TEST(ParseGpus, ReadsTheRowsThatTheProbeAsksFor) {
                             .temperature_c = {},
                             .power_w = {},
                             .processes = {},
-                            .parts = {},
+                            .mig_devices = {},
                             .error = ""};
   EXPECT_EQ(gpus[1], expected);
   EXPECT_EQ(gpus[0].memory_used_mib, 0U);

@@ -220,9 +220,9 @@ TEST_F(DividedNvidiaSmi, TellsThePartsOfADividedGpuAndWhatRunsOnThem) {
   EXPECT_NE(log().find("\n-q -x\n"), std::string::npos);
   ASSERT_EQ(observation.gpus.size(), 2U);
   const GpuReading& gpu = observation.gpus[0];
-  ASSERT_EQ(gpu.parts.size(), 2U);
-  EXPECT_EQ(gpu.parts[0].uuid, std::string("MIG-") + kUuid + "0/2/0");
-  EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
+  ASSERT_EQ(gpu.mig_devices.size(), 2U);
+  EXPECT_EQ(gpu.mig_devices[0].uuid, std::string("MIG-") + kUuid + "0/2/0");
+  EXPECT_EQ(gpu.mig_devices[0].memory_used_mib, 11091U);
   // Those of the parts, and what is on no part's list.
   EXPECT_EQ(pids(gpu), (std::vector<int>{2'000'000'001, 2'000'000'002, 2'000'000'003}));
   EXPECT_EQ(gpu.processes[0].memory_mib, 7500U);
@@ -243,14 +243,14 @@ TEST_F(DividedNvidiaSmi, LeavesTheOthersAsTheyAre) {
 
 TEST_F(DividedNvidiaSmi, IsNotAskedForEverythingWhereNoGpuIsDivided) {
   answer(print(gpu(0, "5")), ":", print(xml_));
-  EXPECT_TRUE(look().gpus.at(0).parts.empty());
+  EXPECT_TRUE(look().gpus.at(0).mig_devices.empty());
   EXPECT_EQ(log().find("-q -x"), std::string::npos);
 }
 
 TEST_F(DividedNvidiaSmi, TellsPartsWhereNoMemoryIsUsed) {
   answer(print(std::string("0, ") + kUuid + "0, 0, M, 0, 81559, [N/A], Enabled\n"), "exit 1",
          print(xml_));
-  EXPECT_EQ(look().gpus.at(0).parts.size(), 2U);
+  EXPECT_EQ(look().gpus.at(0).mig_devices.size(), 2U);
   EXPECT_EQ(pids(look().gpus.at(0)).size(), 2U);
 }
 
@@ -262,7 +262,7 @@ TEST_F(DividedNvidiaSmi, KeepsWhatIsKnownWhereTheRestCannotBeRead) {
     answer(gpus(), processes(), rest);
     const GpuReading gpu = look().gpus.at(0);
     EXPECT_EQ(pids(gpu), std::vector<int>{2'000'000'003}) << rest;
-    EXPECT_TRUE(gpu.parts.empty());
+    EXPECT_TRUE(gpu.mig_devices.empty());
     EXPECT_EQ(gpu.memory_used_mib, 11125U);
     EXPECT_EQ(gpu.error, "");
     answer(gpus(), hidden(), rest);

@@ -64,15 +64,15 @@ TEST(ParseGpusXml, ReadsADividedGpu) {
   EXPECT_EQ(gpu.temperature_c, 53);
   EXPECT_EQ(gpu.power_w, 434);
   EXPECT_EQ(gpu.error, "");
-  ASSERT_EQ(gpu.parts.size(), 2U);
-  EXPECT_EQ(gpu.parts[0].uuid, fmt::format("MIG-{}0/2/0", kUuid));
-  EXPECT_EQ(gpu.parts[0].model, "NVIDIA Example 80GB MIG 60 SMs");
-  EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
-  EXPECT_EQ(gpu.parts[0].memory_total_mib, 40448U);
-  EXPECT_EQ(gpu.parts[1].uuid, fmt::format("MIG-{}0/9/1", kUuid));
-  EXPECT_EQ(gpu.parts[1].model, "NVIDIA Example 80GB MIG");
-  EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
-  EXPECT_EQ(gpu.parts[1].memory_total_mib, 9984U);
+  ASSERT_EQ(gpu.mig_devices.size(), 2U);
+  EXPECT_EQ(gpu.mig_devices[0].uuid, fmt::format("MIG-{}0/2/0", kUuid));
+  EXPECT_EQ(gpu.mig_devices[0].model, "NVIDIA Example 80GB MIG 60 SMs");
+  EXPECT_EQ(gpu.mig_devices[0].memory_used_mib, 11091U);
+  EXPECT_EQ(gpu.mig_devices[0].memory_total_mib, 40448U);
+  EXPECT_EQ(gpu.mig_devices[1].uuid, fmt::format("MIG-{}0/9/1", kUuid));
+  EXPECT_EQ(gpu.mig_devices[1].model, "NVIDIA Example 80GB MIG");
+  EXPECT_EQ(gpu.mig_devices[1].memory_used_mib, std::nullopt);
+  EXPECT_EQ(gpu.mig_devices[1].memory_total_mib, 9984U);
 }
 
 TEST(ParseGpusXml, ListsAProcessOfSeveralPartsOnceWithTheMemoryOfAll) {
@@ -94,7 +94,7 @@ TEST(ParseGpusXml, ReadsAGpuThatIsNotDividedAndIdle) {
   EXPECT_EQ(gpu.utilization_percent, 0);
   EXPECT_EQ(gpu.temperature_c, std::nullopt);
   EXPECT_EQ(gpu.power_w, std::nullopt);
-  EXPECT_TRUE(gpu.parts.empty());
+  EXPECT_TRUE(gpu.mig_devices.empty());
   EXPECT_TRUE(gpu.processes.empty());
   EXPECT_EQ(gpu.error, "");
 }
@@ -138,8 +138,8 @@ TEST_P(OddXmlValue, IsMissingAndNeverZero) {
   EXPECT_EQ(gpu.power_w, std::nullopt);
   ASSERT_EQ(gpu.processes.size(), 1U);
   EXPECT_EQ(gpu.processes[0].memory_mib, std::nullopt);
-  ASSERT_EQ(gpu.parts.size(), 1U);
-  EXPECT_EQ(gpu.parts[0].memory_used_mib, std::nullopt);
+  ASSERT_EQ(gpu.mig_devices.size(), 1U);
+  EXPECT_EQ(gpu.mig_devices[0].memory_used_mib, std::nullopt);
   EXPECT_EQ(gpu.error, "");
 }
 
@@ -211,7 +211,7 @@ TEST(ParseGpusXml, TakesTheUuidOfAPartWhereThereIsOne) {
   const auto uuid = [](const std::string& fields) {
     const GpuReading gpu = only_gpu(
         document(gpu_with("0 MiB", element("mig_devices", element("mig_device", fields)))));
-    return gpu.parts.empty() ? "no part" : gpu.parts[0].uuid;
+    return gpu.mig_devices.empty() ? "no part" : gpu.mig_devices[0].uuid;
   };
   const std::string place = element("gpu_instance_id", "3") + element("compute_instance_id", "0");
   EXPECT_EQ(uuid(place + element("uuid", "MIG-5")), "MIG-5");

@@ -24,19 +24,19 @@ TEST_F(NvmlParts, ListsThePartsOfADividedGpu) {
     EXPECT_EQ(gpu.error, "");
     EXPECT_EQ(gpu.memory_used_mib, 11117U);
     EXPECT_EQ(gpu.utilization_percent, std::nullopt);
-    ASSERT_EQ(gpu.parts.size(), 2U);
-    EXPECT_EQ(gpu.parts[0].uuid, "MIG-0");
-    EXPECT_EQ(gpu.parts[0].model, "Example MIG 3g.40gb");
-    EXPECT_EQ(gpu.parts[0].memory_used_mib, 11091U);
-    EXPECT_EQ(gpu.parts[0].memory_total_mib, 40448U);
-    EXPECT_EQ(gpu.parts[1].uuid, "MIG-1");
-    EXPECT_EQ(gpu.parts[1].memory_used_mib, std::nullopt);
+    ASSERT_EQ(gpu.mig_devices.size(), 2U);
+    EXPECT_EQ(gpu.mig_devices[0].uuid, "MIG-0");
+    EXPECT_EQ(gpu.mig_devices[0].model, "Example MIG 3g.40gb");
+    EXPECT_EQ(gpu.mig_devices[0].memory_used_mib, 11091U);
+    EXPECT_EQ(gpu.mig_devices[0].memory_total_mib, 40448U);
+    EXPECT_EQ(gpu.mig_devices[1].uuid, "MIG-1");
+    EXPECT_EQ(gpu.mig_devices[1].memory_used_mib, std::nullopt);
   }
 }
 
 TEST_F(NvmlParts, ListsNoPartsOfAGpuThatIsNotDivided) {
-  EXPECT_TRUE(look_at("{}").parts.empty());
-  EXPECT_TRUE(look_at(R"({"parts":[]})").parts.empty());
+  EXPECT_TRUE(look_at("{}").mig_devices.empty());
+  EXPECT_TRUE(look_at(R"({"parts":[]})").mig_devices.empty());
 }
 
 const std::string kDivided = std::string("{") + kParts + R"(,"processes":[

@@ -43,7 +43,7 @@ TEST_F(Nvml, ReadsAWholeGpu) {
                             .temperature_c = 41,
                             .power_w = 699,
                             .processes = {process},
-                            .parts = {},
+                            .mig_devices = {},
                             .error = ""};
   EXPECT_EQ(gpu, expected);
 }

@@ -27,7 +27,7 @@ GpuProcess full_process() {
 }
 
 Observation full_observation() {
-  GpuPart part;
+  MigDevice part;
   part.uuid = "MIG-1";
   part.model = "Example MIG 1g.10gb";
   part.memory_used_mib = 9;
@@ -43,7 +43,7 @@ Observation full_observation() {
   gpu.temperature_c = -4;
   gpu.power_w = 700;
   gpu.processes = {full_process()};
-  gpu.parts = {part, GpuPart()};
+  gpu.mig_devices = {part, MigDevice()};
   gpu.error = "GPU is lost";
   Observation observation;
   observation.taken.wall = WallTime(Duration(1'800'000'000'123'456'789));
@@ -102,7 +102,7 @@ TEST(ObservationText, LeavesMissingValuesMissing) {
   GpuProcess process;
   process.pid = 1;
   observation.gpus[0].processes = {process};
-  observation.gpus[0].parts.emplace_back();
+  observation.gpus[0].mig_devices.emplace_back();
   const Observation found = parse_observation(observation_text(observation));
   EXPECT_EQ(found.gpus, observation.gpus);
   EXPECT_EQ(found.gpus.at(0).memory_used_mib, std::nullopt);

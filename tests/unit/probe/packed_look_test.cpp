@@ -44,7 +44,7 @@ Observation full_observation() {
   gpu.temperature_c = -4;
   gpu.power_w = 700;
   gpu.processes = {full_process(), GpuProcess()};
-  gpu.parts = {{"MIG-1", "Example MIG", 9, 9984}, GpuPart()};
+  gpu.mig_devices = {{"MIG-1", "Example MIG", 9, 9984}, MigDevice()};
   gpu.error = "GPU is lost";
   gpu.devices = {"/dev/nvidia3"};
   gpu.suspects = {full_process()};

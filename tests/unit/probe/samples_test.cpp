@@ -199,7 +199,7 @@ std::string shown_whole(const GpuReading& gpu) {
             (process.type == GpuProcess::Type::Graphics ? "G" : "C") + "(" + process.program +
             "):" + said(process.memory_mib);
   }
-  for (const GpuPart& part : gpu.parts) {
+  for (const MigDevice& part : gpu.mig_devices) {
     text += " [" + part.uuid + " " + part.model + " " + said(part.memory_used_mib) + "/" +
             said(part.memory_total_mib) + "]";
   }

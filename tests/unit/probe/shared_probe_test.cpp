@@ -306,13 +306,13 @@ TEST_F(Shared, WhoFindsSomebodyElseLookingTakesTheirReading) {
     const auto inner = look_;
     look_ = [&] {
       looking.blow();
-      go_on.hear();
+      go_on.read_report();
       return inner();
     };
     look(seconds(0));
     return 0;
   });
-  ASSERT_TRUE(looking.hear());
+  ASSERT_TRUE(looking.read_report());
   const Whistle waits;
   std::string seen = run_in_child([&] {
     go_on.blow();
@@ -329,7 +329,7 @@ TEST_F(Shared, WhoFindsSomebodyElseStuckLooksAlone) {
     locked.blow();
     return idle();
   });
-  ASSERT_TRUE(locked.hear());
+  ASSERT_TRUE(locked.read_report());
   look(seconds(1), milliseconds(50));
   EXPECT_EQ(looks_, 1);
   EXPECT_EQ(content(), "");  // what is not locked is not written

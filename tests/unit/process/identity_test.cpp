@@ -98,7 +98,7 @@ TEST(Liveness, OfAProcessWhoseFirstThreadHasEndedIsAlive) {
   const Whistle ended;
   const Child child([&] { return end_first_thread(ended); });
   const ProcessIdentity identity = known(child.pid());
-  ASSERT_TRUE(ended.hear());
+  ASSERT_TRUE(ended.read_report());
   EXPECT_EQ(liveness(identity), Liveness::Alive);
 }
 
@@ -168,7 +168,7 @@ TEST(ReadStat, KnowsParentAndSession) {
     ready.blow();
     return idle();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   const auto stat = read_stat(child.pid());
   ASSERT_TRUE(stat);
   EXPECT_EQ(stat->pid, child.pid());
@@ -183,7 +183,7 @@ TEST(ReadStat, IsNotFooledByAProcessName) {
     ready.blow();
     return idle();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   EXPECT_EQ(read_stat(child.pid())->parent, getpid());
 }
 

@@ -29,7 +29,7 @@ class PidPipe {
   void tell(int pid) const {
     EXPECT_EQ(::write(whistle_.writing_end(), &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
   }
-  int hear() const {
+  int read_report() const {
     int pid = -1;
     if (!becomes_ready(whistle_.reading_end())) {
       ADD_FAILURE() << "no pid";
@@ -107,7 +107,7 @@ int start_wanderer(const std::vector<std::string>& environment) {
     }
     return 0;
   });
-  const int pid = born.hear();
+  const int pid = born.read_report();
   exec.wait();
   middle.wait();
   return pid;
@@ -146,7 +146,7 @@ TEST(JobMembers, IncludeChildrenAndGrandchildren) {
     });
     return idle();
   });
-  const int pid = grandchild.hear();
+  const int pid = grandchild.read_report();
   EXPECT_TRUE(is_member(pid, "id", known(command)));
   EXPECT_EQ(job_members({"id", known(command)}).size(), 3U);
 }
@@ -196,8 +196,8 @@ TEST(JobMembers, IncludeTheSessionThatTheCommandLeads) {
     parent_ended.blow();
     return idle();
   });
-  const Doomed left(orphan.hear());
-  ASSERT_TRUE(parent_ended.hear());
+  const Doomed left(orphan.read_report());
+  ASSERT_TRUE(parent_ended.read_report());
   EXPECT_TRUE(is_member(left.pid(), "id", known(command)));
 }
 
@@ -271,7 +271,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
   const Whistle asked;
   const PidPipe born;
   const Child command([&] {
-    if (!asked.hear()) return 1;
+    if (!asked.read_report()) return 1;
     const Child child([&] {
       born.tell(::getpid());
       return idle();
@@ -280,7 +280,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
   });
   const auto ask = [&] {
     asked.blow();
-    return std::string(is_member(born.hear(), "id", known(command)) ? "in" : "out");
+    return std::string(is_member(born.read_report(), "id", known(command)) ? "in" : "out");
   };
   EXPECT_EQ(run_in_child(ask, kNobody), "in");
 }
@@ -288,7 +288,7 @@ TEST(JobMembers, IncludeDescendantsOfAnotherAccount) {
 TEST(JobMembers, IncludeCarriersOfTheAccountThatAsksAndNoOthers) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   const Whistle asked;
-  const Child roots([&] { return asked.hear() ? idle_with({variable(kMyId)}) : 1; });
+  const Child roots([&] { return asked.read_report() ? idle_with({variable(kMyId)}) : 1; });
   const auto ask = [&] {
     const Child command(idle);
     const Doomed own(start_wanderer({variable(kMyId)}));
@@ -326,7 +326,7 @@ TEST(JobMembers, LeaveOutTheSessionOfAStrangerWithTheCommandsPid) {
     });
     return idle();
   });
-  born.hear();
+  born.read_report();
   ProcessIdentity command = known(stranger);
   --command.start_ticks;
   EXPECT_TRUE(job_members({"id", command}).empty());
@@ -346,7 +346,7 @@ TEST(JobMembers, IncludeACommandWhoseFirstThreadHasEnded) {
     return 0;
   });
   const ProcessIdentity identity = known(command);
-  ASSERT_TRUE(ended.hear());
+  ASSERT_TRUE(ended.read_report());
   EXPECT_TRUE(is_member(command.pid(), "id", identity));
 }
 
@@ -362,7 +362,7 @@ Child stubborn_child() {
     ready.blow();
     return idle();
   });
-  EXPECT_TRUE(ready.hear());
+  EXPECT_TRUE(ready.read_report());
   return child;
 }
 
@@ -417,7 +417,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
     });
     return idle();
   });
-  const Doomed last(grandchild.hear());
+  const Doomed last(grandchild.read_report());
   end_job({"id", known(command)}, milliseconds(300), nothing);
   EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
@@ -463,12 +463,12 @@ TEST(EndJob, InterruptsNobodyTwice) {
     ready.blow();
     return idle();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   int calls = 0;
   end_job({"id", known(command)}, milliseconds(400), [&] { ++calls; });
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
   EXPECT_GT(calls, 1) << "it never looked again";
-  EXPECT_TRUE(interrupted.hear());
+  EXPECT_TRUE(interrupted.read_report());
   EXPECT_FALSE(interrupted.was_blown());
 }
 
@@ -486,7 +486,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     const Whistle late_is_there;
     const Child first([&] {
       ::signal(SIGINT, SIG_IGN);
-      return late_is_there.hear() ? 0 : 1;
+      return late_is_there.read_report() ? 0 : 1;
     });
     sigset_t interrupt;
     sigset_t none;
@@ -507,7 +507,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     late_is_there.blow();
     return idle();
   });
-  ASSERT_TRUE(ready.hear());
+  ASSERT_TRUE(ready.read_report());
   end_job({"id", known(command)}, seconds(2), nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);

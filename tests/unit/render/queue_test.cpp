@@ -31,7 +31,7 @@ QueueOverview two_wait() {
   first.decision.estimated_start = in(hms(1, 20, 0));
   first.request.note = "paper";
   QueueEntry second = entry(2, "carol", {3});
-  second.request.kind = Kind::Manual;
+  second.request.kind = ReservationKind::Manual;
   second.request.label = "dora";
   return {noon(), {first, second}};
 }

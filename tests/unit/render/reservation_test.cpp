@@ -10,7 +10,7 @@ using namespace samples;
 
 class ReservationText : public InUtc {};
 
-Reservation held(std::vector<int> gpus) {
+Reservation mine(std::vector<int> gpus) {
   Reservation reservation = *manual(3).reservation;
   reservation.gpus = std::move(gpus);
   return reservation;
@@ -18,7 +18,7 @@ Reservation held(std::vector<int> gpus) {
 
 TEST_F(ReservationText, TellsGpusExpiryAndTheLineToCopy) {
   const std::string text = reservation_text(
-      held({0, 2}), {{"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}, {"CUDA_VISIBLE_DEVICES", "0,2"}},
+      mine({0, 2}), {{"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}, {"CUDA_VISIBLE_DEVICES", "0,2"}},
       noon().wall);
   const auto lines = lines_of(text);
   EXPECT_NE(lines.at(0).find("GPUs 0 and 2 until 16:15"), std::string::npos) << text;
@@ -28,7 +28,7 @@ TEST_F(ReservationText, TellsGpusExpiryAndTheLineToCopy) {
 }
 
 TEST_F(ReservationText, AsJsonIsDocumented) {
-  Reservation reservation = held({0, 2});
+  Reservation reservation = mine({0, 2});
   expect_documented(reservation_json(reservation), "reservation");
   EXPECT_FALSE(json::parse(reservation_json(reservation)).contains("note"));
   for (const std::string& text : nasty_texts()) {

@@ -97,7 +97,7 @@ inline GpuOverview run(int index) {
 inline GpuOverview manual(int index) {
   GpuOverview gpu = run(index);
   gpu.reservation->account = {1001, "charlie"};
-  gpu.reservation->kind = Kind::Manual;
+  gpu.reservation->kind = ReservationKind::Manual;
   gpu.reservation->started = ago(hms(1, 2, 15));
   gpu.reservation->ends = in(hms(3, 15, 45));
   return gpu;

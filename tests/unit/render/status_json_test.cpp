@@ -162,7 +162,7 @@ TEST(StatusJson, TellsAllThatAGpuToolTells) {
   gpu.reading->pci_bus_id = "0000:3b:00.0";
   gpu.reading->temperature_c = 64;
   gpu.reading->power_w = 310;
-  gpu.reading->parts = {{"MIG-1", "H100 1g.10gb", 10, {}}};
+  gpu.reading->mig_devices = {{"MIG-1", "H100 1g.10gb", 10, {}}};
   gpu.stale_for = hms(0, 0, 45);
   Overview overview = samples::of(gpu);
   overview.observed = samples::ago(hms(0, 0, 45));

@@ -199,7 +199,8 @@ TEST(StatusLineUnreserved, AccusesNoListedProcessOfUnlistedMemory) {
 TEST(StatusLineUnreserved, TellsWhatTheStoreKnowsWithoutReading) {
   GpuOverview gpu = unreserved(2, {}, 0);
   gpu.reading.reset();
-  gpu.gpu.obstacle = Obstacle{Obstacle::Kind::UnreservedUse, ago(hms(0, 5, 0)), "by bob", {1000}};
+  gpu.gpu.unavailable =
+      Unavailability{Unavailability::Kind::UnreservedUse, ago(hms(0, 5, 0)), "by bob", {1000}};
   EXPECT_EQ(line(gpu),
             "GPU 2: IN USE WITHOUT RESERVATION by bob (seen 0h 5m 0s ago) [not validated]\n");
 }

@@ -205,7 +205,7 @@ TEST(RedisCodec, WritesARunWithNumbersForTimes) {
 TEST(RedisCodec, WritesAManualReservationWithItsExpiry) {
   Keys keys = our_pool();
   Request wanted = request("abc");
-  wanted.kind = Kind::Manual;
+  wanted.kind = ReservationKind::Manual;
   wanted.label = "bob's notebook";
   wanted.duration = minutes(60);
   grant_to(keys, wanted);
@@ -227,7 +227,7 @@ TEST(RedisCodec, WritesHeartbeatsOfRuns) {
 TEST(RedisCodec, LeavesNoUserOnAFreeGpu) {
   Keys keys = our_pool();
   grant_to(keys, request("abc"));
-  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(), End::Finished); });
+  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(), EndReason::Finished); });
   EXPECT_EQ(keys.gpu(0), (json{{"last_released", "2026-11-24T13:25:08.259536358Z"}}));
   for (const auto& [field, value] : keys.image().host) {
     EXPECT_EQ(field.find("reservation:"), std::string::npos) << field;
@@ -238,7 +238,7 @@ TEST(RedisCodec, WritesWhoWaits) {
   Keys keys = our_pool();
   grant_to(keys, request("holds", 4));
   Request wanted = request("waits", 2);
-  wanted.kind = Kind::Manual;
+  wanted.kind = ReservationKind::Manual;
   wanted.duration = minutes(60);
   wanted.note = "big";
   keys.update([&](Pool& pool) { enqueue(pool, wanted); });
@@ -273,7 +273,7 @@ TEST(RedisCodec, WritesNamedGpusWithACountOfOne) {
 TEST(RedisCodec, WritesUsageRecords) {
   Keys keys = our_pool();
   grant_to(keys, request("abc"));
-  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(minutes(1)), End::Lost); });
+  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(minutes(1)), EndReason::Lost); });
   ASSERT_EQ(keys.history().size(), 1U);
   EXPECT_EQ(keys.history()[0].first, "1795526768");
   EXPECT_EQ(without(json::parse(keys.history()[0].second), "canhazgpu"),
@@ -373,7 +373,7 @@ TEST(RedisCodec, ReadsItsRuns) {
   const Reservation& first = pool.reservations[0];
   EXPECT_EQ(first.account, (Account{1000, "alice"}));
   EXPECT_EQ(first.label, "");
-  EXPECT_EQ(first.kind, Kind::Run);
+  EXPECT_EQ(first.kind, ReservationKind::Run);
   EXPECT_EQ(first.gpus, std::vector{0});
   EXPECT_EQ(first.started.wall, WallTime(seconds(1795526708)));
   EXPECT_FALSE(first.ends);
@@ -392,13 +392,13 @@ TEST(RedisCodec, ReadsItsManualReservations) {
                    {"start_time", "1795526670"},
                    {"expiry_time", 1795530270},
                    {"note", "debugging"}});
-  const Reservation held = keys.pool().reservations.at(0);
-  EXPECT_EQ(held.kind, Kind::Manual);
-  EXPECT_EQ(held.account.name, "alice");
-  EXPECT_EQ(held.label, "bob");
-  EXPECT_EQ(held.started.wall, WallTime(seconds(1795526670)));
-  EXPECT_EQ(held.ends, WallTime(seconds(1795530270)));
-  EXPECT_FALSE(held.holder);
+  const Reservation reservation = keys.pool().reservations.at(0);
+  EXPECT_EQ(reservation.kind, ReservationKind::Manual);
+  EXPECT_EQ(reservation.account.name, "alice");
+  EXPECT_EQ(reservation.label, "bob");
+  EXPECT_EQ(reservation.started.wall, WallTime(seconds(1795526670)));
+  EXPECT_EQ(reservation.ends, WallTime(seconds(1795530270)));
+  EXPECT_FALSE(reservation.holder);
 }
 
 TEST(RedisCodec, JoinsTheGpusOfOneReservationByUserTypeAndTime) {
@@ -481,7 +481,7 @@ TEST(RedisCodec, ExtendsItsReservationsByTheirExpiryAlone) {
 TEST(RedisCodec, ReadsWhatItReleased) {
   Keys keys = our_pool();
   grant_to(keys, request("abc"));
-  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(), End::Finished); });
+  keys.update([](Pool& pool) { end_reservation(pool, "abc", at(), EndReason::Finished); });
   EXPECT_EQ(keys.pool().gpus[0].last_released, at()) << "the boot clock's as well";
   keys.put_gpu(0, {{"last_released", "2026-11-24T13:30:00Z"}});
   EXPECT_EQ(keys.pool().gpus[0].last_released, (Instant{WallTime(seconds(1795527000)), {}, ""}));
@@ -504,10 +504,10 @@ TEST(RedisCodec, KnowsThatItTookGpusOfOursAway) {
 
 TEST(RedisCodec, DropsTheObstacleOfAGpuThatItHasTaken) {
   Keys keys = our_pool();
-  keys.update([](Pool& pool) { pool.gpus[0].obstacle = Obstacle{}; });
-  EXPECT_TRUE(keys.pool().gpus[0].obstacle);
+  keys.update([](Pool& pool) { pool.gpus[0].unavailable = Unavailability{}; });
+  EXPECT_TRUE(keys.pool().gpus[0].unavailable);
   keys.put_gpu(0, go_run());
-  EXPECT_FALSE(keys.pool().gpus[0].obstacle);
+  EXPECT_FALSE(keys.pool().gpus[0].unavailable);
 }
 
 TEST(RedisCodec, ReadsItsQueue) {
@@ -559,7 +559,7 @@ TEST(RedisCodec, SharesOneQueueInOrderOfArrival) {
   EXPECT_EQ(order, "before theirs after ");
   // Its own turn is its own to take: two GPUs stay free for it.
   keys.update([](Pool& pool) {
-    end_reservation(pool, "holds", at(seconds(3)), End::Finished);
+    end_reservation(pool, "holds", at(seconds(3)), EndReason::Finished);
     schedule(pool, {at(seconds(3)), [](const auto&) { return Liveness::Unseen; }, Settings{}});
   });
   const Pool pool = keys.pool();
@@ -598,7 +598,7 @@ TEST(RedisCodec, ReadsItsHistory) {
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(records[0].account, (Account{1001, "bob"}));
   EXPECT_EQ(records[0].gpu, 2);
-  EXPECT_EQ(records[0].kind, Kind::Manual);
+  EXPECT_EQ(records[0].kind, ReservationKind::Manual);
   EXPECT_EQ(records[0].ended - records[0].started, std::chrono::nanoseconds(756318575));
 }
 

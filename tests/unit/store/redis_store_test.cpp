@@ -162,7 +162,7 @@ TEST_F(RedisStoreTest, StaysWholeWhenAWriterIsKilledAtAnyMoment) {
       }
       return 0;
     });
-    ASSERT_TRUE(wrote.hear());
+    ASSERT_TRUE(wrote.read_report());
     writer.send(SIGKILL);
     writer.wait();
     redis({"PEXPIRE", kLock, "0"});  // as its expiry would
@@ -181,14 +181,14 @@ TEST_F(RedisStoreTest, FencesOffAHolderThatWasStoppedForTooLong) {
     open()->update([&](Pool& pool) {
       if (++calls == 1) {
         began.blow();
-        wakes.hear();
+        wakes.read_report();
       }
       pool.admin_group = "of the late one, who saw " + pool.provider;
       ++pool.next_arrival;
     });
     return calls;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   late.stop();
   ASSERT_EQ(redis({"PEXPIRE", kLock, "0"}).integer, 1);  // as time would
   store_->update([&](Pool& pool) {
@@ -216,7 +216,7 @@ TEST_F(RedisStoreTest, ExpiresTheLockOfAKilledHolder) {
     });
     return 0;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   holder.send(SIGKILL);
   holder.wait();
   const auto left_ms = redis({"PTTL", kLock}).integer;
@@ -247,7 +247,7 @@ TEST_F(RedisStoreTest, IsWokenByOurOwnUnlocking) {
     });
     return 0;
   });
-  ASSERT_TRUE(began.hear());
+  ASSERT_TRUE(began.read_report());
   add_one(*store_);
   EXPECT_EQ(store_->read().next_arrival, 3U);
 }
@@ -406,7 +406,7 @@ TEST_F(RedisStoreTest, GivesBackWithoutMemory) {
                [&] { store_->update([](Pool& pool) { enqueue(pool, request_for("new", 1)); }); });
   store_->update([](Pool& pool) { pool.reservations.front().last_heartbeat = now(); });
   store_->update([](Pool& pool) {
-    end_reservation(pool, "abc", now(), End::Released);
+    end_reservation(pool, "abc", now(), EndReason::Released);
     grant_what_fits(pool);
   });
   const Pool pool = store_->read();
@@ -603,11 +603,11 @@ TEST_F(RedisStoreTest, NeverGivesAGpuOutTwiceBesideTheGoProgram) {
           enqueue(pool, request_for(id, 1));
           grant_what_fits(pool);
           std::erase_if(pool.queue, [&](const Request& other) { return other.id == id; });
-          const Reservation* held = find_reservation(pool, id);
-          gpus = held == nullptr ? std::vector<int>{} : held->gpus;
+          const Reservation* reservation = find_reservation(pool, id);
+          gpus = reservation == nullptr ? std::vector<int>{} : reservation->gpus;
         });
         for (const int gpu : gpus) use(gpu, ours);
-        own->update([&](Pool& pool) { end_reservation(pool, id, now(), End::Finished); });
+        own->update([&](Pool& pool) { end_reservation(pool, id, now(), EndReason::Finished); });
       }
     });
   }

@@ -78,16 +78,16 @@ Pool first_pool() {
   }
   pool.gpus[1].out_of_service = "";
   pool.gpus[1].last_released = instant(5, 6);
-  pool.gpus[1].obstacle =
-      Obstacle{Obstacle::Kind::UnreservedUse, instant(7, 8), "by \"bob\"", {1000, 1001}};
+  pool.gpus[1].unavailable = Unavailability{
+      Unavailability::Kind::UnreservedUse, instant(7, 8), "by \"bob\"", {1000, 1001}};
   pool.gpus[1].last_used_by_uid = {{1000, WallTime(nanoseconds(9))},
                                    {1001, WallTime(nanoseconds(10))}};
   pool.gpus[2].out_of_service = "fan";
-  pool.gpus[2].obstacle = Obstacle{Obstacle::Kind::Error, instant(7, 8), "", {}};
+  pool.gpus[2].unavailable = Unavailability{Unavailability::Kind::Error, instant(7, 8), "", {}};
   Reservation bare;
   bare.id = "bare";
   bare.account = {1000, "alice"};
-  bare.kind = Kind::Manual;
+  bare.kind = ReservationKind::Manual;
   bare.gpus = {0};
   bare.started = instant(1, 2);
   bare.last_heartbeat = instant(3, 4);
@@ -97,13 +97,13 @@ Pool first_pool() {
   full.account = {1001, "bob"};
   full.label = "it's me";
   full.note = "note \"1\"";
-  full.kind = Kind::Run;
+  full.kind = ReservationKind::Run;
   full.gpus = {2, 10};
   full.ends.reset();
   full.holder = process(11);
   full.supervisor = process(14);
   full.leftovers = {process(17), process(20)};
-  full.ending = End::Killed;
+  full.ending = EndReason::Killed;
   pool.reservations = {bare, full};
   Request fresh;
   fresh.id = "new";
@@ -117,7 +117,7 @@ Pool first_pool() {
   last.arrival = 7;
   last.label = "me";
   last.note = "why";
-  last.kind = Kind::Manual;
+  last.kind = ReservationKind::Manual;
   last.count = 2;
   last.gpu_ids = {0, 2};
   last.force = true;

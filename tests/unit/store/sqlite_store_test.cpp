@@ -131,7 +131,7 @@ TEST_F(SqliteStore, StaysWholeWhenAWriterIsKilledAtAnyMoment) {
       }
       return 0;
     });
-    ASSERT_TRUE(wrote.hear());
+    ASSERT_TRUE(wrote.read_report());
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));  // any moment
     writer.send(SIGKILL);
     writer.wait();
@@ -153,7 +153,7 @@ TEST_F(SqliteStore, WakesWhoListensWhenTheWriterIsKilledBetweenCommitAndBell) {
     pulled.blow();
     return idle();
   });
-  ASSERT_TRUE(pulled.hear());
+  ASSERT_TRUE(pulled.read_report());
   EXPECT_FALSE(is_ready(changes->fd()));
   EXPECT_FALSE(is_ready(granted->fd()));
   writer.send(SIGKILL);
@@ -484,9 +484,9 @@ TEST_F(SqliteStoreOfRoot, WakesOtherUsers) {
     if (becomes_ready(changes->fd())) woken.blow();
     return 0;
   });
-  ASSERT_TRUE(listens.hear());
+  ASSERT_TRUE(listens.read_report());
   add_one(*open());
-  EXPECT_TRUE(woken.hear());
+  EXPECT_TRUE(woken.read_report());
 }
 
 TEST_F(SqliteStoreOfRoot, IsSharedByUsersWhoComeAndGoTogether) {

@@ -65,13 +65,14 @@ TEST_P(StoreContract, KeepsEveryFieldAsItIs) {
 
 TEST_P(StoreContract, KeepsEveryWayOfEnding) {
   Pool pool;
-  for (const End end : {End::Finished, End::Released, End::Expired, End::TimedOut, End::Killed,
-                        End::Lost, End::Cleared}) {
-    Reservation held;
-    held.id = std::to_string(pool.reservations.size());
-    held.started.wall = WallTime(std::chrono::seconds(pool.reservations.size()));
-    held.ending = end;
-    pool.reservations.push_back(held);
+  for (const EndReason end :
+       {EndReason::Finished, EndReason::Released, EndReason::Expired, EndReason::TimedOut,
+        EndReason::Killed, EndReason::Lost, EndReason::Cleared}) {
+    Reservation reservation;
+    reservation.id = std::to_string(pool.reservations.size());
+    reservation.started.wall = WallTime(std::chrono::seconds(pool.reservations.size()));
+    reservation.ending = end;
+    pool.reservations.push_back(reservation);
   }
   write(pool);
   EXPECT_EQ(other_.read(), pool);
@@ -98,15 +99,15 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
       [](Pool& pool) { pool.gpus[0].out_of_service.reset(); },
       [](Pool& pool) { pool.gpus[1].out_of_service = ""; },
       [](Pool& pool) { pool.gpus[0].last_released.reset(); },
-      [](Pool& pool) { pool.gpus[0].obstacle.reset(); },
-      [](Pool& pool) { pool.gpus[1].obstacle = Obstacle{}; },
-      [](Pool& pool) { pool.gpus[2].obstacle->uids = {3}; },
+      [](Pool& pool) { pool.gpus[0].unavailable.reset(); },
+      [](Pool& pool) { pool.gpus[1].unavailable = Unavailability{}; },
+      [](Pool& pool) { pool.gpus[2].unavailable->uids = {3}; },
       [](Pool& pool) { pool.gpus[0].last_used_by_uid.clear(); },
       [](Pool& pool) { pool.reservations[1].account.uid = 0; },
       [](Pool& pool) { pool.reservations[1].account.name = ""; },
       [](Pool& pool) { pool.reservations[1].label = ""; },
       [](Pool& pool) { pool.reservations[1].note = "n"; },
-      [](Pool& pool) { pool.reservations[1].kind = Kind::Run; },
+      [](Pool& pool) { pool.reservations[1].kind = ReservationKind::Run; },
       [](Pool& pool) { pool.reservations[1].gpus = {4}; },
       [](Pool& pool) { pool.reservations[1].last_heartbeat = odd_instant(99); },
       [](Pool& pool) { pool.reservations[1].ends.reset(); },
@@ -117,7 +118,7 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
       [](Pool& pool) { pool.queue[1].account.name = "x"; },
       [](Pool& pool) { pool.queue[1].label = ""; },
       [](Pool& pool) { pool.queue[1].note = ""; },
-      [](Pool& pool) { pool.queue[1].kind = Kind::Run; },
+      [](Pool& pool) { pool.queue[1].kind = ReservationKind::Run; },
       [](Pool& pool) { pool.queue[1].count = 1; },
       [](Pool& pool) { pool.queue[1].gpu_ids.clear(); },
       [](Pool& pool) { pool.queue[1].force = false; },
@@ -226,10 +227,10 @@ TEST_P(StoreContract, EndedRecordsGoIntoTheHistoryAndLeaveThePool) {
                      std::numeric_limits<int>::max(),
                      {std::numeric_limits<std::uint32_t>::max(), odd_text("account")},
                      long_text(),
-                     Kind::Manual,
+                     ReservationKind::Manual,
                      WallTime(std::chrono::nanoseconds(-7)),
                      WallTime(std::chrono::nanoseconds(1795525200123456789)),
-                     End::Cleared};
+                     EndReason::Cleared};
   store_.update([&](Pool& pool) { pool.ended.push_back(record); });
   EXPECT_TRUE(store_.read().ended.empty());
   EXPECT_EQ(other_.history(WallTime::min()), std::vector{record});
@@ -276,7 +277,7 @@ TEST_P(StoreContract, ChangesRingForEverybodyWhoListens) {
   write(full_pool());
   const std::vector<std::function<void(Pool&)>> changes = {
       [](Pool& pool) { pool.provider = "x"; },
-      [](Pool& pool) { pool.gpus[0].obstacle.reset(); },
+      [](Pool& pool) { pool.gpus[0].unavailable.reset(); },
       [](Pool& pool) { pool.gpus.pop_back(); },
       [](Pool& pool) { pool.reservations[1].ends.reset(); },
       [](Pool& pool) { pool.reservations.pop_back(); },

@@ -11,7 +11,7 @@
 
 namespace chg {
 
-struct HostOptions {
+struct ContextOptions {
   std::string store_path;  ///< where the store is, for people: a file, or a URL without password
   /// The URL of a Redis, with its password: to open it, and never shown. "": store_path is a file.
   std::string store_url;
@@ -23,12 +23,13 @@ struct HostOptions {
   Settings settings;
 };
 
-class Host {
+class Context {
  public:
-  Host(const World& world, HostOptions options) : world_(world), options_(std::move(options)) {}
+  Context(const World& world, ContextOptions options)
+      : world_(world), options_(std::move(options)) {}
 
   const World& world() const { return world_; }
-  const HostOptions& options() const { return options_; }
+  const ContextOptions& options() const { return options_; }
   const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
 
@@ -50,18 +51,18 @@ class Host {
   void close_store() { store_.reset(); }
 
   /// Looks at the GPUs with the probe that the provider calls for, now. Throws as Probe::look does.
-  Observation look(const std::string& provider);
+  Observation read_gpus(const std::string& provider);
 
   /// As `look`, with the provider of the pool, which is read once. What is granted is granted on
   /// this: it shows nothing that is older than the call.
-  Observation look();
+  Observation read_gpus();
 
   /// As `look`, for people: what somebody else has seen up to 500 ms ago will do, if it is not
   /// older than the last release in the pool.
-  Observation glance(const Pool& pool);
+  Observation cached_reading(const Pool& pool);
 
   /// What was seen last, by anybody, since the boot; for when looking fails.
-  std::optional<Observation> last_seen(const Pool& pool) const;
+  std::optional<Observation> last_reading(const Pool& pool) const;
 
   std::string fake_file() const;
 
@@ -70,10 +71,10 @@ class Host {
 
  private:
   ProbeChoice choice(const std::string& provider, const Instant& not_before) const;
-  Observation look(const ProbeChoice& choice) const;
+  Observation read_with(const ProbeChoice& choice) const;
 
   const World& world_;
-  HostOptions options_;
+  ContextOptions options_;
   std::unique_ptr<Store> store_;
   std::optional<std::string> provider_;
 };
@@ -89,7 +90,7 @@ void require_pool(const Pool& pool);
 bool is_of_another_host(const Pool& pool);
 
 /// Throws Error(Failed) with a hint when it is: nobody gets GPUs that are not here.
-void require_this_host(const Host& host, const Pool& pool);
+void require_this_host(const Context& context, const Pool& pool);
 
 /// Notes in the pool that it is this host's from now on.
 void note_this_host(Pool& pool);

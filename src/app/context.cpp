@@ -1,4 +1,4 @@
-#include "app/host.h"
+#include "app/context.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -35,12 +35,12 @@ bool is_member_of(const std::string& group_name) {
 }
 
 // How old a reading may be that people are shown.
-constexpr Duration kGlanceAgeMax = std::chrono::milliseconds(500);
+constexpr Duration kCachedAgeMax = std::chrono::milliseconds(500);
 
 // The moment before which nothing may have been seen, to be shown now: what was released since then
 // would still look used. What was released in another boot was released before.
-Instant glance_begin(const Pool& pool, const Instant& now) {
-  Instant begin{now.wall - kGlanceAgeMax, now.boot - kGlanceAgeMax, now.boot_id};
+Instant cached_since(const Pool& pool, const Instant& now) {
+  Instant begin{now.wall - kCachedAgeMax, now.boot - kCachedAgeMax, now.boot_id};
   for (const Gpu& gpu : pool.gpus) {
     const auto& released = gpu.last_released;
     if (!released || are_of_different_boots(now, *released)) continue;
@@ -56,16 +56,16 @@ Instant glance_begin(const Pool& pool, const Instant& now) {
 
 }  // namespace
 
-Circumstances Host::circumstances(const Observation* observation) const {
+Circumstances Context::circumstances(const Observation* observation) const {
   return {now(), liveness, settings(), observation};
 }
 
-Store& Host::store() {
+Store& Context::store() {
   if (!store_) store_ = world_.open_store(store_address());
   return *store_;
 }
 
-std::string Host::fake_file() const {
+std::string Context::fake_file() const {
   if (!options_.fake_file.empty()) return options_.fake_file;
   const std::filesystem::path directory =
       store_is_file() ? std::filesystem::path(options_.store_path).parent_path()
@@ -73,12 +73,12 @@ std::string Host::fake_file() const {
   return directory / "fake-gpus.json";
 }
 
-std::string Host::reading_file() const {
+std::string Context::reading_file() const {
   if (store_is_file()) return options_.store_path + "-reading";
   return options_.state_directory + "/reading";
 }
 
-ProbeChoice Host::choice(const std::string& provider, const Instant& not_before) const {
+ProbeChoice Context::choice(const std::string& provider, const Instant& not_before) const {
   return {options_.probe == "auto" ? provider : options_.probe,
           options_.probe_deadline,
           fake_file(),
@@ -87,7 +87,7 @@ ProbeChoice Host::choice(const std::string& provider, const Instant& not_before)
           self_identity()};
 }
 
-Observation Host::look(const ProbeChoice& choice) const {
+Observation Context::read_with(const ProbeChoice& choice) const {
   const auto started = std::chrono::steady_clock::now();
   Observation observation = world_.make_probe(choice)->look();
   observation.observer = choice.observer;
@@ -97,24 +97,26 @@ Observation Host::look(const ProbeChoice& choice) const {
   return observation;
 }
 
-Observation Host::look(const std::string& provider) { return look(choice(provider, now())); }
-
-Observation Host::glance(const Pool& pool) {
-  return look(choice(pool.provider, glance_begin(pool, now())));
+Observation Context::read_gpus(const std::string& provider) {
+  return read_with(choice(provider, now()));
 }
 
-std::optional<Observation> Host::last_seen(const Pool& pool) const {
+Observation Context::cached_reading(const Pool& pool) {
+  return read_with(choice(pool.provider, cached_since(pool, now())));
+}
+
+std::optional<Observation> Context::last_reading(const Pool& pool) const {
   return world_.last_reading(choice(pool.provider, {}));
 }
 
-Observation Host::look() {
+Observation Context::read_gpus() {
   if (!provider_) {
     const std::string provider = store().provider();
     if (provider.empty()) refuse_without_pool();
     provider_ = provider;
   }
   try {
-    return look(*provider_);
+    return read_gpus(*provider_);
   } catch (const Error&) {
     // Where the pool is another host's, that is what is wrong here.
     require_this_host(*this, store().read());
@@ -136,13 +138,13 @@ bool is_of_another_host(const Pool& pool) {
   return pool.host != HostIdentity{} && !is_same_host(pool.host, this_host());
 }
 
-void require_this_host(const Host& host, const Pool& pool) {
+void require_this_host(const Context& context, const Pool& pool) {
   if (!is_of_another_host(pool)) return;
   throw Error(ErrorKind::Failed,
               fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
-                          printable(host.options().store_path), printable(pool.host.name, 60),
+                          printable(context.options().store_path), printable(pool.host.name, 60),
                           this_host().name),
-              host.store_is_file()
+              context.store_is_file()
                   ? "give each host a file of its own (--store), or share a Redis; a host that was "
                     "renamed: canhazgpu admin --force"
                   : "give each host a prefix of its own (redis.prefix), and look at others with: "
