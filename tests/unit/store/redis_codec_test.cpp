@@ -502,7 +502,7 @@ TEST(RedisCodec, KnowsThatItTookGpusOfOursAway) {
   EXPECT_FALSE(keys.image().host.contains("reservation:abc"));
 }
 
-TEST(RedisCodec, DropsTheObstacleOfAGpuThatItHasTaken) {
+TEST(RedisCodec, ForgetsWhyAGpuWasUnavailableThatItHasTaken) {
   Keys keys = our_pool();
   keys.update([](Pool& pool) { pool.gpus[0].unavailable = Unavailability{}; });
   EXPECT_TRUE(keys.pool().gpus[0].unavailable);
