@@ -16,14 +16,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How often a waiter reads news that need not concern it. Grants have a bell of their own; this is
-// for what it tells its user, and grows with the place so that a long queue stays cheap.
+// How often a waiter reads changes that may not concern it, for what it tells its user. (Its grant
+// wakes it at once.) Grows with the position, so that a long queue stays cheap.
 Duration refresh_interval(int position) {
   return std::clamp<Duration>(position * milliseconds(50), milliseconds(250), seconds(3));
 }
 
-// How long until the next look at GPUs that are blocked by what only a look can tell. The first in
-// line looks soon and then less and less often; those behind leave it to him for longer.
+// How long until the next reading of GPUs whose use only a reading can show to be over. The first
+// in line reads soon and then less and less often; waiters behind it wait longer.
 Duration look_interval(int looks, int position) {
   const Duration base =
       std::min<Duration>(milliseconds(250) * (1 << std::min(looks, 6)), seconds(10));
@@ -48,7 +48,6 @@ class Waiter {
         if (auto acquired = go_on()) return std::move(*acquired);
         trouble_.clear();
       } catch (const Error& error) {
-        // Its place in the queue is worth more than this moment's trouble.
         if (auto left = retry_later(error)) return *left;
       }
     }
@@ -68,7 +67,7 @@ class Waiter {
     return std::nullopt;
   }
 
-  // The request has vanished: somebody has cancelled it, or else the store has lost it.
+  // The request is missing: somebody cancelled it, or else the store has lost it.
   std::optional<NotGranted> requeue_lost() {
     bool cancelled = false;
     bool has_pool = false;
@@ -84,9 +83,10 @@ class Waiter {
     return std::nullopt;
   }
 
-  // Waits a moment, and begins anew. Throws what can't be waited for.
+  // Waits a moment; acquire() then tries again. Rethrows an error that does not pass.
   std::optional<NotGranted> retry_later(const Error& error) {
-    // Who has no place yet hears at once what is wrong; that others were faster is not.
+    // Before it is queued a request fails at once, except for lock contention. In the queue any
+    // transient error is waited out, so that it keeps its place.
     const bool may_pass = has_joined_ ? error.is_transient() : error.retry() == Retry::Busy;
     if (!may_pass || options_.nonblock || is_late(context_.now())) throw;
     if (trouble_ != error.what()) listener_.troubled(error);
@@ -104,8 +104,8 @@ class Waiter {
     return options_.wait && age(began_, now) >= *options_.wait;
   }
 
-  // Looked at first: a probe never runs while the pool is locked. Who can't even read from the
-  // store hears so at once: more often than not it is the wrong one.
+  // Reads the GPUs first: a probe never runs while the pool is locked. A store that can't even be
+  // read fails here at once, and is not retried: more often than not it is the wrong one.
   void prepare() {
     began_ = looked_at_ = context_.now();
     observation_ = context_.read_gpus();
@@ -113,7 +113,7 @@ class Waiter {
     request_.waiter = self_identity();
   }
 
-  // May be tried again. Whether an attempt that failed was carried out is not always known.
+  // May be called again: an attempt whose reply was lost may have been carried out.
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
@@ -134,10 +134,10 @@ class Waiter {
     if (!options_.nonblock) decide();
   }
 
-  // With the grant in one transaction: nobody is refused for the sake of one who doesn't wait.
+  // In the transaction of the grant: a request that doesn't wait delays nobody.
   void leave_with_reason(Pool& pool, const Circumstances& given) {
     decision_ = explain(pool, request_.id, given.now);
-    // What was held for it goes to those behind it.
+    // The GPUs that were held for it go to the requests behind it.
     if (withdraw(pool, request_.id)) schedule(pool, given);
   }
 
@@ -146,7 +146,7 @@ class Waiter {
   std::optional<Acquired> verify(const Reservation& reservation) {
     if (!is_fresh_ || !covers(observation_, pool_, reservation.gpus)) {
       if (!look()) {
-        // Nothing is known of the GPUs; what can't be read is not given out.
+        // What cannot be read is not granted.
         for (GpuReading& reading : observation_.gpus) reading.error = "cannot be read";
         observation_.taken = context_.now();
       }
@@ -191,12 +191,12 @@ class Waiter {
   struct Watches {
     std::vector<UniqueFd> processes;
     bool any_gone = false;    ///< one of those to watch has ended already
-    bool needs_look = false;  ///< only a look at the GPUs can bring this request further
+    bool needs_look = false;  ///< only a reading of the GPUs can bring this request further
     Duration timeout{};
   };
 
-  // The first in line watches for whom all wait; every other watches the one before it, so that the
-  // place of a killed first is taken at once.
+  // The first in line watches the processes that all wait for. Every other request watches the
+  // waiter in front of it, so that the place of a killed first one is taken at once.
   std::vector<ProcessIdentity> processes_to_watch() const {
     if (decision_->position > 1) {
       return {pool_.queue[static_cast<std::size_t>(decision_->position) - 2].waiter};
@@ -209,7 +209,7 @@ class Waiter {
     return watched;
   }
 
-  // Only a look can tell that such a GPU is free again.
+  // Only a new reading can show that such a GPU is free again.
   bool is_blocked_by_what_was_seen() const {
     const auto& blockers = decision_->reason.blockers;
     return std::any_of(blockers.begin(), blockers.end(), [](const Blocker& blocker) {
@@ -237,7 +237,8 @@ class Waiter {
       watches.processes.push_back(watch(process));
       watches.any_gone = watches.any_gone || !watches.processes.back();
     }
-    // The first few: one of them may be stopped, and a hundred need not look after the same thing.
+    // Only the first four read the GPUs for orphans: one of them may be stopped, and a hundred
+    // waiters need not all do it.
     watches.needs_look =
         is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
@@ -249,7 +250,7 @@ class Waiter {
     Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
     if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
-    // The one in front notices an ending first; the others follow if he does not.
+    // The waiter in front acts on an end first; the others follow later, should it fail.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
     for (const Reservation& reservation : pool_.reservations) {
       if (reservation.kind == ReservationKind::Manual && reservation.ends) {
@@ -290,7 +291,7 @@ class Waiter {
     if (watches.any_gone) return maintain_pool(now, watches.needs_look);
     const Duration quiet = refresh_interval(decision_->position) - age(refreshed_, now);
     const bool hears_news = quiet <= Duration::zero();
-    // Not sooner: in a crowd most are served before, and every listener costs who tells the news.
+    // Subscribed late: most waiters are granted first, and each subscriber costs every writer.
     if (hears_news && !changes_) {
       changes_ = context_.store().subscribe_to_changes();
       return refresh();
@@ -325,21 +326,21 @@ class Waiter {
   }
 
   std::optional<NotGranted> interrupted(int signal) {
-    // Who may be in the queue without having seen it is found to be gone by the others.
+    // It may be queued without knowing so: the others will find that its process is gone.
     if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
       update_pool(context_, nullptr, [&](Pool& pool, const Circumstances&) {
-        // Granted or not: it was never used, so it leaves no trace.
+        // Waiting or granted: its GPUs were never used, so it leaves no trace.
         withdraw(pool, request_.id);
         discard(pool, request_.id);
       });
     } catch (const Error&) {
-      // Others will find that this process is gone.
+      // The others will find that this process is gone.
     }
     return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
   }
 
-  // Somebody or some time has ended: does for all what has to be done.
+  // A process or a time has ended: updates the pool, for all waiters. Leaves when --wait is over.
   std::optional<NotGranted> maintain_pool(const Instant& now, bool needs_look) {
     if (is_late(now)) {
       if (leave()) return NotGranted{NotGranted::Why::WaitedTooLong, decision_, 0};

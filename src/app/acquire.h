@@ -1,4 +1,4 @@
-// From a request to a reservation: joins the queue, waits, and looks at the GPUs before it trusts a
+// From a request to a reservation: joins the queue, waits, and reads the GPUs before it uses a
 // grant.
 #pragma once
 
@@ -37,19 +37,19 @@ struct NotGranted {
 
 using Acquired = std::variant<Granted, NotGranted>;
 
-/// What a waiter has to tell.
+/// Hears what a waiter reports.
 struct WaitListener {
   /// When a request begins to wait, and whenever its place or its reason changes.
   std::function<void(const Decision&, const Instant& now)> waits;
-  /// Once for each trouble with the store that is hoped to pass; the request goes on waiting.
+  /// Once for each transient error of the store; the request goes on waiting.
   std::function<void(const Error&)> troubled;
 };
 
 /// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
 /// program. Fills in the request's waiter and times; one that has waited before, as `enqueued`
 /// tells, goes back to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
-/// that fails, as its Error, before the queue is joined. Contention for the store is waited out, in
-/// the queue any transient trouble with it, unless the request does not wait or its time is over.
+/// that fails, as its Error, before the queue is joined. Lock contention is waited out, in the
+/// queue any transient error of the store, unless the request does not wait or its time is over.
 Acquired acquire(Context& context, std::optional<SignalWatch>& signals, Request request,
                  const AcquireOptions& options, const WaitListener& listener);
 

@@ -29,7 +29,7 @@ std::optional<Sharing> sharing_for(const Context& context, const AdminOptions& o
   if (!options.group) return sharing_of_new(context);
   if (!context.store_is_file()) {
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
-                "who may use a Redis, its own users and passwords decide");
+                "access to a Redis is set by its own users and passwords");
   }
   if (geteuid() != 0) {
     throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
@@ -78,7 +78,7 @@ std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options,
                 fmt::format("--gpus {} contradicts the {} GPUs found here", wanted, found),
                 "leave --gpus out to take what is found, or add --force");
   }
-  // Believed by force: those that are not found stay in ERROR until they are.
+  // By --force: GPUs that are not found stay in ERROR until they are.
   for (int index = found; index < wanted; ++index) {
     Gpu gpu;
     gpu.index = index;
@@ -88,8 +88,8 @@ std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options,
   return gpus;
 }
 
-// A GPU that the driver can't reach any more has nothing but its index, and so has one whose record
-// was damaged.
+// By index where either has no UUID: the driver tells none of a GPU that it can't reach, and one
+// whose record was damaged has none.
 bool is_same(const Gpu& known, const Gpu& found) {
   const bool by_index = known.uuid.empty() || found.uuid.empty();
   return by_index ? known.index == found.index : known.uuid == found.uuid;
@@ -157,8 +157,8 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
       keeps_gpus ? before.provider : detect_provider(context, options, before);
-  // The store is made after the look, so that one that fails leaves nothing behind. The simulated
-  // GPUs alone live in its directory, which has to be there for them.
+  // The store is made after the GPUs were read, so that a probe that fails leaves nothing behind.
+  // Simulated GPUs need its directory first.
   const auto make_store = [&] {
     if (!exists || sharing) context.world().create_store(address, sharing);
   };

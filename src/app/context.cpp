@@ -154,6 +154,10 @@ void note_this_host(Pool& pool) {
 
 void require_owner(const Pool& pool, const Caller& caller) {
   if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+  refuse_stranger();
+}
+
+void refuse_stranger() {
   throw Error(ErrorKind::NotPermitted,
               "only root, the admin group and whoever set the pool up may change it",
               "run it with sudo");

@@ -1,4 +1,4 @@
-// The host as the use cases see it: its store, its GPUs, its clock, and who asks.
+// What a use case works with: the store, the GPUs, the clock, the settings, and who asks.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ struct ContextOptions {
   std::string store_path;  ///< where the store is, for people: a file, or a URL without password
   /// The URL of a Redis, with its password: to open it, and never shown. "": store_path is a file.
   std::string store_url;
-  bool store_is_private = false;  ///< the user's own, for want of one that the host shares
+  bool store_is_private = false;  ///< a private pool: no host-wide pool exists
   std::string probe = "auto";     ///< "auto": what the pool's provider calls for
   Duration probe_timeout = std::chrono::seconds(10);
   std::string state_directory;  ///< of this host, where the store is none of its files
@@ -33,7 +33,7 @@ class Context {
   const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
 
-  /// What decides now, of what may be seen from here. Keeps a pointer to the observation.
+  /// What decides now. Keeps a pointer to the observation.
   Circumstances circumstances(const Observation* observation = nullptr) const;
 
   /// Whether the store is a file of this host.
@@ -50,18 +50,18 @@ class Context {
   /// Closes the store, before a fork or a long wait; the next `store` opens it again.
   void close_store() { store_.reset(); }
 
-  /// Looks at the GPUs with the probe that the provider calls for, now. Throws as Probe::look does.
+  /// Reads the GPUs now, with the probe of this provider. Throws as the probe does.
   Observation read_gpus(const std::string& provider);
 
-  /// As `look`, with the provider of the pool, which is read once. What is granted is granted on
-  /// this: it shows nothing that is older than the call.
+  /// Reads the GPUs now, with the probe of the pool's provider, which is asked for once. GPUs are
+  /// granted on this: it shows nothing that is older than the call.
   Observation read_gpus();
 
-  /// As `look`, for people: what somebody else has seen up to 500 ms ago will do, if it is not
-  /// older than the last release in the pool.
+  /// A reading for people: somebody else's will do, up to 500 ms old and not older than the last
+  /// release in the pool.
   Observation cached_reading(const Pool& pool);
 
-  /// What was seen last, by anybody, since the boot; for when looking fails.
+  /// The last good reading of anybody since the boot, for when a new one fails.
   std::optional<Observation> last_reading(const Pool& pool) const;
 
   std::string fake_file() const;
@@ -97,5 +97,7 @@ void note_this_host(Pool& pool);
 
 /// Throws Error(NotPermitted) for those who are neither root, admin group nor the pool's creator.
 void require_owner(const Pool& pool, const Caller& caller);
+/// Throws that error.
+[[noreturn]] void refuse_stranger();
 
 }  // namespace chg

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/error.h"
-
 namespace chg {
 
 bool store_exists(const Context& context) {
@@ -28,9 +26,7 @@ void require_may_create(const Context& context, const Caller& caller) {
   struct stat file {};
   const bool exists = stat(context.options().store_path.c_str(), &file) == 0;
   if (!exists || file.st_uid == caller.account.uid) return;
-  throw Error(ErrorKind::NotPermitted,
-              "only root, the admin group and whoever set the pool up may change it",
-              "run it with sudo");
+  refuse_stranger();
 }
 
 void make_state_directory(const Context& context) {

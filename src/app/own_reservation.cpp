@@ -7,7 +7,7 @@
 namespace chg {
 namespace {
 
-// nullopt: the reservation is not there, and is not brought back.
+// nullopt: the reservation is missing, and `lost` is not given.
 std::optional<OwnChange> try_change(Context& context, Reservation& own,
                                     const std::optional<Lost>& lost, const Change& change) {
   std::optional<OwnChange> result;
@@ -25,7 +25,8 @@ std::optional<OwnChange> try_change(Context& context, Reservation& own,
 OwnChange change_own(Context& context, Reservation& own, const std::function<JobState()>& job,
                      const Change& change) {
   if (const auto result = try_change(context, own, std::nullopt, change)) return *result;
-  // Read after the pool: an end takes the reservation away and writes its record at one moment.
+  // The history is read after the pool: one transaction removes a reservation and writes its
+  // record, so a reservation that was missing because it ended has its record by now.
   const std::vector<UsageRecord> history = context.store().history(own.started.wall);
   const JobState state = job();
   const auto lost = to_restore(own, history, state != JobState::Over);

@@ -1,4 +1,4 @@
-// The reservation that this process answers for: changed by it, and brought back by it when the
+// The reservation that this process is responsible for: it changes it, and restores it when the
 // store has lost it.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 namespace chg {
 
-/// Applies `change` to the pool, in which `own` is a reservation with the GPUs that it has. When it
-/// is not there although nobody has ended it, it is brought back before (core/restore.h).
-/// `own` is what the caller knows of it, and is brought up to date. `job` is asked only then, after
-/// who has ended it: a job that has ended since the caller looked was rightly given up for dead.
+/// Applies `change` to the pool, which then has the reservation `own`. When the pool lacks it
+/// although nobody ended it, it is restored first (core/restore.h). `job` is called only then,
+/// after the history was read, so that a job that ended meanwhile is not restored. Updates `own`
+/// from the pool.
 OwnChange change_own(Context& context, Reservation& own, const std::function<JobState()>& job,
                      const Change& change);
 
@@ -23,7 +23,7 @@ OwnChange change_own(Context& context, Reservation& own, JobState job, const Cha
 /// Undoes a grant that nobody has begun to use: it leaves no trace.
 void discard(Context& context, Reservation own);
 
-/// For those who can't go on without the pool. Passing: an administrator may set it up again.
+/// For callers that need the pool. Transient: an administrator may set it up again.
 Error lost_pool();
 
 }  // namespace chg

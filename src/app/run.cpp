@@ -33,29 +33,26 @@ Variables variables_or_discard(Context& context, const Granted& granted) {
   }
 }
 
-// False when the store has lost the reservation, and somebody else has got GPUs of it.
-bool start_supervisor(Context& context, const Reservation& reservation, const RunOptions& options,
+// False when the store has lost the reservation, and somebody else has some of its GPUs.
+bool start_supervisor(Context& context, const Reservation& mine, const RunOptions& options,
                       const RunCommand& command, const WaitListener& listener) {
   const Supervision supervision{
-      reservation,
-      reservation.ends ? std::optional<Duration>(*reservation.ends - reservation.started.wall)
-                       : std::nullopt,
+      mine, mine.ends ? std::optional<Duration>(*mine.ends - mine.started.wall) : std::nullopt,
       options.grace, options.leftovers};
-  const std::string title =
-      fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", reservation.id,
-                  printable(command.arguments.front(), 60), reservation.holder->pid);
+  const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", mine.id,
+                                        printable(command.arguments.front(), 60), mine.holder->pid);
   std::optional<ProcessIdentity> supervisor;
   OwnChange recorded = OwnChange::Made;
-  // The store is open here, and not there: so it is this process that records the other.
+  // This process has the store open, and the supervisor has not: so this one records it.
   const auto record = [&](int pid) {
     supervisor = identity_of(pid);
     if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
     const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
-    recorded = record_supervisor(context, reservation, *supervisor, patience, listener.troubled);
+    recorded = record_supervisor(context, mine, *supervisor, patience, listener.troubled);
   };
   const auto undo = [&] {
     if (supervisor) send_signal(*supervisor, SIGKILL);
-    discard(context, reservation);
+    discard(context, mine);
   };
   try {
     start_detached(
@@ -77,7 +74,7 @@ NotGranted run(Context& context, const Request& request, const RunCommand& comma
                const std::function<void(const Reservation&)>& on_granted) {
   Request wanted = request;
   while (true) {
-    // Held back until the supervisor is there; a signal that came in between then ends this
+    // Signals are blocked until the supervisor watches; one that came in between then ends this
     // process, and the supervisor gives the GPUs back.
     std::optional<SignalWatch> signals;
     const Acquired acquired = acquire(context, signals, wanted, options.acquire, listener);

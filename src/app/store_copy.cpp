@@ -115,7 +115,7 @@ class Copier {
     if (state == Liveness::Unseen) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the run of '{}' on {} cannot be seen from here: it lives by "
-                              "heartbeats, and they would go to '{}' alone",
+                              "heartbeats, which go only to '{}'",
                               name, gpus, shown(from_)),
                   "wait until it is over, or end it first");
     }

@@ -28,7 +28,7 @@ class Supervisor {
         started_(context.now()),
         last_try_(started_) {}
 
-  // Before anybody relies on this supervisor: one that can't watch is none.
+  // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
     own_.supervisor = self_identity();
@@ -84,7 +84,7 @@ class Supervisor {
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(EndReason end) {
-    note([&](Reservation& reservation, const Instant&) { reservation.ending = end; });
+    note([&](Reservation& mine, const Instant&) { mine.ending = end; });
   }
 
   Duration beat_due() const {
@@ -96,10 +96,10 @@ class Supervisor {
   void beat() {
     if (beat_due() > Duration::zero()) return;
     last_try_ = context_.now();
-    note([](Reservation& reservation, const Instant& now) { reservation.last_heartbeat = now; });
+    note([](Reservation& mine, const Instant& now) { mine.last_heartbeat = now; });
   }
 
-  // From now on it is known when the store goes away. A file does not.
+  // From now on the supervisor hears when the connection is lost. A file has none.
   void listen() {
     if (context_.store_is_file()) return;
     try {
@@ -110,7 +110,8 @@ class Supervisor {
     context_.close_store();
   }
 
-  // The store is asked soon whether it still knows the reservation; not by all at the same moment.
+  // Checks soon whether the store still has the reservation. The pid spreads the supervisors, so
+  // that they don't all ask at the same moment.
   void note_loss() {
     loss_.reset();
     pause_ = std::chrono::milliseconds(100 + 25 * (::getpid() % 16));
@@ -139,32 +140,32 @@ class Supervisor {
     context_.close_store();
   }
 
-  // Whether the command goes on, whatever others may have concluded from its silence.
+  // Asks the kernel, whatever others may have concluded from its silence.
   JobState job_state() const {
     const bool has_ended = !command_ || wait_ready({command_.get()}, Duration::zero())[0];
     return has_ended ? JobState::Over : JobState::Running;
   }
 
-  // Returns when nothing of the job is left on its GPUs. What lives but does not use them is no
-  // reason to stay, and nobody looks at the GPUs while nothing of the job lives.
+  // Returns when no process of the job is left on its GPUs. Processes that don't use them don't
+  // keep the reservation, and the GPUs are only read while some process of the job lives.
   void keep_for_leftovers() {
     while (!is_over_) {
       const std::vector<ProcessIdentity> members = job_members(job_marks());
       if (members.empty()) return;
       const std::vector<ProcessIdentity> leftovers = on_gpus(members);
       if (leftovers.empty()) return;
-      note([&](Reservation& reservation, const Instant&) { reservation.leftovers = leftovers; });
-      // A process may also give its memory back and live on; that is only seen by looking again.
+      note([&](Reservation& mine, const Instant&) { mine.leftovers = leftovers; });
+      // A process may also free its GPU memory and live on, which only a new reading shows.
       wait_for_an_end(leftovers, std::chrono::seconds(10));
       beat();
     }
   }
 
-  // Whether a process on the job's GPUs can't be told from a member: where /proc hides it, or in a
-  // container, for which the pids that drivers list mean nothing.
-  bool has_strangers(const Reservation& reservation, const Pool& pool,
+  // Whether /proc tells nothing of a process on the job's GPUs, which so may be a member: it is
+  // hidden, or this is a container, where the drivers' pids mean nothing.
+  bool has_strangers(const std::vector<int>& gpus, const Pool& pool,
                      const Observation& observation) {
-    return std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int index) {
+    return std::any_of(gpus.begin(), gpus.end(), [&](int index) {
       const Gpu* gpu = find_gpu(pool, index);
       const GpuReading* reading =
           gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
@@ -176,15 +177,15 @@ class Supervisor {
     });
   }
 
-  // Those of the members that use the job's GPUs; all of them while that can't be seen.
+  // The members that use the job's GPUs; all members while that can't be seen.
   std::vector<ProcessIdentity> on_gpus(const std::vector<ProcessIdentity>& members) {
     try {
       const Observation observation = context_.read_gpus();
       const Pool pool = context_.store().read();
       const Reservation* reservation = find_reservation(pool, own_.id);
-      // Since it was last seen, it may have got back GPUs that were lost.
+      // It may have reclaimed lost GPUs since it was last read.
       const Reservation& mine = reservation != nullptr ? *reservation : own_;
-      if (has_strangers(mine, pool, observation)) return members;
+      if (has_strangers(mine.gpus, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
       for (const GpuProcess& process :
            job_processes(mine, pool, observation, context_.settings())) {
@@ -199,8 +200,8 @@ class Supervisor {
     }
   }
 
-  // Does it, again and again if it must, less and less often: a full disk does not stay full, and
-  // rights come back. A store that is gone or damaged has no reservation to give back.
+  // Retries the action until it succeeds, less and less often: a full disk does not stay full, and
+  // rights come back. Gives up when the store is gone or damaged: it has no reservation to end.
   template <typename Action>
   void persist(const Action& action) {
     for (std::chrono::seconds pause{1};; pause = std::min(pause * 2, kPauseMax)) {
@@ -220,10 +221,10 @@ class Supervisor {
   UniqueFd command_;  ///< empty: it had ended before it could be watched
   std::optional<PidMark> before_job_;
   Instant started_;
-  Instant last_try_;      ///< to tell of this run
-  Duration pause_{};      ///< until it is tried again; zero: the store is there
-  bool is_over_ = false;  ///< somebody has ended the reservation, while the job goes on
-  std::unique_ptr<Subscription> loss_;  ///< missing: the store is away, or can't go away
+  Instant last_try_;                    ///< to tell of this run
+  Duration pause_{};                    ///< until it is tried again; zero: the store is there
+  bool is_over_ = false;                ///< somebody ended the reservation while the job goes on
+  std::unique_ptr<Subscription> loss_;  ///< nullptr: the store is away, or is a file
 };
 
 OwnChange record(Context& context, Reservation own, const ProcessIdentity& supervisor) {
@@ -242,7 +243,7 @@ OwnChange record_supervisor(Context& context, const Reservation& reservation,
                             const std::function<void(const Error&)>& troubled) {
   const Instant started = context.now();
   std::string told;
-  // The command has not begun, and loses nothing by waiting for trouble to pass.
+  // The command has not begun, so it loses nothing by waiting.
   while (true) {
     try {
       return record(context, reservation, supervisor);

@@ -18,18 +18,17 @@ struct Supervision {
   Leftovers leftovers = Leftovers::Keep;
 };
 
-/// Records the process as the supervisor of the reservation, whose run waits for it. A store in
-/// trouble is tried again for as long as `patience`; `troubled` hears of each trouble once. Returns
-/// Made, Taken or Ended. Throws Error when it can't be written.
+/// Records the process as the supervisor of the reservation, whose run waits for that. Transient
+/// errors of the store are retried for as long as `patience`; `troubled` hears of each once.
+/// Returns Made, Taken or Ended. Throws Error when it can't be written.
 OwnChange record_supervisor(Context& context, const Reservation& reservation,
                             const ProcessIdentity& supervisor, Duration patience,
                             const std::function<void(const Error&)>& troubled);
 
 /// The life of this process as the supervisor: calls `ready` when it watches the command, and then
-/// waits for that to end, with heartbeats and the timeout; then deals with what it left on its
-/// GPUs, and gives them back. A reservation that the store has lost is brought back as soon as the
-/// store is there again. Throws Error before `ready` when the command can't be watched; after it,
-/// failures of the store are tried again until they pass.
+/// waits for its end, with heartbeats and the timeout; then deals with its leftovers, and gives the
+/// GPUs back. Restores a reservation that the store has lost as soon as the store is back. Throws
+/// Error before `ready` when the command can't be watched; after it, retries until the store works.
 void supervise(Context& context, const Supervision& supervision,
                const std::function<void()>& ready);
 

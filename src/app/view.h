@@ -1,5 +1,5 @@
-// status, queue, report: what people see. Nobody has to write for it, but what is found to be over
-// is ended on the way. The pool of another host is only shown, as the store has it.
+// status, queue, report: what people see. Read-only callers may use them; finished reservations are
+// ended if the store is writable. The pool of another host is only shown, as the store has it.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,9 @@
 
 namespace chg {
 
-/// The pool held against the GPUs as they are now. A probe that fails is named in the overview,
-/// which then shows what was seen last, with its age, or only what the store knows. So does that of
-/// another host's pool, whose GPUs can't be looked at from here.
+/// The pool compared with the GPUs as they are now. A probe that fails is named in the overview,
+/// which then shows the last reading, with its age, or only what the store knows. Of another host's
+/// pool it shows only what the store knows.
 Overview view_status(Context& context);
 
 QueueOverview view_queue(Context& context);
@@ -32,8 +32,8 @@ struct HostView {
   bool has_no_pool = false;  ///< which is no failure where only others have one
 };
 
-/// This host as above, first, and then every other that has its pool in the same Redis: as that
-/// tells, not looked at from here, in one command each.
+/// This host as above, first, and then every other that has its pool in the same Redis, as the
+/// Redis has it: one command each.
 std::vector<HostView<Overview>> view_all_status(Context& context);
 std::vector<HostView<QueueOverview>> view_all_queues(Context& context);
 std::vector<HostView<Report>> view_all_reports(Context& context, int days, ReportBy by);

@@ -19,7 +19,7 @@ struct ProbeChoice {
   Duration timeout{};
   std::string fake_file;    ///< the simulated GPUs of "fake"
   std::string shared_file;  ///< where readings are shared; "": they are not
-  Instant not_before;       ///< a reading of others that was begun earlier is not good enough
+  Instant not_before;       ///< shared readings that began before this are rejected
   ProcessIdentity observer;
 };
 
@@ -30,7 +30,7 @@ struct World {
   std::function<std::unique_ptr<Store>(const std::string& address, const std::optional<Sharing>&)>
       create_store;
   std::function<std::unique_ptr<Probe>(const ProbeChoice&)> make_probe;
-  /// The last good reading that was shared, however old; missing when there is none.
+  /// The last good reading that was shared, however old; nullopt when there is none.
   std::function<std::optional<Observation>(const ProbeChoice&)> last_reading;
   /// What there is to read GPUs with; found out within the timeout, more or less.
   std::function<Inventory(Duration timeout)> take_inventory;

@@ -1,6 +1,7 @@
 #include "core/changes.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -30,21 +31,8 @@ const Reservation& reservation_to_change(const Pool& pool, const Caller& caller,
   return *reservation;
 }
 
-// A reservation and those of its GPUs that were selected.
-struct Selected {
-  std::string id;
-  std::vector<int> gpus;
-};
-
-void add_selected(std::vector<Selected>& selected, const std::string& id, int gpu) {
-  const auto same = std::find_if(selected.begin(), selected.end(),
-                                 [&](const Selected& other) { return other.id == id; });
-  if (same == selected.end()) {
-    selected.push_back({id, {gpu}});
-  } else {
-    same->gpus.push_back(gpu);
-  }
-}
+// The GPUs of each reservation that were selected, by its id.
+using Selected = std::map<std::string, std::vector<int>>;
 
 void refuse_live_run(const Reservation& run, int gpu) {
   throw Error(ErrorKind::Failed,
@@ -71,17 +59,17 @@ bool is_meant(const Reservation& reservation, const ReleaseSelection& selection,
   return true;
 }
 
-void release_selected(Pool& pool, const std::vector<Selected>& selected, const Instant& now,
+void release_selected(Pool& pool, const Selected& selected, const Instant& now,
                       Released& released) {
-  for (const Selected& one : selected) {
-    Reservation* reservation = find_reservation(pool, one.id);
+  for (const auto& [id, gpus] : selected) {
+    Reservation* reservation = find_reservation(pool, id);
     if (reservation->kind == ReservationKind::Run) {
       reservation->ending = EndReason::Killed;
       released.runs.push_back(*reservation);
       continue;
     }
-    released.gpus.insert(released.gpus.end(), one.gpus.begin(), one.gpus.end());
-    end_reservation_on(pool, one.id, one.gpus, now, EndReason::Released);
+    released.gpus.insert(released.gpus.end(), gpus.begin(), gpus.end());
+    end_reservation_on(pool, id, gpus, now, EndReason::Released);
   }
   std::sort(released.gpus.begin(), released.gpus.end());
 }
@@ -106,7 +94,7 @@ void cancel(Pool& pool, const Request& request) {
 Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
                  const Instant& now) {
   Released released;
-  std::vector<Selected> selected;
+  Selected selected;
   for (const int gpu : selection.gpu_ids) {
     require_gpu(pool, gpu);
     if (reservation_of(pool, gpu) == nullptr) {
@@ -114,15 +102,15 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
       continue;
     }
     const Reservation& reservation = reservation_to_change(pool, caller, gpu);
-    if (reservation.kind == ReservationKind::Run && !selection.runs)
-      refuse_live_run(reservation, gpu);
-    add_selected(selected, reservation.id, gpu);
+    const bool is_run = reservation.kind == ReservationKind::Run;
+    if (is_run && !selection.runs) refuse_live_run(reservation, gpu);
+    selected[reservation.id].push_back(gpu);
   }
   if (selection.gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
       if (reservation.account.uid != caller.account.uid) continue;
-      if (is_meant(reservation, selection, released))
-        selected.push_back({reservation.id, reservation.gpus});
+      const bool meant = is_meant(reservation, selection, released);
+      if (meant) selected[reservation.id] = reservation.gpus;
     }
   }
   release_selected(pool, selected, now, released);

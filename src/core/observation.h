@@ -34,8 +34,8 @@ struct GpuProcess {
   enum class Type { Compute, Graphics };
 
   int pid = 0;
-  std::optional<std::uint64_t> start_ticks;  ///< as in ProcessIdentity; missing when /proc hides it
-  std::optional<std::uint32_t> uid;          ///< missing when /proc hides it
+  std::optional<std::uint64_t> start_ticks;  ///< as in ProcessIdentity; nullopt: /proc hides it
+  std::optional<std::uint32_t> uid;          ///< nullopt: /proc hides it
   std::string user;                          ///< account name, or the uid as text; "" when unknown
   std::string program;                       ///< "python3"; "" when unknown
   std::string command_line;                  ///< arguments joined by spaces; "" when unknown
@@ -54,7 +54,7 @@ struct GpuProcess {
   bool operator==(const GpuProcess&) const = default;
 };
 
-/// A part of a GPU that is divided (MIG): people see it, the pool reserves the whole GPU.
+/// A MIG device: a part of a GPU. It is shown; the pool reserves only whole GPUs.
 struct MigDevice {
   std::string uuid;   ///< "MIG-…"
   std::string model;  ///< "NVIDIA H100 80GB HBM3 MIG 1g.10gb"
@@ -75,8 +75,8 @@ struct GpuReading {
   std::optional<int> utilization_percent;
   std::optional<int> temperature_c;
   std::optional<int> power_w;
-  std::vector<GpuProcess> processes;   ///< of its parts too
-  std::vector<MigDevice> mig_devices;  ///< empty: it is not divided
+  std::vector<GpuProcess> processes;   ///< of its MIG devices too
+  std::vector<MigDevice> mig_devices;  ///< empty: MIG is off
   std::string error;                   ///< why this GPU can't be used or read; "" when it can
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};

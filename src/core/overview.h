@@ -1,4 +1,4 @@
-// The pool held against an observation: one view, which lines, table, JSON and pages all show.
+// The pool compared with an observation: one value, which lines, table and JSON show.
 #pragma once
 
 #include <optional>

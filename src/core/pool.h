@@ -79,14 +79,14 @@ struct Reservation {
   std::string note;
   ReservationKind kind = ReservationKind::Run;
   std::vector<int> gpus;  ///< ascending; empty only where all are `lost`
-  /// What somebody else got while the store had lost this run, ascending: its job goes on there,
-  /// and they are its own again when they are given back.
+  /// GPUs that another reservation got while the store had lost this run, ascending. The job still
+  /// runs there, and the run reclaims them as soon as they are free.
   std::vector<int> lost;
   Instant started;
   Instant last_heartbeat;
   std::optional<WallTime> ends;  ///< manual: expiry; run: when --timeout strikes, if given
-  /// The process it lives by. A run's command; for a manual one the `reserve` that waited for it,
-  /// until that has looked at the GPUs and claimed it. Missing: it lives by its expiry alone.
+  /// The process that it lives by: a run's command; for a manual one the `reserve` that waited for
+  /// it, until that has looked at the GPUs and claimed it. nullopt: it lives by its expiry alone.
   std::optional<ProcessIdentity> holder;
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
@@ -96,7 +96,7 @@ struct Reservation {
 };
 
 /// A request that somebody took out of the queue, or ended when it was just granted, until its
-/// waiter has noticed. One that has vanished without this was lost by the store.
+/// waiter has noticed. A request that vanished without such a note was lost by the store.
 struct Cancelled {
   std::string id;
   ProcessIdentity waiter;

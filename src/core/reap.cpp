@@ -7,8 +7,8 @@
 namespace chg {
 namespace {
 
-// Whether the observation shows nothing of what happened at `moment`. Whoever looked lives in this
-// boot, so a moment of another one was earlier, even if the wall clock has been set back since.
+// Whether the observation was taken before `moment`. An observation is always of this boot, so a
+// moment of another boot was earlier, even if the wall clock has been set back since.
 bool is_older_than(const Observation& observation, const Instant& moment) {
   return !are_of_different_boots(observation.taken, moment) && is_before(observation.taken, moment);
 }
@@ -25,7 +25,7 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
           process.start_ticks.value_or(0)};
 }
 
-// What the observation shows of a job whose command is gone; missing when it can't tell.
+// The processes of a job whose command is gone; nullopt where its GPUs can't be read.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Circumstances& given) {
   const Observation& observation = *given.observation;
@@ -60,7 +60,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
     }
     return Ending{run.last_heartbeat, end};
   }
-  // After a reboot nobody knows when it ended; the last heartbeat is the last that was known.
+  // After a reboot nobody knows when it ended: its last heartbeat is the last sign of life.
   if (run.holder->boot_id != given.now.boot_id) return Ending{run.last_heartbeat, end};
   if (!run.supervisor) return Ending{given.now, end};
   if (!awaits_observation(run, given)) return std::nullopt;
@@ -75,7 +75,8 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
 }
 
 std::optional<Ending> ending_of_manual(const Reservation& manual, const Circumstances& given) {
-  // First: nobody is charged for longer than he asked for, though he died before he took it.
+  // Expiry first: nobody is charged for longer than he asked for, even if his process died before
+  // it claimed the reservation.
   if (manual.ends && *manual.ends <= given.now.wall) {
     return Ending{at_wall(*manual.ends, given.now), EndReason::Expired};
   }
@@ -99,7 +100,7 @@ Unavailability unreserved_use(const GpuReading& reading, const Instant& seen,
       names.push_back(process.user);
     }
   }
-  // Memory that belongs to no listed process is somebody's whom nobody knows.
+  // Memory that belongs to no listed process belongs to an unknown user.
   if (unlisted_memory_mib(reading).value_or(0) > settings.memory_threshold_mib) unknown = true;
   if (unknown || names.empty()) {
     names.emplace_back("unknown user");
@@ -130,7 +131,7 @@ bool awaits_observation(const Reservation& run, const Circumstances& given) {
                        run.holder->boot_id == given.now.boot_id &&
                        given.liveness(*run.holder) == Liveness::Gone;
   if (!is_over || !run.supervisor) return false;
-  // One that is stopped or silent for too long will not end it by itself.
+  // A supervisor that is stopped, or silent for too long, will not end the run by itself.
   return given.liveness(*run.supervisor) != Liveness::Alive ||
          age(run.last_heartbeat, given.now) > given.settings.heartbeat_timeout;
 }
@@ -167,13 +168,12 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given) {
 void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
   if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
   if (gpu.unavailable && is_older_than(observation, gpu.unavailable->seen)) return;
-  const auto unavailable = unavailability_of(find_reading(observation, gpu.uuid, gpu.index),
-                                             observation.taken, settings);
-  // A known obstacle keeps the time when it was first seen, so that looking again changes nothing.
-  const bool same = unavailable && gpu.unavailable && unavailable->kind == gpu.unavailable->kind &&
-                    unavailable->what == gpu.unavailable->what &&
-                    unavailable->uids == gpu.unavailable->uids;
-  if (!same) gpu.unavailable = unavailable;
+  const auto found = unavailability_of(find_reading(observation, gpu.uuid, gpu.index),
+                                       observation.taken, settings);
+  // What is known already keeps the time when it was first seen: looking again changes nothing.
+  const bool same = found && gpu.unavailable && found->kind == gpu.unavailable->kind &&
+                    found->what == gpu.unavailable->what && found->uids == gpu.unavailable->uids;
+  if (!same) gpu.unavailable = found;
 }
 
 void observe(Pool& pool, const Observation& observation, const Settings& settings) {
@@ -216,7 +216,7 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
     const GpuReading* reading = find_reading(observation, gpu->uuid, gpu->index);
     if (reading == nullptr) continue;
     for (const GpuProcess& process : counted_processes(*reading, settings)) {
-      // Where the environment is hidden, the account is the best that is known of the job.
+      // Where the environment can't be read, the account decides.
       const bool belongs = is_of_job(process, reservation, observation.observer) ||
                            (!process.reservation_id && process.uid == reservation.account.uid);
       const bool listed = std::any_of(found.begin(), found.end(), [&](const GpuProcess& other) {

@@ -30,10 +30,10 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
     // The request may have been granted before, and given up.
     if (record.reservation_id != remembered.id || record.started < restored.started.wall) continue;
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
-    // That grant may also seem to be later, where the wall clock has been set back since.
+    // An earlier grant may even seem later, where the wall clock has been set back since.
     if (record.started != restored.started.wall) continue;
-    // On the wall clock alone, by which is charged. By the other it is told which looks at the GPUs
-    // are of before the run.
+    // Only on the wall clock, which usage is charged by. The boot clock tells which observations
+    // are older than the run.
     restored.started.wall = record.ended;
   }
   return restored;

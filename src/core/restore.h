@@ -1,5 +1,5 @@
-// What a store has lost, and those who remember it bring back: it came back empty, or with an older
-// state. What was ended on purpose stays ended.
+// Restores reservations that a store has lost: it came back empty, or with an older state. What was
+// ended on purpose stays ended.
 #pragma once
 
 #include <optional>
@@ -10,23 +10,22 @@
 
 namespace chg {
 
-/// What is to be brought back of a run whose supervisor remembers it and whose pool does not have
-/// it; missing when it was ended. `history` holds the usage records since its start: every end
-/// of what has a GPU writes one, so where there is none the store has lost the run. One that was
-/// given up for dead, because nothing was heard of it, is alive if `is_alive` says so, and is
-/// charged anew from where its usage was recorded up to.
+/// The reservation to restore for a run that its supervisor knows and the pool lacks; nullopt if it
+/// was ended. `history` holds the usage records since its start: every end of a reservation with
+/// GPUs writes one, so without one the store has lost the run. A run that was given up for dead
+/// (EndReason::Lost) comes back if `is_alive`, and is charged from the end of its last record on.
 std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive);
 
 /// Whether the pool has this very reservation: with the same start by the boot clock, supervisor
-/// and GPUs, its own or lost. On the wall clock the start may have moved (to_restore), and an older
-/// state may have one that was granted to its request anew.
+/// and GPUs, its own or lost. The id alone does not tell: an older state of the pool may grant the
+/// request again. Nor does the wall clock, since to_restore moves the start.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
-/// The job that a reservation stands for, as the one knows who answers for it.
+/// State of the job behind a reservation, as known to the process responsible for it.
 enum class JobState {
   NotBegun,  ///< it may begin only when it has all its GPUs
-  Running,   ///< whatever others believe
+  Running,   ///< whatever others concluded
   Over,
 };
 
@@ -36,7 +35,7 @@ struct Lost {
   JobState job;
 };
 
-/// What became of a change that somebody made to the reservation that he answers for.
+/// Outcome of a change that a process makes to the reservation it is responsible for.
 enum class OwnChange {
   Made,
   Ended,   ///< somebody has ended the reservation; nothing was changed
@@ -44,17 +43,17 @@ enum class OwnChange {
   NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
 };
 
-/// Made when the pool has the reservation, or has it again: where it is lost, it is brought back if
-/// its job may go on with what is left of it. nullopt when it is not there and nobody knows why.
+/// Makes sure that the pool has `own`: restores it where `lost` is given and its job can run with
+/// the GPUs that are left. nullopt when it is missing and `lost` is not given: ask the history.
 std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
                                          const std::optional<Lost>& lost);
 
 /// Whether nobody else has any of its GPUs, and the pool has them all.
 bool is_whole(const Pool& pool, const Reservation& remembered);
 
-/// Brings a reservation back, with those of its GPUs that nobody else has by now; the others are
-/// lost. What an older state says of it (that it still waits, or has other GPUs) is forgotten.
-/// Nothing comes back that has no GPU in this pool.
+/// Restores a reservation with those of its GPUs that nobody else has by now; the others are lost.
+/// Replaces what an older state has under its id: a request, or a reservation of other GPUs. Does
+/// nothing when none of its GPUs is in this pool.
 void restore(Pool& pool, const Reservation& remembered);
 
 }  // namespace chg

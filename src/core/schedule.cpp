@@ -116,7 +116,7 @@ class Available {
 
   std::vector<const Gpu*> gpus_;  ///< by index; nullptr: not to be had
   std::size_t left_ = 0;
-  std::size_t free_ = 0;  ///< without obstacle
+  std::size_t free_ = 0;  ///< of them, those that are not `unavailable`
   std::vector<int> order_;
   std::size_t first_left_ = 0;  ///< in order_
 };

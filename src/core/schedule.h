@@ -15,7 +15,7 @@ struct Blocker {
   enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService };
   Kind kind = Kind::Reserved;
   std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
-  std::string who;                ///< display name; the obstacle's or drain's text
+  std::string who;                ///< display name; or the text of the unavailability or drain
   std::optional<WallTime> until;  ///< when it ends, where that is known
 
   bool operator==(const Blocker&) const = default;
@@ -49,27 +49,26 @@ struct Decision {
 void enqueue(Pool& pool, Request request);
 
 /// Puts a request that has waited before into the queue: behind those that were made before it, and
-/// among those of the same moment by its arrival. Its number of arrival, or that of one behind it,
-/// is replaced by a new one only where the numbers would not rise along the queue: they may come
-/// from a pool that the store has lost. REQUIRES: request.id is not in the pool, and its waiter
-/// lives in this boot.
+/// among those of the same moment by its arrival. Arrival numbers are reassigned only where needed
+/// to stay strictly increasing: that of the request may come from a pool that the store has lost.
+/// REQUIRES: request.id is not in the pool, and its waiter lives in this boot.
 void insert_by_age(Pool& pool, Request request);
 
-/// Whether this request may have a GPU that nobody has reserved, whatever was seen of it.
+/// Whether the request may have this GPU, which nobody has reserved, for all that was seen of it.
 bool may_take(const Request& request, const Gpu& gpu);
 
-/// Gives lost GPUs that nobody has any more back to the runs that go on there.
+/// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23).
 void reclaim_lost_gpus(Pool& pool);
 
-/// Returns lost GPUs, then walks the queue in order of arrival and grants what fits; a request that
-/// does not fit holds what it could use. Waiters that it comes by and finds gone are dropped.
-/// Returns the granted ids.
+/// Reclaims lost GPUs, then walks the queue in order of arrival and grants what fits; a request
+/// that does not fit holds what it could use. A waiter that would be served and is gone is dropped
+/// instead. Returns the granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests of a pool that `schedule` has left.
 std::vector<Decision> explain(const Pool& pool, const Instant& now);
 
-/// As explain, for one request; missing when it does not wait.
+/// As above, for one request; nullopt when it does not wait.
 std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
                                 const Instant& now);
 

@@ -12,11 +12,11 @@
 
 namespace chg {
 
-/// By what the processes of a job are known.
+/// What identifies the processes of a job.
 struct JobMarks {
-  std::string reservation_id;  ///< which they have in their environment
-  ProcessIdentity command;     ///< from which they descend
-  /// Which was there before the command began anything, and a moment before that; if they are
+  std::string reservation_id;  ///< they have it in their environment
+  ProcessIdentity command;     ///< they descend from it
+  /// The supervisor, which started before the command did anything, and a mark from before that; if
   /// known.
   std::optional<ProcessIdentity> supervisor = {};
   std::optional<PidMark> before_it = {};
@@ -24,26 +24,26 @@ struct JobMarks {
 
 /// The live processes of the job, but for this process: the command itself, its descendants, those
 /// of a session that it leads, those with the id in their environment, and their descendants.
-/// Nothing else is of it that started before the command, the supervisor or the mark. The command
-/// comes first, and parents before their children, so that who is signalled in this order knows why
-/// its child ends.
+/// Processes older than the command, the supervisor or the mark are never members. The command
+/// comes first, and parents before their children: a parent that is signalled first knows why its
+/// child ends.
 ///
-/// Environments are read where nothing else tells, in a process of its own (run_isolated): those of
-/// this user's processes, root's of all. One that can't be read in time, since the memory of its
-/// process is locked in the kernel, or since there can be no other process, is not known to have
-/// the id. Takes at most 2.2 s. REQUIRES: one thread.
+/// Environments are read only as a last resort, in an isolated process (run_isolated): those of
+/// this user's processes, for root those of all. A process whose environment can't be read in time
+/// counts as one without the id: its memory is locked in the kernel, or no process could be
+/// started. Takes at most 2.2 s. REQUIRES: one thread.
 std::vector<ProcessIdentity> job_members(const JobMarks& job);
 
-/// Sends the signal to each of them. Those that are gone, or may not be signalled, are passed over.
-/// Returns whether any could be reached.
+/// Sends the signal to each process, but for those that are gone or may not be signalled. Returns
+/// whether any was signalled.
 bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number);
 
-/// Ends a job: SIGINT to all of it (and SIGCONT, for what is stopped), then SIGKILL to what lives
-/// after `grace`. Returns when it is gone, or when what is left can't be killed. `meanwhile` is
-/// called at least every 10 s.
+/// Ends a job: SIGINT to all its processes (and SIGCONT, for the stopped), then SIGKILL to those
+/// that live after `grace`. Returns when all are gone, or when the rest can't be killed. Calls
+/// `meanwhile` at least every 10 s.
 void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile);
 
-/// Waits until one of the processes has ended, or for `timeout`. Returns at once for one that has.
+/// Waits until one of the processes has ended, at most for `timeout`.
 void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration timeout);
 
 }  // namespace chg

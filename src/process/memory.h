@@ -3,8 +3,8 @@
 
 namespace chg {
 
-/// Gives back what a wait needs no more: unused heap, and the pages of the program and its
-/// libraries that were only read. Those that are needed again come from the page cache.
+/// Returns memory that a long wait does not need: unused heap, and clean pages of the program and
+/// its libraries. The kernel reads them from the page cache again when they are used.
 void give_memory_back();
 
 }  // namespace chg

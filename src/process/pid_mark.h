@@ -1,4 +1,4 @@
-// Which processes may have begun since a moment, told by their pids: nothing of them is read.
+// Tells by pid alone which processes may have started since a moment; reads nothing of them.
 #pragma once
 
 #include <cstdint>
@@ -6,19 +6,18 @@
 
 namespace chg {
 
-/// A moment, by how many processes and threads the host had begun, and where the row of its pids
-/// stood.
+/// A point in time: the kernel's fork counter and the last pid allocated in this pid namespace.
 struct PidMark {
-  std::uint64_t begun = 0;  ///< since boot
-  int last_pid = 0;         ///< that was given, in this pid namespace
+  std::uint64_t begun = 0;  ///< processes and threads since boot
+  int last_pid = 0;
 };
 
-/// Now. Missing where the kernel doesn't tell (CONFIG_CHECKPOINT_RESTORE is off, or /proc is not
-/// its own).
+/// Now. nullopt where the kernel doesn't tell (CONFIG_CHECKPOINT_RESTORE is off, or /proc belongs
+/// to another pid namespace).
 std::optional<PidMark> mark_pids();
 
-/// A pid such that all that began between the two moments have greater ones. Missing where that
-/// can't be told: so many began that pids may have been given for the second time.
+/// A pid P such that every process started between the marks has a pid above P; nullopt if pids may
+/// have wrapped.
 std::optional<int> last_pid_before(const PidMark& mark, const PidMark& now);
 
 }  // namespace chg

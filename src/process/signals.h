@@ -8,9 +8,9 @@
 
 namespace chg {
 
-/// Holds back SIGINT, SIGTERM and SIGHUP for its life, and tells of them through a descriptor. What
-/// was ignored before (nohup) stays ignored. A signal that is still held back at the end is then
-/// delivered as usual.
+/// Blocks SIGINT, SIGTERM and SIGHUP while it exists, and reports them through a descriptor.
+/// Signals that were ignored before (nohup) stay ignored. One that is still pending at the end is
+/// then delivered as usual.
 class SignalWatch {
  public:
   SignalWatch();

@@ -69,16 +69,16 @@ void Model::compare_gpu(const Gpu& gpu) {
   if (gpu.out_of_service.has_value() != expected.drained) complain("drained");
   if (gpu.last_released != expected.released) complain("released");
   if (gpu.last_used_by_uid.size() != expected.used_by.size()) complain("used by");
-  if (gpu.unavailable.has_value() != expected.known.has_value()) complain("obstacle");
+  if (gpu.unavailable.has_value() != expected.known.has_value()) complain("unavailability");
   if (!expected.known) return;
   Known& known = *expected.known;
   if ((gpu.unavailable->kind == Unavailability::Kind::Error) != known.broken)
-    complain("obstacle kind");
+    complain("unavailability kind");
   std::vector<std::uint32_t> uids = gpu.unavailable->uids;
   std::sort(uids.begin(), uids.end());
-  if (uids != known.uids) complain("obstacle uids");
+  if (uids != known.uids) complain("unavailability uids");
   // One that stays keeps the time of its first sight.
-  if (machine_.is_earlier(known.seen, gpu.unavailable->seen)) complain("obstacle seen");
+  if (machine_.is_earlier(known.seen, gpu.unavailable->seen)) complain("unavailability seen");
   known.seen = gpu.unavailable->seen;
 }
 

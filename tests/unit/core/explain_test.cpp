@@ -113,7 +113,7 @@ TEST(Explain, CountsWhatIsHeldAsAvailableToItsHolderAlone) {
   EXPECT_EQ(scene.decision("two").held, Gpus{});
 }
 
-TEST(Explain, TellsObstaclesAndDrainsInTheirWords) {
+TEST(Explain, TellsUnavailableAndDrainedGpusInTheirWords) {
   Scene scene(3);
   scene.gpu(0).unavailable = use_by({kBob});
   scene.gpu(1).unavailable = broken();

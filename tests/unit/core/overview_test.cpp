@@ -171,7 +171,7 @@ TEST(Overview, ShowsReservationsWithoutObservation) {
   EXPECT_EQ(view.gpus[1].status, GpuStatus::Available);
 }
 
-TEST(Overview, ShowsTheObstaclesThatTheStoreKnowsWithoutObservation) {
+TEST(Overview, ShowsWhatTheStoreKnowsOfUnavailableGpusWithoutObservation) {
   Scene scene(2);
   scene.gpu(0).unavailable = use_by({kBob});
   scene.gpu(1).unavailable = broken();

@@ -489,7 +489,7 @@ TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
 
 // Observations held against the pool (rules 16, 18).
 
-TEST(Observe, MakesUnreservedUseAnObstacleAndNamesTheUsers) {
+TEST(Observe, MakesAGpuInUnreservedUseUnavailableAndNamesTheUsers) {
   Scene scene(1);
   scene.observe(scene.observation(
       {reading(0, {{.pid = 1, .uid = kBob}, {.pid = 2, .uid = kCarol}, {.pid = 3, .uid = kBob}})}));
@@ -498,13 +498,13 @@ TEST(Observe, MakesUnreservedUseAnObstacleAndNamesTheUsers) {
   EXPECT_EQ(scene.gpu(0).unavailable, expected);
 }
 
-TEST(Observe, MakesNoObstacleOfAFreeGpu) {
+TEST(Observe, LeavesAFreeGpuAvailable) {
   Scene scene(1);
   scene.observe(scene.observation({reading(0)}));
   EXPECT_EQ(scene.gpu(0).unavailable, std::nullopt);
 }
 
-TEST(Observe, TakesAnObstacleAwayThatIsThereNoMore) {
+TEST(Observe, MakesAGpuAvailableAgain) {
   Scene scene(1);
   scene.gpu(0).unavailable = use_by({kBob});
   scene.observe(scene.observation({reading(0)}));
@@ -546,7 +546,7 @@ TEST(Observe, OneBrokenGpuDoesNotHideTheOthers) {
   EXPECT_EQ(scene.gpu(1).unavailable, std::nullopt);
 }
 
-TEST(Observe, SetsNoObstacleOnAReservedGpu) {
+TEST(Observe, LeavesAReservedGpuAlone) {
   Scene scene(1);
   scene.hold({.holder = 9});
   scene.gpu(0).unavailable = use_by({kBob});
@@ -563,7 +563,7 @@ TEST(Observe, FindsAGpuByItsUuidThoughItsIndexHasMoved) {
   EXPECT_EQ(scene.gpu(1).unavailable->kind, Unavailability::Kind::UnreservedUse);
 }
 
-TEST(Observe, KeepsTheTimeWhenAnObstacleWasFirstSeen) {
+TEST(Observe, KeepsTheTimeWhenItWasFirstSeen) {
   Scene scene(1);
   const Instant first = scene.now();
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
@@ -572,7 +572,7 @@ TEST(Observe, KeepsTheTimeWhenAnObstacleWasFirstSeen) {
   EXPECT_EQ(scene.gpu(0).unavailable->seen, first);
 }
 
-TEST(Observe, SetsTheTimeAnewForAnotherObstacle) {
+TEST(Observe, SetsTheTimeAnewForAnotherReason) {
   Scene scene(1);
   scene.observe(scene.observation({reading(0, {{.uid = kBob}})}));
   scene.clock.advance(minutes(1));

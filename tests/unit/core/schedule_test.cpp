@@ -247,7 +247,7 @@ TEST(Schedule, GrantsNoGpuInUnreservedUseOrInError) {
   EXPECT_EQ(scene.gpus_of("one"), Gpus{2});
 }
 
-TEST(Schedule, GrantClearsTheObstacle) {
+TEST(Schedule, GrantClearsUnavailable) {
   Scene scene(1);
   scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "force", .force = true});
@@ -262,7 +262,7 @@ TEST(Schedule, ForceTakesWhatOnlyItsOwnAccountUses) {
   EXPECT_EQ(scene.schedule(), (Ids{"force"}));
 }
 
-TEST(Schedule, OwnUseStaysAnObstacleWithoutForce) {
+TEST(Schedule, OwnUseKeepsAGpuUnavailableWithoutForce) {
   Scene scene(1);
   scene.gpu(0).unavailable = use_by({kAlice});
   scene.ask({.id = "polite", .uid = kAlice});
