@@ -38,7 +38,9 @@ constexpr auto fields_of(const Account*) {
 
 // --- the pool ---
 
-constexpr auto words_of(const ReservationKind*) { return std::to_array<std::string_view>({"run", "manual"}); }
+constexpr auto words_of(const ReservationKind*) {
+  return std::to_array<std::string_view>({"run", "manual"});
+}
 
 constexpr auto words_of(const EndReason*) {
   return std::to_array<std::string_view>(

@@ -55,8 +55,8 @@ std::string packed_result(const ReadResult& result) {
     pack(*observation);
   } else {
     const auto& [reason, error] = std::get<ReadFailure>(result);
-    pack(Failure{reason, static_cast<int>(error.kind()), error.what(), error.hint(),
-                 error.retry()});
+    pack(
+        Failure{reason, static_cast<int>(error.kind()), error.what(), error.hint(), error.retry()});
   }
   return pack.bytes();
 }
@@ -74,8 +74,9 @@ ReadResult unpacked_result(std::string_view bytes) {
   }
   unpack.expect_end();
   if (index == 0) return observation;
-  return ReadFailure{failure.reason, Error(error_kind(failure.kind), failure.message, failure.hint)
-                                           .with(failure.retry)};
+  return ReadFailure{
+      failure.reason,
+      Error(error_kind(failure.kind), failure.message, failure.hint).with(failure.retry)};
 }
 
 }  // namespace chg

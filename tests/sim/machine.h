@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/observation.h"
 #include "core/circumstances.h"
+#include "core/observation.h"
 
 namespace chg::sim {
 

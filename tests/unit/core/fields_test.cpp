@@ -179,7 +179,7 @@ TEST(RecordFields, RefuseUnknownEnumsAndFlagsInBytes) {
   Packer kind;
   kind(7);
   Unpacker unpack_kind(kind.bytes());
-  Kind found{};
+  ReservationKind found{};
   EXPECT_THROW(unpack_kind(found), Error);
   Unpacker unpack_flag("\2");
   bool flag = false;

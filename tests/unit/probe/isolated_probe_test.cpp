@@ -31,7 +31,6 @@
 namespace chg {
 namespace {
 
-using Reason = ReadFailure::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -55,7 +54,7 @@ ReadFailure failure_of(const std::function<ReadResult()>& look, Duration timeout
   const ReadResult result = result_of(look, timeout);
   if (const auto* failure = std::get_if<ReadFailure>(&result)) return *failure;
   ADD_FAILURE() << "no failure";
-  return {Reason::Other, Error(ErrorKind::Failed, "")};
+  return {ReadFailure::Reason::Other, Error(ErrorKind::Failed, "")};
 }
 
 ReadResult hang() {
@@ -79,7 +78,7 @@ class HangingLook : public ::testing::Test {
             return hang();
           },
           timeout);
-      EXPECT_EQ(failure.reason, Reason::Late);
+      EXPECT_EQ(failure.reason, ReadFailure::Reason::Late);
       EXPECT_EQ(failure.error.what(), "NVML did not answer within " + to_short_text(timeout));
       EXPECT_NE(failure.error.hint().find("dmesg"), std::string::npos);
       if (std::filesystem::exists(note_)) break;
@@ -103,10 +102,11 @@ TEST(IsolatedProbe, GivesWhatTheLookGave) {
 
 TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
   const auto look = [] {
-    return ReadFailure{Reason::LibraryMismatch, Error(ErrorKind::NotPermitted, "no", "Do it.")};
+    return ReadFailure{ReadFailure::Reason::LibraryMismatch,
+                       Error(ErrorKind::NotPermitted, "no", "Do it.")};
   };
   const ReadFailure failure = failure_of(look);
-  EXPECT_EQ(failure.reason, Reason::LibraryMismatch);
+  EXPECT_EQ(failure.reason, ReadFailure::Reason::LibraryMismatch);
   EXPECT_EQ(failure.error.kind(), ErrorKind::NotPermitted);
   EXPECT_STREQ(failure.error.what(), "no");
   EXPECT_EQ(failure.error.hint(), "Do it.");
@@ -116,7 +116,7 @@ TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
 TEST(IsolatedProbe, GivesWhatTheLookThrew) {
   const ReadFailure failure =
       failure_of([]() -> ReadResult { throw Error(ErrorKind::Unavailable, "no 'x'", "Wait."); });
-  EXPECT_EQ(failure.reason, Reason::Other);
+  EXPECT_EQ(failure.reason, ReadFailure::Reason::Other);
   EXPECT_EQ(failure.error.kind(), ErrorKind::Unavailable);
   EXPECT_STREQ(failure.error.what(), "no 'x'");
   EXPECT_EQ(failure.error.hint(), "Wait.");
@@ -130,7 +130,7 @@ TEST(IsolatedProbe, GivesALargeAnswerWhole) {
 
 TEST(IsolatedProbe, RefusesAnEndlessAnswer) {
   const ReadFailure failure = failure_of([] { return saying(std::string(17U << 20, 'x')); });
-  EXPECT_EQ(failure.reason, Reason::Other);
+  EXPECT_EQ(failure.reason, ReadFailure::Reason::Other);
   EXPECT_STREQ(failure.error.what(), "NVML gave more than 16 MiB");
   EXPECT_FALSE(has_children());
 }
@@ -207,7 +207,7 @@ TEST(IsolatedProbe, TellsOfACrash) {
       std::raise(number);
       return hang();
     });
-    EXPECT_EQ(failure.reason, Reason::Crashed);
+    EXPECT_EQ(failure.reason, ReadFailure::Reason::Crashed);
     EXPECT_EQ(failure.error.what(), fmt::format("NVML crashed (signal {})", number));
     EXPECT_NE(failure.error.hint(), "");
   }
@@ -215,9 +215,9 @@ TEST(IsolatedProbe, TellsOfACrash) {
 
 TEST(IsolatedProbe, TellsOfAnEndWithoutAnswer) {
   const ReadFailure failure = failure_of([]() -> ReadResult { ::_exit(3); });
-  EXPECT_EQ(failure.reason, Reason::Crashed);
+  EXPECT_EQ(failure.reason, ReadFailure::Reason::Crashed);
   EXPECT_STREQ(failure.error.what(), "NVML ended without an answer (exit status 3)");
-  EXPECT_EQ(failure_of([]() -> ReadResult { ::_exit(0); }).reason, Reason::Crashed);
+  EXPECT_EQ(failure_of([]() -> ReadResult { ::_exit(0); }).reason, ReadFailure::Reason::Crashed);
 }
 
 TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
@@ -235,7 +235,7 @@ TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
     }
     ::_exit(1);
   });
-  EXPECT_EQ(failure.reason, Reason::Crashed);
+  EXPECT_EQ(failure.reason, ReadFailure::Reason::Crashed);
   EXPECT_STREQ(failure.error.what(), "NVML gave no answer: what it has written down is damaged");
 }
 
@@ -257,7 +257,7 @@ TEST_F(HangingLook, IsKilledThoughItIsStopped) {
 }
 
 TEST_F(HangingLook, IsLateAtOnceWithoutTime) {
-  EXPECT_EQ(failure_of(hang, seconds(0)).reason, Reason::Late);
+  EXPECT_EQ(failure_of(hang, seconds(0)).reason, ReadFailure::Reason::Late);
   EXPECT_FALSE(has_children());
 }
 
@@ -358,7 +358,7 @@ TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
   EXPECT_EQ(text_of([] { return "x"; }), "x");
   EXPECT_STREQ(failure_of([]() -> ReadResult { ::abort(); }).error.what(),
                "NVML crashed (signal 6)");
-  EXPECT_EQ(failure_of(hang, milliseconds(50)).reason, Reason::Late);
+  EXPECT_EQ(failure_of(hang, milliseconds(50)).reason, ReadFailure::Reason::Late);
   EXPECT_EQ(std::signal(SIGCHLD, handler), SIG_IGN);
 }
 
@@ -366,7 +366,7 @@ TEST(IsolatedProbe, NoSignalTellsOfItsEnd) {
   static volatile std::sig_atomic_t heard = 0;
   const auto handler = std::signal(SIGCHLD, [](int) { heard = 1; });
   EXPECT_EQ(text_of([] { return "x"; }), "x");
-  EXPECT_EQ(failure_of(hang, milliseconds(5)).reason, Reason::Late);
+  EXPECT_EQ(failure_of(hang, milliseconds(5)).reason, ReadFailure::Reason::Late);
   EXPECT_EQ(heard, 0);
   EXPECT_EQ(Child([] { return 0; }).wait(), 0);
   EXPECT_EQ(heard, 1);

@@ -13,30 +13,29 @@ namespace chg {
 namespace {
 
 using NvmlFailure = Nvml;
-using Reason = ReadFailure::Reason;
-
 TEST_F(NvmlFailure, FailsWithWhatNvmlSays) {
   struct Case {
     int code;
-    Reason reason;
+    ReadFailure::Reason reason;
     ErrorKind kind;
     const char* message;
   };
   for (const Case& known : std::initializer_list<Case>{
-           {4, Reason::Other, ErrorKind::NotPermitted, "NVML failed: insufficient permissions"},
-           {9, Reason::DriverNotLoaded, ErrorKind::Failed,
+           {4, ReadFailure::Reason::Other, ErrorKind::NotPermitted,
+            "NVML failed: insufficient permissions"},
+           {9, ReadFailure::Reason::DriverNotLoaded, ErrorKind::Failed,
             "NVML failed: the NVIDIA driver is not loaded"},
-           {12, Reason::LibraryMissing, ErrorKind::Failed,
+           {12, ReadFailure::Reason::LibraryMissing, ErrorKind::Failed,
             "NVML failed: a library of the NVIDIA driver was not found"},
-           {13, Reason::LibraryUnusable, ErrorKind::Failed,
+           {13, ReadFailure::Reason::LibraryUnusable, ErrorKind::Failed,
             "NVML failed: the NVIDIA driver is too old"},
-           {15, Reason::Other, ErrorKind::Failed, "NVML failed: GPU is lost"},
-           {17, Reason::Other, ErrorKind::NotPermitted,
+           {15, ReadFailure::Reason::Other, ErrorKind::Failed, "NVML failed: GPU is lost"},
+           {17, ReadFailure::Reason::Other, ErrorKind::NotPermitted,
             "NVML failed: access to the GPUs is blocked by the operating system"},
-           {18, Reason::LibraryMismatch, ErrorKind::Failed,
+           {18, ReadFailure::Reason::LibraryMismatch, ErrorKind::Failed,
             "NVML failed: driver/library version mismatch"},
-           {999, Reason::Other, ErrorKind::Failed, "NVML failed: unknown error"},
-           {77, Reason::Other, ErrorKind::Failed, "NVML failed with code 77"}}) {
+           {999, ReadFailure::Reason::Other, ErrorKind::Failed, "NVML failed: unknown error"},
+           {77, ReadFailure::Reason::Other, ErrorKind::Failed, "NVML failed with code 77"}}) {
     scenario_.put("{}", fmt::format(R"("init":{})", known.code));
     const ReadFailure failed = failure();
     EXPECT_EQ(failed.reason, known.reason);
@@ -59,7 +58,7 @@ TEST_F(NvmlFailure, FailsWhereTheLibraryIsMissing) {
   const std::string path = folder_.path("libnvidia-ml.so.1");
   const auto found = NvmlProbe(clock_, path).try_read();
   const auto& failed = std::get<ReadFailure>(found);
-  EXPECT_EQ(failed.reason, Reason::LibraryMissing);
+  EXPECT_EQ(failed.reason, ReadFailure::Reason::LibraryMissing);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
   EXPECT_NE(failed.error.hint(), "");
   expect_error(ErrorKind::Failed, "was not found",
@@ -70,7 +69,7 @@ TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {
   const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
   const auto found = NvmlProbe(clock_, path).try_read();
   const auto& failed = std::get<ReadFailure>(found);
-  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
+  EXPECT_EQ(failed.reason, ReadFailure::Reason::LibraryUnusable);
   EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),
             std::string::npos);
 }
@@ -78,7 +77,7 @@ TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {
 TEST_F(NvmlFailure, FailsWhereTheLibraryLacksWhatIsNeeded) {
   scenario_.put("{}");
   const ReadFailure failed = failure("bare");
-  EXPECT_EQ(failed.reason, Reason::LibraryUnusable);
+  EXPECT_EQ(failed.reason, ReadFailure::Reason::LibraryUnusable);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + standin_library("bare") +
                                      "' lacks 'nvmlDeviceGetUUID'");
   EXPECT_EQ(failed.error.hint(), "update the NVIDIA driver: version 450 or newer is needed");

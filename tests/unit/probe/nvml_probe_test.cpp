@@ -18,7 +18,6 @@
 namespace chg {
 namespace {
 
-using Reason = ReadFailure::Reason;
 using Type = GpuProcess::Type;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -332,14 +331,14 @@ ReadFailure isolated_failure(const Clock& clock, Duration timeout) {
   const ReadResult found = probe.try_read();
   if (const auto* failed = std::get_if<ReadFailure>(&found)) return *failed;
   ADD_FAILURE() << "no failure";
-  return {Reason::Other, Error(ErrorKind::Failed, "")};
+  return {ReadFailure::Reason::Other, Error(ErrorKind::Failed, "")};
 }
 
 TEST_F(Nvml, MayCrashInAProcessOfItsOwn) {
   for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2", "nvmlShutdown"}) {
     scenario_.put("{}", fmt::format(R"("crash_in":"{}")", function));
     const ReadFailure failed = isolated_failure(clock_, seconds(30));
-    EXPECT_EQ(failed.reason, Reason::Crashed);
+    EXPECT_EQ(failed.reason, ReadFailure::Reason::Crashed);
     EXPECT_STREQ(failed.error.what(), "NVML crashed (signal 11)");
   }
 }
@@ -348,7 +347,7 @@ TEST_F(Nvml, MayHangInAProcessOfItsOwn) {
   for (const char* function : {"nvmlInit_v2", "nvmlDeviceGetMemoryInfo_v2"}) {
     scenario_.put("{}", fmt::format(R"("hang_in":"{}")", function));
     const ReadFailure failed = isolated_failure(clock_, milliseconds(300));
-    EXPECT_EQ(failed.reason, Reason::Late);
+    EXPECT_EQ(failed.reason, ReadFailure::Reason::Late);
   }
 }
 

@@ -10,8 +10,6 @@
 namespace chg {
 namespace {
 
-using Reason = ReadFailure::Reason;
-
 GpuProcess odd_process() {
   GpuProcess process;
   process.pid = 4711;
@@ -57,7 +55,8 @@ Observation odd_observation() {
 }
 
 ReadFailure failure_with(const Error& error) {
-  return std::get<ReadFailure>(unpacked_result(packed_result(ReadFailure{Reason::Other, error})));
+  return std::get<ReadFailure>(
+      unpacked_result(packed_result(ReadFailure{ReadFailure::Reason::Other, error})));
 }
 
 TEST(PackedResult, GivesEveryFieldOfAnObservationBack) {
@@ -71,9 +70,10 @@ TEST(PackedResult, GivesEveryFieldOfAnObservationBack) {
 }
 
 TEST(PackedResult, GivesAFailureBack) {
-  for (const Reason reason :
-       {Reason::LibraryMissing, Reason::LibraryUnusable, Reason::LibraryMismatch,
-        Reason::DriverNotLoaded, Reason::Crashed, Reason::Late, Reason::Other}) {
+  for (const ReadFailure::Reason reason :
+       {ReadFailure::Reason::LibraryMissing, ReadFailure::Reason::LibraryUnusable,
+        ReadFailure::Reason::LibraryMismatch, ReadFailure::Reason::DriverNotLoaded,
+        ReadFailure::Reason::Crashed, ReadFailure::Reason::Late, ReadFailure::Reason::Other}) {
     const ReadFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
     const auto found = std::get<ReadFailure>(unpacked_result(packed_result(failure)));
     EXPECT_EQ(found.reason, reason);
@@ -94,7 +94,7 @@ TEST(PackedResult, GivesAFailureBack) {
 TEST(PackedResult, RefusesWhatBreaksOffOrGoesOn) {
   for (const ReadResult& look :
        {ReadResult(odd_observation()),
-        ReadResult(ReadFailure{Reason::Other, {ErrorKind::Failed, "x"}})}) {
+        ReadResult(ReadFailure{ReadFailure::Reason::Other, {ErrorKind::Failed, "x"}})}) {
     const std::string whole = packed_result(look);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       EXPECT_THROW(unpacked_result(whole.substr(0, size)), Error) << size;
@@ -128,8 +128,8 @@ TEST(PackedResult, RefusesWordsThatThereAreNot) {
     return pack.bytes();
   };
   EXPECT_THROW(unpacked_result(packed(99, 77)), Error);
-  EXPECT_THROW(unpacked_result(packed(static_cast<int>(Reason::Other), 78)), Error);
-  EXPECT_NO_THROW(unpacked_result(packed(static_cast<int>(Reason::Other), 77)));
+  EXPECT_THROW(unpacked_result(packed(static_cast<int>(ReadFailure::Reason::Other), 78)), Error);
+  EXPECT_NO_THROW(unpacked_result(packed(static_cast<int>(ReadFailure::Reason::Other), 77)));
 }
 
 }  // namespace

@@ -7,10 +7,9 @@
 
 #include "base/error.h"
 #include "probe/amd/amd_smi_text.h"
+#include "probe/amd/rocm_smi_text.h"
 #include "probe/nvidia/nvidia_smi_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
-#include "probe/nvidia/nvidia_smi_xml.h"
-#include "probe/amd/rocm_smi_text.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {
@@ -65,14 +64,6 @@ std::string rocm_smi_processes(const std::string& answer) {
   return text;
 }
 
-constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";
-
-TEST(WholeAnswers, OfNvidiaSmiTellOfAProcessOnSeveralGpus) {
-  EXPECT_EQ(shown(parse_gpus_xml(fixture("query_shared.xml"))),
-            std::string("[0:") + kUuid + "d 31689/32510@97 66 233 101=31683][1:" + kUuid +
-                "e 29545/32510@75 58 152 101=29539]");
-}
-
 TEST(WholeAnswers, OfAmdSmiTellTheMemoryInAListAndInAWrapper) {
   EXPECT_EQ(amd_smi_metrics(fixture("amd_smi_metric_list.json")),
             "[0: 210/8176@? ? ?][1: ?/?@? ? ?]");
@@ -100,7 +91,6 @@ TEST_P(Unasked, IsNoReadingOfNvidiaSmi) {
   EXPECT_EQ(shown(parse_gpus(text)), "");
   EXPECT_TRUE(parse_processes(text).processes.empty());
   EXPECT_TRUE(parse_processes(text).has_stray_text);
-  EXPECT_THROW(parse_gpus_xml(text), Error);
   const std::string message = nvidia_smi_error(text, "", 0).what();
   EXPECT_TRUE(message.starts_with("nvidia-smi gave no readings: '")) << message;
 }
