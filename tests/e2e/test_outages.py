@@ -252,7 +252,7 @@ def test_what_somebody_else_has_got_is_not_taken_back(pool):
     assert f" lost by the run {job.id} of alice (root), which goes on" in lines[0]
     assert lines[1].startswith("GPU 1: IN USE by alice (root) for") and "lost by" not in lines[1]
     shown = validate(pool.status_json(), "status")
-    assert shown[0]["lost_by"] == [{"user": "alice (root)", "account": "root",
+    assert shown[0]["lost_by"] == [{"user": "alice (root)", "account": "root", "label": "alice",
                                     "reservation_id": job.id}]
     assert all("lost_by" not in gpu for gpu in shown[1:])
     table = pool.ok("status", "--table").splitlines()

@@ -178,7 +178,8 @@ void Model::restore(int client, const Reservation& own, int supervisor) {
 bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus, bool labelled,
                     bool runs) {
   for (const int gpu : gpus) {
-    if (at(gpu) >= gpus_.size() || gpus_[at(gpu)].owner == kNobody) return false;
+    if (at(gpu) >= gpus_.size()) return false;
+    if (gpus_[at(gpu)].owner == kNobody) continue;  // there is nothing to give back
     const Reservation& reservation = *entries_.at(gpus_[at(gpu)].owner).held;
     if (!admin && reservation.account.uid != uid) return false;
     if (reservation.kind == ReservationKind::Run && !runs) return false;

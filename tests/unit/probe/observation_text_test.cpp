@@ -20,7 +20,7 @@ Observation full_observation() {
   process.uid = 1000;
   process.user = "bob";
   process.command_line = std::string("caf\xE9 \xFF\0\r\n", 9);
-  process.memory_mib = 8000;
+  process.memory_mib = 7333;
   process.started = Duration(77'000'000'001);
   GpuReading gpu;
   gpu.index = 3;
@@ -99,7 +99,7 @@ TEST(ObservationText, RefusesNumbersThatThereAreNot) {
            {"4711", "2147483648"},
            {"4711", "0"},
            {"\"index\":3", "\"index\":-1"},
-           {"8000", "17592186044417"},
+           {"7333", "17592186044417"},
            {"8045", "17592186044417"},
            {"9984", "17592186044417"},
            {"81559", "18446744073709551616"},
@@ -111,7 +111,7 @@ TEST(ObservationText, RefusesNumbersThatThereAreNot) {
 }
 
 TEST(ObservationText, AcceptsTheLargestNumbers) {
-  const std::string text = with("8000", "17592186044416");
+  const std::string text = with("7333", "17592186044416");
   EXPECT_EQ(parse_observation(text).gpus.at(0).processes.at(0).memory_mib, 1ULL << 44);
   const std::string early = with("1800000000123456789", "-4611686018427387904");
   EXPECT_EQ(parse_observation(early).taken.wall.time_since_epoch().count(), -(1LL << 62));
