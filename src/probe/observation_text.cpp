@@ -28,7 +28,7 @@ namespace {
 // To be counted up whenever an older program would misread the text.
 constexpr std::uint64_t kFormat = 2;
 
-constexpr std::uint64_t kMibMax = 1ULL << 44U;
+constexpr std::uint64_t kMemoryMax = 1ULL << 44U;
 constexpr Duration kTimeMax{std::int64_t{1} << 62U};
 
 [[noreturn]] void refuse(std::string_view what) {
@@ -37,7 +37,7 @@ constexpr Duration kTimeMax{std::int64_t{1} << 62U};
 }
 
 void require_sane(const std::optional<std::uint64_t>& memory_mib) {
-  if (memory_mib && *memory_mib > kMibMax) refuse("there is no such memory");
+  if (memory_mib && *memory_mib > kMemoryMax) refuse("there is no such memory");
 }
 
 void require_sane(Duration time) {

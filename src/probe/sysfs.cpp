@@ -14,12 +14,12 @@
 namespace chg {
 namespace {
 
-constexpr std::size_t kBytesMax = 64U << 10;
+constexpr std::size_t kSysfsBytesMax = 64U << 10;
 
 }  // namespace
 
 SysfsText read_sysfs(const std::string& path) {
-  auto text = read_file(path, kBytesMax, O_NOCTTY);
+  auto text = read_file(path, kSysfsBytesMax, O_NOCTTY);
   const int error_number = text ? 0 : errno;
   return {std::move(text), error_number};
 }

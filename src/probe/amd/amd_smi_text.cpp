@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kIntMax = std::numeric_limits<int>::max();
+constexpr std::uint64_t kNumberMax = std::numeric_limits<int>::max();
 
 // The entries of an answer, in either of its forms.
 const json* entries(const json& answer) {
@@ -28,8 +28,8 @@ const json* entries(const json& answer) {
   return answer.is_array() ? &answer : nullptr;
 }
 
-std::optional<int> number_of(const json& entry, const char* key) {
-  const auto number = json_number(member(&entry, key), kIntMax);
+std::optional<int> int_of(const json& entry, const char* key) {
+  const auto number = json_number(member(&entry, key), kNumberMax);
   return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
 }
 
@@ -96,7 +96,7 @@ std::optional<std::uint64_t> process_memory_mib(const json& info) {
 
 GpuProcess process_of(const json& info) {
   GpuProcess process;
-  process.pid = number_of(info, "pid").value_or(0);
+  process.pid = int_of(info, "pid").value_or(0);
   process.program = program_of(info);
   process.memory_mib = process_memory_mib(info);
   return process;
@@ -144,10 +144,10 @@ void add_gpus_of_process(const json& entry, AmdSmiProcesses& result) {
   const json* const gpus = member(&entry, "gpus");
   if (gpus == nullptr || !gpus->is_array()) return;
   for (const json& gpu : *gpus) {
-    const auto number = number_of(gpu, "gpu_index");
+    const auto number = int_of(gpu, "gpu_index");
     if (!number) continue;
     GpuProcess process = process_of(gpu);
-    process.pid = number_of(entry, "pid").value_or(0);
+    process.pid = int_of(entry, "pid").value_or(0);
     process.program = program_of(entry);
     result.by_gpu[*number].push_back(std::move(process));
   }
@@ -176,7 +176,7 @@ std::optional<std::vector<GpuReading>> parse_amd_smi_gpus(std::string_view text)
   if (list == nullptr) return std::nullopt;
   std::vector<GpuReading> gpus;
   for (const json& entry : *list) {
-    const auto number = number_of(entry, "gpu");
+    const auto number = int_of(entry, "gpu");
     if (!number) continue;
     const json* const asic = member(&entry, "asic");
     GpuReading gpu;
@@ -196,7 +196,7 @@ bool add_amd_smi_metrics(std::vector<GpuReading>& gpus, std::string_view text) {
   if (list == nullptr) return false;
   bool has_any = false;
   for (const json& entry : *list) {
-    const auto number = number_of(entry, "gpu");
+    const auto number = int_of(entry, "gpu");
     for (GpuReading& gpu : gpus) {
       if (gpu.index != number) continue;
       add_metrics(gpu, entry);
@@ -218,7 +218,7 @@ std::optional<AmdSmiProcesses> parse_amd_smi_processes(std::string_view text) {
       add_gpus_of_process(entry, result);
       continue;
     }
-    const auto number = number_of(entry, "gpu");
+    const auto number = int_of(entry, "gpu");
     if (!number) continue;
     // The oldest form has an entry for each process, so a GPU may come again.
     const auto processes = processes_of_gpu(entry);

@@ -17,7 +17,7 @@ namespace chg {
 namespace {
 
 constexpr std::string_view kDeviceFolder = "/dev/dri/";
-constexpr std::uint64_t kBytesMax = 1ULL << 60;
+constexpr std::uint64_t kHeldMax = 1ULL << 60;
 
 using Names = std::vector<std::string>;
 
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> parse_memory(std::string_view text) {
   int shift = 0;
   if (unit == "KiB") shift = 10;
   if (unit == "MiB") shift = 20;
-  if (!number || (shift == 0 && !unit.empty()) || *number > kBytesMax >> shift) return std::nullopt;
+  if (!number || (shift == 0 && !unit.empty()) || *number > kHeldMax >> shift) return std::nullopt;
   return *number << shift;
 }
 
@@ -61,7 +61,7 @@ std::vector<int> pids_in(const std::string& proc) {
 
 // Adds what another client holds; unknown where that of either is.
 void add(std::optional<std::uint64_t>& held, const std::optional<std::uint64_t>& bytes) {
-  held = held && bytes ? std::optional(std::min(kBytesMax, *held + *bytes)) : std::nullopt;
+  held = held && bytes ? std::optional(std::min(kHeldMax, *held + *bytes)) : std::nullopt;
 }
 
 bool is_listed(const GpuReading& gpu, int pid) {

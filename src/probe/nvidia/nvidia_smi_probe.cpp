@@ -11,7 +11,7 @@
 namespace chg {
 namespace {
 
-constexpr const char* kFormat = "--format=csv,noheader,nounits";
+constexpr const char* kCsv = "--format=csv,noheader,nounits";
 
 Error failure(const ToolOutput& output) {
   return nvidia_smi_error(output.out, output.err, output.exit_status);
@@ -67,11 +67,11 @@ Observation NvidiaSmiProbe::read_gpus_since(SteadyClock::time_point started) {
   observation.taken = clock_.now();
   observation.source = "nvidia-smi";
   std::vector<GpuReading>& gpus = observation.gpus;
-  const ToolOutput answer = ask({"--query-gpu=" + std::string(kGpuColumns), kFormat});
+  const ToolOutput answer = ask({"--query-gpu=" + std::string(kGpuColumns), kCsv});
   gpus = gpus_of(answer);
   if (std::any_of(gpus.begin(), gpus.end(), may_have_processes)) {
     add_processes(
-        gpus, processes_of(ask({"--query-compute-apps=" + std::string(kProcessColumns), kFormat})));
+        gpus, processes_of(ask({"--query-compute-apps=" + std::string(kProcessColumns), kCsv})));
   }
   doubt_empty_lists(gpus, mig_gpus(answer.out));
   return observation;

@@ -1,12 +1,14 @@
 #include "probe/nvidia/nvidia_smi_text.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <optional>
-#include <regex>
 
 #include <fmt/format.h>
+#include <regex.h>
 
 #include "base/pci_address.h"
 #include "base/text.h"
@@ -72,23 +74,41 @@ struct Unreachable {
 
 constexpr std::string_view kUnreachable = "unable to determine the device handle for gpu";
 
+// A POSIX expression (std::regex takes seconds to compile), whose groups are 2: the index, 3: the
+// bus id, 4: the reason.
+constexpr const char* kSentence =
+    "handle for gpu[[:space:]]*(([0-9]+)[[:space:]]*:[[:space:]]+)?"
+    "([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-9a-f])?[[:space:]]*:?[[:space:]]*([^.]*)";
+
+// The groups of kSentence in `line`, "" for one that has no part in it; missing where it is not.
+std::optional<std::array<std::string, 5>> match_sentence(const std::string& line) {
+  static const regex_t compiled = [] {
+    regex_t made{};
+    if (::regcomp(&made, kSentence, REG_EXTENDED | REG_ICASE) != 0) throw std::bad_alloc();
+    return made;
+  }();
+  std::array<regmatch_t, 5> found{};
+  if (::regexec(&compiled, line.c_str(), found.size(), found.data(), 0) != 0) return std::nullopt;
+  std::array<std::string, 5> groups;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (found[i].rm_so < 0) continue;
+    groups[i] = line.substr(static_cast<std::size_t>(found[i].rm_so),
+                            static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so));
+  }
+  return groups;
+}
+
 std::optional<Unreachable> read_unreachable(std::string_view line) {
-  // The expression is for a sentence; std::regex recurses, and must not be given a novel.
+  // It is for a sentence, and need not be given a novel.
   if (line.size() > 300 || lower_case(line).find(kUnreachable) == std::string::npos) {
     return std::nullopt;
   }
-  static const std::regex kSentence(
-      R"(handle for gpu\s*(?:(\d+)\s*:\s+)?)"
-      R"(([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])?\s*:?\s*([^.]*))",
-      std::regex::icase);
-  std::cmatch match;
-  if (!std::regex_search(line.data(), line.data() + line.size(), match, kSentence)) {
-    return std::nullopt;
-  }
+  const auto match = match_sentence(std::string(line));
+  if (!match) return std::nullopt;
   Unreachable gpu;
-  gpu.index = small_number_of(match[1].str(), std::numeric_limits<int>::max());
-  gpu.bus_id = comparable_bus_id(match[2].str());
-  const std::string reason(trimmed(match[3].str()));
+  gpu.index = small_number_of((*match)[2], std::numeric_limits<int>::max());
+  gpu.bus_id = comparable_bus_id((*match)[3]);
+  const std::string reason(trimmed((*match)[4]));
   const bool is_lost = lower_case(reason).find("gpu is lost") != std::string::npos;
   gpu.error = is_lost ? "GPU is lost"
                       : fmt::format("nvidia-smi cannot reach it: {}",

@@ -7,7 +7,7 @@
 namespace chg {
 namespace {
 
-using Memory = std::optional<std::uint64_t>;
+using Bytes = std::optional<std::uint64_t>;
 using Type = GpuProcess::Type;
 
 constexpr std::uint64_t kMib = 1ULL << 20;
@@ -15,15 +15,15 @@ constexpr std::uint64_t kMibMax = 1ULL << 36;
 
 bool is_pid(std::uint32_t pid) { return pid > 0 && pid <= std::numeric_limits<int>::max(); }
 
-Memory sum(const Memory& a, const Memory& b) { return a && b ? Memory(*a + *b) : std::nullopt; }
+Bytes sum(const Bytes& a, const Bytes& b) { return a && b ? Bytes(*a + *b) : std::nullopt; }
 
-Memory larger(const Memory& a, const Memory& b) {
-  return a && b ? Memory(std::max(*a, *b)) : std::nullopt;
+Bytes larger(const Bytes& a, const Bytes& b) {
+  return a && b ? Bytes(std::max(*a, *b)) : std::nullopt;
 }
 
 // Adds `process` to those that are known, with `together` for the memory of one that is there.
 void add(std::map<int, GpuProcess>& known, const GpuProcess& process,
-         Memory (*together)(const Memory&, const Memory&)) {
+         Bytes (*together)(const Bytes&, const Bytes&)) {
   const auto [place, is_new] = known.emplace(process.pid, process);
   if (is_new) return;
   GpuProcess& same = place->second;

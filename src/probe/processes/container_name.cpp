@@ -12,7 +12,7 @@ using nlohmann::json;
 // A list of all containers may be long, but not that long.
 constexpr std::size_t kBytesMax = 16U << 20;
 
-json read_json(const std::string& path) {
+json read_config(const std::string& path) {
   const std::string text = read_file(path, kBytesMax).value_or("");
   return json::parse(text, nullptr, false);  // discarded when it is none
 }
@@ -24,7 +24,7 @@ std::string text_at(const json& object, const char* key) {
 }
 
 std::string docker_name(const std::string& id, const std::string& root) {
-  const json config = read_json(root + "/var/lib/docker/containers/" + id + "/config.v2.json");
+  const json config = read_config(root + "/var/lib/docker/containers/" + id + "/config.v2.json");
   const std::string name = text_at(config, "Name");
   return name.starts_with('/') ? name.substr(1) : name;
 }
@@ -32,7 +32,7 @@ std::string docker_name(const std::string& id, const std::string& root) {
 // The list that Podman keeps of root's containers: [{"id": …, "names": ["trainer"]}].
 std::string podman_name(const std::string& id, const std::string& root) {
   const json list =
-      read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json");
+      read_config(root + "/var/lib/containers/storage/overlay-containers/containers.json");
   if (!list.is_array()) return "";
   for (const json& entry : list) {
     if (text_at(entry, "id") != id || !entry.contains("names")) continue;
@@ -46,8 +46,8 @@ std::string podman_name(const std::string& id, const std::string& root) {
 
 // The annotations that containerd's side of Kubernetes writes.
 std::string containerd_name(const std::string& id, const std::string& root) {
-  const json config = read_json(root + "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" +
-                                id + "/config.json");
+  const json config = read_config(root + "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" +
+                                  id + "/config.json");
   if (!config.is_object() || !config.contains("annotations")) return "";
   const json& notes = config["annotations"];
   const std::string pod = text_at(notes, "io.kubernetes.cri.sandbox-name");

@@ -12,7 +12,7 @@ namespace chg {
 namespace {
 
 // As long as the Go program's own lock.
-constexpr std::chrono::seconds kLockLife{10};
+constexpr std::chrono::seconds kGoLockLife{10};
 constexpr const char* kLockToken = "locked by canhazgpu store import";
 constexpr const char* kMovedText =
     "moved to canhazgpu 0.2: this program can't go on here, use that one";
@@ -139,9 +139,9 @@ void GoRedis::read_old_history(GoImage& image) {
 }
 
 void GoRedis::lock() {
-  const auto until = std::chrono::steady_clock::now() + kLockLife;
+  const auto until = std::chrono::steady_clock::now() + kGoLockLife;
   const std::vector<std::string> command = {
-      "SET", key("allocation_lock"), kLockToken, "NX", "EX", fmt::to_string(kLockLife.count())};
+      "SET", key("allocation_lock"), kLockToken, "NX", "EX", fmt::to_string(kGoLockLife.count())};
   while (connection_.command(command).is_nil()) {
     if (std::chrono::steady_clock::now() > until) {
       throw Error(ErrorKind::Failed,

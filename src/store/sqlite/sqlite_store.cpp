@@ -27,7 +27,7 @@ constexpr int kSchemaVersion = 4;
 // PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
 constexpr int kApplicationId = 0x63686770;
 // How long a writer waits for the others. A write takes a millisecond: longer means a stopped one.
-constexpr auto kPatience = std::chrono::seconds(10);
+constexpr auto kWriterPatience = std::chrono::seconds(10);
 
 // A command that is alone reads the whole log when it opens the store (1.5 us a page), so it is
 // kept short: by those who have time (tidy_up), and if there are none, by whoever makes it too
@@ -115,7 +115,7 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::string path)
       : path_(std::move(path)),
         bells_(path_ + "-bells"),
-        database_(path_, kOpen, static_cast<int>(kPatience / std::chrono::milliseconds(1))),
+        database_(path_, kOpen, static_cast<int>(kWriterPatience / std::chrono::milliseconds(1))),
         rows_(database_) {
     // The last one to leave neither copies the log into the database nor deletes it: the one would
     // take an fsync at the end of each command, the other needs rights to the directory.
@@ -137,7 +137,7 @@ class SqliteStore final : public Store {
 
   // Makes the tables in a database that has none.
   void make_schema() {
-    const FileLock lock(path_ + "-lock", "the store", kPatience);
+    const FileLock lock(path_ + "-lock", "the store", kWriterPatience);
     if (!is_empty()) return;  // somebody else was faster
     database_.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL");
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
@@ -150,7 +150,7 @@ class SqliteStore final : public Store {
   void update(const std::function<void(Pool&)>& change) override {
     bool promised = false;
     try {
-      const FileLock lock(path_ + "-lock", "the store", kPatience);
+      const FileLock lock(path_ + "-lock", "the store", kWriterPatience);
       SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
       const Pool before = rows_.read();
       Pool after = before;
@@ -198,7 +198,7 @@ class SqliteStore final : public Store {
 
   void forget_history() override {
     try {
-      const FileLock lock(path_ + "-lock", "the store", kPatience);
+      const FileLock lock(path_ + "-lock", "the store", kWriterPatience);
       database_.exec("DELETE FROM usage");
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
@@ -245,7 +245,8 @@ class SqliteStore final : public Store {
     } catch (const Error&) {
       // Somebody writes for long; the next to tidy up empties it.
     }
-    sqlite3_busy_timeout(database, static_cast<int>(kPatience / std::chrono::milliseconds(1)));
+    sqlite3_busy_timeout(database,
+                         static_cast<int>(kWriterPatience / std::chrono::milliseconds(1)));
   }
 
   // Once the log is on disk, so is every commit in it; done without the lock, so that nobody waits
