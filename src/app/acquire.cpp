@@ -348,12 +348,12 @@ class Waiter {
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
     const Observation* seen = looked ? &observation_ : nullptr;
+    const bool beats = age(last_heartbeat_, now) >= context_.settings().heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
-      if (age(last_heartbeat_, given.now) < context_.settings().heartbeat_interval) return;
-      last_heartbeat_ = given.now;
-      beat(pool, request_.id, given.now);
+      if (beats) beat(pool, request_.id, given.now);
     });
+    if (beats) last_heartbeat_ = now;
     is_fresh_ = looked;
     decide();
     return std::nullopt;

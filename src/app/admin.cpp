@@ -101,7 +101,8 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
     for (const int index : reservation.gpus) {
       const auto same = std::find_if(found.begin(), found.end(),
                                      [&](const Gpu& gpu) { return gpu.index == index; });
-      if (same != found.end() && is_same(*find_gpu(pool, index), *same)) continue;
+      const Gpu* known = find_gpu(pool, index);
+      if (known != nullptr && same != found.end() && is_same(*known, *same)) continue;
       throw Error(ErrorKind::Failed,
                   fmt::format("GPU {} is reserved, and would go or become another", index),
                   "wait until it is given back, or add --force, which takes it away");

@@ -187,7 +187,10 @@ class Importer {
     }
     std::set<OnGpu> ended_here;
     for (const auto& [id, gpu, ended] : known.records) {
-      if (!imported.contains({id, gpu, ended})) ended_here.emplace(id, gpu);
+      if (imported.contains({id, gpu, ended})) continue;
+      ended_here.emplace(id, gpu);
+      // A part of a run that take_live has split.
+      ended_here.emplace(id.substr(0, id.rfind('-')), gpu);
     }
     std::vector<UsageRecord> batch;
     for (const UsageRecord& record : history) {

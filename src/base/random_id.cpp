@@ -1,6 +1,5 @@
 #include "base/random_id.h"
 
-#include <array>
 #include <string_view>
 
 #include <sys/random.h>
@@ -9,15 +8,19 @@
 
 namespace chg {
 
-std::string random_id() {
+std::string readable_id(std::uint64_t bits) {
   constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32
-  std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+  std::string id;
+  for (int i = 0; i < 8; ++i, bits >>= 5U) id += kLetters[bits % kLetters.size()];
+  return id;
+}
+
+std::string random_id() {
+  std::uint64_t bits = 0;
+  if (getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
     throw_errno("cannot get random bytes");
   }
-  std::string id;
-  for (const unsigned char byte : bytes) id += kLetters[byte % kLetters.size()];
-  return id;
+  return readable_id(bits);
 }
 
 }  // namespace chg

@@ -1,10 +1,15 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace chg {
 
-/// Eight random letters and digits (40 bits), none of which is taken for another: no i, l, o, u.
+/// The lowest 40 bits as eight letters and digits, none of which is taken for another: no i, l, o,
+/// u.
+std::string readable_id(std::uint64_t bits);
+
+/// A readable_id of random bits.
 /// Throws Error when the kernel has no random bytes.
 std::string random_id();
 

@@ -149,7 +149,7 @@ class Reader {
   const Command* command() const { return command_; }
   const std::map<std::string, std::string>& values() const { return values_; }
 
-  // Checked last: hints need to know the command, and --help is given whatever else is wrong.
+  // Checked last: hints need to know the command, and --help is given beside words that are wrong.
   void require_sense() const {
     if (stray_) refuse_stray(*stray_, command_);
     if (command_ == nullptr || operands_ == command_->operands.size()) return;

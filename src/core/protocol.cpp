@@ -47,7 +47,9 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id) {
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation, const Settings& settings) {
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
-    Gpu gpu = *find_gpu(pool, index);
+    const Gpu* known = find_gpu(pool, index);
+    if (known == nullptr) return false;
+    Gpu gpu = *known;
     gpu.unavailable.reset();
     observe(gpu, observation, settings);
     return may_take(request, gpu);

@@ -72,7 +72,12 @@ Observation parse_observation(std::string_view text) {
     if (shared.observation.observer.pid < 0) refuse("no process has such a pid");
     require_sane(shared.observation.taken.wall.time_since_epoch());
     require_sane(shared.observation.taken.boot);
-    for (const GpuReading& gpu : shared.observation.gpus) require_sane(gpu);
+    for (GpuReading& gpu : shared.observation.gpus) {
+      require_sane(gpu);
+      // Whoever reads the text asks /proc for himself; nobody shares what it said.
+      gpu.suspects.clear();
+      for (GpuProcess& process : gpu.processes) process.asked_proc = false;
+    }
     return std::move(shared.observation);
   } catch (const std::invalid_argument& error) {
     refuse(error.what());

@@ -1,6 +1,7 @@
 #include "store/records.h"
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -59,11 +60,30 @@ std::string field_of(const Request& request) { return fmt::format("{}{}", kReque
               "move it aside and set the pool up again with: canhazgpu admin");
 }
 
-template <typename Item>
-Item with_id(std::string_view id, std::string_view record) {
-  Item item = read_json<Item>(record);
-  item.id = id;
-  return item;
+// More GPUs than this are a mistake.
+constexpr int kGpuIndexMax = 9'999;
+
+// Lists of GPUs are ascending wherever they are read.
+void require_indices(const std::vector<int>& gpus) {
+  const bool is_ascending =
+      std::adjacent_find(gpus.begin(), gpus.end(), std::greater_equal<>()) == gpus.end();
+  const bool is_in_range = gpus.empty() || (gpus.front() >= 0 && gpus.back() <= kGpuIndexMax);
+  if (!is_ascending || !is_in_range) throw std::invalid_argument("no list of GPUs");
+}
+
+Reservation read_reservation(std::string_view id, std::string_view record) {
+  Reservation reservation = read_json<Reservation>(record);
+  reservation.id = id;
+  require_indices(reservation.gpus);
+  require_indices(reservation.lost);
+  return reservation;
+}
+
+Request read_request(std::string_view id, std::string_view record) {
+  Request request = read_json<Request>(record);
+  request.id = id;
+  require_indices(request.gpu_ids);
+  return request;
 }
 
 // Whether a damaged one was drained can't be known any more, so it is taken for drained.
@@ -105,12 +125,12 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
     pool.cancelled = read_json<CancelledList>(record).requests;
   } else if (field.starts_with(kGpu)) {
     const int index = json_codec::parse_number<int>(behind(kGpu));
-    if (index < 0) refuse(field);
+    if (index < 0 || index > kGpuIndexMax) refuse(field);
     pool.gpus.push_back(read_gpu(index, record));
   } else if (field.starts_with(kReservation)) {
-    pool.reservations.push_back(with_id<Reservation>(behind(kReservation), record));
+    pool.reservations.push_back(read_reservation(behind(kReservation), record));
   } else if (field.starts_with(kRequest)) {
-    pool.queue.push_back(with_id<Request>(behind(kRequest), record));
+    pool.queue.push_back(read_request(behind(kRequest), record));
   }
 }
 

@@ -54,8 +54,8 @@ inline Reservation full_reservation(const std::string& id, int n) {
   reservation.label = odd_text("label");
   reservation.note = long_text();
   reservation.kind = ReservationKind::Manual;
-  reservation.gpus = {0, 7, std::numeric_limits<int>::max()};
-  reservation.lost = {1, std::numeric_limits<int>::max() - 1};
+  reservation.gpus = {0, 7, 9'999};
+  reservation.lost = {1, 9'998};
   reservation.started = odd_instant(10 + n);
   reservation.last_heartbeat = odd_instant(20 + n);
   reservation.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));

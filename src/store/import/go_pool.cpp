@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/random_id.h"
 #include "base/text.h"
 #include "store/records.h"
 
@@ -85,17 +86,10 @@ ReservationKind kind_of(const std::string& type) {
 Instant at(WallTime wall) { return {wall, {}, ""}; }
 
 // The Go program knows its reservations by user, type and start alone. The same id for the same
-// ones, today and tomorrow (FNV-1a), in letters that people can read.
+// ones, today and tomorrow.
 std::string made_id(const std::string& user, const std::string& type, WallTime started) {
   const auto start = std::chrono::floor<std::chrono::seconds>(started).time_since_epoch();
-  constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::uint64_t hash = 14695981039346656037U;
-  for (const char byte : fmt::format("{}\n{}\n{}", user, type, start.count())) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211U;
-  }
-  std::string id = "go-";
-  for (int i = 0; i < 8; ++i, hash >>= 5U) id += kLetters[hash % kLetters.size()];
-  return id;
+  return "go-" + readable_id(hash_of(fmt::format("{}\n{}\n{}", user, type, start.count())));
 }
 
 // A usage record, and its place among those that ended at the same moment: the number of the

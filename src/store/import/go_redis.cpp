@@ -11,11 +11,14 @@
 namespace chg {
 namespace {
 
-// As long as the Go program's own lock.
+// How long the Go program's own lock lives at most.
 constexpr std::chrono::seconds kGoLockLife{10};
+// For all that an import does under the lock: to read everything, to read the GPUs (10 s at most),
+// to look for processes. The Go program respects a lock of any age.
+constexpr std::chrono::seconds kLockLife{60};
 constexpr const char* kLockToken = "locked by canhazgpu store import";
 constexpr const char* kMovedText =
-    "moved to canhazgpu 0.2: this program can't go on here, use that one";
+    "moved to another canhazgpu: this program cannot go on here, use that one";
 // How many members of the history, or keys, are asked for at once.
 constexpr int kAtOnce = 5000;
 
@@ -141,7 +144,7 @@ void GoRedis::read_old_history(GoImage& image) {
 void GoRedis::lock() {
   const auto until = std::chrono::steady_clock::now() + kGoLockLife;
   const std::vector<std::string> command = {
-      "SET", key("allocation_lock"), kLockToken, "NX", "EX", fmt::to_string(kGoLockLife.count())};
+      "SET", key("allocation_lock"), kLockToken, "NX", "EX", fmt::to_string(kLockLife.count())};
   while (connection_.command(command).is_nil()) {
     if (std::chrono::steady_clock::now() > until) {
       throw Error(ErrorKind::Failed,

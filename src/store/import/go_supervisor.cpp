@@ -1,7 +1,10 @@
 #include "store/import/go_supervisor.h"
 
 #include <algorithm>
-#include <charconv>
+#include <string_view>
+
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -17,16 +20,12 @@ std::string value_of(const std::vector<std::string>& words, const std::string& o
 }
 
 // The numbers that are separated by commas; none where one of them is no number.
-std::vector<int> read_numbers(const std::string& text) {
+std::vector<int> read_numbers(std::string_view text) {
   std::vector<int> numbers;
-  const char* place = text.data();
-  const char* const end = place + text.size();
-  while (place != end) {
-    int number = 0;
-    const auto [rest, status] = std::from_chars(place, end, number);
-    if (status != std::errc() || number < 0 || (rest != end && *rest != ',')) return {};
-    numbers.push_back(number);
-    place = rest == end ? end : rest + 1;
+  while (!text.empty()) {
+    const auto number = parse<int>(cut(text, ','));
+    if (number.value_or(-1) < 0) return {};
+    numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;

@@ -49,17 +49,18 @@ local words = {'XADD', KEYS[4], 'MAXLEN', '~', 256, number .. '-0'}
 -- Lua passes on some 8,000 words at most: who changes more than that is not followed step by step.
 if #entry > 4000 then entry = {'after', 'too much', 'commit', commit} end
 for i = 1, #entry do words[#words + 1] = entry[i] end
-redis.call(unpack(words))
 local function call_in_parts(name, key, list, size)
   for first = 1, #list, size do
     redis.call(name, key, unpack(list, first, math.min(first + size - 1, #list)))
   end
 end
-call_in_parts('HDEL', KEYS[3], removed, 4000)
-call_in_parts('HSET', KEYS[3], written, 4000)
 local usage = {}
 for i = 1, 2 * tonumber(take()) do usage[i] = take() end
+-- The usage records first: an end without its record would count as lost by the store.
 call_in_parts('ZADD', KEYS[5], usage, 4000)
+redis.call(unpack(words))
+call_in_parts('HDEL', KEYS[3], removed, 4000)
+call_in_parts('HSET', KEYS[3], written, 4000)
 -- It lies beside the pool: whoever may not write it loses nothing else.
 if at < #ARGV then redis.pcall('HSET', ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) end
 unlock()

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "base/duration_text.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace chg {
@@ -202,7 +203,7 @@ bool RedisConnection::ask(const RedisEndpoint& sentinel) {
   if (master.elements.size() != 2) return false;
   RedisEndpoint named;
   named.host = master.elements[0].text;
-  named.port = std::atoi(master.elements[1].text.c_str());
+  named.port = parse<int>(master.elements[1].text).value_or(0);
   open(named);
   return true;
 }
@@ -257,6 +258,7 @@ RedisReply RedisConnection::receive() {
   std::array<char, 16384> buffer{};
   while (true) {
     if (auto reply = next_reply()) return std::move(*reply);
+    if (SteadyClock::now() >= until) give_up();
     const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (size > 0) {
       redisReaderFeed(reader_.get(), buffer.data(), static_cast<std::size_t>(size));

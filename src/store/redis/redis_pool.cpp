@@ -35,6 +35,7 @@ std::optional<RedisVersion> parse_version(std::string_view text) {
     RedisVersion version;
     version.number = json_codec::parse_number<std::uint64_t>(cut(text, ' '));
     version.commit = text;
+    if (version.commit.empty()) return std::nullopt;
     return version;
   } catch (const std::invalid_argument&) {
     return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <random>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -140,8 +141,8 @@ class RedisStore final : public Store {
   bool try_update(const std::function<void(Pool&)>& change, SteadyClock::time_point until) {
     const std::string commit = random_id();
     const std::string token = make_token(commit);
-    lock_and_load(token, until);
     try {
+      lock_and_load(token, until);
       Pool after = known_.pool;
       change(after);
       const Difference what = difference(known_.pool, after);
@@ -164,16 +165,16 @@ class RedisStore final : public Store {
       *holder = reply.elements[1].text;
       return false;
     }
+    // Forgotten first: whatever is refused below, the next load asks for the whole pool.
+    RedisPool known = std::exchange(known_, RedisPool());
     if (what == "all") {
-      known_ = RedisPool();
       known_ = read_redis_pool(reply.elements[1]);
       return true;
     }
-    if (what != "since" || known_.version == RedisVersion{}) refuse_answer();
-    if (follow_log(known_, reply.elements[1])) return true;
-    // It will be told as a whole.
-    known_ = RedisPool();
-    return load(token, holder);
+    if (what != "since" || known.version == RedisVersion{}) refuse_answer();
+    if (!follow_log(known, reply.elements[1])) return load(token, holder);
+    known_ = std::move(known);
+    return true;
   }
 
   [[noreturn]] void refuse_answer() const {

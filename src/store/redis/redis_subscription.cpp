@@ -37,10 +37,12 @@ void RedisSubscription::listen() {
 // Replies come in order: what was published before the question comes before the answer.
 void RedisSubscription::drain() {
   connection_->send({"PING", "renew"});
-  while (true) {
+  const auto until = SteadyClock::now() + kRedisTimeout;
+  while (SteadyClock::now() < until) {
     const RedisReply reply = connection_->receive();
     if (!reply.elements.empty() && reply.elements[0].text == "pong") return;
   }
+  throw Error(ErrorKind::Failed, "the Redis publishes without end").with(Retry::Later);
 }
 
 void RedisSubscription::renew() {

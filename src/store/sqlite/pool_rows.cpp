@@ -1,5 +1,7 @@
 #include "store/sqlite/pool_rows.h"
 
+#include <stdexcept>
+
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
@@ -118,10 +120,14 @@ std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
     record.account.uid = static_cast<std::uint32_t>(select_.getColumn(2).getInt64());
     record.account.name = select_.getColumn(3).getString();
     record.label = select_.getColumn(4).getString();
-    record.kind = json_codec::parse_enum<ReservationKind>(select_.getColumn(5).getText());
     record.started = time(6);
     record.ended = time(7);
-    record.end = json_codec::parse_enum<EndReason>(select_.getColumn(8).getText());
+    try {
+      record.kind = json_codec::parse_enum<ReservationKind>(select_.getColumn(5).getText());
+      record.end = json_codec::parse_enum<EndReason>(select_.getColumn(8).getText());
+    } catch (const std::invalid_argument&) {
+      continue;  // one damaged record does not keep all others from a report
+    }
     records.push_back(std::move(record));
   }
   return records;

@@ -52,7 +52,7 @@ class PoolRows {
   std::optional<SQLite::Statement> append_;
 };
 
-/// Reads usage records as Store::read_history does; throws SQLite::Exception.
+/// Reads usage records as Store::read_history does, without damaged ones; throws SQLite::Exception.
 class HistoryRows {
  public:
   HistoryRows(SQLite::Database& database, WallTime from);

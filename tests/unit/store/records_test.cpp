@@ -83,6 +83,23 @@ TEST(Records, OfAGpuThatAreDamagedTakeItOutOfServiceAndHideNoOther) {
   EXPECT_EQ(pool.gpus[1].out_of_service, "its record in the store was damaged");
 }
 
+TEST(Records, WhoseGpusCannotBeAreDamaged) {
+  for (const std::string gpus : {"[-1]", "[1,0]", "[2,2]", "[0,10000]"}) {
+    for (const std::string field : {"reservation:full", "request:full"}) {
+      for (auto& [name, record] : records::writes(full_pool())) {
+        if (!record || !name.starts_with(field.substr(0, field.find(':') + 1))) continue;
+        const std::size_t begin = record->find("\"gpus\":[") + 7;
+        record->replace(begin, record->find(']', begin) + 1 - begin, gpus);
+        Pool pool;
+        expect_error(ErrorKind::Failed, "damaged",
+                     [&, &text = *record] { records::add(pool, field, text); });
+      }
+    }
+  }
+  Pool pool;
+  expect_error(ErrorKind::Failed, "damaged", [&] { records::add(pool, "gpu:10000", "{}"); });
+}
+
 TEST(Records, ThatAreDamagedAreNamed) {
   for (const char* field :
        {"reservation:abc", "request:abc", "settings", "cancelled", "gpu:x", "gpu:-1", "gpu:"}) {

@@ -60,7 +60,7 @@ TEST(RedisPool, IsEmptyWhereThereIsNone) {
 }
 
 TEST(RedisPool, RefusesAVersionThatIsNone) {
-  for (const char* version : {"", "x 9f", "-1 9f", "99999999999999999999 9f"}) {
+  for (const char* version : {"", "5", "5 ", "x 9f", "-1 9f", "99999999999999999999 9f"}) {
     expect_error(ErrorKind::Failed, "its version is", [&] {
       read_redis_pool(words({"version", version}));
     });

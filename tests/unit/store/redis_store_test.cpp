@@ -347,6 +347,45 @@ TEST_F(RedisStoreTest, LetsTheLockGoWhenAChangeThrowsOrChangesNothing) {
   EXPECT_TRUE(redis({"GET", kLock}).is_nil());
 }
 
+TEST_F(RedisStoreTest, LetsTheLockGoWhenThePoolCannotBeRead) {
+  add_gpus(*store_, 1);
+  redis({"HSET", "canhazgpu:pool", "reservation:x", "nonsense"});
+  redis({"HINCRBY", "canhazgpu:pool", "other", "1"});
+  expect_error(ErrorKind::Failed, "damaged", [&] { add_one(*open()); });
+  EXPECT_TRUE(redis({"GET", kLock}).is_nil());
+  redis({"HDEL", "canhazgpu:pool", "reservation:x"});
+  add_one(*open());
+}
+
+TEST_F(RedisStoreTest, ReadsAnewWhatALogHadDamaged) {
+  add_gpus(*store_, 1);
+  store_->read();
+  open()->update([](Pool& pool) { ++pool.next_arrival; });
+  const std::string version = redis({"HGET", "canhazgpu:pool", "version"}).text;
+  const std::string commit = version.substr(version.find(' ') + 1);
+  redis({"XADD", "canhazgpu:log", "3-0", "after", commit, "commit", "abc", "=reservation:x", "?"});
+  redis({"HSET", "canhazgpu:pool", "version", "3 abc"});
+  expect_error(ErrorKind::Failed, "damaged", [&] { store_->read(); });
+  EXPECT_EQ(store_->read(), open()->read()) << "the hash itself is whole";
+}
+
+TEST_F(RedisStoreTest, WritesNothingWhereAUsageRecordCannotBeKept) {
+  add_gpus(*store_, 1);
+  store_->update([](Pool& pool) {
+    enqueue(pool, request_for("abc", 1));
+    grant_what_fits(pool);
+  });
+  const Pool before = store_->read();
+  redis({"SET", "canhazgpu:history", "no history"});
+  const auto end = [](Pool& pool) { end_reservation(pool, "abc", now(), EndReason::Finished); };
+  expect_error(ErrorKind::Failed, "something else under a key", [&] { store_->update(end); });
+  EXPECT_EQ(open()->read(), before);
+  EXPECT_TRUE(redis({"GET", kLock}).is_nil());
+  redis({"DEL", "canhazgpu:history"});
+  store_->update(end);
+  EXPECT_EQ(store_->history(WallTime::min()).size(), 1U);
+}
+
 TEST_F(RedisStoreTest, LeavesNothingBehindThatGrows) {
   for (int i = 0; i < 600; ++i) store_->update([&](Pool& pool) { ++pool.next_arrival; });
   EXPECT_LE(redis({"XLEN", "canhazgpu:log"}).integer, 400);

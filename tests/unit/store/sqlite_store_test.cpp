@@ -184,6 +184,19 @@ TEST_F(SqliteStore, SaysThatItIsDamagedWhenItIsTruncated) {
   EXPECT_NE(said.find("is damaged"), std::string::npos) << said;
 }
 
+TEST_F(SqliteStore, LeavesDamagedUsageRecordsOut) {
+  create_full();
+  const auto store = open();
+  store->update([](Pool& pool) {
+    pool.ended = {usage_record("damaged", 0, 1), usage_record("whole", 0, 2)};
+  });
+  SQLite::Database(path_, SQLite::OPEN_READWRITE)
+      .exec("UPDATE usage SET how = 'evaporated' WHERE reservation = 'damaged'");
+  const auto history = store->history(WallTime::min());
+  ASSERT_EQ(history.size(), 1U);
+  EXPECT_EQ(history[0].reservation_id, "whole");
+}
+
 TEST_F(SqliteStore, TakesAGpuWhoseRecordIsDamagedOutOfService) {
   create_full();
   SQLite::Database(path_, SQLite::OPEN_READWRITE)
