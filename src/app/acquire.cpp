@@ -157,7 +157,7 @@ class Waiter {
     }
     pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;
-      give_back(pool, request_);
+      return_to_queue(pool, request_);
       observe(pool, observation_, context_.settings());
     });
     decide();

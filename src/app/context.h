@@ -33,7 +33,7 @@ class Context {
   const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
 
-  /// What decides now. Keeps a pointer to the observation.
+  /// What decides now. The result refers to the observation and to the settings.
   Circumstances circumstances(const Observation* observation = nullptr) const;
 
   /// Whether the store is a file of this host.
@@ -53,8 +53,8 @@ class Context {
   /// Reads the GPUs now, with the probe of this provider. Throws as the probe does.
   Observation read_gpus(const std::string& provider);
 
-  /// Reads the GPUs now, with the probe of the pool's provider, which is asked for once. GPUs are
-  /// granted on this: it shows nothing that is older than the call.
+  /// Reads the GPUs now, with the probe of the pool's provider, which is read from the store once
+  /// and kept. The reading begins after this call, so GPUs may be granted on it.
   Observation read_gpus();
 
   /// A reading for people: somebody else's will do, up to 500 ms old and not older than the last

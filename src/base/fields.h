@@ -22,19 +22,20 @@ struct Field {
   bool may_be_missing;
 };
 
-/// A field that is always written. What lacks it is refused.
+/// A field that JSON always has. A text that lacks it is refused.
 template <typename Class, typename Value>
 constexpr Field<Class, Value> field(std::string_view name, Value Class::*member) {
   return {name, member, false};
 }
 
 /// A field that JSON leaves out while it is empty (`Value{}`), and that is empty where JSON lacks
-/// it: most values have none, or earlier versions did not know it. So is every optional.
+/// it. For fields that are usually empty, or newer than some of the stored data.
 template <typename Class, typename Value>
 constexpr Field<Class, Value> maybe(std::string_view name, Value Class::*member) {
   return {name, member, true};
 }
 
+/// An optional is left out of JSON while it is empty, always.
 template <typename Class, typename Value>
 constexpr Field<Class, std::optional<Value>> field(std::string_view name,
                                                    std::optional<Value> Class::*member) {

@@ -5,7 +5,7 @@
 //   Duration, WallTime    nanoseconds (since 1970, UTC)
 //   text                  a string; {"hex": "…"} for bytes that are not UTF-8
 //   enums                 their words
-//   optional              left out when empty
+//   optional, maybe()     left out when empty
 //   lists                 arrays; lists of one-text types (kIsOneText) a string with a line each
 //   maps of numbers       a string: "1000:5 1001:7"
 //   other listed types    objects; members that the type does not have are skipped

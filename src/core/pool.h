@@ -50,9 +50,9 @@ struct Request {
   std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
   ReservationKind kind = ReservationKind::Run;
-  int count = 1;                     ///< equals gpu_ids.size() where GPUs are named
-  std::vector<int> gpu_ids;          ///< ascending; empty: any GPUs
-  bool force = false;                ///< may take GPUs in unreserved use by its own account only
+  int count = 1;             ///< equals gpu_ids.size() where GPUs are named
+  std::vector<int> gpu_ids;  ///< ascending; empty: any GPUs
+  bool force = false;        ///< may also take a GPU whose only unreserved user is its account
   std::optional<Duration> duration;  ///< manual: how long; run: --timeout, if any
   Instant enqueued;
   Instant last_heartbeat;
@@ -95,8 +95,9 @@ struct Reservation {
   bool operator==(const Reservation&) const = default;
 };
 
-/// A request that somebody took out of the queue, or ended when it was just granted, until its
-/// waiter has noticed. A request that vanished without such a note was lost by the store.
+/// A note for a waiter, kept until the waiter has read it: somebody cancelled its request, or ended
+/// its reservation just after the grant. A request that vanished without a note was lost by the
+/// store.
 struct Cancelled {
   std::string id;
   ProcessIdentity waiter;
@@ -105,7 +106,7 @@ struct Cancelled {
   bool operator==(const Cancelled&) const = default;
 };
 
-/// Written once for each GPU at each end of a reservation.
+/// One for each GPU, written when a reservation ends on that GPU.
 struct UsageRecord {
   std::string reservation_id;
   int gpu = 0;
@@ -124,7 +125,7 @@ struct Pool {
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   std::uint64_t next_arrival = 1;
-  HostIdentity host;                      ///< whose GPUs these are; empty until a host has them
+  HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival
@@ -141,7 +142,7 @@ Gpu* find_gpu(Pool& pool, int index);
 const Reservation* find_reservation(const Pool& pool, const std::string& id);
 Reservation* find_reservation(Pool& pool, const std::string& id);
 const Request* find_request(const Pool& pool, const std::string& id);
-/// Throws Error(Usage), naming those that there are, for an index that the pool doesn't have.
+/// Throws Error(Usage) if the pool has no GPU of this index; the message names those that it has.
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".
 std::string gpu_range(const Pool& pool);
@@ -150,8 +151,8 @@ bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
-/// Ends the reservation on all its GPUs: writes a usage record each, marks them released at
-/// `ended`, and forgets it. `ended` before the start counts as the start.
+/// Ends the reservation on all its GPUs: adds a usage record for each, marks them released at
+/// `ended`, and removes the reservation. If `ended` is before the start, the start is used.
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end);
 
 /// Ends it on some of its GPUs; what is left of it goes on.

@@ -54,7 +54,7 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
   });
 }
 
-void give_back(Pool& pool, const Request& request) {
+void return_to_queue(Pool& pool, const Request& request) {
   discard(pool, request.id);
   insert_by_age(pool, request);
 }

@@ -35,14 +35,14 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
 
 /// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
 /// recorded.
-void give_back(Pool& pool, const Request& request);
+void return_to_queue(Pool& pool, const Request& request);
 
 /// Undoes a grant that nobody has begun to use, and leaves no trace of it.
 void discard(Pool& pool, const std::string& id);
 
-/// The waiter has looked at the GPUs and takes the manual reservation: from now on it lives by its
-/// expiry, `duration` from `now` and by what it was extended since it was granted.
-/// False when there is no such reservation any more.
+/// The waiter has checked the GPUs and takes the manual reservation. It ends at `now` + `duration`,
+/// and later by what it was extended since the grant. False when there is no such reservation any
+/// more.
 bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now);
 
 /// Claims a manual reservation that was granted in the light of the given observation, where that
@@ -53,7 +53,8 @@ bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& g
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now);
 
-/// A run is over, for the reason that it was ended for, if any. REQUIRES: the pool has it.
+/// Ends a run: with the reason in `ending` if somebody was ending it, else as finished. REQUIRES:
+/// the pool has it.
 void end_run(Pool& pool, const std::string& id, const Instant& now);
 
 }  // namespace chg

@@ -6,13 +6,14 @@
 
 namespace chg {
 
-/// Ends the reservations that are over: expired manual ones, and those whose holder is gone while
-/// no process of the job is left on their GPUs. Only an observation shows such processes: without
-/// one, a run whose command and supervisor are gone goes on.
+/// Ends expired manual reservations, those whose `reserve` was gone before it claimed them, and
+/// runs that are over. A run of an earlier boot, one whose command never began, and one that is
+/// invisible from here and silent for too long end at once. A run whose supervisor does not work
+/// any more ends only on an observation that shows no process of its job on its GPUs.
 void reap(Pool& pool, const Circumstances& given);
 
-/// Whether only an observation can show that this run is over: its command is gone, and it has no
-/// working supervisor that looks for leftovers.
+/// Whether only an observation can show that this run is over: its command is gone, and it has a
+/// supervisor, which does not work any more.
 bool awaits_observation(const Reservation& run, const Circumstances& given);
 
 /// Drops every waiter that is gone, the cancelled ones as well. `schedule` drops only the gone
@@ -23,19 +24,19 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given);
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
              const Circumstances& given);
 
-/// Compares the observation with the pool: sets and clears `unavailable` of the GPUs without a
-/// reservation. A GPU that was released after the observation began keeps what was known of it.
+/// Updates Gpu::unavailable of the GPUs without a reservation, and clears it on the others. An
+/// observation that began before a GPU's last release does not change that GPU.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
 
-/// The same for one GPU, which nobody has reserved.
+/// The same for one GPU. REQUIRES: nobody has reserved it.
 void observe(Gpu& gpu, const Observation& observation, const Settings& settings);
 
-/// What every change of the pool begins with: reap, and observe where somebody has looked.
+/// What every change of the pool begins with: reap, and observe where there is an observation.
 void bring_up_to_date(Pool& pool, const Circumstances& given);
 
-/// Whether the process belongs to the reservation's job: its environment carries the id; or it
-/// carries none, and the process is, or descends from, the command or a recorded leftover. Pids are
-/// those of `observer`'s namespace.
+/// Whether the process belongs to the reservation's job. If its environment carries the id of a
+/// reservation, that decides. Else the process belongs to the job if it is the command or a
+/// recorded leftover, or descends from one. Pids are those of `observer`'s namespace.
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer);
 
@@ -44,7 +45,7 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation, const Settings& settings);
 
-/// Whether the observation shows each of these GPUs, as it was after its last release.
+/// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);
 
 /// The live processes that decide when this reservation ends: while any of them lives, it goes on.

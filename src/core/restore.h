@@ -11,15 +11,16 @@
 namespace chg {
 
 /// The reservation to restore for a run that its supervisor knows and the pool lacks; nullopt if it
-/// was ended. `history` holds the usage records since its start: every end of a reservation with
-/// GPUs writes one, so without one the store has lost the run. A run that was given up for dead
+/// was ended. `history` holds the usage records since its start: no record since
+/// its start means that the store has lost the run. A run that was given up for dead
 /// (EndReason::Lost) comes back if `is_alive`, and is charged from the end of its last record on.
 std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive);
 
-/// Whether the pool has this very reservation: with the same start by the boot clock, supervisor
-/// and GPUs, its own or lost. The id alone does not tell: an older state of the pool may grant the
-/// request again. Nor does the wall clock, since to_restore moves the start.
+/// Whether the pool has this very reservation: with the same start by the boot clock, the same
+/// supervisor, and the same GPUs (`gpus` and `lost` together). The id alone does not tell: an older
+/// state of the pool may grant the request again. Nor does the wall clock, since to_restore moves
+/// the start.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
 /// State of the job behind a reservation, as known to the process responsible for it.
@@ -43,8 +44,9 @@ enum class OwnChange {
   NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
 };
 
-/// Makes sure that the pool has `own`: restores it where `lost` is given and its job can run with
-/// the GPUs that are left. nullopt when it is missing and `lost` is not given: ask the history.
+/// Made when the pool has `own`. If the pool lacks it: without `lost`, returns nullopt, and the
+/// caller reads the history and calls again; with `lost`, restores it, or returns Taken where its
+/// job can't begin with the GPUs that are left.
 std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
                                          const std::optional<Lost>& lost);
 

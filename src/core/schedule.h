@@ -48,13 +48,13 @@ struct Decision {
 /// request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
 
-/// Puts a request that has waited before into the queue: behind those that were made before it, and
-/// among those of the same moment by its arrival. Arrival numbers are reassigned only where needed
-/// to stay strictly increasing: that of the request may come from a pool that the store has lost.
+/// Puts a request that has waited before into the queue, by `enqueued` and then by `arrival`. Its
+/// arrival number may come from a pool that the store has lost, so numbers that would not increase
+/// along the queue are replaced.
 /// REQUIRES: request.id is not in the pool, and its waiter lives in this boot.
 void insert_by_age(Pool& pool, Request request);
 
-/// Whether the request may have this GPU, which nobody has reserved, for all that was seen of it.
+/// Whether what was observed of the GPU lets the request have it. REQUIRES: nobody has reserved it.
 bool may_take(const Request& request, const Gpu& gpu);
 
 /// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23).
@@ -65,14 +65,14 @@ void reclaim_lost_gpus(Pool& pool);
 /// instead. Returns the granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
-/// The decisions on all waiting requests of a pool that `schedule` has left.
+/// The decisions on all waiting requests. REQUIRES: `schedule` has just run on this pool.
 std::vector<Decision> explain(const Pool& pool, const Instant& now);
 
 /// As above, for one request; nullopt when it does not wait.
 std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
                                 const Instant& now);
 
-/// The GPUs of `candidates` that a request of `uid` gets first, best first.
+/// The candidates in the order in which the policy gives them to an account.
 std::vector<int> in_order_of_preference(const Pool& pool, std::vector<int> candidates,
                                         std::uint32_t uid, AllocationPolicy policy);
 

@@ -16,8 +16,8 @@ class Probe {
   /// Reads every GPU. What can't be read of one GPU is missing in its reading, or named in its
   /// `error`, and does not hide the others. Throws Error when nothing can be read at all (no tool,
   /// no driver, timeout): callers must then treat every GPU as unknown. Never takes much longer
-  /// than the timeout it was made with. Processes about which /proc was asked are marked so;
-  /// SharedProbe asks about the others.
+  /// than the timeout it was made with. GpuProcess::asked_proc tells of which processes
+  /// /proc was asked; SharedProbe asks about the others.
   virtual Observation read_gpus() = 0;
 };
 

@@ -24,7 +24,8 @@ struct Write {
   std::optional<std::string> record;  ///< nullopt: delete it
 };
 
-/// What brings the records of a pool to `after`, where `what` is the difference between the two.
+/// The writes that turn the stored records into those of `after`; `what` is the difference from the
+/// pool before.
 std::vector<Write> writes(const Pool& after, const Difference& what);
 
 /// Every record of a pool.
@@ -36,7 +37,7 @@ std::vector<Write> writes(const Pool& pool);
 /// record, and for the settings of a later version.
 void add(Pool& pool, std::string_view field, std::string_view record);
 
-/// Takes what is under this field out of the pool.
+/// Takes what is under this field out of the pool. Settings and identity stay: a pool has them.
 void remove(Pool& pool, std::string_view field);
 
 /// Puts the lists of the pool in order, after records were added.

@@ -12,8 +12,9 @@
 
 namespace chg {
 
-/// Tells that the pool may have changed since it was made or last renewed. Make it first, read the
-/// pool then: no change after that is missed, whoever makes it and however its process ends.
+/// Tells that the pool may have changed since this subscription was made or last renewed. Make it
+/// first, then read the pool: no change after that is missed, whoever makes it and however its
+/// process ends.
 class Subscription {
  public:
   virtual ~Subscription() = default;
@@ -91,11 +92,11 @@ class Store {
   /// Signals at every change of the pool but heartbeats.
   virtual std::unique_ptr<Subscription> subscribe_to_changes() = 0;
 
-  /// Signals when the store went away, and what it was told last may be lost with it. Missing where
-  /// a store can't go away unnoticed.
+  /// Signals when the connection to the store is lost: recent commits may be lost, too. nullptr for
+  /// stores that cannot lose any.
   virtual std::unique_ptr<Subscription> subscribe_to_loss() { return nullptr; }
 
-  /// Does what is due some time and takes a while (an fsync). For those whom nobody waits for.
+  /// Slow upkeep, such as an fsync. Call it only where nobody is waiting for you.
   virtual void tidy_up() {}
 
   /// Where it is, for messages: "/var/lib/canhazgpu/pool.db".

@@ -60,7 +60,7 @@ class Model {
   void requeue(int client, const Request& request);
   void leave(int client);
   void forget(int client);
-  void give_back(int client, const Request& request, const Sighting& sighting);
+  void return_to_queue(int client, const Request& request, const Sighting& sighting);
   void claim(int client, Duration duration);
   void attach(int client, int supervisor);
   void beat_request(int client);

@@ -56,7 +56,7 @@ void Model::forget(int client) {
   if (holding(client) != nullptr) free(client);
 }
 
-void Model::give_back(int client, const Request& request, const Sighting& sighting) {
+void Model::return_to_queue(int client, const Request& request, const Sighting& sighting) {
   // As the waiter knows it: a sign of life that it gave when it was granted may be missing.
   entries_.at(client).request.last_heartbeat = request.last_heartbeat;
   for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();

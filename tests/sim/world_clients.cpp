@@ -215,12 +215,12 @@ void World::trust_or_give_back(Client& client) {
       [&](Pool& pool) {
         if (find_reservation(pool, client.request.id) == nullptr) return;
         ++counts_.given_back;
-        give_back(pool, client.request);
+        return_to_queue(pool, client.request);
         observe(pool, seen, settings_);
       },
       [&](Model& model) {
         if (model.holding(client.number) != nullptr) {
-          model.give_back(client.number, client.request, *client.sighting);
+          model.return_to_queue(client.number, client.request, *client.sighting);
         }
         return true;
       });

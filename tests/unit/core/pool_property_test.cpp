@@ -150,7 +150,7 @@ class History {
     const Reservation reservation = scene_.pool.reservations.back();
     const Request& request = requests_.at(reservation.id);
     if (static_cast<int>(reservation.gpus.size()) != request.count) return;
-    give_back(scene_.pool, request);
+    return_to_queue(scene_.pool, request);
     scene_.gpu(reservation.gpus.front()).unavailable = use_by({kBob, kCarol});
     for (const int gpu : reservation.gpus) granted_.erase({reservation.id, gpu});
     // In its old place.

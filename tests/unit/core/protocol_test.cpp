@@ -129,7 +129,7 @@ TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
   const Request second = *find_request(scene.pool, "second");
   std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "second"; });
   scene.hold({.id = "second", .gpus = {}});
-  give_back(scene.pool, second);
+  return_to_queue(scene.pool, second);
   EXPECT_EQ(scene.pool, before);
 }
 
@@ -139,7 +139,7 @@ TEST(GiveBack, PutsTheLastAtTheEnd) {
   scene.ask({.id = "last"});
   const Request last = *find_request(scene.pool, "last");
   scene.pool.queue.pop_back();
-  give_back(scene.pool, last);
+  return_to_queue(scene.pool, last);
   EXPECT_EQ(scene.waiting(), (Ids{"first", "last"}));
 }
 
@@ -149,7 +149,7 @@ TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
   const Request first = scene.pool.queue.front();
   scene.schedule();
   scene.ask({.id = "second"});
-  give_back(scene.pool, first);
+  return_to_queue(scene.pool, first);
   EXPECT_EQ(scene.schedule(), (Ids{"first"}));
   EXPECT_TRUE(scene.pool.ended.empty());
 }
@@ -163,7 +163,7 @@ TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
   const Request mine = *find_request(scene.pool, "mine");
   scene.ask({.id = "later"});
   std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "mine"; });
-  give_back(scene.pool, mine);
+  return_to_queue(scene.pool, mine);
   EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
 }
 
@@ -179,7 +179,7 @@ TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
     scene.pool.next_arrival = 3;
     scene.ask({.id = "new"});
     requeue(scene.pool, first);
-    give_back(scene.pool, mine);
+    return_to_queue(scene.pool, mine);
     EXPECT_EQ(scene.waiting(), (Ids{"first", "mine", "new"})) << arrival;
     for (std::size_t i = 1; i < scene.pool.queue.size(); ++i) {
       EXPECT_LT(scene.pool.queue[i - 1].arrival, scene.pool.queue[i].arrival) << arrival;
