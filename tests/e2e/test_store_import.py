@@ -9,7 +9,7 @@ from conftest import assert_error, wait_for
 from go_keys import HISTORY, GoKeys, keys_of_0_1_0, supervisor, usage
 from redis_pool import RedisServer, free_port, pytestmark  # noqa: F401
 
-MOVED = "moved to canhazgpu 0.2"
+MOVED = "moved to another canhazgpu"
 
 
 @pytest.fixture

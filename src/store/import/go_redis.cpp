@@ -15,7 +15,7 @@ namespace {
 constexpr std::chrono::seconds kGoLockLife{10};
 // For all that an import does under the lock: to read everything, to read the GPUs (10 s at most),
 // to look for processes. The Go program respects a lock of any age.
-constexpr std::chrono::seconds kLockLife{60};
+constexpr std::chrono::seconds kImportLockLife{60};
 constexpr const char* kLockToken = "locked by canhazgpu store import";
 constexpr const char* kMovedText =
     "moved to another canhazgpu: this program cannot go on here, use that one";
@@ -143,8 +143,9 @@ void GoRedis::read_old_history(GoImage& image) {
 
 void GoRedis::lock() {
   const auto until = std::chrono::steady_clock::now() + kGoLockLife;
-  const std::vector<std::string> command = {
-      "SET", key("allocation_lock"), kLockToken, "NX", "EX", fmt::to_string(kLockLife.count())};
+  const std::vector<std::string> command = {"SET",      key("allocation_lock"),
+                                            kLockToken, "NX",
+                                            "EX",       fmt::to_string(kImportLockLife.count())};
   while (connection_.command(command).is_nil()) {
     if (std::chrono::steady_clock::now() > until) {
       throw Error(ErrorKind::Failed,

@@ -358,8 +358,9 @@ void check(SqliteStore& store, const std::string& path) {
   }
   if (version < kSchemaVersion) {
     throw Error(ErrorKind::Failed,
-                fmt::format("the store '{}' is of a version that was never released ({})",
-                            printable(path), version),
+                fmt::format("the store '{}' was made by an earlier canhazgpu (its version is {}, "
+                            "this program knows {})",
+                            printable(path), version, kSchemaVersion),
                 "move it aside and set the pool up again with: canhazgpu admin");
   }
 }
