@@ -42,6 +42,7 @@ class Bench:
         self.growth_records = [100] if quick else [
             size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= self.records]
         self.growth = {}
+        self.spent_by_runs = {}  # by store
         self.redis = host.Redis(self.directory) if "redis" in self.stores else None
 
     def await_supervisors(self):
