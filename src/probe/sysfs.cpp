@@ -46,8 +46,8 @@ std::optional<std::vector<std::string>> names_in(const std::string& folder) {
 }
 
 std::uint64_t mib_rounded_up(std::uint64_t bytes) {
-  constexpr std::uint64_t kMib = 1ULL << 20;
-  return bytes / kMib + (bytes % kMib != 0 ? 1 : 0);
+  constexpr std::uint64_t kBytesInMib = 1ULL << 20;
+  return bytes / kBytesInMib + (bytes % kBytesInMib != 0 ? 1 : 0);
 }
 
 }  // namespace chg

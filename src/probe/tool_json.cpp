@@ -174,8 +174,8 @@ std::optional<std::uint64_t> json_bytes(const json* value, std::string_view defa
   const std::optional<Quantity> found = quantity(value);
   if (!found) return std::nullopt;
   const auto unit = bytes_of_unit(found->unit.empty() ? default_unit : found->unit);
-  constexpr double kBytesMax = 1152921504606846976.0;
-  if (!unit || found->value * *unit > kBytesMax) return std::nullopt;
+  constexpr double kMemoryBytesMax = 1152921504606846976.0;
+  if (!unit || found->value * *unit > kMemoryBytesMax) return std::nullopt;
   return static_cast<std::uint64_t>(found->value * *unit);
 }
 

@@ -115,12 +115,12 @@ def test_twice_in_a_row(bare_pool, server, keys):
 
 def test_what_cannot_be_taken_over_is_named(bare_pool, server, keys):
     pool = bare_pool
-    keys.run([0], "root")                                  # no supervisor
+    start = keys.run([0], "root")                          # no supervisor
     dead = command(pool)
     supervisor(pool, [1], "root", dead.pid)                # its command is gone
     dead.kill()
     dead.wait()
-    keys.run([1], "root")
+    keys.run([1], "root", start_time=start)
     server.command("SET", "canhazgpu:gpu:2", '{"user": "bo')
     server.command("LPUSH", "canhazgpu:gpu:3", "a list")
     keys.hold([4], "manual", "root", since=7200, expiry_time=int(time.time()) - 60)
