@@ -11,16 +11,10 @@
 #include "store/redis/redis_connection.h"
 #include "store/redis/redis_pool.h"
 #include "store/redis/redis_store.h"
+#include "support/redis_reply.h"
 
 namespace chg {
 namespace {
-
-RedisReply reply_of(std::string text) {
-  RedisReply reply;
-  reply.type = RedisReply::Type::Text;
-  reply.text = std::move(text);
-  return reply;
-}
 
 // What is read and written again is read as the same.
 template <typename Type>
@@ -41,16 +35,16 @@ CHG_FUZZ_TARGET(stored, pool) {
     if (line == "log") {
       is_log = true;
     } else if (is_log) {
-      words.elements.push_back(reply_of(line));
+      words.elements.push_back(text_reply(line));
     } else {
       const std::size_t space = line.find(' ');
-      hash.elements.push_back(reply_of(line.substr(0, space)));
-      hash.elements.push_back(reply_of(space == std::string::npos ? "" : line.substr(space + 1)));
+      hash.elements.push_back(text_reply(line.substr(0, space)));
+      hash.elements.push_back(text_reply(space == std::string::npos ? "" : line.substr(space + 1)));
     }
   }
   RedisPool known = read_redis_pool(hash);
   RedisReply entry;
-  entry.elements = {reply_of(std::to_string(known.version.number + 1) + "-0"), words};
+  entry.elements = {text_reply(std::to_string(known.version.number + 1) + "-0"), words};
   RedisReply entries;
   entries.elements = {entry};
   if (!follow_log(known, entries)) return;

@@ -142,12 +142,12 @@ void GoRedis::read_old_history(GoImage& image) {
 }
 
 void GoRedis::lock() {
-  const auto until = std::chrono::steady_clock::now() + kGoLockLife;
+  const auto until = SteadyClock::now() + kGoLockLife;
   const std::vector<std::string> command = {"SET",      key("allocation_lock"),
                                             kLockToken, "NX",
                                             "EX",       fmt::to_string(kImportLockLife.count())};
   while (connection_.command(command).is_nil()) {
-    if (std::chrono::steady_clock::now() > until) {
+    if (SteadyClock::now() > until) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the pool in '{}' is locked all the time", printable(location())),
                   "let nobody reserve there for a moment, and import again");

@@ -5,28 +5,15 @@
 #include "store/records.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
+#include "support/redis_reply.h"
 
 namespace chg {
 namespace {
 
-RedisReply text(std::string value) {
-  RedisReply reply;
-  reply.type = RedisReply::Type::Text;
-  reply.text = std::move(value);
-  return reply;
-}
-
-RedisReply list(std::vector<RedisReply> elements) {
-  RedisReply reply;
-  reply.type = RedisReply::Type::Array;
-  reply.elements = std::move(elements);
-  return reply;
-}
-
 RedisReply words(const std::vector<std::string>& all) {
   std::vector<RedisReply> elements;
-  for (const std::string& word : all) elements.push_back(text(word));
-  return list(std::move(elements));
+  for (const std::string& word : all) elements.push_back(text_reply(word));
+  return list_reply(std::move(elements));
 }
 
 RedisReply hash_of(const Pool& pool, const std::string& version) {
@@ -43,7 +30,7 @@ RedisReply entry(const std::string& id, const std::string& after, const std::str
   for (const auto& [field, record] : records::writes(to, difference(from, to))) {
     all.insert(all.end(), {(record ? "=" : "-") + field, record.value_or("")});
   }
-  return list({text(id), words(all)});
+  return list_reply({text_reply(id), words(all)});
 }
 
 TEST(RedisPool, IsReadFromItsHash) {
@@ -54,7 +41,7 @@ TEST(RedisPool, IsReadFromItsHash) {
 }
 
 TEST(RedisPool, IsEmptyWhereThereIsNone) {
-  const RedisPool found = read_redis_pool(list({}));
+  const RedisPool found = read_redis_pool(list_reply({}));
   EXPECT_EQ(found.pool, Pool{});
   EXPECT_EQ(found.version.text(), "");
 }
@@ -85,30 +72,32 @@ class RedisLog : public ::testing::Test {
 };
 
 TEST_F(RedisLog, IsFollowedStepByStep) {
-  EXPECT_TRUE(follow_log(known_, list({entry("8-0", "aa", "bb", first_, later_),
-                                       entry("9-0", "bb", "cc", later_, last_)})));
+  EXPECT_TRUE(follow_log(known_, list_reply({entry("8-0", "aa", "bb", first_, later_),
+                                             entry("9-0", "bb", "cc", later_, last_)})));
   EXPECT_EQ(known_.pool, last_);
   EXPECT_EQ(known_.version, (RedisVersion{9, "cc"}));
 }
 
 TEST_F(RedisLog, IsFollowedWhereNothingCame) {
-  EXPECT_TRUE(follow_log(known_, list({})));
+  EXPECT_TRUE(follow_log(known_, list_reply({})));
   EXPECT_EQ(known_.pool, first_);
 }
 
 TEST_F(RedisLog, OfAnotherHistoryIsNotFollowed) {
-  EXPECT_FALSE(follow_log(known_, list({entry("8-0", "a0", "bb", first_, later_)})));
-  EXPECT_FALSE(follow_log(known_, list({entry("9-0", "aa", "bb", first_, later_)})));
+  EXPECT_FALSE(follow_log(known_, list_reply({entry("8-0", "a0", "bb", first_, later_)})));
+  EXPECT_FALSE(follow_log(known_, list_reply({entry("9-0", "aa", "bb", first_, later_)})));
   EXPECT_EQ(known_.pool, first_);
-  EXPECT_FALSE(follow_log(known_, list({entry("8-0", "aa", "bb", first_, later_),
-                                        entry("10-0", "bb", "cc", later_, last_)})));
+  EXPECT_FALSE(follow_log(known_, list_reply({entry("8-0", "aa", "bb", first_, later_),
+                                              entry("10-0", "bb", "cc", later_, last_)})));
 }
 
 TEST_F(RedisLog, WhoseEntriesAreNoneIsNotFollowed) {
-  EXPECT_FALSE(follow_log(known_, list({text("8-0")})));
-  EXPECT_FALSE(follow_log(known_, list({list({text("8-0"), words({"after", "aa"})})})));
+  EXPECT_FALSE(follow_log(known_, list_reply({text_reply("8-0")})));
+  EXPECT_FALSE(
+      follow_log(known_, list_reply({list_reply({text_reply("8-0"), words({"after", "aa"})})})));
   EXPECT_FALSE(follow_log(
-      known_, list({list({text("8-0"), words({"after", "aa", "commit", "bb", "=x"})})})));
+      known_,
+      list_reply({list_reply({text_reply("8-0"), words({"after", "aa", "commit", "bb", "=x"})})})));
 }
 
 TEST(RedisHistory, GivesRecordsBack) {
