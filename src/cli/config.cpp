@@ -35,7 +35,8 @@ Command config_command() {
       "\n"
       "A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from\n"
       "~/.canhazgpu.yaml (yml, json, toml) or ~/.config/canhazgpu/config.yaml, else from\n"
-      "/etc/canhazgpu/config.yaml, else it is the default.";
+      "/etc/canhazgpu/config.yaml, else it is the default.\n"
+      "What decides for everybody is not here: canhazgpu policy";
   command.execute = execute_config;
   return command;
 }

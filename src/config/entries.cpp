@@ -16,6 +16,11 @@ constexpr std::size_t kKeyLengthMax = 200;
 
 }  // namespace
 
+std::string with_underscores(std::string key) {
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
+
 void EntryCollector::refuse(int line, std::string_view problem) const {
   const std::string place = line > 0 ? fmt::format(":{}", line) : "";
   throw Error(ErrorKind::Failed, fmt::format("cannot understand '{}{}': {}", printable(file_),
@@ -75,7 +80,6 @@ void EntryCollector::key(std::string_view name, int line) {
   }
   if (!path_.empty()) path_ += '.';
   path_ += name;
-  std::replace(path_.begin(), path_.end(), '-', '_');
   line_ = line;
 }
 
@@ -100,7 +104,7 @@ void EntryCollector::nothing(int /*line*/) {
 }
 
 void EntryCollector::add(RawValue value) {
-  const auto [first, is_new] = lines_.emplace(path_, line_);
+  const auto [first, is_new] = lines_.emplace(with_underscores(path_), line_);
   if (!is_new) {
     refuse(line_, fmt::format("'{}' is set twice, first in line {}", path_, first->second));
   }

@@ -12,10 +12,13 @@
 namespace chg {
 
 struct FileEntry {
-  std::string key;  ///< sections and names joined by dots, dashes turned into underscores
+  std::string key;  ///< sections and names joined by dots
   RawValue value;
   int line = 0;  ///< of the key, counted from 1; 0 where the format's reader doesn't say
 };
+
+/// The key as the table of keys has it: people write dashes for underscores.
+std::string with_underscores(std::string key);
 
 /// A list that is still open.
 struct OpenList {

@@ -44,8 +44,8 @@ TEST(Yaml, ReadsSectionsDotsAndLists) {
   EXPECT_EQ(entries_of(read_yaml,
                        "run:\n  timeout: 2h  # why\n  gpu-ids: [0, '2-3']\nreport.days: 7\n"
                        "ignore-processes:\n  - Xorg\n  - \"a b\"\n"),
-            (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4",
-                   "ignore_processes=[Xorg;a b;]@5"}));
+            (Lines{"run.timeout=2h@2", "run.gpu-ids=[0;2-3;]@3", "report.days=7@4",
+                   "ignore-processes=[Xorg;a b;]@5"}));
 }
 
 TEST(Yaml, ReadsKeysWithoutValue) {
@@ -62,7 +62,7 @@ TEST(Yaml, RefusesAKeyThatIsSetTwice) {
   EXPECT_EQ(refusal_of(read_yaml, "run:\n  timeout: 1h\nrun.timeout: 2h\n"),
             "cannot understand 'f:3': 'run.timeout' is set twice, first in line 2");
   EXPECT_EQ(refusal_of(read_yaml, "run.gpu_ids: 1\nrun.gpu-ids: 2\n"),
-            "cannot understand 'f:2': 'run.gpu_ids' is set twice, first in line 1");
+            "cannot understand 'f:2': 'run.gpu-ids' is set twice, first in line 1");
 }
 
 TEST(Yaml, RefusesWhatIsNoSection) {
@@ -111,7 +111,7 @@ TEST(Json, ReadsSectionsDotsAndLists) {
   "report.days": 7,
   "status.json": true, "run.note": null, "memory": {"threshold": -1, "x": 1.50}
 })"),
-      (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
+      (Lines{"run.timeout=2h@2", "run.gpu-ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
              "run.note=nothing@5", "memory.threshold=-1@5", "memory.x=1.50@5"}));
 }
 
@@ -151,7 +151,7 @@ TEST(Toml, ReadsSectionsDotsAndLists) {
                        "report.days = 7\n\n[run]\ntimeout = \"2h\" # why\ngpu-ids = [0, \"2-3\"]\n"
                        "nonblock = true\n[memory]\nthreshold = 1_024\nx = 0.5\n"),
             (Lines{"memory.threshold=1024@8", "memory.x=0.5@9", "report.days=7@1",
-                   "run.gpu_ids=[0;2-3;]@5", "run.nonblock=true@6", "run.timeout=2h@4"}));
+                   "run.gpu-ids=[0;2-3;]@5", "run.nonblock=true@6", "run.timeout=2h@4"}));
 }
 
 TEST(Toml, ReadsQuotedDots) {
