@@ -34,7 +34,7 @@ Command config_command() {
       "  canhazgpu config | grep run\n"
       "\n"
       "A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from\n"
-      "~/.canhazgpu.yaml (yml, json, toml) or ~/.config/canhazgpu/config.yaml, else from\n"
+      "~/.canhazgpu.yaml (yml, json) or ~/.config/canhazgpu/config.yaml, else from\n"
       "/etc/canhazgpu/config.yaml, else it is the default.";
   command.execute = execute_config;
   return command;

@@ -1,4 +1,4 @@
-// What a configuration file says, as a flat list: the same for YAML, JSON and TOML.
+// What a configuration file says, as a flat list: the same for YAML and JSON.
 #pragma once
 
 #include <map>

@@ -146,67 +146,6 @@ TEST(Json, RefusesDeepNesting) {
   EXPECT_NE(refusal_of(read_yaml, text), "no error");
 }
 
-TEST(Toml, ReadsSectionsDotsAndLists) {
-  EXPECT_EQ(entries_of(read_toml,
-                       "report.days = 7\n\n[run]\ntimeout = \"2h\" # why\ngpu-ids = [0, \"2-3\"]\n"
-                       "nonblock = true\n[memory]\nthreshold = 1_024\nx = 0.5\n"),
-            (Lines{"memory.threshold=1024@8", "memory.x=0.5@9", "report.days=7@1",
-                   "run.gpu_ids=[0;2-3;]@5", "run.nonblock=true@6", "run.timeout=2h@4"}));
-}
-
-TEST(Toml, ReadsQuotedDots) {
-  EXPECT_EQ(entries_of(read_toml, "\"run.timeout\" = \"2h\"\n"), Lines{"run.timeout=2h@1"});
-}
-
-TEST(Toml, ReadsDatesAsTexts) {
-  EXPECT_EQ(entries_of(read_toml, "a = 2026-11-25\n"), Lines{"a=2026-11-25@1"});
-}
-
-TEST(Toml, SaysTheLineOfAMistake) {
-  EXPECT_TRUE(starts(refusal_of(read_toml, "a = 1\nb = \n"), "cannot understand 'f:2': "));
-  EXPECT_TRUE(starts(refusal_of(read_toml, "a = 1\na = 2\n"), "cannot understand 'f:2': "));
-}
-
-TEST(Toml, RefusesATableWhoseNameBeginsAsNone) {
-  EXPECT_TRUE(starts(refusal_of(read_toml, "[}run]\n"), "cannot understand 'f"));
-  EXPECT_EQ(entries_of(read_toml, "[ run ]\n"), Lines{});
-}
-
-// U+00E9 and U+FEFD, which the library looks up among the spaces.
-TEST(Toml, RefusesALetterWhereAKeyBegins) {
-  for (const char* text : {"a = 1\n\u00e9 = 2\n", "a = 1\n\ufefdb = 2\n", "a = 1\nb = \u00e9\n"}) {
-    EXPECT_TRUE(starts(refusal_of(read_toml, text), "cannot understand 'f:2': ")) << text;
-  }
-  EXPECT_EQ(entries_of(read_toml, "a = '\u00e9'  # \u00e9\n"), Lines{"a=\u00e9@1"});
-}
-
-TEST(Toml, RefusesAKeyThatIsSetTwiceInTwoWays) {
-  const std::string text = refusal_of(read_toml, "\"run.gpus\" = 1\n[run]\ngpus = 2\n");
-  EXPECT_NE(text.find("'run.gpus' is set twice"), std::string::npos) << text;
-}
-
-TEST(Toml, RefusesDeepNesting) {
-  std::string text = "a";
-  for (int i = 0; i < 17; ++i) text += ".a";
-  EXPECT_EQ(refusal_of(read_toml, text + " = 1"),
-            "cannot understand 'f:1': nested deeper than 16 levels");
-  EXPECT_NE(refusal_of(read_toml, "a = " + std::string(60'000, '[')), "no error");
-}
-
-TEST(Toml, SurvivesTheDeepestKeysThatAFileCanHold) {
-  for (const int depth : {32'000, 999}) {
-    std::string text = "a";
-    for (int i = 0; i < depth; ++i) text += ".a";
-    EXPECT_NE(refusal_of(read_toml, text + " = 1"), "no error");
-    EXPECT_NE(refusal_of(read_toml, "[" + text + "]\nx = 1"), "no error");
-    EXPECT_NE(refusal_of(read_toml, "b = {" + text + " = 1}"), "no error");
-  }
-}
-
-TEST(Toml, LeavesDotsInCommentsAlone) {
-  EXPECT_EQ(entries_of(read_toml, "  # " + std::string(2000, '.') + "\na = 1"), Lines{"a=1@2"});
-}
-
 // What holds for each format.
 
 struct Format {
@@ -242,16 +181,7 @@ const Format kFormats[] = {{"Yaml",
                             "{\"" + kEndless + "\": 1}",
                             "{\"\": 1}",
                             "{\"a\": 1}",
-                            R"({"run": {"gpu_ids": [0, "2-3"], "x": 1.5}, "a": "\u00fc"})"},
-                           {"Toml",
-                            read_toml,
-                            {"", "\n\n", "# a comment\n", "[run]\n"},
-                            "a = [[1], {b = 2}]\nc = 3\n[[d]]\nx = 1\n",
-                            {"a=nested@1", "c=3@2", "d=nested@3"},
-                            kEndless + " = 1\n",
-                            "'' = 1",
-                            "a = 1\n",
-                            "[run]\ngpu_ids = [0, \"2-3\"]\nx = {a = 1.5, b = '''c'''}\n"}};
+                            R"({"run": {"gpu_ids": [0, "2-3"], "x": 1.5}, "a": "\u00fc"})"}};
 
 class EachFormat : public ::testing::TestWithParam<Format> {
  protected:
