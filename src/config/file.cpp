@@ -12,7 +12,6 @@
 #include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "config/formats.h"
 
 namespace chg {
 namespace {
@@ -93,9 +92,7 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
 
 std::vector<FileEntry> read_config_file(const std::string& path) {
   check_ending(path);
-  EntryCollector collector(path);
-  read_yaml(read_all(path), collector);
-  return collector.take();
+  return read_yaml(read_all(path), path);
 }
 
 }  // namespace chg

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "config/entries.h"
+#include "config/yaml_file.h"
 
 namespace chg {
 
