@@ -1,4 +1,4 @@
-// Reads AMD GPUs: by the driver's own files, else by amd-smi, else by rocm-smi.
+// Reads AMD GPUs: by the driver's own files, else by amd-smi.
 #pragma once
 
 #include <chrono>
@@ -10,18 +10,16 @@ namespace chg {
 
 class AmdProbe final : public Probe {
  public:
-  /// `clock` must outlive the probe. `timeout` is for the tools together; the driver's own files
-  /// have none, so let an IsolatedProbe read them. `root` is
-  /// put before the paths of sysfs, /proc and /opt/rocm; the tools are looked up in PATH, then in
-  /// /opt/rocm/bin.
+  /// `clock` must outlive the probe. `timeout` is for amd-smi; the driver's own files have none, so
+  /// let an IsolatedProbe read them. `root` is put before the paths of sysfs, /proc and /opt/rocm;
+  /// amd-smi is looked up in PATH, then in /opt/rocm/bin.
   explicit AmdProbe(const Clock& clock, Duration timeout = std::chrono::seconds(10),
                     std::string root = "");
 
-  /// The driver's files are read when they show a GPU. Where they don't, the first tool that is
-  /// there is asked; rocm-smi also where amd-smi fails.
+  /// The driver's files are read when they show a GPU. Where they do not, amd-smi is asked.
   ///
-  /// Of a GPU whose processes can't be listed `error` says so, unless nothing of its memory is
-  /// used. `source` is "KFD", "amd-smi 26.2" or "rocm-smi".
+  /// Of a GPU whose processes cannot be listed `error` says so, unless nothing of its memory is
+  /// used. `source` is "KFD" or "amd-smi 26.2".
   Observation read_gpus() override;
 
  private:

@@ -9,7 +9,7 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
-#include "probe/amd/amd_tools.h"
+#include "probe/amd/amd_smi.h"
 #include "probe/isolated_probe.h"
 #include "probe/processes/proc_reader.h"
 #include "probe/processes/process_facts.h"
@@ -116,6 +116,12 @@ TEST_F(KfdProbe, GivesGpusWithTheirProcesses) {
   EXPECT_EQ(process.reservation_id, "r-1");
   EXPECT_TRUE(is_in_use(observation.gpus[0], Settings()));
   EXPECT_FALSE(is_in_use(observation.gpus[1], Settings()));
+}
+
+TEST_F(KfdProbe, NeedsNoTool) {
+  answer("rocm-smi", {});
+  EXPECT_EQ(look().source, "KFD");
+  EXPECT_FALSE(std::filesystem::exists(tree_.folder().path("log")));
 }
 
 TEST_F(KfdProbe, LeavesOutProcessesThatHaveEnded) {
@@ -338,65 +344,12 @@ TEST_F(AmdSmiProbe, FailsWithWhatItSays) {
   EXPECT_EQ(failure(), "amd-smi gave no readings");
 }
 
-constexpr const char* kCards =
-    "--showuniqueid --showproductname --showbus --showuse --showmeminfo vram --showtemp "
-    "--showpower --json";
-
-class RocmSmiProbe : public AmdProbeTest {
- protected:
-  void answer_all(const std::string& processes, const std::string& pid_gpus) {
-    answer("rocm-smi", {{kCards, print(fixture("rocm_smi_cards.json"))},
-                        {"--showpids --json", print(processes)},
-                        {"--showpidgpus", print(pid_gpus)}});
-  }
-};
-
-TEST_F(RocmSmiProbe, GivesCardsInBusOrderWithTheirProcesses) {
-  tree_.run(77, "python3");
-  answer_all(R"({"system": {"PID77": "python, 1, 1048576000, 0, 0",
-                            "PID2000000000": "ended, 1, 1048576000, 0, 0"}})",
-             "PID 77 is using 1 DRM device(s):\n10 \n"
-             "PID 2000000000 is using 1 DRM device(s):\n10 \n");
-  const Observation observation = look();
-  EXPECT_EQ(observation.source, "rocm-smi");
-  ASSERT_EQ(observation.gpus.size(), 3U);
-  EXPECT_EQ(observation.gpus[0].uuid, "PCI-0000:07:00.0");
-  EXPECT_EQ(observation.gpus[1].uuid, "GPU-04edfb117a17a07d");
-  EXPECT_EQ(shown(observation), "[0:77=1000]");
-  EXPECT_EQ(observation.gpus[0].processes.at(0).program, "python3");
-}
-
-TEST_F(RocmSmiProbe, IsNotAskedForTheGpusOfNoProcesses) {
-  answer_all("WARNING: No JSON data to report\n", "");
-  EXPECT_EQ(look().gpus.size(), 3U);
-  EXPECT_EQ(log(), std::string("--showpids --json\n") + kCards + "\n");
-}
-
-TEST_F(RocmSmiProbe, IsAskedWhereAmdSmiFails) {
-  answer_all("WARNING: No JSON data to report\n", "");
-  answer("amd-smi", {{kStatic, "echo broken >&2; exit 1"}});
-  EXPECT_EQ(look().source, "rocm-smi");
-}
-
-TEST_F(RocmSmiProbe, FailsWithWhatAmdSmiSaidWhereBothFail) {
-  answer("rocm-smi", {{"--showpids --json", "echo 'also broken'; exit 1"}});
-  EXPECT_EQ(failure(), "rocm-smi failed: 'also broken'");
-  answer("amd-smi", {{kStatic, "echo broken >&2; exit 1"}});
-  EXPECT_EQ(failure(), "amd-smi failed: 'broken'");
-}
-
-TEST_F(RocmSmiProbe, FailsWhereItHangs) {
-  const Duration timeout = milliseconds(300);
-  answer("rocm-smi", {{"--showpids --json", hang()}});
-  EXPECT_EQ(failure(timeout), "rocm-smi did not answer within " + to_short_text(timeout));
-}
-
 TEST_F(AmdProbeTest, FailsWhereThereIsNothingToAsk) {
   EXPECT_EQ(failure(),
-            "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH");
+            "the AMD driver shows no GPU, and there is no 'amd-smi' in PATH to ask instead");
   tree_.add_cpu(0);  // The driver is there, and offers no GPU.
   EXPECT_EQ(failure(),
-            "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH");
+            "the AMD driver shows no GPU, and there is no 'amd-smi' in PATH to ask instead");
 }
 
 TEST(ProcessesOfOthers, StayWhereNothingIsKnown) {
