@@ -5,7 +5,7 @@
 #include "probe/amd/drm_clients.h"
 #include "probe/amd/kfd_gpus.h"
 #include "probe/amd/kfd_topology.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/observation_text.h"
 #include "probe/packed_result.h"

@@ -69,21 +69,18 @@ Observation read_gpus_by_tool(const std::string& root, Duration timeout,
 
 }  // namespace
 
-AmdProbe::AmdProbe(const Clock& clock, Duration timeout, std::string root)
-    : clock_(clock), timeout_(timeout), root_(std::move(root)) {}
-
-Observation AmdProbe::read_gpus() {
+Observation read_amd(const Clock& clock, Duration timeout, const std::string& root) {
   const auto started = SteadyClock::now();
-  const Instant taken = clock_.now();
+  const Instant taken = clock.now();
   Observation observation;
   observation.source = "KFD";
-  observation.gpus = read_gpus_of_driver(root_);
-  if (observation.gpus.empty()) observation = read_gpus_by_tool(root_, timeout_, started);
+  observation.gpus = read_gpus_of_driver(root);
+  if (observation.gpus.empty()) observation = read_gpus_by_tool(root, timeout, started);
   observation.taken = taken;
   for (GpuReading& gpu : observation.gpus) {
     // amd-smi keeps processes that have ended; the driver's list is rid of them already.
     std::erase_if(gpu.processes,
-                  [&](const GpuProcess& process) { return has_ended(root_, process.pid); });
+                  [&](const GpuProcess& process) { return has_ended(root, process.pid); });
   }
   return observation;
 }

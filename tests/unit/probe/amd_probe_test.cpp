@@ -28,7 +28,7 @@ using std::chrono::seconds;
 class AmdProbeTest : public ::testing::Test {
  protected:
   Observation look(Duration timeout = seconds(30)) {
-    Observation observation = AmdProbe(clock_, timeout, tree_.root()).read_gpus();
+    Observation observation = read_amd(clock_, timeout, tree_.root());
     // As those do who use what a probe tells.
     ProcReader proc(tree_.root() + "/proc");
     fill_in_time(listed_processes(observation), proc, seconds(30));
@@ -175,10 +175,10 @@ TEST_F(KfdProbe, FailsWhereTheDriverIsStuck) {
       tree_.folder().path("sys/class/drm/renderD128/device/mem_info_vram_used");
   std::filesystem::remove(file);
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
-  IsolatedProbe probe(
+  const ReadResult result = read_isolated(
       "the AMD driver", [this] { return look(); }, milliseconds(200));
-  EXPECT_EQ(error_of([&] { probe.read_gpus(); }).what(),
-            std::string("the AMD driver did not answer within 0.2s"));
+  EXPECT_STREQ(std::get<ReadFailure>(result).error.what(),
+               "the AMD driver did not answer within 0.2s");
 }
 
 TEST_F(KfdProbe, DoesNotAskTheToolsWhereTheDriverAnswers) {

@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 
 namespace chg {

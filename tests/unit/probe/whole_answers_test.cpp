@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "probe/amd/amd_smi_text.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "unit/probe/fixture.h"
 
