@@ -128,32 +128,30 @@ int execute_policy(Session& session, const Arguments& arguments) {
   return 0;
 }
 
+constexpr char kPolicyExamples[] =
+    R"(  canhazgpu policy                                     show it
+  sudo canhazgpu policy set heartbeat.timeout=10m allocation.policy=mru-per-user
+  sudo canhazgpu policy set limits.gpus=4 limits.group.students.gpus=1
+  sudo canhazgpu policy set limits.user.alice.duration=1d limits.timeout=2d
+  sudo canhazgpu policy unset limits.gpus
+  sudo canhazgpu policy apply policy.yaml --dry-run    say what would change
+
+It is root's, the admin group's and the pool's creator's to change. 'apply' makes the policy
+what the file says: keys that the file leaves out get their defaults.
+limits: gpus at once, duration of a manual reservation, timeout of a run, waiting requests;
+for every account, or for user.NAME or (each account of) group.NAME.)";
+
 }  // namespace
 
 Command policy_command() {
-  Command command;
-  command.name = "policy";
-  command.help = "Show or change what the pool decides for everybody";
-  command.examples =
-      "  canhazgpu policy                                     show it\n"
-      "  sudo canhazgpu policy set heartbeat.timeout=10m allocation.policy=mru-per-user\n"
-      "  sudo canhazgpu policy set limits.gpus=4 limits.group.students.gpus=1\n"
-      "  sudo canhazgpu policy set limits.user.alice.duration=1d limits.timeout=2d\n"
-      "  sudo canhazgpu policy unset limits.gpus\n"
-      "  sudo canhazgpu policy apply policy.yaml --dry-run    say what would change\n"
-      "\n"
-      "It is root's, the admin group's and the pool's creator's to change. 'apply' makes the "
-      "policy\n"
-      "what the file says: keys that the file leaves out get their defaults.\n"
-      "limits: gpus at once, duration of a manual reservation, timeout of a run, waiting "
-      "requests;\n"
-      "for every account, or for user.NAME or (each account of) group.NAME.";
-  command.options = {{"--dry-run", "", "Only say what 'apply' would change"},
-                     {"-j,--json", "", "Print JSON"}};
-  command.operands = {{"ACTION", "set, unset or apply", true},
-                      {"WORDS", "KEY=VALUE to set, KEY to unset, or FILE", true, true}};
-  command.execute = execute_policy;
-  return command;
+  return {.name = "policy",
+          .help = "Show or change what the pool decides for everybody",
+          .examples = kPolicyExamples,
+          .options = {{"--dry-run", "", "Only say what 'apply' would change"},
+                      {"-j,--json", "", "Print JSON"}},
+          .operands = {{"ACTION", "set, unset or apply", true},
+                       {"WORDS", "KEY=VALUE to set, KEY to unset, or FILE", true, true}},
+          .execute = execute_policy};
 }
 
 }  // namespace chg

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "config/entries.h"
 #include "config/keys.h"
 #include "config/value.h"
 #include "core/policy.h"

@@ -25,6 +25,5 @@ void load(const std::string& ending, std::string_view bytes) {
 
 CHG_FUZZ_TARGET(config, yaml) { load(".yaml", bytes); }
 CHG_FUZZ_TARGET(config, json) { load(".json", bytes); }
-CHG_FUZZ_TARGET(config, toml) { load(".toml", bytes); }
 
 }  // namespace chg

@@ -62,7 +62,7 @@ TEST_F(Precedence, LastOfTwoFlagsCounts) {
 TEST_F(Precedence, ExplicitFileReplacesTheUsers) {
   write("etc/config.yaml", "report.days: 7\n");
   write_user("memory.threshold: 2\nreport.by: day\n");
-  inputs.file = write("elsewhere/mine.toml", "memory.threshold = 9\n");
+  inputs.file = write("elsewhere/mine.yaml", "memory.threshold: 9\n");
   const Config config = load();
   EXPECT_EQ(config.number("memory.threshold"), 9);
   EXPECT_EQ(config.text("report.by"), "user");
@@ -71,7 +71,7 @@ TEST_F(Precedence, ExplicitFileReplacesTheUsers) {
 
 TEST_F(Precedence, ExplicitFileMakesSeveralUserFilesNoError) {
   write_user("");
-  write("home/.canhazgpu.toml", "");
+  write("home/.canhazgpu.json", "");
   inputs.file = write("mine.yaml", "run.gpus: 2\n");
   EXPECT_EQ(load().number("run.gpus"), 2);
 }
