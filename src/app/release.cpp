@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -16,9 +15,9 @@
 namespace chg {
 namespace {
 
-void require_power_over(const Reservation& run) {
-  const uid_t uid = geteuid();
-  if (uid == 0 || uid == run.account.uid) return;
+// The admin group has no power over others' processes.
+void require_power_over(const Reservation& run, const Caller& caller) {
+  if (caller.is_admin || caller.account.uid == run.account.uid) return;
   throw Error(
       ErrorKind::NotPermitted,
       fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus), run.account.name),
@@ -57,9 +56,9 @@ Released release_gpus(Context& context, const ReleaseSelection& selection, Durat
   Released released;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
-    released = release(pool, current_caller(pool), selection, given.now);
+    released = release(pool, context.caller_in(pool), selection, given.now);
     if (!released.runs.empty()) require_this_host(context, pool);
-    for (const Reservation& run : released.runs) require_power_over(run);
+    for (const Reservation& run : released.runs) require_power_over(run, context.caller());
   });
   for (const Reservation& run : released.runs) {
     if (run.holder) end_job({run.id, *run.holder, run.supervisor}, grace, [] {});
@@ -73,7 +72,7 @@ std::vector<Extended> extend_reservations(Context& context, const std::vector<in
   std::vector<Extended> extended;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
-    extended = extend(pool, current_caller(pool), gpu_ids, by);
+    extended = extend(pool, context.caller_in(pool), gpu_ids, by);
   });
   return extended;
 }
@@ -83,7 +82,7 @@ Request cancel_request(Context& context, const std::string& id) {
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
     drop_gone_waiters(pool, given);
-    cancelled = cancel(pool, current_caller(pool), id);
+    cancelled = cancel(pool, context.caller_in(pool), id);
   });
   return cancelled;
 }
