@@ -16,6 +16,7 @@ OWNED = {
     r"\bredisReader|\bredisFormat|<hiredis/": {"store"},
     r"\bdlopen\s*\(": {"probe"},
     r"\.update\(\[": {"app"},
+    r"\bset(re[su])?e?[ug]id\s*\(|\bsetgroups\s*\(": {"process"},
     r"\bget(re[su])?e?[ug]id\s*\(|\bgetgroups\s*\(": set(),
 }
 # tool.cpp watches the programs that it starts. isolation.cpp keeps what may crash or hang out of

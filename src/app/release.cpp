@@ -25,6 +25,34 @@ void require_power_over(const Reservation& run, const Caller& caller) {
           to_id_list(run.gpus));
 }
 
+// As the store says it, and others may write there.
+JobMarks marks_of(const Reservation& run, const Caller& caller) {
+  const bool is_own = caller.account.uid == run.account.uid;
+  const std::uint32_t uid = is_own ? caller.uid_here : run.account.uid;
+  return {run.id, *run.holder, run.supervisor, {}, uid, true};
+}
+
+// With the rights of its owner, by whoever asks: then no store makes root signal what its owner
+// may not.
+void end_job_of(const Reservation& run, const Caller& caller, Duration grace) {
+  const bool is_own = caller.account.uid == run.account.uid;
+  end_job(
+      marks_of(run, caller), grace, [] {}, is_own ? RightsOf() : run.account.uid);
+}
+
+void require_proof(const Reservation& run, const Caller& caller) {
+  const Liveness state = run.holder ? liveness(*run.holder) : Liveness::Gone;
+  if (state != Liveness::Alive && state != Liveness::Stopped) return;
+  const std::vector<ProcessIdentity> members = job_members(marks_of(run, caller));
+  if (std::find(members.begin(), members.end(), *run.holder) != members.end()) return;
+  const int pid = run.holder->pid;
+  throw Error(ErrorKind::Failed,
+              fmt::format("process {}, which the store names as the run on {}, does not prove that "
+                          "it is of that run, and was not signalled",
+                          pid, to_gpu_names(run.gpus)),
+              fmt::format("look at it: ps -fp {}; and end it by hand if it is", pid));
+}
+
 // Its supervisor gives the GPUs back within moments of the end, or after a look at them; without
 // one, we do.
 void await_return(Context& context, const Reservation& run) {
@@ -47,7 +75,8 @@ void await_return(Context& context, const Reservation& run) {
   if (find_reservation(pool, run.id) == nullptr) return;
   throw Error(ErrorKind::Failed,
               fmt::format("some processes on {} could not be ended", to_gpu_names(run.gpus)),
-              "see them with: canhazgpu status; a GPU driver may hold them");
+              "see them with: canhazgpu status; a GPU driver may hold them, or they are of another "
+              "account than the run");
 }
 
 }  // namespace
@@ -61,9 +90,12 @@ Released release_gpus(Context& context, const ReleaseSelection& selection, Durat
     for (const Reservation& run : released.runs) require_power_over(run, context.caller());
   });
   for (const Reservation& run : released.runs) {
-    if (run.holder) end_job({run.id, *run.holder, run.supervisor}, grace, [] {});
+    if (run.holder) end_job_of(run, context.caller(), grace);
   }
-  for (const Reservation& run : released.runs) await_return(context, run);
+  for (const Reservation& run : released.runs) {
+    require_proof(run, context.caller());
+    await_return(context, run);
+  }
   return released;
 }
 

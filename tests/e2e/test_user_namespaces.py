@@ -1,5 +1,6 @@
 """Who asks is an account of the host, whatever uid a user namespace gives it (semantics.md, 14)."""
 
+import signal
 import subprocess
 
 import pytest
@@ -89,6 +90,16 @@ def test_inside_and_outside_is_the_same_person(shared, users, way):
     assert (result.status, result.out) == (0, "ran\n"), result
     shared.await_free()
     assert {row[2] for row in shared.usage()} == {users.a.name}
+
+
+@pytest.mark.parametrize("by_root", [False, True], ids=["by its owner", "by root"])
+def test_a_run_inside_is_ended_outside(shared, users, by_root):
+    command = ["sh", "-c", "echo started; exec sleep 600"]
+    job = shared.start([*TWICE_INSIDE, shared.program, "run", "--", *command], user=users.a)
+    assert shared.read_line(job) == "started"
+    caller = None if by_root else users.a
+    assert shared.ok("release", "--kill", "-G", "0", user=caller) == "released GPU 0\n"
+    assert job.wait(PATIENCE) == -signal.SIGINT
 
 
 def test_a_waiter_inside_is_cancelled_outside(shared, users):
