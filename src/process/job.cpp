@@ -123,9 +123,9 @@ class MemberSearch {
   bool proves_itself(const std::string& assignment) const {
     const bool is_there = std::any_of(candidates_.begin(), candidates_.end(),
                                       [&](const auto& process) { return is_command(process); });
-    if (!is_there) return false;
-    const bool carries_it = !carriers_among({command_.pid}, assignment).empty();
-    if (carries_it && is_of_account(command_.pid)) return true;
+    const bool carries_it = is_there && is_of_account(command_.pid) &&
+                            !carriers_among({command_.pid}, assignment).empty();
+    if (carries_it) return true;
     // Programs that show a title of their own have written over their environment, and others have
     // changed their account. A supervisor has begun after its command.
     std::vector<int> supervisors;

@@ -3,9 +3,10 @@
 
 import pathlib
 import signal
+import subprocess
 
 import pytest
-from conftest import PATIENCE, assert_error, is_alive, wait_for
+from conftest import PATIENCE, assert_error, comm, is_alive, wait_for
 
 
 def ticks(pid):
@@ -74,6 +75,31 @@ def test_an_id_in_a_strangers_environment_proves_nothing(pool, users):
     assert is_alive(stranger.pid)
 
 
+# Takes the title and the kernel's name of a supervisor.
+IMPOSTOR = ("perl", "-e", '$0 = $ARGV[0]; open(my $name, ">", "/proc/self/comm"); '
+                          'print $name "canhazgpu-super"; close $name; $| = 1; '
+                          'print "ready\n"; sleep 600')
+
+
+@pytest.mark.parametrize("owner", ["a", "b"])
+def test_a_false_supervisor_gives_no_power(pool, users, owner):
+    """b has a process that vouches for root's. The run is a's, for whom b can't vouch; or it is
+    b's, by the store, and then root acts as b."""
+    victim = idle(pool)
+    pool.job(user=users.a)
+    id = pool.value("SELECT id FROM reservation")
+    title = f"canhazgpu: supervisor of run {id} (sleep, pid {victim.pid})"
+    impostor = pool.start([*IMPOSTOR, title], user=users.b)
+    assert pool.read_line(impostor) == "ready"
+    shown = pathlib.Path(f"/proc/{impostor.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    assert (shown, comm(impostor.pid)) == (title, "canhazgpu-super")
+    forge(pool, victim.pid, getattr(users, owner).uid)
+    result = pool.run("release", "--kill", "-G", "0", env={"CANHAZGPU_PROBE_TIMEOUT": "1s"})
+    told = "does not prove" if owner == "a" else "some processes on GPU 0 could not be ended"
+    assert_error(result, 1, told)
+    assert is_alive(victim.pid)
+
+
 # --- What proves itself ----------------------------------------------------------------------------
 
 # Writes over its environment, as programs do that show a title of their own.
@@ -88,6 +114,20 @@ def test_a_job_that_has_written_over_its_environment_is_ended(pool, users, by_ro
     caller = None if by_root else users.a
     assert pool.ok("release", "--kill", "-G", "0", user=caller) == "released GPU 0\n"
     assert job.wait(PATIENCE) == -signal.SIGINT
+
+
+def test_what_such_a_job_has_left_in_its_session_is_ended(pool, users):
+    script = 'env --default-signal=INT "$@" & echo $!; read word'
+    job = pool.job(command=("sh", "-c", script, "sh", *TITLED), user=users.a,
+                   stdin=subprocess.PIPE, start_new_session=True)
+    left = int(job.first_line)
+    assert pool.read_line(job) == "started"
+    pool.put_processes(0, {"pid": left, "memory_mb": 3000})
+    job.stdin.close()
+    job.wait(PATIENCE)
+    wait_for(lambda: pool.value("SELECT leftovers FROM reservation"), "the leftover to be noted")
+    assert pool.ok("release", "--kill", "-G", "0", user=users.a) == "released GPU 0\n"
+    assert not is_alive(left)
 
 
 def test_a_command_that_has_changed_its_account_is_ended(pool, users):
