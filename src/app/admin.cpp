@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
@@ -31,7 +30,7 @@ std::optional<Sharing> sharing_for(const Context& context, const AdminOptions& o
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
                 "access to a Redis is set by its own users and passwords");
   }
-  if (geteuid() != 0) {
+  if (context.caller().uid_here != 0) {
     throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
                 "run it with sudo");
   }
@@ -154,7 +153,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   const auto sharing = sharing_for(context, options);
   const bool exists = store_exists(context);
   const Pool before = exists ? context.world().create_store(address, std::nullopt)->read() : Pool{};
-  require_authority(context, before, current_caller(before));
+  require_authority(context, before, context.caller_in(before));
   if (!options.force) require_this_host(context, before);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
@@ -175,10 +174,10 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   AdminResult result;
   result.created = before.gpus.empty();
   result.pool = update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
-    require_authority(context, pool, current_caller(pool));
+    require_authority(context, pool, context.caller_in(pool));
     if (!options.force) require_this_host(context, pool);
     note_this_host(pool);
-    if (pool.gpus.empty()) pool.creator_uid = getuid();
+    if (pool.gpus.empty()) pool.creator_uid = context.caller().account.uid;
     if (options.force) {
       result.cleared_reservations = static_cast<int>(pool.reservations.size());
       result.cleared_requests = static_cast<int>(pool.queue.size());

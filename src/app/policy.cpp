@@ -15,7 +15,7 @@ PolicyChange change_policy(Context& context, const std::function<void(Policy&)>&
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
     require_this_host(context, pool);
-    require_owner(pool, current_caller(pool));
+    require_owner(pool, context.caller_in(pool));
     made.before = pool.policy;
     change(pool.policy);
     made.after = pool.policy;

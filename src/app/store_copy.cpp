@@ -93,7 +93,7 @@ class Copier {
       throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' to copy", shown(from_)),
                   "see which store is in use: canhazgpu config");
     }
-    require_owner(pool, current_caller(pool));
+    require_owner(pool, from_.caller_in(pool));
     result_.live_runs = 0;
     for (const Reservation& reservation : pool.reservations) require_movable(reservation);
     result_.waiting = static_cast<int>(pool.queue.size());
@@ -132,7 +132,7 @@ class Copier {
                   "name an empty store: nothing is ever copied over a pool");
     }
     // What the pool's admin group may do ends where another file begins.
-    require_may_create(to_, current_caller(Pool{}));
+    require_may_create(to_, to_.caller());
     if (!store_exists(to_)) create(sharing_of_new(to_));
     make_state_directory(to_);
     if (pool_.provider == "fake") {

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
@@ -120,10 +119,10 @@ class Importer {
     if (store_exists(to_)) {
       before_ = to_.world().create_store(to_.store_address(), std::nullopt)->read();
     }
-    const Caller caller = current_caller(before_);
+    const Caller caller = to_.caller_in(before_);
     if (!before_.gpus.empty()) {
       require_owner(before_, caller);
-    } else if (to_.store_is_file() && !caller.is_admin) {
+    } else if (to_.store_is_file() && caller.uid_here != 0) {
       throw Error(ErrorKind::NotPermitted,
                   fmt::format("'{}' would be your own, and others would be left without a pool",
                               shown_target()),
@@ -262,7 +261,7 @@ class Importer {
     note_this_host(pool);
     if (pool.gpus.empty()) {
       const bool is_ours = found.host != HostIdentity{};  // of 0.1.0
-      pool.creator_uid = is_ours ? found.creator_uid : getuid();
+      pool.creator_uid = is_ours ? found.creator_uid : to_.caller().account.uid;
       pool.admin_group = found.admin_group;
       pool.provider = found.provider;
       pool.gpus = found.gpus;

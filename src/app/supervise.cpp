@@ -32,7 +32,7 @@ class Supervisor {
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    own_.supervisor = self_identity();
+    self_ = own_.supervisor = self_identity();
     before_job_ = mark_pids();
   }
 
@@ -52,7 +52,11 @@ class Supervisor {
   }
 
  private:
-  JobMarks job_marks() const { return {own_.id, *own_.holder, own_.supervisor, before_job_}; }
+  // From this process's memory: in the store others may have written.
+  JobMarks job_marks() const {
+    const Reservation& mine = supervision_.reservation;
+    return {mine.id, *mine.holder, self_, before_job_, context_.caller().uid_here};
+  }
 
   void watch_command() {
     bool timed_out = false;
@@ -217,7 +221,8 @@ class Supervisor {
 
   Context& context_;
   const Supervision& supervision_;
-  Reservation own_;   ///< as it was last seen in the pool
+  Reservation own_;  ///< as it was last seen in the pool
+  std::optional<ProcessIdentity> self_;
   UniqueFd command_;  ///< empty: it had ended before it could be watched
   std::optional<PidMark> before_job_;
   Instant started_;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/command_line.h"
 #include "cli/session.h"
+#include "process/caller.h"
 
 namespace chg {
 namespace {
@@ -33,7 +34,7 @@ ConfigInputs inputs_of(const Invocation& invocation) {
 int run_program(const std::vector<std::string>& arguments, const World& world) {
   const std::optional<Invocation> invocation = read_command_line(arguments);
   if (!invocation) return 0;
-  Session session(world, load_config(inputs_of(*invocation)), invocation->is_verbose,
+  Session session(world, load_config(inputs_of(*invocation)), find_caller(), invocation->is_verbose,
                   invocation->no_color);
   try {
     return invocation->command->execute(session, invocation->arguments);

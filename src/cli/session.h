@@ -16,9 +16,11 @@ namespace chg {
 class Session {
  public:
   /// `is_verbose`: -v. `no_color`: --no-color.
-  Session(const World& world, Config config, bool is_verbose, bool no_color);
+  Session(const World& world, Config config, Caller caller, bool is_verbose, bool no_color);
 
   const Config& config() const { return config_; }
+  /// Who asks, even where the host's account is not known.
+  const Caller& caller() const { return caller_; }
   Context& context() { return context_; }
 
   /// This host with the store of this URL, as --store takes it. Throws Error(Usage) for any other
@@ -48,6 +50,7 @@ class Session {
  private:
   const World& world_;
   Config config_;
+  Caller caller_;
   Context context_;
   bool is_verbose_;
   bool no_color_;

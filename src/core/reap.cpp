@@ -195,7 +195,9 @@ void bring_up_to_date(Pool& pool, const Circumstances& given) {
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer) {
   const std::string carried = process.reservation_id.value_or("");
-  if (!carried.empty()) return carried == reservation.id;
+  const bool is_other = process.uid && *process.uid != reservation.account.uid;
+  if (!carried.empty() && carried != reservation.id) return false;
+  if (!carried.empty() && !is_other) return true;
   std::vector<ProcessIdentity> job = reservation.leftovers;
   if (reservation.holder) job.push_back(*reservation.holder);
   const auto is_of_it = [&](int pid, std::uint64_t start_ticks) {

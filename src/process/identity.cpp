@@ -103,7 +103,8 @@ UniqueFd watch(const ProcessIdentity& process) {
 
 bool send_signal(const ProcessIdentity& process, int signal_number) {
   const UniqueFd pidfd = watch(process);
-  if (!pidfd) return false;
+  // A process that /proc hides may have got the pid since.
+  if (!pidfd || liveness(process) == Liveness::Unseen) return false;
   if (syscall(SYS_pidfd_send_signal, pidfd.get(), signal_number, nullptr, 0) == 0) return true;
   if (errno == ESRCH) return false;
   throw_errno(fmt::format("cannot signal process {}", process.pid));

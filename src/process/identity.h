@@ -29,8 +29,8 @@ Liveness liveness(const ProcessIdentity& process);
 /// reason (too many open files): that is no sign of an end.
 UniqueFd watch(const ProcessIdentity& process);
 
-/// Sends a signal to that very process, or to none. False when it is gone; throws
-/// Error(NotPermitted) for other people's.
+/// Sends a signal to that very process, or to none. False when it is gone, or can't be seen from
+/// here; throws Error(NotPermitted) for other people's.
 bool send_signal(const ProcessIdentity& process, int signal_number);
 
 }  // namespace chg

@@ -124,7 +124,7 @@ class Scene {
 
   // Returns the exit status.
   int live() {
-    Context context(world_, options_);
+    Context context(world_, options_, {});
     Supervision supervision;
     supervision.reservation.id = "years";
     supervision.heartbeat_interval = std::chrono::microseconds(1);

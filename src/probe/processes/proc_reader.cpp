@@ -47,15 +47,6 @@ std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
   return text ? parse_process_stat(*text) : std::nullopt;
 }
 
-// The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
-std::optional<std::uint32_t> parse_uid(std::string_view status) {
-  while (!status.empty()) {
-    std::string_view line = cut(status, '\n');
-    if (cut(line, '\t') == "Uid:") return parse<std::uint32_t>(cut(line, '\t'));
-  }
-  return std::nullopt;
-}
-
 // nullopt when the variable is not there and the memory doesn't look like an environment.
 std::optional<std::string> parse_reservation(std::string_view environment) {
   bool is_overwritten = false;
@@ -105,7 +96,7 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
     process.ancestors = ancestors_of(stat->parent);
   }
   if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
-    process.uid = parse_uid(*status);
+    process.uid = parse_real_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
   }
   if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {

@@ -1,7 +1,6 @@
 #include "app/store_copy.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "support/app_scene.h"
 #include "support/expect_error.h"
@@ -48,7 +47,7 @@ class FlawedStore final : public Store {
 class StoreCopyTest : public ::testing::Test {
  protected:
   StoreCopyTest() {
-    app_.scene.pool.creator_uid = ::getuid();
+    app_.scene.pool.creator_uid = caller_.account.uid;
     app_.save();
   }
 
@@ -57,7 +56,7 @@ class StoreCopyTest : public ::testing::Test {
     options.store_path = name;
     options.store_url = name;
     options.state_directory = folder_.path("state");
-    return Context(world_, options);
+    return Context(world_, options, caller_);
   }
 
   void remember(Store& store, int begin, int end) {
@@ -87,6 +86,7 @@ class StoreCopyTest : public ::testing::Test {
     return store;
   }
 
+  const Caller caller_{{1000, "alice"}};
   TemporaryFolder folder_;
   AppScene app_{4};
   MemoryStore target_;

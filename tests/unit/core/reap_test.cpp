@@ -674,21 +674,23 @@ TEST(Covers, GoesByTheBootClockWhereTheWallClockSteps) {
 
 // The processes of a job.
 
-TEST(JobProcesses, AreThoseThatCarryItsId) {
+TEST(JobProcesses, AreThoseOfItsAccountThatCarryItsId) {
   Scene scene(2);
   scene.hold({.id = "run", .uid = kAlice, .gpus = {0, 1}, .holder = 9});
   const Observation seen =
-      scene.observation({reading(0, {{.pid = 1, .uid = kBob, .reservation_id = "run"},
+      scene.observation({reading(0, {{.pid = 1, .uid = kAlice, .reservation_id = "run"},
                                      {.pid = 2, .uid = kAlice, .reservation_id = "other"},
                                      {.pid = 3, .uid = kAlice, .reservation_id = ""},
                                      {.pid = 4, .uid = kAlice, .reservation_id = std::nullopt},
-                                     {.pid = 5, .uid = kBob, .reservation_id = std::nullopt}}),
-                         reading(1, {{.pid = 1, .uid = kBob, .reservation_id = "run"}})});
+                                     {.pid = 5, .uid = kBob, .reservation_id = std::nullopt},
+                                     {.pid = 6, .uid = kBob, .reservation_id = "run"},
+                                     {.pid = 7, .uid = std::nullopt, .reservation_id = "run"}}),
+                         reading(1, {{.pid = 1, .uid = kAlice, .reservation_id = "run"}})});
   Gpus pids;
   for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
     pids.push_back(one.pid);
   }
-  EXPECT_EQ(pids, (Gpus{1, 4}));
+  EXPECT_EQ(pids, (Gpus{1, 4, 7}));
 }
 
 TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
