@@ -22,10 +22,8 @@ namespace {
 constexpr std::string_view kHostStore = "/var/lib/canhazgpu/pool.db";
 constexpr std::string_view kSqliteScheme = "sqlite:";
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
+// Whether root has set up the host's store, or is about to.
+bool uses_host_store() { return geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0; }
 
 std::string own_store() {
   const std::string state = environment("XDG_STATE_HOME");
@@ -92,8 +90,7 @@ RedisAddress redis_address(const Config& config) {
 void use_redis(ContextOptions& options, const RedisAddress& address) {
   options.store_path = to_url(address, false);
   options.store_url = to_url(address, true);
-  const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
-  const std::filesystem::path own = is_hosts ? std::string(kHostStore) : own_store();
+  const std::filesystem::path own = uses_host_store() ? std::string(kHostStore) : own_store();
   options.state_directory = own.parent_path();
 }
 
@@ -119,7 +116,7 @@ ContextOptions context_options(const Config& config) {
   } else if (store) {
     // Absolute, since the supervisor of a run changes its working directory.
     options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
-  } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
+  } else if (uses_host_store()) {
     options.store_path = kHostStore;
   } else {
     options.store_path = own_store();
@@ -191,6 +188,11 @@ void Session::warn_if_private() const {
       fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
                   printable(context_.options().store_path)));
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 void print(const std::string& text) {
