@@ -96,7 +96,7 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
   const bool has_live_runs =
       std::any_of(imported.taken.begin(), imported.taken.end(),
                   [](const Reservation& reservation) { return reservation.holder; });
-  text += "the Go program can't go on there: each of its commands says that the pool has moved\n";
+  text += "the Go program cannot go on there: each of its commands says that the pool has moved\n";
   if (has_live_runs) {
     text += "leave that Redis running until those runs have ended: their supervisors use it\n";
   }
