@@ -104,7 +104,8 @@ std::vector<Extended> extend_reservations(Context& context, const std::vector<in
   std::vector<Extended> extended;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
-    extended = extend(pool, context.caller_in(pool), gpu_ids, by);
+    extended = extend(pool, context.caller_in(pool), gpu_ids, by,
+                      context.limited_groups(pool.policy));
   });
   return extended;
 }
