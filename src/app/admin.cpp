@@ -177,7 +177,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     require_authority(context, pool, context.caller_in(pool));
     if (!options.force) require_this_host(context, pool);
     note_this_host(pool);
-    if (pool.gpus.empty()) pool.creator_uid = context.caller().account.uid;
+    if (pool.gpus.empty()) pool.creator_uid = context.caller().uid;
     if (options.force) {
       result.cleared_reservations = static_cast<int>(pool.reservations.size());
       result.cleared_requests = static_cast<int>(pool.queue.size());

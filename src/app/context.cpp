@@ -25,12 +25,12 @@ bool is_member_of(const std::string& group_name, const Caller& caller) {
 
 // Another user namespace counts its own accounts, and has one number for all others: of the
 // processes that were seen from there, the caller's alone have an owner.
-void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller) {
+void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcReader& proc) {
   for (GpuProcess& process : processes) {
     const bool is_own =
         process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
-    process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
-    process.user = is_own ? caller.account.name : "";
+    process.uid = is_own ? std::optional(caller.uid) : std::nullopt;
+    process.user = is_own ? proc.account_name(caller.uid) : "";
   }
 }
 
@@ -112,8 +112,8 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   find_suspects(observation, policy, proc, choice.timeout - passed);
   if (caller_.user_namespace == UserNamespace::First) return observation;
   for (GpuReading& reading : observation.gpus) {
-    tell_owners(reading.processes, caller_);
-    tell_owners(reading.suspects, caller_);
+    tell_owners(reading.processes, caller_, proc);
+    tell_owners(reading.suspects, caller_, proc);
   }
   return observation;
 }
@@ -201,7 +201,7 @@ void note_this_host(Pool& pool) {
 
 void require_owner(const Pool& pool, const Caller& caller) {
   // Root is an admin, but not from another user namespace.
-  const bool is_creator = caller.account.uid == pool.creator_uid && pool.creator_uid != 0;
+  const bool is_creator = caller.uid == pool.creator_uid && pool.creator_uid != 0;
   if (caller.is_admin || is_creator) return;
   refuse_stranger();
 }

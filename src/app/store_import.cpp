@@ -261,7 +261,7 @@ class Importer {
     note_this_host(pool);
     if (pool.gpus.empty()) {
       const bool is_ours = found.host != HostIdentity{};  // of 0.1.0
-      pool.creator_uid = is_ours ? found.creator_uid : to_.caller().account.uid;
+      pool.creator_uid = is_ours ? found.creator_uid : to_.caller().uid;
       pool.admin_group = found.admin_group;
       pool.provider = found.provider;
       pool.gpus = found.gpus;

@@ -109,7 +109,7 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
   }
   if (selection.gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
-      if (reservation.account.uid != caller.account.uid) continue;
+      if (reservation.account.uid != caller.uid) continue;
       const bool meant = is_meant(reservation, selection, released);
       if (meant) selected[reservation.id] = reservation.gpus;
     }
@@ -133,7 +133,7 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   }
   if (gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
-      const bool mine = reservation.account.uid == caller.account.uid &&
+      const bool mine = reservation.account.uid == caller.uid &&
                         reservation.kind == ReservationKind::Manual;
       if (mine) ids.push_back(reservation.id);
     }

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/accounts.h"
 #include "base/file_text.h"
 #include "base/isolation.h"
 #include "base/number.h"
@@ -28,7 +27,9 @@ constexpr std::chrono::seconds kWitnessTimeout(1);
 
 std::uint64_t own_user_namespace() {
   struct stat file {};
-  return ::stat("/proc/self/ns/user", &file) == 0 ? file.st_ino : 0;
+  if (::stat("/proc/self/ns/user", &file) == 0) return file.st_ino;
+  // A kernel that was made without user namespaces shows only the others.
+  return ::access("/proc/self/ns/mnt", F_OK) == 0 ? kFirstUserNamespace : 0;
 }
 
 std::vector<std::uint32_t> own_groups() {
@@ -61,14 +62,14 @@ Caller caller_of(const KernelAccount& told) {
   Caller caller;
   caller.uid_here = told.uid;
   if (told.user_namespace == kFirstUserNamespace) {
-    caller.account.uid = told.uid;
+    caller.uid = told.uid;
     caller.is_admin = told.uid == 0;
     caller.groups = told.groups;
   } else if (told.host_uid) {
-    caller.account.uid = *told.host_uid;
+    caller.uid = *told.host_uid;
     caller.user_namespace = UserNamespace::Other;
   } else {
-    caller.account.uid = told.uid;
+    caller.uid = told.uid;
     caller.user_namespace = UserNamespace::Untold;
   }
   return caller;
@@ -95,10 +96,7 @@ std::optional<std::uint32_t> owner_of_tmpfs(std::string_view mounts, std::string
 Caller find_caller() {
   KernelAccount told{::getuid(), own_groups(), own_user_namespace(), std::nullopt};
   if (told.user_namespace != kFirstUserNamespace) told.host_uid = ask_for_host_uid();
-  Caller caller = caller_of(told);
-  const std::uint32_t uid = caller.account.uid;
-  caller.account.name = name_of_account(uid).value_or(std::to_string(uid));
-  return caller;
+  return caller_of(told);
 }
 
 }  // namespace chg

@@ -19,8 +19,8 @@ struct KernelAccount {
       host_uid;  ///< the uid in the first user namespace, where it was told
 };
 
-/// Who that is. Outside of the first user namespace nobody is an admin, whatever uid or gids it has
-/// there. Leaves the account without a name. Pure.
+/// Who that is. Outside of the first user namespace nobody is an admin, whatever uid or gids he has
+/// there. Pure.
 Caller caller_of(const KernelAccount& told);
 
 /// The owner of the tmpfs from `source`, as the first user namespace counts it, from the text of

@@ -47,7 +47,7 @@ class FlawedStore final : public Store {
 class StoreCopyTest : public ::testing::Test {
  protected:
   StoreCopyTest() {
-    app_.scene.pool.creator_uid = caller_.account.uid;
+    app_.scene.pool.creator_uid = caller_.uid;
     app_.save();
   }
 
@@ -86,7 +86,7 @@ class StoreCopyTest : public ::testing::Test {
     return store;
   }
 
-  const Caller caller_{{1000, "alice"}};
+  const Caller caller_{1000};
   TemporaryFolder folder_;
   AppScene app_{4};
   MemoryStore target_;
