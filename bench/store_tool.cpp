@@ -54,7 +54,9 @@ void fill(Store& store, int count) {
     const auto begin = records.begin() + static_cast<std::ptrdiff_t>(done);
     const auto end =
         records.begin() + static_cast<std::ptrdiff_t>(std::min(done + kBatch, records.size()));
-    store.update([&](Pool& pool) { pool.ended.assign(begin, end); });
+    store.update([&](Pool& pool) {
+      std::transform(begin, end, std::back_inserter(pool.events), ended_event);
+    });
   }
   store.tidy_up();
 }
