@@ -90,9 +90,9 @@ class Store {
   /// A consistent snapshot. Waits for nobody.
   virtual Pool read() = 0;
 
-  /// The provider of the pool, "" before `admin` ran: what one has to know before one looks at the
-  /// GPUs, for less than the whole pool costs.
-  virtual std::string provider() { return read().provider; }
+  /// What one has to know before one looks at the GPUs: a pool of which only the provider and the
+  /// policy are read, for less than the whole pool costs.
+  virtual Pool read_policy() { return read(); }
 
   /// The events that were asked for, without damaged ones.
   virtual std::unique_ptr<EventReader> read_events(const EventsAsked& asked) = 0;

@@ -54,9 +54,9 @@ template <typename Type>
 class Fields : public ::testing::Test {};
 
 using AllTypes =
-    ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability, Gpu, Request,
-                     Reservation, Cancelled, Event, UsageRecord, Container, Ancestor, GpuProcess,
-                     MigDevice, GpuReading, Observation>;
+    ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability, Gpu, Limits,
+                     Policy, Request, Reservation, Cancelled, Event, UsageRecord, Container, Ancestor,
+                     GpuProcess, MigDevice, GpuReading, Observation>;
 TYPED_TEST_SUITE(Fields, AllTypes);
 
 TYPED_TEST(Fields, AreAllListed) { EXPECT_EQ(kListed<TypeParam>, member_count<TypeParam>()); }

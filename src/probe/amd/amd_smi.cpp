@@ -1,4 +1,4 @@
-#include "probe/amd/amd_tools.h"
+#include "probe/amd/amd_smi.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,45 +7,43 @@
 #include "base/error.h"
 #include "probe/amd/amd_identity.h"
 #include "probe/amd/amd_smi_text.h"
-#include "probe/amd/rocm_smi_text.h"
 #include "probe/tool.h"
 
 namespace chg {
 namespace {
 
 constexpr const char* kAmdSmi = "amd-smi";
-constexpr const char* kRocmSmi = "rocm-smi";
 
-ToolOutput ask(const AmdTool& tool, std::vector<std::string> question) {
+ToolOutput ask(const AmdSmi& tool, std::vector<std::string> question) {
   question.insert(question.begin(), tool.program);
   return run_tool(question, tool.timeout, tool.started);
 }
 
-Error failure(const char* name, const ToolOutput& output) {
-  return amd_tool_error(name, output.out, output.err, output.exit_status);
+Error amd_smi_failure(const ToolOutput& output) {
+  return amd_smi_error(output.out, output.err, output.exit_status);
 }
 
-std::vector<GpuReading> amd_smi_gpus(const AmdTool& tool) {
+std::vector<GpuReading> amd_smi_gpus(const AmdSmi& tool) {
   const ToolOutput output = ask(tool, {"static", "--asic", "--bus", "--json"});
   if (auto gpus = parse_amd_smi_gpus(output.out)) return std::move(*gpus);
   auto gpus = parse_amd_smi_gpus(ask(tool, {"list", "--json"}).out);
-  if (!gpus) throw failure(kAmdSmi, output);
+  if (!gpus) throw amd_smi_failure(output);
   return std::move(*gpus);
 }
 
-void read_amd_smi_metrics(const AmdTool& tool, std::vector<GpuReading>& gpus) {
+void read_amd_smi_metrics(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
   const ToolOutput output =
       ask(tool, {"metric", "--mem-usage", "--usage", "--temperature", "--power", "--json"});
   if (add_amd_smi_metrics(gpus, output.out)) return;
   // A version that knows one of these words not.
   if (!add_amd_smi_metrics(gpus, ask(tool, {"metric", "--json"}).out)) {
-    throw failure(kAmdSmi, output);
+    throw amd_smi_failure(output);
   }
 }
 
 // The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; nullopt
 // when it does not tell either.
-std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdTool& tool, int number) {
+std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdSmi& tool, int number) {
   const ToolOutput output = ask(tool, {"process", "--gpu", std::to_string(number), "--json"});
   const auto answer = parse_amd_smi_processes(output.out);
   if (!answer) return std::nullopt;
@@ -55,10 +53,10 @@ std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdTool& tool, int numb
                                : std::nullopt;
 }
 
-void read_amd_smi_processes(const AmdTool& tool, std::vector<GpuReading>& gpus) {
+void read_amd_smi_processes(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
   const ToolOutput output = ask(tool, {"process", "--json"});
   const auto all = parse_amd_smi_processes(output.out);
-  if (!all) throw failure(kAmdSmi, output);
+  if (!all) throw amd_smi_failure(output);
   for (GpuReading& gpu : gpus) {
     const auto listed = all->by_gpu.find(gpu.index);
     const bool is_told = listed != all->by_gpu.end() || all->is_by_process;
@@ -100,9 +98,9 @@ void drop_processes_of_others(std::vector<GpuReading>& gpus) {
   }
 }
 
-std::vector<GpuReading> read_gpus_by_amd_smi(const AmdTool& tool) {
+std::vector<GpuReading> read_gpus_by_amd_smi(const AmdSmi& tool) {
   std::vector<GpuReading> gpus = amd_smi_gpus(tool);
-  // Before the memory: a process can't have grown beyond what is in use afterwards.
+  // Before the memory: a process cannot have grown beyond what is in use afterwards.
   read_amd_smi_processes(tool, gpus);
   read_amd_smi_metrics(tool, gpus);
   drop_processes_of_others(gpus);
@@ -110,20 +108,7 @@ std::vector<GpuReading> read_gpus_by_amd_smi(const AmdTool& tool) {
   return gpus;
 }
 
-std::vector<GpuReading> read_gpus_by_rocm_smi(const AmdTool& tool) {
-  const ToolOutput list = ask(tool, {"--showpids", "--json"});
-  const auto processes = parse_rocm_smi_processes(list.out);
-  if (!processes) throw failure(kRocmSmi, list);
-  const std::string pid_gpus = processes->empty() ? "" : ask(tool, {"--showpidgpus"}).out;
-  const ToolOutput output = ask(tool, kRocmSmiQuestions);
-  auto cards = parse_rocm_smi_gpus(output.out);
-  if (!cards) throw failure(kRocmSmi, output);
-  add_rocm_smi_processes(*cards, *processes, parse_rocm_smi_pid_gpus(pid_gpus));
-  put_in_bus_order(*cards);
-  return std::move(*cards);
-}
-
-std::string amd_smi_source(const AmdTool& tool) {
+std::string amd_smi_source(const AmdSmi& tool) {
   try {
     const std::string version = parse_amd_smi_version(ask(tool, {"version"}).out);
     return version.empty() ? kAmdSmi : kAmdSmi + (" " + version);

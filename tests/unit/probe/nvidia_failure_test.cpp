@@ -1,7 +1,6 @@
-#include "probe/nvidia/nvidia_smi_failure.h"
-
 #include <gtest/gtest.h>
 
+#include "probe/nvidia/nvidia_failure.h"
 #include "unit/probe/fixture.h"
 
 namespace chg {
@@ -33,29 +32,33 @@ INSTANTIATE_TEST_SUITE_P(
         Failure{
             "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make "
             "sure that the latest NVIDIA driver is installed and running.\n\n",
-            9, ErrorKind::Failed, "nvidia-smi cannot reach the NVIDIA driver"},
+            9, ErrorKind::Failed, "nvidia-smi failed: the NVIDIA driver is not loaded"},
         Failure{"Failed to initialize NVML: Driver Not Loaded\n", 9, ErrorKind::Failed,
                 "nvidia-smi failed: the NVIDIA driver is not loaded"},
         Failure{"NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.\n", 12,
-                ErrorKind::Failed, "nvidia-smi cannot find the driver's library libnvidia-ml.so"},
-        Failure{"No devices were found\n", 0, ErrorKind::Failed, "nvidia-smi finds no GPU"},
+                ErrorKind::Failed,
+                "nvidia-smi failed: a library of the NVIDIA driver was not found"},
+        Failure{"No devices were found\n", 0, ErrorKind::Failed,
+                "nvidia-smi failed: no GPU was found"},
         Failure{"Failed to initialize NVML: No supported GPUs were found\nUnable to determine the "
                 "number of GPUs\n",
-                255, ErrorKind::Failed, "nvidia-smi finds no GPU that this driver supports"},
+                255, ErrorKind::Failed,
+                "nvidia-smi failed: no GPU was found that this driver supports"},
         Failure{"Failed to initialize NVML: GPU access blocked by the operating system\n", 17,
                 ErrorKind::NotPermitted,
                 "nvidia-smi failed: access to the GPUs is blocked by the operating system"},
         Failure{"Failed to initialize NVML: Unknown Error\n", 255, ErrorKind::Failed,
-                "nvidia-smi failed to initialize NVML: unknown error"},
+                "nvidia-smi failed: unknown error"},
         Failure{"Failed to initialize NVML: Insufficient Permissions\n", 4, ErrorKind::NotPermitted,
                 "nvidia-smi failed: insufficient permissions"},
         Failure{"Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.  Reboot "
                 "the system to recover this GPU\n",
                 15, ErrorKind::Failed, "nvidia-smi failed: GPU is lost"},
         Failure{"Unable to determine the device handle for GPU0000:07:00.0: Unknown Error\n", 255,
-                ErrorKind::Failed, "nvidia-smi cannot reach a GPU"},
+                ErrorKind::Failed, "nvidia-smi failed: a GPU cannot be reached"},
         Failure{"Field \"mig.mode.current\" is not a valid field to query.\n\n", 2,
-                ErrorKind::Failed, "nvidia-smi does not know all the fields that were asked for"},
+                ErrorKind::Failed,
+                "nvidia-smi failed: it does not know all the fields that were asked for"},
         Failure{"", 9, ErrorKind::Failed, "nvidia-smi failed: the NVIDIA driver is not loaded"},
         Failure{"", 4, ErrorKind::NotPermitted, "nvidia-smi failed: insufficient permissions"},
         Failure{"", 137, ErrorKind::Failed, "nvidia-smi was ended by signal 9"},
@@ -66,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(NvidiaSmiError, ReadsStderrToo) {
   EXPECT_STREQ(nvidia_smi_error("", "No devices were found\n", 6).what(),
-               "nvidia-smi finds no GPU");
+               "nvidia-smi failed: no GPU was found");
   EXPECT_STREQ(nvidia_smi_error("", "nvidia-smi: cannot execute\n", 1).what(),
                "nvidia-smi failed with exit status 1: 'nvidia-smi: cannot execute'");
 }
