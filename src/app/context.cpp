@@ -29,8 +29,8 @@ void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcR
   for (GpuProcess& process : processes) {
     const bool is_own =
         process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
-    process.uid = is_own ? std::optional(caller.uid) : std::nullopt;
-    process.user = is_own ? proc.account_name(caller.uid) : "";
+    process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
+    process.user = is_own ? proc.account_name(caller.account.uid) : "";
   }
 }
 
@@ -71,6 +71,8 @@ const Caller& Context::caller() const {
 
 Caller Context::caller_in(const Pool& pool) const {
   Caller result = caller();
+  const std::uint32_t uid = result.account.uid;
+  result.account.name = name_of_account(uid).value_or(std::to_string(uid));
   result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
   return result;
 }
@@ -201,7 +203,7 @@ void note_this_host(Pool& pool) {
 
 void require_owner(const Pool& pool, const Caller& caller) {
   // Root is an admin, but not from another user namespace.
-  const bool is_creator = caller.uid == pool.creator_uid && pool.creator_uid != 0;
+  const bool is_creator = caller.account.uid == pool.creator_uid && pool.creator_uid != 0;
   if (caller.is_admin || is_creator) return;
   refuse_stranger();
 }

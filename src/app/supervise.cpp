@@ -89,7 +89,10 @@ class Supervisor {
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) { mine.ending = end; });
+    note([&](Reservation& mine, const Instant&) {
+      mine.ending = end;
+      mine.ending_by.reset();
+    });
   }
 
   Duration beat_due() const {

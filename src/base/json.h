@@ -268,23 +268,33 @@ void read_object(Scanner& in, Type& value) {
     bit <<= 1U;
   });
   in.expect('{');
-  if (!in.skip('}')) {
-    do {
-      const std::string_view name = in.name();
-      in.expect(':');
-      bool is_known = false;
-      bit = 1;
-      for_each_field(value, [&](std::string_view known, auto& member, bool) {
-        if (!is_known && known == name) {
-          is_known = true;
-          missing &= ~bit;
-          read(in, member);
-        }
-        bit <<= 1U;
-      });
-      if (!is_known) in.value();
-    } while (in.skip(','));
-    in.expect('}');
+  std::string_view name;
+  const auto read_name = [&] {
+    name = in.name();
+    in.expect(':');
+    return true;
+  };
+  bool has_more = !in.skip('}') && read_name();
+  const auto advance = [&] {
+    has_more = in.skip(',') && read_name();
+    if (!has_more) in.expect('}');
+  };
+  // Members mostly come in the order of the list: then one pass through it reads them all.
+  while (has_more) {
+    bool is_known = false;
+    bit = 1;
+    for_each_field(value, [&](std::string_view known, auto& member, bool) {
+      if (has_more && known == name) {
+        is_known = true;
+        missing &= ~bit;
+        read(in, member);
+        advance();
+      }
+      bit <<= 1U;
+    });
+    if (is_known) continue;
+    in.value();
+    advance();
   }
   if (missing != 0) refuse("a member is missing");
 }

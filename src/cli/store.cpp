@@ -38,7 +38,7 @@ int copy_by_command(Session& session, const std::string& from_url, const std::st
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
                     count_of(copied.pool.gpus.size(), "GPU"),
                     count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.records, "usage record"), from_place,
+                    count_of(copied.events, "event"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }

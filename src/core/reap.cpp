@@ -155,14 +155,21 @@ void reap(Pool& pool, const Circumstances& given) {
                                                 : ending_of_manual(reservation, pool.policy, given);
     if (ending) over.emplace_back(reservation.id, *ending);
   }
-  for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
+  for (const auto& [id, ending] : over) {
+    const std::optional<Account> actor = find_reservation(pool, id)->ending_by;
+    end_reservation(pool, id, ending.at, ending.end, actor);
+  }
 }
 
 void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   const auto has_gone = [&](const auto& one) {
     return is_gone(one.waiter, one.last_heartbeat, pool.policy, given);
   };
-  std::erase_if(pool.queue, has_gone);
+  std::erase_if(pool.queue, [&](const Request& request) {
+    const bool gone = has_gone(request);
+    if (gone) add_event(pool, EventKind::Withdrawn, request, std::nullopt);
+    return gone;
+  });
   std::erase_if(pool.cancelled, has_gone);
 }
 

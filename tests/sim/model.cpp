@@ -12,7 +12,9 @@
 namespace chg::sim {
 
 Model::Model(const Machine& machine, int gpus, AllocationPolicy policy)
-    : machine_(machine), policy_(policy), gpus_(at(gpus)) {}
+    : machine_(machine), gpus_(at(gpus)) {
+  policy_.allocation = policy;
+}
 
 const Entry* Model::waiting(int client) const {
   return holds(queue_, client) ? &entries_.at(client) : nullptr;
@@ -205,7 +207,7 @@ void Model::require_preferred(const Request& request, const std::vector<int>& ch
     const ModelGpu& one = gpus_[at(gpu)];
     const auto own = one.used_by.find(request.account.uid);
     const bool is_own =
-        policy_ == AllocationPolicy::MostRecentlyPerUser && own != one.used_by.end();
+        policy_.allocation == AllocationPolicy::MostRecentlyPerUser && own != one.used_by.end();
     return std::tuple(is_own ? 0 : 1, is_own ? -own->second.time_since_epoch().count() : 0,
                       one.released ? 1 : 0, one.released ? one.released->wall : WallTime{}, gpu);
   };

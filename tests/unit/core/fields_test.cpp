@@ -45,7 +45,7 @@ class Fields : public ::testing::Test {};
 
 using AllTypes =
     ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability, Gpu, Limits,
-                     Policy, Request, Reservation, Cancelled, UsageRecord, Container, Ancestor,
+                     Policy, Request, Reservation, Cancelled, Event, UsageRecord, Container, Ancestor,
                      GpuProcess, MigDevice, GpuReading, Observation>;
 TYPED_TEST_SUITE(Fields, AllTypes);
 
