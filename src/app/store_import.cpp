@@ -165,7 +165,7 @@ class Importer {
       result_.taken.clear();
       result_.known.clear();
       result_.not_taken = dead_runs_;
-      const Account actor = current_caller(pool).account;
+      const Account actor = to_.caller_in(pool).account;
       write_gpus(pool, found.pool);
       add_event(pool, EventKind::SetUp, actor).detail =
           "imported from " + printable(from_.location());
