@@ -75,10 +75,11 @@ constexpr auto fields_of(const Request*) {
 
 constexpr auto fields_of(const Reservation*) {
   return std::tuple(
-      maybe("id", &Reservation::id), inlined(&Reservation::account),
-      maybe("label", &Reservation::label), maybe("note", &Reservation::note),
-      field("kind", &Reservation::kind), field("gpus", &Reservation::gpus),
-      maybe("lost", &Reservation::lost), field("started", &Reservation::started),
+      maybe("id", &Reservation::id), maybe("grant", &Reservation::grant),
+      inlined(&Reservation::account), maybe("label", &Reservation::label),
+      maybe("note", &Reservation::note), field("kind", &Reservation::kind),
+      field("gpus", &Reservation::gpus), maybe("lost", &Reservation::lost),
+      field("started", &Reservation::started),
       field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
       field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
       maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending));
@@ -94,7 +95,7 @@ constexpr auto fields_of(const UsageRecord*) {
                     field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
                     maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
                     field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
-                    field("how", &UsageRecord::end));
+                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant));
 }
 
 // --- what was observed ---

@@ -27,7 +27,8 @@ auto find_by_index(Gpus& gpus, int index) -> decltype(&*gpus.begin()) {
 void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Instant& ended,
                 EndReason end) {
   pool.ended.push_back({reservation.id, index, reservation.account, reservation.label,
-                        reservation.kind, reservation.started.wall, ended.wall, end});
+                        reservation.kind, reservation.started.wall, ended.wall, end,
+                        reservation.grant});
   if (Gpu* gpu = find_gpu(pool, index)) {
     gpu->last_released = ended;
     gpu->last_used_by_uid[reservation.account.uid] = ended.wall;

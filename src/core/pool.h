@@ -74,6 +74,10 @@ enum class EndReason {
 
 struct Reservation {
   std::string id;
+  /// The serial of its grant. A request may be granted more than once: after a grant was given back
+  /// or ended, or because the store has lost the first one. Serials are random, so that a store
+  /// that comes back with an older state can't give one to two grants, as a count could.
+  std::uint64_t grant = 0;
   Account account;
   std::string label;
   std::string note;
@@ -116,6 +120,7 @@ struct UsageRecord {
   WallTime started{};
   WallTime ended{};
   EndReason end = EndReason::Finished;
+  std::uint64_t grant = 0;  ///< as in Reservation: what has ended
 
   bool operator==(const UsageRecord&) const = default;
 };

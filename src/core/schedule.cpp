@@ -126,25 +126,27 @@ bool finds_nothing(const Available& available, const Request& request) {
   return available.empty() || (!request.force && !available.has_free());
 }
 
-Reservation granted(const Request& request, std::vector<int> gpus, const Instant& now) {
+Reservation granted(const Request& request, std::vector<int> gpus, const Circumstances& given) {
   std::sort(gpus.begin(), gpus.end());
   Reservation reservation;
   reservation.id = request.id;
+  reservation.grant = given.serial;
   reservation.account = request.account;
   reservation.label = request.label;
   reservation.note = request.note;
   reservation.kind = request.kind;
   reservation.gpus = std::move(gpus);
-  reservation.started = now;
-  reservation.last_heartbeat = now;
-  if (request.duration) reservation.ends = now.wall + *request.duration;
+  reservation.started = given.now;
+  reservation.last_heartbeat = given.now;
+  if (request.duration) reservation.ends = given.now.wall + *request.duration;
   reservation.holder = request.waiter;
   return reservation;
 }
 
-void grant(Pool& pool, const Request& request, const std::vector<int>& gpus, const Instant& now) {
+void grant(Pool& pool, const Request& request, const std::vector<int>& gpus,
+           const Circumstances& given) {
   for (const int gpu : gpus) find_gpu(pool, gpu)->unavailable.reset();
-  pool.reservations.push_back(granted(request, gpus, now));
+  pool.reservations.push_back(granted(request, gpus, given));
 }
 
 // The free GPUs that each waiting request holds, in the order of the queue.
@@ -371,7 +373,7 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
     if (fits) {
-      grant(pool, request, usable, given.now);
+      grant(pool, request, usable, given);
       granted_ids.push_back(request.id);
       leaves[i] = true;
     }

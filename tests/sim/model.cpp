@@ -139,7 +139,8 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
     one.released = ended;
     one.used_by[reservation.account.uid] = ended.wall;
     expected_.push_back({reservation.id, gpu, reservation.account, reservation.label,
-                         reservation.kind, reservation.started.wall, ended.wall, end});
+                         reservation.kind, reservation.started.wall, ended.wall, end,
+                         reservation.grant});
   }
   // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
   if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
@@ -233,7 +234,9 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   }
   require_preferred(request, made.gpus, usable);
   Reservation reservation;
+  if (!grants_.emplace(client, made.grant).second) throw Violation("serial twice", request.id);
   reservation.id = request.id;
+  reservation.grant = made.grant;
   reservation.account = request.account;
   reservation.label = request.label;
   reservation.note = request.note;

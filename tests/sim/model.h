@@ -6,7 +6,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/changes.h"
@@ -153,7 +155,8 @@ class Model {
   std::uint64_t ended_by_heartbeat_ = 0;
   std::uint64_t kept_for_leftovers_ = 0;
   std::uint64_t returned_ = 0;
-  std::vector<Span> spans_;  ///< one for each usage record
+  std::set<std::pair<int, std::uint64_t>> grants_;  ///< all that ever were: client and serial
+  std::vector<Span> spans_;                         ///< one for each usage record
 };
 
 }  // namespace chg::sim

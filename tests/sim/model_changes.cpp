@@ -127,19 +127,18 @@ std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
                                              bool is_alive) const {
   Reservation back = own;
   for (const UsageRecord& record : entries_.at(client).endings) {
-    if (record.started < back.started.wall) continue;
+    // Another grant to the same request may have ended.
+    if (record.grant != own.grant) continue;
     // Else it was given up for dead by those who could not see that it lives.
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
-    // Of this grant, and not of another one to the same request.
-    if (record.started == back.started.wall) back.started.wall = record.ended;
+    back.started.wall = std::max(back.started.wall, record.ended);
   }
   return back;
 }
 
 bool Model::is_known(int client, const Reservation& own) const {
   const Entry* entry = holding(client);
-  return entry != nullptr && entry->held->started.boot == own.started.boot &&
-         entry->held->started.boot_id == own.started.boot_id &&
+  return entry != nullptr && entry->held->grant == own.grant &&
          entry->held->supervisor == own.supervisor && all_gpus(*entry->held) == all_gpus(own);
 }
 

@@ -138,6 +138,7 @@ class World {
   Model model_;
   Pool pool_;
   std::vector<UsageRecord> history_;
+  std::uint64_t serial_ = 0;  ///< of the update that goes on
   struct Saved {
     Pool pool;
     std::vector<UsageRecord> history;

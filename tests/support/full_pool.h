@@ -57,6 +57,7 @@ inline Reservation full_reservation(const std::string& id, int n) {
   reservation.gpus = {0, 7, 9'999};
   reservation.lost = {1, 9'998};
   reservation.started = odd_instant(10 + n);
+  reservation.grant = (std::uint64_t{1} << 53U) - 1;
   reservation.last_heartbeat = odd_instant(20 + n);
   reservation.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
   reservation.holder = odd_process(1);
@@ -111,6 +112,7 @@ inline UsageRecord usage_record(const std::string& id, int gpu, int ended_s) {
   record.reservation_id = id;
   record.gpu = gpu;
   record.account = {1000, "alice"};
+  record.grant = (std::uint64_t{1} << 53U) - 1;
   record.ended = WallTime(std::chrono::seconds(ended_s));
   return record;
 }

@@ -217,7 +217,7 @@ class Scene {
 
   /// What decides now.
   Circumstances given(const Observation* observation = nullptr) const {
-    return {now(), liveness, settings, observation};
+    return {now(), liveness, settings, observation, serial};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }
@@ -244,6 +244,7 @@ class Scene {
   ManualClock clock;
   ScriptedLiveness liveness;
   Settings settings;
+  std::uint64_t serial = 1;  ///< of what is granted now
 
  private:
   int last_pid_ = 100'000;

@@ -80,7 +80,7 @@ void PoolRows::drop(const std::string& field) {
 }
 
 void PoolRows::append(const UsageRecord& record) {
-  SQLite::Statement& insert = prepared(append_, "INSERT INTO usage VALUES (?,?,?,?,?,?,?,?,?)");
+  SQLite::Statement& insert = prepared(append_, "INSERT INTO usage VALUES (?,?,?,?,?,?,?,?,?,?)");
   const StatementUse use(insert);
   insert.bind(1, record.reservation_id);
   insert.bind(2, record.gpu);
@@ -91,6 +91,7 @@ void PoolRows::append(const UsageRecord& record) {
   insert.bind(7, json_codec::count_of(record.started));
   insert.bind(8, json_codec::count_of(record.ended));
   insert.bind(9, std::string(word_of(record.end)));
+  insert.bind(10, static_cast<std::int64_t>(record.grant));
   insert.exec();
 }
 
@@ -103,7 +104,7 @@ void PoolRows::write(const Pool& after, const Difference& what) {
 
 HistoryRows::HistoryRows(SQLite::Database& database, WallTime from)
     : select_(database,
-              "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
+              "SELECT reservation, gpu, uid, account, label, kind, started, ended, how, granted "
               "FROM usage WHERE ended >= ? ORDER BY ended, rowid") {
   select_.bind(1, json_codec::count_of(from));
 }
@@ -122,6 +123,7 @@ std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
     record.label = select_.getColumn(4).getString();
     record.started = time(6);
     record.ended = time(7);
+    record.grant = static_cast<std::uint64_t>(select_.getColumn(9).getInt64());
     try {
       record.kind = json_codec::parse_enum<ReservationKind>(select_.getColumn(5).getText());
       record.end = json_codec::parse_enum<EndReason>(select_.getColumn(8).getText());

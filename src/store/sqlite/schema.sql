@@ -11,7 +11,8 @@ CREATE TABLE pool (
 ) WITHOUT ROWID;
 
 -- One row for each GPU of each ended reservation. Times are nanoseconds since 1970, UTC;
--- how: finished, released, expired, timed_out, killed, lost, cleared.
+-- how: finished, released, expired, timed_out, killed, lost, cleared; granted: the serial of the
+-- grant.
 CREATE TABLE usage (
   reservation TEXT NOT NULL,
   gpu         INTEGER NOT NULL,
@@ -21,7 +22,8 @@ CREATE TABLE usage (
   kind        TEXT NOT NULL,
   started     INTEGER NOT NULL,
   ended       INTEGER NOT NULL,
-  how         TEXT NOT NULL
+  how         TEXT NOT NULL,
+  granted     INTEGER NOT NULL
 );
 
 CREATE INDEX usage_by_end ON usage (ended);

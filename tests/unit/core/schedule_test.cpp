@@ -75,6 +75,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
   EXPECT_EQ(scene.waiting(), Ids{});
   Reservation expected;
   expected.id = "mine";
+  expected.grant = scene.serial;
   expected.account = account(kBob);
   expected.label = "ann";
   expected.note = "training";

@@ -230,7 +230,8 @@ TEST_P(StoreContract, EndedRecordsGoIntoTheHistoryAndLeaveThePool) {
                      ReservationKind::Manual,
                      WallTime(std::chrono::nanoseconds(-7)),
                      WallTime(std::chrono::nanoseconds(1795525200123456789)),
-                     EndReason::Cleared};
+                     EndReason::Cleared,
+                     (std::uint64_t{1} << 53U) - 1};
   store_.update([&](Pool& pool) { pool.ended.push_back(record); });
   EXPECT_TRUE(store_.read().ended.empty());
   EXPECT_EQ(other_.history(WallTime::min()), std::vector{record});
