@@ -153,7 +153,7 @@ class Waiter {
     }
     is_fresh_ = true;
     if (is_usable(pool_, reservation, request_, observation_, context_.settings())) {
-      return Granted{reservation, observation_, pool_, request_.enqueued};
+      return Granted{reservation, observation_, pool_, request_};
     }
     pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;

@@ -66,6 +66,10 @@ bool starts_before(const Reservation& a, const Reservation& b) {
   return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
 }
 
+bool is_served_before(const Request& a, const Request& b) {
+  return std::tie(a.arrival, a.id) < std::tie(b.arrival, b.id);
+}
+
 const Request* find_request(const Pool& pool, const std::string& id) {
   return find_in(pool.queue, [&](const Request& request) { return request.id == id; });
 }

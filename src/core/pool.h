@@ -45,7 +45,7 @@ enum class ReservationKind { Run, Manual };
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
   std::string id;
-  std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
+  std::uint64_t arrival = 0;  ///< its place in the queue, for as long as it lives; enqueue sets it
   Account account;
   std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
@@ -151,6 +151,8 @@ const Request* find_request(const Pool& pool, const std::string& id);
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".
 std::string gpu_range(const Pool& pool);
+/// The order of Pool::queue: by arrival, and by id where that is the same.
+bool is_served_before(const Request& a, const Request& b);
 /// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
 bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.

@@ -12,22 +12,10 @@ void join(Pool& pool, Request& request, const Instant& now) {
       find_request(pool, request.id) != nullptr || find_reservation(pool, request.id) != nullptr;
   if (is_known) return;
   request.last_heartbeat = now;
-  if (request.enqueued == Instant{}) {
-    request.enqueued = now;
-    enqueue(pool, request);
-  } else {
-    requeue(pool, request);
-  }
-  // Its place, should its grant have to be given back.
+  if (request.arrival == 0) request.enqueued = now;
+  enqueue(pool, request);
+  // Its place, should it have to come back.
   request.arrival = find_request(pool, request.id)->arrival;
-}
-
-void requeue(Pool& pool, const Request& remembered) {
-  // With a new number of arrival: the old one may be another's by now.
-  enqueue(pool, remembered);
-  Request own = std::move(pool.queue.back());
-  pool.queue.pop_back();
-  insert_by_age(pool, std::move(own));
 }
 
 void beat(Pool& pool, const std::string& id, const Instant& now) {
@@ -58,7 +46,7 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
 
 void return_to_queue(Pool& pool, const Request& request) {
   discard(pool, request.id);
-  insert_by_age(pool, request);
+  put_in_place(pool, request);
 }
 
 void discard(Pool& pool, const std::string& id) {

@@ -11,14 +11,10 @@
 
 namespace chg {
 
-/// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
-/// in its times and its arrival. Does nothing when the pool has it already: the reply to an earlier
-/// attempt may have been lost. Throws as enqueue does.
+/// A request joins the queue: at its end when it is new, else in its old place, which the store may
+/// have lost. Fills in its times and its arrival. Does nothing when the pool has it already: the
+/// reply to an earlier attempt may have been lost. Throws as enqueue does.
 void join(Pool& pool, Request& request, const Instant& now);
-
-/// Puts a request that the store has lost back into its place: by when it was made. Throws as
-/// enqueue does. REQUIRES: its id is not in the pool.
-void requeue(Pool& pool, const Request& remembered);
 
 /// The waiter gives a sign of life.
 void beat(Pool& pool, const std::string& id, const Instant& now);

@@ -303,12 +303,9 @@ std::vector<int> choose(const Pool& pool, Available& available, const Request& r
   return usable;
 }
 
-// Whether `other` was made after the request of somebody who lives in this boot: what was asked for
-// in another one was asked before, even if the wall clock has been set back since.
-bool is_behind(const Request& other, const Request& request) {
-  if (are_of_different_boots(other.enqueued, request.enqueued)) return false;
-  if (is_before(request.enqueued, other.enqueued)) return true;
-  return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
+std::uint64_t microseconds(WallTime time) {
+  const auto since_1970 = std::chrono::floor<std::chrono::microseconds>(time).time_since_epoch();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(since_1970.count(), 0));
 }
 
 }  // namespace
@@ -320,20 +317,16 @@ void enqueue(Pool& pool, Request request) {
     throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
                                               request.count, gpu_range(pool)));
   }
-  request.arrival = pool.next_arrival++;
-  pool.queue.push_back(std::move(request));
+  if (request.arrival == 0)
+    request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
+  put_in_place(pool, std::move(request));
 }
 
-void insert_by_age(Pool& pool, Request request) {
-  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(),
-                                  [&](const Request& other) { return is_behind(other, request); });
-  auto one = pool.queue.insert(place, std::move(request));
-  std::uint64_t previous = one == pool.queue.begin() ? 0 : std::prev(one)->arrival;
-  for (; one != pool.queue.end(); ++one) {
-    if (one->arrival <= previous) one->arrival = std::max(pool.next_arrival, previous + 1);
-    previous = one->arrival;
-    pool.next_arrival = std::max(pool.next_arrival, previous + 1);
-  }
+void put_in_place(Pool& pool, Request request) {
+  pool.next_arrival = std::max(pool.next_arrival, request.arrival + 1);
+  const auto place =
+      std::upper_bound(pool.queue.begin(), pool.queue.end(), request, is_served_before);
+  pool.queue.insert(place, std::move(request));
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {

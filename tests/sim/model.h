@@ -41,6 +41,7 @@ struct Entry {
   int process = kNobody;     ///< key of the waiter, later the command
   int supervisor = kNobody;  ///< key
   Duration extended{};       ///< since it was granted
+  bool came_late = false;    ///< while the wall clock was behind: others had later times before
   /// One usage record of each end of what it was granted.
   std::vector<UsageRecord> endings;
 };
@@ -148,7 +149,8 @@ class Model {
   Settings settings_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
-  std::vector<int> queue_;  ///< clients, by the moment at which they asked
+  std::vector<int> queue_;  ///< clients, by the arrival of their requests
+  std::uint64_t next_arrival_ = 1;
   std::vector<Unnoticed> cancelled_;
   std::vector<int> holders_;           ///< clients
   std::vector<UsageRecord> expected_;  ///< of the update that goes on

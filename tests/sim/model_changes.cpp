@@ -1,5 +1,8 @@
 // What people, waiters and supervisors change.
 #include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
 
 #include "sim/indices.h"
 #include "sim/model.h"
@@ -32,16 +35,34 @@ void Model::join(int client, const Request& request, int process) {
   Entry entry;
   entry.request = request;
   entry.process = process;
+  entry.came_late = machine_.wall_is_behind();
+  const auto now_us = std::chrono::floor<std::chrono::microseconds>(machine_.now().wall);
+  entry.request.arrival =
+      std::max(next_arrival_, static_cast<std::uint64_t>(now_us.time_since_epoch().count()));
   entries_.emplace(client, std::move(entry));
-  queue_.push_back(client);
+  take_place(client);
+  if (queue_.back() != client) throw Violation("overtaken on arrival", request.id);
 }
 
 // It keeps the place that it had, whatever the pool has forgotten.
 void Model::take_place(int client) {
+  const Entry& mine = entries_.at(client);
+  next_arrival_ = std::max(next_arrival_, mine.request.arrival + 1);
   const auto place = std::find_if(queue_.begin(), queue_.end(), [&](int other) {
-    return machine_.is_earlier(entries_.at(client).request.enqueued,
-                               entries_.at(other).request.enqueued);
+    const Request& request = entries_.at(other).request;
+    return std::tie(mine.request.arrival, mine.request.id) < std::tie(request.arrival, request.id);
   });
+  // Who came later stands behind. Numbers can't tell where the clock had been set back.
+  const auto is_wrong = [&](const Entry& first, const Entry& second) {
+    return !first.came_late && machine_.is_earlier(second.request.enqueued, first.request.enqueued);
+  };
+  for (auto other = queue_.begin(); other != queue_.end(); ++other) {
+    const Entry& entry = entries_.at(*other);
+    const bool is_before = other < place;
+    if (is_before ? is_wrong(entry, mine) : is_wrong(mine, entry)) {
+      throw Violation("place", fmt::format("{} and {}", mine.request.id, entry.request.id));
+    }
+  }
   queue_.insert(place, client);
 }
 
@@ -112,6 +133,7 @@ void Model::lose(const Model& older) {
   cancelled_ = older.cancelled_;
   holders_ = older.holders_;
   spans_ = older.spans_;
+  next_arrival_ = older.next_arrival_;
   for (auto& [client, entry] : entries_) {
     const auto then = older.entries_.find(client);
     if (then == older.entries_.end()) {

@@ -55,7 +55,7 @@ void World::view(Client& client, int choice) {
 void World::join(Client& client) {
   const Instant now = machine_.now();
   const int number = client.number;
-  const bool is_new = client.request.enqueued == Instant{};
+  const bool is_new = client.request.arrival == 0;
   bool claimed = false;
   bool withdrawn = false;
   std::vector<std::string> served;
@@ -85,7 +85,7 @@ void World::join(Client& client) {
         model.schedule(client.space, pool_, served);
       });
   // No two ask at the same moment: they do so one after the other.
-  machine_.advance(std::chrono::nanoseconds(1));
+  machine_.advance(std::chrono::microseconds(1));
   if (!accepted) return exit(client);
   client.is_fresh = true;
   client.last_heartbeat = now;

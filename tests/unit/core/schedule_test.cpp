@@ -98,12 +98,15 @@ TEST(Schedule, RunWithoutTimeoutHasNoEnd) {
 
 TEST(Schedule, EnqueueNumbersTheArrivals) {
   Scene scene(1);
-  scene.pool.next_arrival = 41;
+  const std::uint64_t now_us = 1'795'525'200'000'000;
   scene.ask({.id = "a"});
   scene.ask({.id = "b"});
-  EXPECT_EQ(find_request(scene.pool, "a")->arrival, 41U);
-  EXPECT_EQ(find_request(scene.pool, "b")->arrival, 42U);
-  EXPECT_EQ(scene.pool.next_arrival, 43U);
+  EXPECT_EQ(find_request(scene.pool, "a")->arrival, now_us);
+  EXPECT_EQ(find_request(scene.pool, "b")->arrival, now_us + 1);
+  scene.clock.advance(minutes(1));
+  scene.ask({.id = "c"});
+  EXPECT_EQ(find_request(scene.pool, "c")->arrival, now_us + 60'000'000);
+  EXPECT_EQ(scene.pool.next_arrival, now_us + 60'000'001);
 }
 
 TEST(Schedule, ServesInOrderOfArrival) {
