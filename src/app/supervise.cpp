@@ -31,7 +31,7 @@ class Supervisor {
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    own_.supervisor = self_identity();
+    take(own_, self_identity());
     before_job_ = mark_pids();
   }
 

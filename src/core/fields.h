@@ -70,19 +70,20 @@ constexpr auto fields_of(const Request*) {
       field("count", &Request::count), field("gpus", &Request::gpu_ids),
       field("force", &Request::force), field("duration", &Request::duration),
       field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),
-      field("waiter", &Request::waiter));
+      field("waiter", &Request::waiter), maybe("passed_over", &Request::passed_over));
 }
 
 constexpr auto fields_of(const Reservation*) {
-  return std::tuple(
-      maybe("id", &Reservation::id), maybe("grant", &Reservation::grant),
-      inlined(&Reservation::account), maybe("label", &Reservation::label),
-      maybe("note", &Reservation::note), field("kind", &Reservation::kind),
-      field("gpus", &Reservation::gpus), maybe("lost", &Reservation::lost),
-      field("started", &Reservation::started),
-      field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
-      field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
-      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending));
+  return std::tuple(maybe("id", &Reservation::id), maybe("grant", &Reservation::grant),
+                    inlined(&Reservation::account), maybe("label", &Reservation::label),
+                    maybe("note", &Reservation::note), field("kind", &Reservation::kind),
+                    field("gpus", &Reservation::gpus), maybe("lost", &Reservation::lost),
+                    field("started", &Reservation::started),
+                    field("last_heartbeat", &Reservation::last_heartbeat),
+                    field("ends", &Reservation::ends), field("holder", &Reservation::holder),
+                    field("supervisor", &Reservation::supervisor),
+                    maybe("leftovers", &Reservation::leftovers),
+                    field("ending", &Reservation::ending), field("request", &Reservation::request));
 }
 
 constexpr auto fields_of(const Cancelled*) {

@@ -100,9 +100,9 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
   if (reservation->gpus.empty()) {
     // Whoever was granted it and has not begun would come back, as to a store that has lost it.
     const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
-    if (on_purpose && reservation->holder && !reservation->supervisor) {
+    if (on_purpose && reservation->request) {
       pool.cancelled.push_back(
-          {reservation->id, *reservation->holder, reservation->last_heartbeat});
+          {reservation->id, reservation->request->waiter, reservation->last_heartbeat});
     }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }

@@ -57,6 +57,9 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
+  /// It did not take what it was granted. It keeps its place, and is granted and holds nothing,
+  /// until its waiter gives a sign of life.
+  bool passed_over = false;
 
   bool operator==(const Request&) const = default;
 };
@@ -95,6 +98,9 @@ struct Reservation {
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
+  /// What was asked for, until the waiter takes what it was granted: until then it may go back to
+  /// the queue.
+  std::optional<Request> request;
 
   bool operator==(const Reservation&) const = default;
 };

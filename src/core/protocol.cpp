@@ -10,7 +10,8 @@ namespace chg {
 void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_known =
       find_request(pool, request.id) != nullptr || find_reservation(pool, request.id) != nullptr;
-  if (is_known) return;
+  if (is_known) return beat(pool, request.id, now);
+  request.passed_over = false;
   request.last_heartbeat = now;
   if (request.arrival == 0) request.enqueued = now;
   enqueue(pool, request);
@@ -20,7 +21,9 @@ void join(Pool& pool, Request& request, const Instant& now) {
 
 void beat(Pool& pool, const std::string& id, const Instant& now) {
   for (Request& request : pool.queue) {
-    if (request.id == id) request.last_heartbeat = now;
+    if (request.id != id) continue;
+    request.last_heartbeat = now;
+    request.passed_over = false;
   }
 }
 
@@ -61,6 +64,7 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
   const Duration extension =
       std::max<Duration>(mine->ends.value_or(granted_until) - granted_until, Duration::zero());
   mine->holder.reset();
+  mine->request.reset();
   mine->ends = now.wall + duration + extension;
   return true;
 }
@@ -75,10 +79,15 @@ bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& g
   return is_seen_free && claim(pool, request.id, *request.duration, given.now);
 }
 
+void take(Reservation& run, const ProcessIdentity& supervisor) {
+  run.supervisor = supervisor;
+  run.request.reset();
+}
+
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now) {
   Reservation& run = *find_reservation(pool, id);
-  run.supervisor = supervisor;
+  take(run, supervisor);
   run.last_heartbeat = now;
 }
 

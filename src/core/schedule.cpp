@@ -121,9 +121,9 @@ class Available {
   std::size_t first_left_ = 0;  ///< in order_
 };
 
-// Whether the walk can end here: nothing is left that this request, whatever it asks, could take.
+// Whether nothing is left that this request, whatever it asks, could take.
 bool finds_nothing(const Available& available, const Request& request) {
-  return available.empty() || (!request.force && !available.has_free());
+  return available.empty() || request.passed_over || (!request.force && !available.has_free());
 }
 
 Reservation granted(const Request& request, std::vector<int> gpus, const Circumstances& given) {
@@ -140,6 +140,7 @@ Reservation granted(const Request& request, std::vector<int> gpus, const Circums
   reservation.last_heartbeat = given.now;
   if (request.duration) reservation.ends = given.now.wall + *request.duration;
   reservation.holder = request.waiter;
+  reservation.request = request;
   return reservation;
 }
 
@@ -211,6 +212,8 @@ Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held,
                  const Holders& holders, std::size_t place) {
   const Request& request = pool.queue[place];
   Reason reason{request.count, request.gpu_ids, static_cast<int>(held[place].size()), {}};
+  reason.passed_over = request.passed_over;
+  if (request.passed_over) return reason;
   for (const Gpu& gpu : pool.gpus) {
     const auto& mine = held[place];
     if (!asks_for(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
@@ -242,7 +245,7 @@ class Forecast {
 
   // The estimated start of the request, which then occupies what it gets.
   std::optional<WallTime> serve(const Request& request) {
-    if (!knows_any_) return std::nullopt;
+    if (!knows_any_ || request.passed_over) return std::nullopt;
     std::vector<Entry*> wanted;
     for (Entry& entry : gpus_) {
       if (asks_for(request, entry.gpu)) wanted.push_back(&entry);

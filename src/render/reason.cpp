@@ -65,6 +65,8 @@ std::string wanted(const Reason& reason) {
 }  // namespace
 
 std::string sentence(const Reason& reason, WallTime now) {
+  if (reason.passed_over)
+    return "granted, but not taken: its process is stopped or does not answer";
   const std::string start = "waiting for " + wanted(reason);
   const auto& blockers = reason.blockers;
   if (blockers.empty()) return start;

@@ -52,6 +52,7 @@ class Model {
 
   // The stages of an update, as seen from a pid namespace.
   void reap(int space, const Sighting* sighting);
+  void pass_on_untaken(int space);
   void observe(const Sighting& sighting);
   /// Checks what `core` granted, and takes it over.
   void schedule(int space, const Pool& pool, const std::vector<std::string>& granted);
@@ -108,6 +109,7 @@ class Model {
   std::uint64_t ended_by_heartbeat() const { return ended_by_heartbeat_; }
   std::uint64_t kept_for_leftovers() const { return kept_for_leftovers_; }
   std::uint64_t returned() const { return returned_; }
+  std::uint64_t passed_on() const { return passed_on_; }
 
   /// Whether it is over, as far as those in `space` can tell.
   bool is_dead(int process, const Instant& heartbeat, int space) const;
@@ -157,6 +159,7 @@ class Model {
   std::uint64_t ended_by_heartbeat_ = 0;
   std::uint64_t kept_for_leftovers_ = 0;
   std::uint64_t returned_ = 0;
+  std::uint64_t passed_on_ = 0;
   std::set<std::pair<int, std::uint64_t>> grants_;  ///< all that ever were: client and serial
   std::vector<Span> spans_;                         ///< one for each usage record
 };

@@ -79,7 +79,7 @@ void Model::forget(int client) {
 
 void Model::return_to_queue(int client, const Request& request, const Sighting& sighting) {
   // As the waiter knows it: a sign of life that it gave when it was granted may be missing.
-  entries_.at(client).request.last_heartbeat = request.last_heartbeat;
+  entries_.at(client).request = request;
   for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();
   free(client);
   take_place(client);
@@ -89,6 +89,7 @@ void Model::return_to_queue(int client, const Request& request, const Sighting& 
 void Model::claim(int client, Duration duration) {
   Reservation& reservation = *entries_.at(client).held;
   reservation.holder.reset();
+  reservation.request.reset();
   reservation.ends = machine_.now().wall + duration + entries_.at(client).extended;
 }
 
@@ -96,11 +97,14 @@ void Model::attach(int client, int supervisor) {
   Entry& entry = entries_.at(client);
   entry.supervisor = supervisor;
   entry.held->supervisor = machine_.identity(supervisor);
+  entry.held->request.reset();
   entry.held->last_heartbeat = machine_.now();
 }
 
 void Model::beat_request(int client) {
-  entries_.at(client).request.last_heartbeat = machine_.now();
+  Request& request = entries_.at(client).request;
+  request.last_heartbeat = machine_.now();
+  request.passed_over = false;
 }
 
 void Model::beat_reservation(int client) {

@@ -79,6 +79,7 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
   const Circumstances circumstances = given(space, sighting);
   bring_up_to_date(pool_, circumstances);
   model_.reap(space, sighting);
+  model_.pass_on_untaken(space);
   if (sighting != nullptr) model_.observe(*sighting);
   bool accepted = true;
   try {

@@ -90,6 +90,7 @@ class World {
   void join(Client& client);
   void act_as_waiter(Client& client, int choice);
   void requeue_lost(Client& client);
+  void answer(Client& client);
   void wait(Client& client, int choice);
   void maintain_pool(Client& client, const Sighting* sighting, bool decides);
   void look_at_grant(Client& client, const Reservation& reservation);
@@ -99,6 +100,7 @@ class World {
   void use_grant(Client& client, int choice);
   void attach(Client& client);
   void discard_grant(Client& client);
+  void lose_grant(Client& client, OwnChange made);
   void exit(Client& client);
   void check_decisions() const;
 

@@ -48,17 +48,18 @@ TEST(Join, PutsARequestThatHasWaitedBeforeInItsPlace) {
   EXPECT_EQ(mine.last_heartbeat, scene.now());
 }
 
-TEST(Join, ChangesNothingWhenAnEarlierAttemptWasCarriedOut) {
+TEST(Join, OnlyGivesASignOfLifeWhenAnEarlierAttemptWasCarriedOut) {
   Scene scene(1);
   Request waits = unasked(scene, {.id = "waits"});
   join(scene.pool, waits, scene.now());
   scene.hold({.id = "granted"});
   Request granted = unasked(scene, {.id = "granted"});
-  const Pool before = scene.pool;
+  Pool expected = scene.pool;
   scene.clock.advance(minutes(1));
+  expected.queue.front().last_heartbeat = scene.now();
   join(scene.pool, waits, scene.now());
   join(scene.pool, granted, scene.now());
-  EXPECT_EQ(scene.pool, before);
+  EXPECT_EQ(scene.pool, expected);
 }
 
 TEST(Withdraw, TakesOnlyAWaitingRequestOut) {
@@ -182,6 +183,91 @@ TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
   std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "mine"; });
   return_to_queue(scene.pool, mine);
   EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
+}
+
+// Alice's request was granted the one GPU, and bob waits for it.
+class PassOn : public ::testing::Test {
+ protected:
+  PassOn() {
+    scene_.ask({.id = "alices", .pid = 5});
+    scene_.schedule();
+    scene_.clock.advance(std::chrono::seconds(1));
+    scene_.ask({.id = "bobs", .uid = kBob});
+  }
+
+  // An update, as much later.
+  void update(Duration later) {
+    scene_.clock.advance(later);
+    bring_up_to_date(scene_.pool, scene_.given());
+    scene_.schedule();
+  }
+
+  const Reservation& granted() const { return scene_.pool.reservations.front(); }
+
+  Scene scene_{1};
+};
+
+TEST_F(PassOn, GivesTheNextWhatAStoppedWaiterDoesNotTake) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(std::chrono::milliseconds(8999));
+  EXPECT_EQ(granted().id, "alices");
+  EXPECT_EQ(time_to_pass_on(granted(), scene_.now()), std::chrono::milliseconds(1));
+  update(std::chrono::milliseconds(1));
+  EXPECT_EQ(granted().id, "bobs");
+  EXPECT_EQ(scene_.waiting(), Ids{"alices"}) << "it keeps its place";
+  EXPECT_TRUE(scene_.pool.queue.front().passed_over);
+  EXPECT_TRUE(scene_.pool.ended.empty());
+}
+
+TEST_F(PassOn, LeavesOneThatIsBusyMoreTime) {
+  for (const Liveness state : {Liveness::Alive, Liveness::Unseen}) {
+    SCOPED_TRACE(static_cast<int>(state));
+    Scene before = scene_;
+    scene_.liveness.set(5, state);
+    update(std::chrono::seconds(58));
+    EXPECT_EQ(granted().id, "alices");
+    update(std::chrono::seconds(1));
+    EXPECT_EQ(granted().id, "bobs");
+    scene_ = before;
+  }
+}
+
+TEST_F(PassOn, LeavesWhatWasTaken) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  begin_run(scene_.pool, "alices", process(6), scene_.now());
+  update(hours(1));
+  EXPECT_EQ(granted().id, "alices");
+  EXPECT_EQ(time_to_pass_on(granted(), scene_.now()), std::nullopt);
+}
+
+TEST_F(PassOn, HoldsNothingForOneThatWasPassedOverAndSaysWhy) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  discard(scene_.pool, "bobs");
+  scene_.ask({.id = "carols", .uid = kCarol});
+  const Decision decision = scene_.decision("alices");
+  EXPECT_EQ(decision.position, 1);
+  EXPECT_EQ(decision.held, Gpus{});
+  EXPECT_TRUE(decision.reason.passed_over);
+  EXPECT_EQ(scene_.schedule(), Ids{"carols"});
+}
+
+TEST_F(PassOn, ServesItInItsOldPlaceAfterASignOfLife) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  discard(scene_.pool, "bobs");
+  scene_.ask({.id = "carols", .uid = kCarol});
+  beat(scene_.pool, "alices", scene_.now());
+  EXPECT_FALSE(scene_.decision("alices").reason.passed_over);
+  EXPECT_EQ(scene_.schedule(), Ids{"alices"});
+}
+
+TEST_F(PassOn, EndsWithOneThatComesBackByItself) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  Request alices = scene_.pool.queue.front();
+  join(scene_.pool, alices, scene_.now());
+  EXPECT_FALSE(scene_.pool.queue.front().passed_over);
 }
 
 TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {

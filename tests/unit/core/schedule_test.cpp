@@ -70,6 +70,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
              .count = 2,
              .duration = hours(3),
              .pid = 77});
+  const Request request = scene.pool.queue.front();
   scene.clock.advance(minutes(1));
   EXPECT_EQ(scene.schedule(), (Ids{"mine"}));
   EXPECT_EQ(scene.waiting(), Ids{});
@@ -84,6 +85,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
   expected.started = expected.last_heartbeat = scene.now();
   expected.ends = scene.now().wall + hours(3);
   expected.holder = process(77);
+  expected.request = request;
   EXPECT_EQ(scene.pool.reservations, std::vector{expected});
 }
 
