@@ -34,16 +34,14 @@ int execute_doctor(Session& session, const Arguments&) {
 }  // namespace
 
 Command doctor_command() {
-  Command command;
-  command.name = "doctor";
-  command.help = "Examine the host: what is found, what is wrong, what to do";
-  command.examples =
-      "  canhazgpu doctor                what to paste into a bug report\n"
-      "  sudo canhazgpu doctor           the same, with the rights of root\n"
-      "\n"
-      "The exit status is 1 when something is wrong.";
-  command.execute = execute_doctor;
-  return command;
+  return {.name = "doctor",
+          .help = "Examine the host: what is found, what is wrong, what to do",
+          .examples =
+              "  canhazgpu doctor                what to paste into a bug report\n"
+              "  sudo canhazgpu doctor           the same, with the rights of root\n"
+              "\n"
+              "The exit status is 1 when something is wrong.",
+          .execute = execute_doctor};
 }
 
 }  // namespace chg

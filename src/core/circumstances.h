@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "core/observation.h"
 #include "core/process_identity.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -18,7 +17,6 @@ using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
 struct Circumstances {
   Instant now;
   LivenessOf liveness;
-  const Settings& settings;
   const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
   /// The serial of every grant that is made now: a random number, another one in each update.
   std::uint64_t serial = 0;

@@ -12,9 +12,9 @@
 namespace chg {
 
 /// A request joins the queue: at its end when it is new, else in its old place, which the store may
-/// have lost. Fills in its times and its arrival. Only gives a sign of life when the pool has it
-/// already: the reply to an earlier attempt may have been lost, or it was passed over. Throws as
-/// enqueue does.
+/// have lost. Fills in its times, its arrival, and what the policy says of a new one
+/// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
+/// attempt may have been lost, or it was passed over. Throws as enqueue and apply_limits do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// The waiter gives a sign of life: it is not passed over any more.
@@ -28,7 +28,7 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
-               const Observation& observation, const Settings& settings);
+               const Observation& observation);
 
 /// Undoes a grant that nobody has taken: the request waits again, in its old place, and no usage is
 /// recorded.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/circumstances.h"
+#include "core/limits.h"
 #include "core/pool.h"
 
 namespace chg {
@@ -28,6 +29,7 @@ struct Reason {
   std::vector<int> named;  ///< the GPUs asked for by id; empty: any
   int available = 0;
   std::vector<Blocker> blockers;
+  std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
   bool passed_over = false;  ///< its waiter did not take what it was granted; it has no blockers
 
   bool operator==(const Reason&) const = default;
@@ -63,9 +65,10 @@ bool may_take(const Request& request, const Gpu& gpu);
 /// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23).
 void reclaim_lost_gpus(Pool& pool);
 
-/// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request
-/// that does not fit holds what it could use, and one that was passed over is skipped. A waiter
-/// that would be served and is gone is dropped instead. Returns the granted ids.
+/// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request that does
+/// not fit holds what it could use. One beyond its account's limit holds nothing, and so does one
+/// that was passed over. A waiter that would be served and is gone is dropped instead. Returns the
+/// granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests. REQUIRES: `schedule` has just run on this pool.

@@ -60,28 +60,24 @@ void enter_noted_facts(Unpacker& noted, Observation& observation) {
 
 }  // namespace
 
-IsolatedProbe::IsolatedProbe(std::string name, std::function<ReadResult()> read, Duration timeout,
-                             std::optional<ProcReader> proc)
-    : name_(std::move(name)), read_(std::move(read)), timeout_(timeout), proc_(std::move(proc)) {}
-
-Observation IsolatedProbe::read_gpus() { return observation_or_throw(try_read()); }
-
-ReadResult IsolatedProbe::try_read() {
-  const auto work = [this](Notes& notes) {
-    ReadResult result = caught(read_);
+ReadResult read_isolated(const std::string& name, const std::function<ReadResult()>& read,
+                         Duration timeout, const std::optional<ProcReader>& proc) {
+  const auto work = [&](Notes& notes) {
+    ReadResult result = caught(read);
     if (!note_result(notes, result)) {
       note_result(notes, ReadFailure{Reason::Other,
-                                     Error(ErrorKind::Failed, name_ + " gave more than 16 MiB")});
+                                     Error(ErrorKind::Failed, name + " gave more than 16 MiB")});
       return;
     }
     auto* observation = std::get_if<Observation>(&result);
-    if (observation != nullptr && proc_) {
-      note_facts(listed_processes(*observation), 0, *proc_, notes);
+    if (observation != nullptr && proc) {
+      ProcReader reader = *proc;
+      note_facts(listed_processes(*observation), 0, reader, notes);
     }
   };
-  const IsolatedEnd end = run_isolated(name_, work, {timeout_, kItemPatience});
+  const IsolatedEnd end = run_isolated(name, work, {timeout, kItemPatience});
   if (end.failure && end.notes.empty()) return read_failure(*end.failure);
-  if (end.notes.empty()) return crash(name_ + " ended without an answer");
+  if (end.notes.empty()) return crash(name + " ended without an answer");
   try {
     Unpacker noted(end.notes);
     std::string packed;
@@ -92,7 +88,7 @@ ReadResult IsolatedProbe::try_read() {
     }
     return result;
   } catch (const Error& error) {
-    return crash(name_ + " gave no answer: " + error.what());
+    return crash(name + " gave no answer: " + error.what());
   }
 }
 

@@ -142,9 +142,9 @@ Observation for_everybody(Observation reading) {
 
 }  // namespace
 
-SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe> probe,
+SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::function<Observation()> read,
                          ProcReader proc)
-    : clock_(clock), reuse_(std::move(reuse)), probe_(std::move(probe)), proc_(std::move(proc)) {}
+    : clock_(clock), reuse_(std::move(reuse)), read_(std::move(read)), proc_(std::move(proc)) {}
 
 std::optional<Observation> SharedProbe::good_reading() const {
   std::optional<Observation> shared = load(reuse_);
@@ -163,7 +163,7 @@ Observation SharedProbe::cached_or_new_reading() {
   } catch (const Error&) {
     // There is no such file, or who has it is in trouble: then everybody reads for themselves.
   }
-  Observation reading = probe_->read_gpus();
+  Observation reading = read_();
   reading.observer = reuse_.observer;
   if (sees_host_pids(reuse_.observer)) add_starts(reading, proc_);
   if (lock) {

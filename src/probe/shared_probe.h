@@ -9,7 +9,7 @@
 // /proc for themselves.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +31,9 @@ struct Reuse {
 
 class SharedProbe final : public Probe {
  public:
-  /// `probe` reads the GPUs, and need not fill in what /proc tells. `clock` must outlive this.
-  SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe> probe,
+  /// `read` reads the GPUs as Probe does, and need not fill in what /proc tells. `clock` must
+  /// outlive this.
+  SharedProbe(const Clock& clock, Reuse reuse, std::function<Observation()> read,
               ProcReader proc = ProcReader());
 
   /// A reading of somebody else, if one is recent enough and every process in it still lives; else
@@ -47,7 +48,7 @@ class SharedProbe final : public Probe {
 
   const Clock& clock_;
   Reuse reuse_;
-  std::unique_ptr<Probe> probe_;
+  std::function<Observation()> read_;
   ProcReader proc_;
 };
 

@@ -12,18 +12,6 @@
 namespace chg {
 namespace {
 
-const char* title_of(ReportBy by) {
-  switch (by) {
-    case ReportBy::User:
-      return "USER";
-    case ReportBy::Gpu:
-      return "GPU";
-    case ReportBy::Day:
-      return "DAY";
-  }
-  return "";
-}
-
 Row cells_of(const ReportRow& row) {
   return {shown_display_name(row.name), fmt::format("{:.2f}", row.gpu_hours),
           fmt::format("{:.1f}%", row.percentage), fmt::to_string(row.run_count),
@@ -56,7 +44,7 @@ std::string report_text(const ReportTable& table, const Style& style) {
   std::vector<Row> cells;
   for (const ReportRow& row : table.rows) cells.push_back(cells_of(row));
   return period +
-         table_text({{.title = title_of(table.by), .gives_way = 1},
+         table_text({{.title = words_for(table.by).title, .gives_way = 1},
                      {.title = "GPU HOURS", .is_number = true},
                      {.title = "SHARE", .gives_way = 2, .is_whole = true, .is_number = true},
                      {.title = "RUNS", .gives_way = 3, .is_whole = true, .is_number = true},

@@ -6,31 +6,6 @@
 namespace chg {
 namespace {
 
-const char* word_of(ReportBy by) {
-  switch (by) {
-    case ReportBy::User:
-      return "user";
-    case ReportBy::Gpu:
-      return "gpu";
-    case ReportBy::Day:
-      return "day";
-  }
-  return "";
-}
-
-// "days" is the length of the period, so the rows of days are dates.
-const char* rows_key(ReportBy by) {
-  switch (by) {
-    case ReportBy::User:
-      return "users";
-    case ReportBy::Gpu:
-      return "gpus";
-    case ReportBy::Day:
-      return "dates";
-  }
-  return "";
-}
-
 // To a millionth of an hour, less than a second: 0.30000000000000004 becomes 0.3.
 double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
@@ -50,8 +25,8 @@ std::string report_json(const Report& report) {
   Json rows = Json::array();
   for (const ReportRow& row : report.rows) rows.push_back(row_object(row));
   Json object;
-  object["by"] = word_of(report.by);
-  object[rows_key(report.by)] = std::move(rows);
+  object["by"] = words_for(report.by).word;
+  object[words_for(report.by).rows_key] = std::move(rows);
   object["total_gpu_hours"] = rounded(report.total_gpu_hours);
   object["total_reservations"] = report.total_reservations;
   object["unique_users"] = report.unique_users;

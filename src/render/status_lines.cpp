@@ -24,7 +24,7 @@ std::string by_whom(const GpuRow& row) {
 std::string line_of(const GpuRow& row, const Style& style) {
   std::string line = fmt::format("GPU {}: {}", row.gpu,
                                  painted(status_word(row.status), status_color(row.status), style));
-  const auto add = [&](const std::string& part) { line = with(line, " ", part); };
+  const auto add = [&](const std::string& phrase) { line = with(line, " ", phrase); };
   add(by_whom(row));
   add(enclosed('(', row.details, ')'));
   add(enclosed('[', row.validation, ']'));

@@ -26,15 +26,15 @@ std::string details_without_kind(const GpuRow& row) {
 
 // Warnings come first, since a narrow table cuts the end.
 std::string all_details(const GpuRow& row) {
-  std::vector<std::string> parts;
-  for (const std::string& part :
+  std::vector<std::string> phrases;
+  for (const std::string& phrase :
        {row.foreign.empty() ? "" : "also used " + row.foreign, row.lost_by, row.leftovers,
         row.held_for, row.draining,
         row.unreserved_use.empty() ? row.unreserved_by : row.unreserved_use,
         details_without_kind(row)}) {
-    if (!part.empty()) parts.push_back(part);
+    if (!phrase.empty()) phrases.push_back(phrase);
   }
-  return fmt::format("{}", fmt::join(parts, ", "));
+  return fmt::format("{}", fmt::join(phrases, ", "));
 }
 
 // "45MB used, 30%, 41C, 120W": the brackets of a line without the word before, and the readings.
@@ -49,7 +49,7 @@ std::string short_validation(const GpuRow& row) {
   add(row.utilization_percent, "%");
   add(row.temperature_c, "C");
   add(row.power_w, "W");
-  if (row.parts > 0) add(row.parts, " parts");
+  if (row.mig_devices > 0) add(row.mig_devices, " parts");
   return text;
 }
 

@@ -147,8 +147,7 @@ class Model {
                          const std::vector<int>& usable) const;
 
   const Machine& machine_;
-  AllocationPolicy policy_;
-  Settings settings_;
+  Policy policy_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
   std::vector<int> queue_;  ///< clients, by the arrival of their requests

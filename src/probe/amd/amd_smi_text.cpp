@@ -153,7 +153,7 @@ void add_gpus_of_process(const json& entry, AmdSmiProcesses& result) {
   }
 }
 
-// What a tool says of its failure: its first line that is no ornament and no warning, or the last
+// What amd-smi says of its failure: its first line that is no ornament and no warning, or the last
 // one where it is a program's trace that comes first.
 std::string_view telling_line(std::string_view text) {
   std::string_view telling;
@@ -243,21 +243,20 @@ std::string parse_amd_smi_version(std::string_view text) {
   return std::string(version.substr(0, version.find('.', dot + 1)));
 }
 
-Error amd_tool_error(const std::string& tool, std::string_view out, std::string_view err,
-                     int exit_status) {
+Error amd_smi_error(std::string_view out, std::string_view err, int exit_status) {
   const bool lacks_groups = out.find("required groups") != std::string_view::npos ||
                             err.find("required groups") != std::string_view::npos;
   const std::string hint = lacks_groups ? "reading AMD GPUs takes the groups 'render' and 'video'"
-                                        : fmt::format("run `{}` to see what it says", tool);
+                                        : "run `amd-smi` to see what it says";
   for (const std::string_view text : {err, out}) {
     const std::string_view words = telling_line(text);
     if (words.empty()) continue;
-    return Error(ErrorKind::Failed, fmt::format("{} failed: '{}'", tool, printable(words, 120)),
+    return Error(ErrorKind::Failed, fmt::format("amd-smi failed: '{}'", printable(words, 120)),
                  hint);
   }
   return Error(ErrorKind::Failed,
-               exit_status == 0 ? fmt::format("{} gave no readings", tool)
-                                : fmt::format("{} failed with exit status {}", tool, exit_status),
+               exit_status == 0 ? "amd-smi gave no readings"
+                                : fmt::format("amd-smi failed with exit status {}", exit_status),
                hint);
 }
 

@@ -48,9 +48,8 @@ std::optional<AmdSmiProcesses> parse_amd_smi_processes(std::string_view text);
 /// when it is none.
 std::string parse_amd_smi_version(std::string_view text);
 
-/// The failure of a tool for AMD GPUs that did not give what it was asked for: its first words that
-/// are no warning, or its exit status where it said nothing.
-Error amd_tool_error(const std::string& tool, std::string_view out, std::string_view err,
-                     int exit_status);
+/// The failure of an amd-smi that did not give what it was asked for: its first words that are no
+/// warning, or its exit status where it said nothing.
+Error amd_smi_error(std::string_view out, std::string_view err, int exit_status);
 
 }  // namespace chg

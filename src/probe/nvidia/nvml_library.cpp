@@ -56,9 +56,9 @@ struct ProcessRecord {
   unsigned long long memory_bytes;
 };
 static_assert(sizeof(ProcessRecord) == 16);
-constexpr std::size_t kRecordBytes = 16;           // _v1, of the functions without suffix
-constexpr std::size_t kRecordBytesWithParts = 24;  // _v2: two numbers of parts (MIG) more
-constexpr std::size_t kRecordBytesLong = 32;       // and protected memory, see record_bytes
+constexpr std::size_t kRecordBytes = 16;         // _v1, of the functions without suffix
+constexpr std::size_t kRecordBytesWithMig = 24;  // _v2: two numbers of MIG devices more
+constexpr std::size_t kRecordBytesLong = 32;     // and protected memory, see record_bytes
 constexpr std::size_t kListedMax = 1U << 20;
 constexpr int kListAttemptsMax = 8;
 
@@ -82,17 +82,10 @@ constexpr std::initializer_list<const char*> kNeeded[] = {
     {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
      "nvmlDeviceGetComputeRunningProcesses"}};
 
-const char* name_of(NvmlList list) {
-  switch (list) {
-    case NvmlList::Compute:
-      return "nvmlDeviceGetComputeRunningProcesses";
-    case NvmlList::Graphics:
-      return "nvmlDeviceGetGraphicsRunningProcesses";
-    case NvmlList::Mps:
-      return "nvmlDeviceGetMPSComputeRunningProcesses";
-  }
-  return "";
-}
+// In the order of NvmlList; each has versions with a suffix.
+constexpr const char* kListFunctions[] = {"nvmlDeviceGetComputeRunningProcesses",
+                                          "nvmlDeviceGetGraphicsRunningProcesses",
+                                          "nvmlDeviceGetMPSComputeRunningProcesses"};
 
 ReadFailure not_loaded(const std::string& name, const std::string& problem) {
   const bool is_missing = problem.starts_with(name + ":") &&
@@ -245,7 +238,7 @@ NvmlAnswer<unsigned> NvmlLibrary::power_milliwatts(NvmlDevice device) const {
   return number("nvmlDeviceGetPowerUsage", device);
 }
 
-NvmlAnswer<bool> NvmlLibrary::is_divided(NvmlDevice device) const {
+NvmlAnswer<bool> NvmlLibrary::is_mig_enabled(NvmlDevice device) const {
   unsigned current = 0;
   unsigned pending = 0;
   const int code = call<int(NvmlDevice, unsigned*, unsigned*)>("nvmlDeviceGetMigMode", device,
@@ -253,11 +246,11 @@ NvmlAnswer<bool> NvmlLibrary::is_divided(NvmlDevice device) const {
   return {code, current == kMigEnabled};
 }
 
-NvmlAnswer<unsigned> NvmlLibrary::part_count_max(NvmlDevice device) const {
+NvmlAnswer<unsigned> NvmlLibrary::mig_device_count_max(NvmlDevice device) const {
   return number("nvmlDeviceGetMaxMigDeviceCount", device);
 }
 
-NvmlAnswer<NvmlDevice> NvmlLibrary::part(NvmlDevice device, unsigned place) const {
+NvmlAnswer<NvmlDevice> NvmlLibrary::mig_device(NvmlDevice device, unsigned place) const {
   NvmlAnswer<NvmlDevice> answer;
   answer.code = call<int(NvmlDevice, unsigned, NvmlDevice*)>("nvmlDeviceGetMigDeviceHandleByIndex",
                                                              device, place, &answer.value);
@@ -266,14 +259,14 @@ NvmlAnswer<NvmlDevice> NvmlLibrary::part(NvmlDevice device, unsigned place) cons
 
 NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::processes(NvmlDevice device,
                                                             NvmlList list_asked) const {
-  const std::string name = name_of(list_asked);
+  const std::string name = kListFunctions[static_cast<std::size_t>(list_asked)];
   // The first drivers of R535 have longer records in _v3; those before and after them don't. They
   // are known by their functions, as nvitop (its api/libnvml.py) does it.
   const bool is_long =
       has("nvmlDeviceGetConfComputeMemSizeInfo") && !has("nvmlDeviceGetRunningProcessDetailList");
   const std::pair<const char*, std::size_t> versions[] = {
-      {"_v3", is_long ? kRecordBytesLong : kRecordBytesWithParts},
-      {"_v2", kRecordBytesWithParts},
+      {"_v3", is_long ? kRecordBytesLong : kRecordBytesWithMig},
+      {"_v2", kRecordBytesWithMig},
       {"", kRecordBytes}};
   NvmlAnswer<std::vector<NvmlProcess>> answer;
   for (const auto& [suffix, record_bytes] : versions) {

@@ -13,11 +13,11 @@
 #include <variant>
 #include <vector>
 
-#include "probe/nvidia/nvml_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 
 namespace chg {
 
-/// A GPU, or a part of one, for as long as the session lasts. NVML owns it.
+/// A GPU or a MIG device, for as long as the session lasts. NVML owns it.
 using NvmlDevice = struct NvmlDeviceHandle*;
 
 /// NVML's code, and the value where that is kSuccess. A function that the library lacks answers
@@ -60,20 +60,20 @@ class NvmlLibrary {
   NvmlAnswer<unsigned> device_count() const;
   NvmlAnswer<NvmlDevice> device(unsigned index) const;
 
-  NvmlAnswer<std::string> uuid(NvmlDevice device) const;        ///< "GPU-…", of parts "MIG-…"
+  NvmlAnswer<std::string> uuid(NvmlDevice device) const;        ///< "GPU-…", "MIG-…"
   NvmlAnswer<std::string> model(NvmlDevice device) const;       ///< "NVIDIA H100 80GB HBM3"
   NvmlAnswer<std::string> pci_bus_id(NvmlDevice device) const;  ///< "0000:3b:00.0"
   NvmlAnswer<NvmlMemory> memory(NvmlDevice device) const;
   NvmlAnswer<unsigned> utilization_percent(NvmlDevice device) const;
   NvmlAnswer<unsigned> temperature_c(NvmlDevice device) const;
   NvmlAnswer<unsigned> power_milliwatts(NvmlDevice device) const;
-  /// One entry for each process and part, in no order; a pid may come again.
+  /// One entry for each process and MIG device, in no order; a pid may come again.
   NvmlAnswer<std::vector<NvmlProcess>> processes(NvmlDevice device, NvmlList list) const;
 
-  NvmlAnswer<bool> is_divided(NvmlDevice device) const;  ///< whether MIG is enabled
-  /// The places for parts, of which any may be empty (kNotFound).
-  NvmlAnswer<unsigned> part_count_max(NvmlDevice device) const;
-  NvmlAnswer<NvmlDevice> part(NvmlDevice device, unsigned place) const;
+  NvmlAnswer<bool> is_mig_enabled(NvmlDevice device) const;
+  /// The places for MIG devices, of which any may be empty (kNotFound).
+  NvmlAnswer<unsigned> mig_device_count_max(NvmlDevice device) const;
+  NvmlAnswer<NvmlDevice> mig_device(NvmlDevice device, unsigned place) const;
 
  private:
   struct Closer {
