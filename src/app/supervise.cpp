@@ -32,7 +32,8 @@ class Supervisor {
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    self_ = own_.supervisor = self_identity();
+    self_ = self_identity();
+    take(own_, self_);
     before_job_ = mark_pids();
   }
 
