@@ -126,7 +126,7 @@ class Waiter {
     observation_ = context_.read_gpus();
     signals_.emplace();
     request_.waiter = self_identity();
-    request_.groups = limited_groups(context_.known_policy());
+    request_.groups = context_.limited_groups(context_.known_policy());
   }
 
   // May be called again: an attempt whose reply was lost may have been carried out.

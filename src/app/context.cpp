@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/accounts.h"
 #include "base/error.h"
@@ -18,14 +17,21 @@
 namespace chg {
 namespace {
 
-bool is_member_of(const std::string& group_name) {
-  const auto gid = gid_of_group(group_name);
-  if (!gid) return false;
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
-  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
-  groups.resize(static_cast<std::size_t>(std::max(count, 0)));
-  groups.push_back(getgid());
-  return std::find(groups.begin(), groups.end(), *gid) != groups.end();
+bool is_member_of(const std::string& group_name, const Caller& caller) {
+  const auto gid = group_name.empty() ? std::nullopt : gid_of_group(group_name);
+  const auto& groups = caller.groups;
+  return gid && std::find(groups.begin(), groups.end(), *gid) != groups.end();
+}
+
+// Another user namespace counts its own accounts, and has one number for all others: of the
+// processes that were seen from there, the caller's alone have an owner.
+void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcReader& proc) {
+  for (GpuProcess& process : processes) {
+    const bool is_own =
+        process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
+    process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
+    process.user = is_own ? proc.account_name(caller.account.uid) : "";
+  }
 }
 
 // How old a reading may be that people are shown.
@@ -52,6 +58,23 @@ Instant cached_since(const Pool& pool, const Instant& now) {
 
 Circumstances Context::circumstances(const Observation* observation) const {
   return {now(), liveness, observation};
+}
+
+const Caller& Context::caller() const {
+  if (caller_.user_namespace != UserNamespace::Untold) return caller_;
+  throw Error(ErrorKind::NotPermitted,
+              fmt::format("cannot tell which account of the host asks: uid {} of this user "
+                          "namespace stands for none that is known",
+                          caller_.uid_here),
+              "ask outside of this container or namespace; looking is possible here, too");
+}
+
+Caller Context::caller_in(const Pool& pool) const {
+  Caller result = caller();
+  const std::uint32_t uid = result.account.uid;
+  result.account.name = name_of_account(uid).value_or(std::to_string(uid));
+  result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
+  return result;
 }
 
 Store& Context::store() {
@@ -89,6 +112,11 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
   find_suspects(observation, policy, proc, choice.timeout - passed);
+  if (caller_.user_namespace == UserNamespace::First) return observation;
+  for (GpuReading& reading : observation.gpus) {
+    tell_owners(reading.processes, caller_, proc);
+    tell_owners(reading.suspects, caller_, proc);
+  }
   return observation;
 }
 
@@ -134,19 +162,13 @@ Observation Context::read_gpus() {
   }
 }
 
-Caller current_caller(const Pool& pool) {
-  const uid_t uid = getuid();
-  const bool is_admin = uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
-  return {{uid, ProcReader().account_name(uid)}, is_admin};
-}
-
-std::vector<std::string> limited_groups(const Policy& policy) {
+std::vector<std::string> Context::limited_groups(const Policy& policy) const {
   constexpr std::string_view kGroup = "group.";
   std::vector<std::string> groups;
   for (const Limits& limits : policy.limits) {
     if (!limits.subject.starts_with(kGroup)) continue;
     std::string name = limits.subject.substr(kGroup.size());
-    if (is_member_of(name)) groups.push_back(std::move(name));
+    if (is_member_of(name, caller_)) groups.push_back(std::move(name));
   }
   return groups;
 }
@@ -180,7 +202,9 @@ void note_this_host(Pool& pool) {
 }
 
 void require_owner(const Pool& pool, const Caller& caller) {
-  if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+  // Root is an admin, but not from another user namespace.
+  const bool is_creator = caller.account.uid == pool.creator_uid && pool.creator_uid != 0;
+  if (caller.is_admin || is_creator) return;
   refuse_stranger();
 }
 

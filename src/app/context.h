@@ -26,12 +26,22 @@ struct ContextOptions {
 
 class Context {
  public:
-  Context(const World& world, ContextOptions options)
-      : world_(world), options_(std::move(options)) {}
+  Context(const World& world, ContextOptions options, Caller caller)
+      : world_(world), options_(std::move(options)), caller_(std::move(caller)) {}
 
   const World& world() const { return world_; }
   const ContextOptions& options() const { return options_; }
   Instant now() const { return world_.clock.now(); }
+
+  /// Who asks. Throws Error(NotPermitted) with a hint where the host's account is not known: for
+  /// all that changes the pool.
+  const Caller& caller() const;
+
+  /// The same with its name, and the rights that this pool gives: its admin group makes admins.
+  Caller caller_in(const Pool& pool) const;
+
+  /// Those groups of the caller for which the policy has limits, by name.
+  std::vector<std::string> limited_groups(const Policy& policy) const;
 
   /// What decides now. The result refers to the observation.
   Circumstances circumstances(const Observation* observation = nullptr) const;
@@ -83,16 +93,10 @@ class Context {
 
   const World& world_;
   ContextOptions options_;
+  Caller caller_;
   std::unique_ptr<Store> store_;
   std::optional<Pool> known_;  ///< its provider and its policy
 };
-
-/// Who runs this process (the real uid), and whether root or the pool's admin group stands behind
-/// it.
-Caller current_caller(const Pool& pool);
-
-/// Those groups of the caller for which the policy has limits, by name.
-std::vector<std::string> limited_groups(const Policy& policy);
 
 /// Throws Error(Failed) with a hint when `admin` has not set the pool up yet.
 void require_pool(const Pool& pool);

@@ -32,7 +32,8 @@ class Supervisor {
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    take(own_, self_identity());
+    self_ = self_identity();
+    take(own_, *self_);
     before_job_ = mark_pids();
   }
 
@@ -52,7 +53,11 @@ class Supervisor {
   }
 
  private:
-  JobMarks job_marks() const { return {own_.id, *own_.holder, own_.supervisor, before_job_}; }
+  // From this process's memory: in the store others may have written.
+  JobMarks job_marks() const {
+    const Reservation& mine = supervision_.reservation;
+    return {mine.id, *mine.holder, self_, before_job_, context_.caller().uid_here};
+  }
 
   void watch_command() {
     bool timed_out = false;
@@ -85,7 +90,10 @@ class Supervisor {
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) { mine.ending = end; });
+    note([&](Reservation& mine, const Instant&) {
+      mine.ending = end;
+      mine.ending_by.reset();
+    });
   }
 
   Duration beat_due() const {
@@ -217,7 +225,8 @@ class Supervisor {
 
   Context& context_;
   const Supervision& supervision_;
-  Reservation own_;   ///< as it was last seen in the pool
+  Reservation own_;  ///< as it was last seen in the pool
+  std::optional<ProcessIdentity> self_;
   UniqueFd command_;  ///< empty: it had ended before it could be watched
   std::optional<PidMark> before_job_;
   Instant started_;

@@ -156,14 +156,21 @@ void reap(Pool& pool, const Circumstances& given) {
                                                 : ending_of_manual(reservation, pool.policy, given);
     if (ending) over.emplace_back(reservation.id, *ending);
   }
-  for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
+  for (const auto& [id, ending] : over) {
+    const std::optional<Account> actor = find_reservation(pool, id)->ending_by;
+    end_reservation(pool, id, ending.at, ending.end, actor);
+  }
 }
 
 void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   const auto has_gone = [&](const auto& one) {
     return is_gone(one.waiter, one.last_heartbeat, pool.policy, given);
   };
-  std::erase_if(pool.queue, has_gone);
+  std::erase_if(pool.queue, [&](const Request& request) {
+    const bool gone = has_gone(request);
+    if (gone) add_event(pool, EventKind::Withdrawn, request, std::nullopt);
+    return gone;
+  });
   std::erase_if(pool.cancelled, has_gone);
 }
 
@@ -199,6 +206,9 @@ void pass_on_untaken(Pool& pool, const Circumstances& given) {
   for (Request& request : untaken) {
     request.passed_over = true;
     return_to_queue(pool, request);
+    Event& event = pool.events.back();
+    event.actor.reset();
+    event.detail = "its waiter did not take it";
   }
 }
 
@@ -217,7 +227,9 @@ void bring_up_to_date(Pool& pool, const Circumstances& given) {
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer) {
   const std::string carried = process.reservation_id.value_or("");
-  if (!carried.empty()) return carried == reservation.id;
+  const bool is_other = process.uid && *process.uid != reservation.account.uid;
+  if (!carried.empty() && carried != reservation.id) return false;
+  if (!carried.empty() && !is_other) return true;
   std::vector<ProcessIdentity> job = reservation.leftovers;
   if (reservation.holder) job.push_back(*reservation.holder);
   const auto is_of_it = [&](int pid, std::uint64_t start_ticks) {

@@ -134,6 +134,7 @@ Reservation granted(const Request& request, std::vector<int> gpus, const Circums
   reservation.account = request.account;
   reservation.label = request.label;
   reservation.note = request.note;
+  reservation.command = request.command;
   reservation.kind = request.kind;
   reservation.gpus = std::move(gpus);
   reservation.started = given.now;
@@ -147,7 +148,8 @@ Reservation granted(const Request& request, std::vector<int> gpus, const Circums
 void grant(Pool& pool, const Request& request, const std::vector<int>& gpus,
            const Circumstances& given) {
   for (const int gpu : gpus) find_gpu(pool, gpu)->unavailable.reset();
-  pool.reservations.push_back(granted(request, gpus, given));
+  const Reservation& made = pool.reservations.emplace_back(granted(request, gpus, given));
+  add_event(pool, EventKind::Granted, made, std::nullopt).ends = made.ends;
 }
 
 // What each waiting request holds of the free GPUs, or the limit that it waits for.
@@ -355,6 +357,7 @@ bool may_take(const Request& request, const Gpu& gpu) {
 void reclaim_lost_gpus(Pool& pool) {
   for (Reservation& reservation : pool.reservations) {
     const std::vector<int> lost = reservation.lost;
+    std::vector<int> reclaimed;
     for (const int index : lost) {
       Gpu* gpu = find_gpu(pool, index);
       if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
@@ -362,7 +365,10 @@ void reclaim_lost_gpus(Pool& pool) {
       std::erase(reservation.lost, index);
       reservation.gpus.insert(
           std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), index), index);
+      reclaimed.push_back(index);
     }
+    if (!reclaimed.empty())
+      add_event(pool, EventKind::GpusRestored, reservation, std::nullopt).gpus = reclaimed;
   }
 }
 
@@ -380,6 +386,7 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
     if (usable.empty()) continue;
     if (is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) {
       leaves[i] = true;
+      add_event(pool, EventKind::Withdrawn, request, std::nullopt);
       continue;
     }
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);

@@ -69,7 +69,7 @@ class Model {
   void attach(int client, int supervisor);
   void beat_request(int client);
   void beat_reservation(int client);
-  void mark_ending(int client, EndReason end);
+  void mark_ending(int client, EndReason end, const std::optional<Account>& by);
   void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
   void end(int client, const Instant& at, EndReason end);
   void drop_gone_waiters(int space);

@@ -14,6 +14,7 @@
 #include "core/restore.h"
 #include "sim/counts.h"
 #include "sim/event.h"
+#include "sim/ledger.h"
 #include "sim/machine.h"
 #include "sim/model.h"
 
@@ -140,9 +141,11 @@ class World {
   Pool pool_;
   std::vector<UsageRecord> history_;
   std::uint64_t serial_ = 0;  ///< of the update that goes on
+  Ledger ledger_;
   struct Saved {
     Pool pool;
     std::vector<UsageRecord> history;
+    Ledger ledger;
     Model model;
   };
   std::optional<Saved> saved_;

@@ -202,7 +202,7 @@ TEST(Acquire, LooksAgainAfterTroubleBeforeItJoins) {
     strike(is_made);
     if (!is_made) return;
     EXPECT_TRUE(app.written.back().reservations.empty()) << "granted on what was seen before";
-    app.store.update([&app](Pool& pool) { clear(pool, app.scene.now()); });
+    app.store.update([&app](Pool& pool) { clear(pool, {}, app.scene.now()); });
   };
   EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_in_trouble(app, {}).acquired));
 }

@@ -137,7 +137,7 @@ TEST(AcknowledgeCancelled, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
   EXPECT_TRUE(acknowledge_cancelled(scene.pool, "stopped"));
 }
 
-TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
+TEST(GiveBack, PutsTheRequestBackIntoItsOldPlace) {
   Scene scene(1);
   scene.hold({.id = "bobs", .uid = kBob});
   scene.ask({.id = "first"});
@@ -148,6 +148,7 @@ TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
   std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "second"; });
   scene.hold({.id = "second", .gpus = {}});
   return_to_queue(scene.pool, second);
+  scene.pool.events.clear();
   EXPECT_EQ(scene.pool, before);
 }
 
@@ -169,7 +170,7 @@ TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
   scene.ask({.id = "second"});
   return_to_queue(scene.pool, first);
   EXPECT_EQ(scene.schedule(), (Ids{"first"}));
-  EXPECT_TRUE(scene.pool.ended.empty());
+  EXPECT_TRUE(usage_of(scene.pool.events).empty());
 }
 
 TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
@@ -216,7 +217,7 @@ TEST_F(PassOn, GivesTheNextWhatAStoppedWaiterDoesNotTake) {
   EXPECT_EQ(granted().id, "bobs");
   EXPECT_EQ(scene_.waiting(), Ids{"alices"}) << "it keeps its place";
   EXPECT_TRUE(scene_.pool.queue.front().passed_over);
-  EXPECT_TRUE(scene_.pool.ended.empty());
+  EXPECT_TRUE(usage_of(scene_.pool.events).empty());
 }
 
 TEST_F(PassOn, LeavesOneThatIsBusyMoreTime) {
