@@ -224,7 +224,7 @@ class Waiter {
                        [&](const Reservation& one) { return awaits_observation(one, given); });
   }
 
-  // As Liveness::Unseen, without asking the system for each reservation at each turn.
+  // Without asking the system for each reservation at each turn.
   bool is_seen_from_here(const ProcessIdentity& process) const {
     return process.boot_id == request_.waiter.boot_id &&
            process.pid_namespace == request_.waiter.pid_namespace;
@@ -253,15 +253,22 @@ class Waiter {
     // The waiter in front acts on an end first; the others follow later, should it fail.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
     for (const Reservation& reservation : pool_.reservations) {
-      if (reservation.kind == ReservationKind::Manual && reservation.ends) {
-        due = std::min<Duration>(due, *reservation.ends - now.wall + patience);
-      }
-      if (reservation.holder && !is_seen_from_here(*reservation.holder)) {
-        due = std::min(
-            due, settings.heartbeat_timeout - age(reservation.last_heartbeat, now) + patience);
-      }
+      if (const auto left = time_to_end(reservation, now)) due = std::min(due, *left + patience);
     }
     return std::max<Duration>(due, milliseconds(1));
+  }
+
+  // How long until time alone may end the reservation; nullopt where something else has to happen.
+  std::optional<Duration> time_to_end(const Reservation& reservation, const Instant& now) const {
+    if (!blind_spot().empty()) return std::nullopt;
+    const bool is_manual = reservation.kind == ReservationKind::Manual;
+    const auto left = is_manual ? time_to_expiry(reservation, now) : std::nullopt;
+    if (!reservation.holder || is_seen_from_here(*reservation.holder)) return left;
+    const Liveness state = liveness(*reservation.holder);
+    if (state != Liveness::Unseen && state != Liveness::OtherBoot) return left;
+    const Duration silence =
+        context_.settings().heartbeat_timeout - age(reservation.last_heartbeat, now);
+    return left ? std::min(*left, silence) : silence;
   }
 
   Duration look_due(const Instant& now) const {

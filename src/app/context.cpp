@@ -51,7 +51,7 @@ Instant cached_since(const Pool& pool, const Instant& now) {
 }  // namespace
 
 Circumstances Context::circumstances(const Observation* observation) const {
-  return {now(), liveness, settings(), observation};
+  return {now(), liveness, settings(), observation, blind_spot().empty()};
 }
 
 Store& Context::store() {
@@ -78,7 +78,7 @@ ProbeChoice Context::choice(const std::string& provider, const Instant& not_befo
           fake_file(),
           reading_file(),
           not_before,
-          self_identity()};
+          own_place()};
 }
 
 Observation Context::read_with(const ProbeChoice& choice) const {

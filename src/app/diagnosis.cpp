@@ -50,6 +50,13 @@ void examine_host(const Facts& facts, Findings& findings) {
                                                               : facts.container->name),
                     "");
   }
+  if (!facts.blind_spot.empty()) {
+    findings.notice("judgement",
+                    facts.blind_spot +
+                        ": nobody can tell from here which runs live, and when a "
+                        "reservation has expired, so commands end none of others",
+                    "run canhazgpu outside of it, or with the host's /proc");
+  }
   if (!facts.in_first_pid_namespace) {
     findings.notice(
         "processes",

@@ -89,7 +89,8 @@ Facts gather_facts(Context& context) {
   Facts facts;
   facts.kernel = kernel();
   facts.container = parse_cgroup(read_file("/proc/self/cgroup").value_or("")).container;
-  facts.in_first_pid_namespace = sees_host_pids(self_identity());
+  facts.in_first_pid_namespace = sees_host_pids(own_place());
+  facts.blind_spot = blind_spot();
   facts.hides_processes = hides_processes();
   facts.cgroups =
       access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";

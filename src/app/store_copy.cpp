@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/reap.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -104,15 +105,18 @@ class Copier {
 
   void require_movable(const Reservation& reservation) {
     if (reservation.kind == ReservationKind::Manual && !reservation.holder) return;
+    const bool is_over =
+        reservation.holder &&
+        is_gone(*reservation.holder, reservation.last_heartbeat, from_.circumstances());
+    if (is_over) return;
     const Liveness state = reservation.holder ? liveness(*reservation.holder) : Liveness::Unseen;
-    if (state == Liveness::Gone) return;
     const std::string gpus = to_gpu_names(reservation.gpus);
     const std::string name = printable(reservation.account.name, 60);
     if (reservation.kind == ReservationKind::Manual) {
       throw Error(ErrorKind::Failed, fmt::format("'{}' is about to reserve {}", name, gpus),
                   "try it again");
     }
-    if (state == Liveness::Unseen) {
+    if (state != Liveness::Alive && state != Liveness::Stopped) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the run of '{}' on {} cannot be seen from here: it lives by "
                               "heartbeats, which go only to '{}'",

@@ -19,6 +19,8 @@ struct Circumstances {
   LivenessOf liveness;
   const Settings& settings;
   const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
+  /// False where it can't be told who lives (rule 11): then nothing is over.
+  bool can_judge = true;
 };
 
 }  // namespace chg

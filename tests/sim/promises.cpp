@@ -59,7 +59,7 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
     const Entry& entry = model.entry(client);
     const Reservation& reservation = *entry.held;
     const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
-    if (expires && *reservation.ends <= machine.now().wall)
+    if (expires && expiry_of(reservation, machine.now()))
       throw Violation("outlives its time", reservation.id);
     // A supervisor, or somebody who looks, may have something to say first.
     const Process& process = *machine.find(entry.process);

@@ -217,7 +217,7 @@ class Scene {
 
   /// What decides now.
   Circumstances given(const Observation* observation = nullptr) const {
-    return {now(), liveness, settings, observation};
+    return {now(), liveness, settings, observation, can_judge};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }
@@ -244,6 +244,7 @@ class Scene {
   ManualClock clock;
   ScriptedLiveness liveness;
   Settings settings;
+  bool can_judge = true;
 
  private:
   int last_pid_ = 100'000;

@@ -150,5 +150,13 @@ TEST(Diagnose, RepeatsTheHintOfWhatFailed) {
   EXPECT_EQ(of(facts, "reading").at(0).advice, "reboot the host");
 }
 
+TEST(Diagnosis, SaysWhereNobodyCanJudge) {
+  Facts facts = sound();
+  EXPECT_TRUE(of(facts, "judgement").empty());
+  facts.blind_spot = "this process is in a time namespace of its own";
+  ASSERT_EQ(of(facts, "judgement").size(), 1U);
+  EXPECT_TRUE(of(facts, "judgement").front().text.starts_with(facts.blind_spot));
+}
+
 }  // namespace
 }  // namespace chg
