@@ -120,6 +120,7 @@ class Waiter {
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
+      request_.visible = visible_gpus(pool, observation_);
       chg::join(pool, request_, given.now);
     };
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
@@ -144,21 +145,20 @@ class Waiter {
   void decide() { decision_ = explain(pool_, request_.id, context_.now()); }
 
   std::optional<Acquired> verify(const Reservation& reservation) {
-    if (!is_fresh_ || !covers(observation_, pool_, reservation.gpus)) {
-      if (!look()) {
-        // What cannot be read is not granted.
-        for (GpuReading& reading : observation_.gpus) reading.error = "cannot be read";
-        observation_.taken = context_.now();
-      }
-    }
-    is_fresh_ = true;
-    if (is_usable(pool_, reservation, request_, observation_, context_.settings())) {
+    const bool is_covered = is_fresh_ && covers(observation_, pool_, reservation.gpus);
+    const bool looked = is_covered || look();
+    is_fresh_ = looked;
+    if (looked && is_usable(pool_, reservation, request_, observation_, context_.settings())) {
       return Granted{reservation, observation_, pool_, request_.enqueued};
     }
-    pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
+    // What cannot be read here is not granted here; others see for themselves.
+    const Observation nothing{context_.now(), {}, {}, "", true};
+    const Observation& seen = looked ? observation_ : nothing;
+    pool_ = update_pool(context_, &seen, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;
+      request_.visible = visible_gpus(pool, seen);
       return_to_queue(pool, request_);
-      observe(pool, observation_, context_.settings());
+      observe(pool, seen, context_.settings());
     });
     decide();
     return std::nullopt;
@@ -239,8 +239,8 @@ class Waiter {
     }
     // Only the first four read the GPUs for orphans: one of them may be stopped, and a hundred
     // waiters need not all do it.
-    watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
+    watches.needs_look = is_blocked_by_what_was_seen() || !sees_enough(request_) ||
+                         (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -358,6 +358,7 @@ class Waiter {
     const bool beats = age(last_heartbeat_, now) >= context_.settings().heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
+      if (looked) note_visible(pool, request_.id, observation_);
       if (beats) beat(pool, request_.id, given.now);
     });
     if (beats) last_heartbeat_ = now;

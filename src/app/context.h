@@ -72,6 +72,7 @@ class Context {
  private:
   ProbeChoice choice(const std::string& provider, const Instant& not_before) const;
   Observation read_with(const ProbeChoice& choice) const;
+  bool may_miss_gpus(const std::string& probe) const;
 
   const World& world_;
   ContextOptions options_;

@@ -209,7 +209,11 @@ void compare_with_pool(const Facts& facts, Findings& findings) {
       lost.push_back(std::to_string(gpu.index));
     }
   }
-  if (!lost.empty()) {
+  if (!lost.empty() && facts.observation.is_partial) {
+    findings.notice("GPUs", fmt::format("cannot be seen from here: {}", join_names(lost)),
+                    "a container, a control group or the rights of this account may hide them; "
+                    "requests from here get others");
+  } else if (!lost.empty()) {
     findings.bad("GPUs", fmt::format("not found any more: {}", join_names(lost)),
                  "see the kernel's log (dmesg); if they are gone for good: canhazgpu admin");
   }

@@ -70,7 +70,7 @@ constexpr auto fields_of(const Request*) {
       field("count", &Request::count), field("gpus", &Request::gpu_ids),
       field("force", &Request::force), field("duration", &Request::duration),
       field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),
-      field("waiter", &Request::waiter));
+      field("waiter", &Request::waiter), field("visible", &Request::visible));
 }
 
 constexpr auto fields_of(const Reservation*) {
@@ -146,7 +146,8 @@ constexpr auto fields_of(const GpuReading*) {
 constexpr auto fields_of(const Observation*) {
   return std::tuple(field("taken", &Observation::taken), field("gpus", &Observation::gpus),
                     field("observer", &Observation::observer),
-                    field("source", &Observation::source));
+                    field("source", &Observation::source),
+                    maybe("is_partial", &Observation::is_partial));
 }
 
 }  // namespace chg

@@ -39,10 +39,12 @@ void look_at_reservation(GpuOverview& view, const Circumstances& given) {
   }
 }
 
-void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settings) {
+// `observation`: nullptr where nobody has looked.
+void look_at_unreserved(GpuOverview& view, const Observation* observation,
+                        const Settings& settings) {
   if (view.gpu.out_of_service) {
     view.status = GpuStatus::OutOfService;
-  } else if (!observed) {
+  } else if (observation == nullptr) {
     // What was last known: a GPU that nobody can see now is not free for that.
     if (!view.gpu.unavailable) return;
     const bool use = view.gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
@@ -50,7 +52,7 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
     if (!use) view.error = view.gpu.unavailable->what;
   } else if (!view.reading) {
     view.status = GpuStatus::Error;
-    view.error = "not found by the GPU tool";
+    view.error = observation->is_partial ? "cannot be seen from here" : "not found by the GPU tool";
   } else if (!view.reading->error.empty()) {
     view.status = GpuStatus::Error;
     view.error = view.reading->error;
@@ -90,7 +92,7 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
       const bool outdated = view.stale_for && gpu.unavailable &&
                             !are_of_different_boots(gpu.unavailable->seen, observation->taken) &&
                             !is_before(gpu.unavailable->seen, observation->taken);
-      look_at_unreserved(view, observation != nullptr && !outdated, settings);
+      look_at_unreserved(view, outdated ? nullptr : observation, settings);
     }
     for (const Reservation& run : pool.reservations) {
       const bool is_lost = std::binary_search(run.lost.begin(), run.lost.end(), gpu.index);

@@ -57,6 +57,9 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
+  /// The GPUs that can be seen where it was made (a container may hide some), ascending; nullopt:
+  /// all. It is granted, and holds, no others.
+  std::optional<std::vector<int>> visible;
 
   bool operator==(const Request&) const = default;
 };

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/circumstances.h"
 #include "core/pool.h"
@@ -13,7 +14,7 @@ namespace chg {
 
 /// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
 /// in its times and its arrival. Does nothing when the pool has it already: the reply to an earlier
-/// attempt may have been lost. Throws as enqueue does.
+/// attempt may have been lost. Throws as enqueue does, and for a new one as require_visible does.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// Puts a request that the store has lost back into its place: by when it was made. Throws as
@@ -28,6 +29,12 @@ bool withdraw(Pool& pool, const std::string& id);
 
 /// The waiter learns whether somebody cancelled its request; the pool then forgets that.
 bool acknowledge_cancelled(Pool& pool, const std::string& id);
+
+/// Request::visible of who has read the GPUs so.
+std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation);
+
+/// The waiter has read the GPUs again. Does nothing when the request does not wait.
+void note_visible(Pool& pool, const std::string& id, const Observation& observation);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,

@@ -195,8 +195,9 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given) {
 void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
   if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
   if (gpu.unavailable && is_older_than(observation, gpu.unavailable->seen)) return;
-  const auto found = unavailability_of(find_reading(observation, gpu.uuid, gpu.index),
-                                       observation.taken, settings);
+  const GpuReading* reading = find_reading(observation, gpu.uuid, gpu.index);
+  if (reading == nullptr && observation.is_partial) return;
+  const auto found = unavailability_of(reading, observation.taken, settings);
   // What is known already keeps the time when it was first seen: looking again changes nothing.
   const bool same = found && gpu.unavailable && found->kind == gpu.unavailable->kind &&
                     found->what == gpu.unavailable->what && found->uids == gpu.unavailable->uids;

@@ -33,7 +33,8 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
              const Circumstances& given);
 
 /// Updates Gpu::unavailable of the GPUs without a reservation, and clears it on the others. An
-/// observation that began before a GPU's last release does not change that GPU.
+/// observation that began before a GPU's last release does not change that GPU, nor does a partial
+/// one that lacks it.
 void observe(Pool& pool, const Observation& observation, const Settings& settings);
 
 /// The same for one GPU. REQUIRES: nobody has reserved it.

@@ -12,7 +12,7 @@ namespace chg {
 
 /// Why one GPU that a request could use is not to be had.
 struct Blocker {
-  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService };
+  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService, Invisible };
   Kind kind = Kind::Reserved;
   std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
   std::string who;                ///< display name; or the text of the unavailability or drain
@@ -47,6 +47,13 @@ struct Decision {
 /// GPUs than the pool has, an unknown or repeated id, a count that contradicts the ids. REQUIRES:
 /// request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
+
+/// Whether the request sees as many GPUs as it asks for, and all that it names. Until it does, it
+/// is granted nothing and holds nothing.
+bool sees_enough(const Request& request);
+
+/// Throws Error(Usage) with a hint when the request does not see enough of this pool.
+void require_visible(const Pool& pool, const Request& request);
 
 /// Puts a request that has waited before into the queue, by `enqueued` and then by `arrival`. Its
 /// arrival number may come from a pool that the store has lost, so numbers that would not increase

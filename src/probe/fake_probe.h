@@ -33,6 +33,7 @@
 //                                  suspect where memory belongs to nobody
 //             pci_bus_id           "0000:3b:00.0"; left out: unknown
 //             error                why the GPU can't be used; "" or left out: it can
+//             seen_by              the uids that see it at all; left out: everybody does
 //             processes            a list
 //             parts                a list of the parts of a GPU that is divided (MIG)
 // A part:     uuid                 made from its place: "MIG-00000000-0000-0000-0001-000000000003"

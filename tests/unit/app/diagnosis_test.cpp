@@ -158,5 +158,14 @@ TEST(Diagnosis, SaysWhereNobodyCanJudge) {
   EXPECT_TRUE(of(facts, "judgement").front().text.starts_with(facts.blind_spot));
 }
 
+TEST(Diagnosis, TellsGpusThatMayBeHiddenFromThoseThatAreLost) {
+  Facts facts = sound();
+  facts.observation.gpus.pop_back();
+  EXPECT_EQ(health_of(facts, "GPUs"), Health::Bad);
+  facts.observation.is_partial = true;
+  ASSERT_EQ(health_of(facts, "GPUs"), Health::Notice);
+  EXPECT_EQ(of(facts, "GPUs").front().text, "cannot be seen from here: 1");
+}
+
 }  // namespace
 }  // namespace chg
