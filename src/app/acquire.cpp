@@ -111,12 +111,14 @@ class Waiter {
     observation_ = context_.read_gpus();
     signals_.emplace();
     request_.waiter = self_identity();
+    request_.groups = context_.limited_groups(context_.known_policy());
   }
 
   // May be called again: an attempt whose reply was lost may have been carried out.
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
+    const bool is_new = request_.enqueued == Instant{};
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
@@ -126,6 +128,7 @@ class Waiter {
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
       claim_on_arrival(pool, request_, given);
       if (options_.nonblock) leave_with_reason(pool, given);
+      if (is_new && find_request(pool, request_.id) != nullptr) require_may_wait(pool, request_);
     };
     pool_ = update_pool(context_, seen, arrive, take_grant);
     has_joined_ = true;
@@ -148,7 +151,7 @@ class Waiter {
     const bool is_covered = is_fresh_ && covers(observation_, pool_, reservation.gpus);
     const bool looked = is_covered || look();
     is_fresh_ = looked;
-    if (looked && is_usable(pool_, reservation, request_, observation_, context_.settings())) {
+    if (looked && is_usable(pool_, reservation, request_, observation_)) {
       return Granted{reservation, observation_, pool_, request_.enqueued};
     }
     // What cannot be read here is not granted here; others see for themselves.
@@ -158,7 +161,7 @@ class Waiter {
       if (find_reservation(pool, request_.id) == nullptr) return;
       request_.visible = visible_gpus(pool, seen);
       return_to_queue(pool, request_);
-      observe(pool, seen, context_.settings());
+      observe(pool, seen);
     });
     decide();
     return std::nullopt;
@@ -220,8 +223,9 @@ class Waiter {
   bool has_orphans() const {
     const Circumstances given = context_.circumstances();
     const auto& held = pool_.reservations;
-    return std::any_of(held.begin(), held.end(),
-                       [&](const Reservation& one) { return awaits_observation(one, given); });
+    return std::any_of(held.begin(), held.end(), [&](const Reservation& one) {
+      return awaits_observation(one, pool_.policy, given);
+    });
   }
 
   // Without asking the system for each reservation at each turn.
@@ -246,8 +250,8 @@ class Waiter {
   }
 
   Duration time_until_due(const Instant& now, bool needs_look) const {
-    const Settings& settings = context_.settings();
-    Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
+    const Policy& policy = pool_.policy;
+    Duration due = policy.heartbeat_interval - age(last_heartbeat_, now);
     if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
     // The waiter in front acts on an end first; the others follow later, should it fail.
@@ -267,7 +271,7 @@ class Waiter {
     const Liveness state = liveness(*reservation.holder);
     if (state != Liveness::Unseen && state != Liveness::OtherBoot) return left;
     const Duration silence =
-        context_.settings().heartbeat_timeout - age(reservation.last_heartbeat, now);
+        pool_.policy.heartbeat_timeout - age(reservation.last_heartbeat, now);
     return left ? std::min(*left, silence) : silence;
   }
 
@@ -355,7 +359,7 @@ class Waiter {
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    const bool beats = age(last_heartbeat_, now) >= context_.settings().heartbeat_interval;
+    const bool beats = age(last_heartbeat_, now) >= pool_.policy.heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
       if (looked) note_visible(pool, request_.id, observation_);

@@ -12,7 +12,6 @@
 #include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "config/formats.h"
 
 namespace chg {
 namespace {
@@ -20,15 +19,8 @@ namespace {
 // Ours is a page of text. The limit also bounds what a parser can be made to do.
 constexpr std::size_t kFileSizeMax = 65536;
 
-using Reader = void (*)(const std::string&, EntryCollector&);
-
-struct Format {
-  std::string_view ending;
-  Reader reader;
-};
-
-constexpr Format kFormats[] = {
-    {".yaml", read_yaml}, {".yml", read_yaml}, {".json", read_yaml}, {".toml", read_toml}};
+// TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
+constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json", ".toml"};
 
 enum class Presence { Absent, Present, Hidden };
 
@@ -40,13 +32,17 @@ Presence look_for(const std::string& path) {
   throw_errno(fmt::format("cannot look for the configuration file '{}'", printable(path)));
 }
 
-Reader reader_for(const std::string& path) {
-  for (const Format& format : kFormats) {
-    if (path.ends_with(format.ending)) return format.reader;
+void check_ending(const std::string& path) {
+  if (path.ends_with(".toml")) {
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("configuration file '{}' is in TOML, which is not supported", printable(path)),
+        "convert it to YAML; its name then has to end in .yaml");
   }
+  if (path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json")) return;
   throw Error(ErrorKind::Usage,
               fmt::format("configuration file '{}' has no known format", printable(path)),
-              "its name has to end in .yaml, .yml, .json or .toml");
+              "its name has to end in .yaml, .yml or .json");
 }
 
 // A pipe or a device would keep every command waiting.
@@ -78,8 +74,8 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
                                             std::vector<std::string>& warnings) {
   std::vector<std::string> found;
   for (const std::string& stem : stems) {
-    for (const Format& format : kFormats) {
-      const std::string path = stem + std::string(format.ending);
+    for (const std::string_view ending : kEndings) {
+      const std::string path = stem + std::string(ending);
       const Presence presence = look_for(path);
       if (presence == Presence::Present) found.push_back(path);
       if (presence != Presence::Hidden) continue;
@@ -95,10 +91,8 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
 }
 
 std::vector<FileEntry> read_config_file(const std::string& path) {
-  const Reader reader = reader_for(path);
-  EntryCollector collector(path);
-  reader(read_all(path), collector);
-  return collector.take();
+  check_ending(path);
+  return read_yaml(read_all(path), path);
 }
 
 }  // namespace chg

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "config/entries.h"
+#include "config/yaml_file.h"
 
 namespace chg {
 
@@ -15,8 +15,8 @@ namespace chg {
 std::optional<std::string> find_config_file(const std::vector<std::string>& stems,
                                             std::vector<std::string>& warnings);
 
-/// Reads the file by the format that its name ends in. Throws Error where it can't be read, isn't a
-/// regular file, is larger than any configuration, or can't be parsed.
+/// Throws Error where the file's name ends in none of .yaml, .yml and .json, where it cannot be
+/// read, is not a regular file, is larger than any configuration, or cannot be parsed.
 std::vector<FileEntry> read_config_file(const std::string& path);
 
 }  // namespace chg

@@ -13,8 +13,9 @@
 namespace chg {
 
 /// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
-/// in its times and its arrival. Does nothing when the pool has it already: the reply to an earlier
-/// attempt may have been lost. Throws as enqueue does, and for a new one as require_visible does.
+/// in its times, its arrival, and what the policy says of a new one (apply_limits). Does nothing
+/// when the pool has it already: the reply to an earlier attempt may have been lost. Throws as
+/// enqueue does, and for a new one as apply_limits and require_visible do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// Puts a request that the store has lost back into its place: by when it was made. Throws as
@@ -38,7 +39,7 @@ void note_visible(Pool& pool, const std::string& id, const Observation& observat
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
-               const Observation& observation, const Settings& settings);
+               const Observation& observation);
 
 /// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
 /// recorded.

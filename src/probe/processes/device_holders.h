@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/observation.h"
-#include "core/settings.h"
+#include "core/policy.h"
 #include "probe/processes/proc_reader.h"
 
 namespace chg {
@@ -24,9 +24,9 @@ bool may_use_all_devices(const std::string& driver, const std::string& root = ""
 std::vector<int> holders_of(const std::vector<std::string>& files,
                             const std::string& proc = "/proc");
 
-/// Names the suspects of each GPU with memory in use, beyond `settings.memory_threshold_mib`, that
+/// Names the suspects of each GPU with memory in use, beyond `policy.memory_threshold_mib`, that
 /// belongs to no listed process. What /proc does not tell of them within `timeout` is missing.
-void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
+void find_suspects(Observation& observation, const Policy& policy, ProcReader& proc,
                    Duration timeout);
 
 }  // namespace chg

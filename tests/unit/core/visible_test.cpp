@@ -51,7 +51,7 @@ TEST(Visible, GpusAloneAreGranted) {
 
 TEST(Visible, GpusAloneAreGrantedUnderEachPolicy) {
   Scene scene(4);
-  scene.settings.policy = AllocationPolicy::MostRecentlyPerUser;
+  scene.pool.policy.allocation = AllocationPolicy::MostRecentlyPerUser;
   scene.gpu(0).last_used_by_uid[kAlice] = scene.now().wall;
   ask_from(scene, {2, 3}, {.id = "one"});
   scene.schedule();
@@ -140,7 +140,7 @@ TEST(IsUsable, NotWhatWasNotSeen) {
   scene.schedule();
   const Reservation& granted = *find_reservation(scene.pool, "one");
   const auto usable = [&](const Observation& seen) {
-    return is_usable(scene.pool, granted, request, seen, scene.settings);
+    return is_usable(scene.pool, granted, request, seen);
   };
   EXPECT_FALSE(usable(partial(scene, {reading(1)})));
   EXPECT_TRUE(usable(partial(scene, {reading(0)})));
