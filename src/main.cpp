@@ -51,11 +51,9 @@ std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
 
 // Waiting for another's reading is a part of the time that people wait.
 chg::Reuse reuse(const chg::ProbeChoice& choice) {
-  return {choice.shared_file,
-          choice.name,
-          choice.not_before,
-          choice.observer,
-          std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
+  return {choice.shared_file,  choice.name,
+          chg::view_of_gpus(), choice.not_before,
+          choice.observer,     std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
           choice.timeout};
 }
 

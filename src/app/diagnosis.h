@@ -25,6 +25,7 @@ struct Facts {
   std::optional<Container> container;  ///< that this process runs in
   bool in_first_pid_namespace = true;  ///< and so sees every process of the host
   bool hides_processes = false;        ///< /proc is mounted with hidepid
+  std::string blind_spot;              ///< why it can't be told from here who lives; "" it can
   std::string cgroups;                 ///< "version 2"
   Instant now;
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/circumstances.h"
 #include "core/pool.h"
@@ -14,7 +15,8 @@ namespace chg {
 /// A request joins the queue: at its end when it is new, else in its old place, which the store may
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
-/// attempt may have been lost, or it was passed over. Throws as enqueue and apply_limits do.
+/// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
+/// apply_limits and require_visible do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// The waiter gives a sign of life: it is not passed over any more.
@@ -25,6 +27,12 @@ bool withdraw(Pool& pool, const std::string& id);
 
 /// The waiter learns whether somebody cancelled its request; the pool then forgets that.
 bool acknowledge_cancelled(Pool& pool, const std::string& id);
+
+/// Request::visible of who has read the GPUs so.
+std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation);
+
+/// The waiter has read the GPUs again. Does nothing when the request does not wait.
+void note_visible(Pool& pool, const std::string& id, const Observation& observation);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,

@@ -44,7 +44,7 @@ const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms", "standi
 const std::vector<std::string> kGpuKeys = {
     "uuid",          "model",   "memory_total_mb", "memory_used_mb", "utilization_percent",
     "temperature_c", "power_w", "pci_bus_id",      "error",          "processes",
-    "parts",         "device"};
+    "parts",         "device",  "seen_by"};
 const std::vector<std::string> kMigKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
 const std::vector<std::string> kProcessKeys = {
     "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
@@ -85,6 +85,13 @@ class Object {
       refuse(key, fmt::format("a whole number up to {}, or null", max));
     }
     return value.get<std::uint64_t>();
+  }
+
+  // Whether the list `key` has the number; true where there is no such key.
+  bool lists(const char* key, std::uint64_t number) const {
+    if (!has(key)) return true;
+    if (!value_[key].is_array()) refuse(key, "a list");
+    return std::find(value_[key].begin(), value_[key].end(), number) != value_[key].end();
   }
 
   // The objects of the list `key`; none where there is no such key.
@@ -263,8 +270,12 @@ Observation FakeProbe::read_gpus() {
   const Object top(file_, "", content, kFileKeys);
   if (!top.has("gpus")) top.refuse("gpus", "a list");
   std::vector<Object> entries;
+  std::size_t index = 0;
   for (const Object& entry : top.objects("gpus", kGpuKeys)) {
-    observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_, entries));
+    if (entry.lists("seen_by", ::getuid())) {
+      observation.gpus.push_back(read_gpu(entry, index, proc_, entries));
+    }
+    ++index;
   }
   const std::vector<GpuProcess*> listed = listed_processes(observation);
   std::vector<GpuProcess*> real;
