@@ -22,6 +22,7 @@ ConfigInputs inputs_of(const Invocation& invocation) {
   inputs.environment = read_environment(environ);
   inputs.file = invocation.config_file;
   inputs.home = variable("HOME");
+  inputs.uid = getuid();
   inputs.xdg_config_home = variable("XDG_CONFIG_HOME");
   // `config` shows every value, and says what is wrong with any.
   if (invocation.command->name != "config") inputs.command = invocation.command->name;

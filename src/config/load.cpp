@@ -71,7 +71,7 @@ class ConfigLoader {
     }
   }
 
-  void add_file(const std::string& path, Source source);
+  void add_file(const std::string& path, Source source, const TrustedOwner& is_trusted);
   void add_environment(const std::map<std::string, std::string>& environment);
   void add_flags(const std::vector<ConfigFlag>& flags);
 
@@ -112,8 +112,9 @@ class ConfigLoader {
   Config config_;
 };
 
-void ConfigLoader::add_file(const std::string& path, Source source) {
-  for (const FileEntry& entry : read_config_file(path)) {
+void ConfigLoader::add_file(const std::string& path, Source source,
+                            const TrustedOwner& is_trusted) {
+  for (const FileEntry& entry : read_config_file(path, is_trusted)) {
     if (concerns_another_command(entry.key)) continue;
     add_entry(entry, {source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path});
   }
@@ -196,12 +197,16 @@ void ConfigLoader::check_heartbeat() const {
 
 Config load_config(const ConfigInputs& inputs) {
   ConfigLoader loader(inputs.command);
+  const TrustedOwner anybody = [](std::uint32_t) { return true; };
+  const TrustedOwner own = [&](std::uint32_t uid) { return uid == 0 || uid == inputs.uid; };
   const auto system_file =
-      find_config_file({inputs.system_directory + "/config"}, loader.warnings());
-  if (system_file) loader.add_file(*system_file, Source::SystemFile);
-  const auto user_file =
-      inputs.file ? inputs.file : find_config_file(user_stems(inputs), loader.warnings());
-  if (user_file) loader.add_file(*user_file, Source::UserFile);
+      find_config_file({inputs.system_directory + "/config"}, anybody, loader.warnings());
+  if (system_file) loader.add_file(*system_file, Source::SystemFile, anybody);
+  if (inputs.file) {
+    loader.add_file(*inputs.file, Source::UserFile, anybody);
+  } else if (const auto file = find_config_file(user_stems(inputs), own, loader.warnings())) {
+    loader.add_file(*file, Source::UserFile, own);
+  }
   loader.add_environment(inputs.environment);
   loader.add_flags(inputs.flags);
   return loader.take();
