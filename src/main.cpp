@@ -7,6 +7,7 @@
 
 #include "app/world.h"
 #include "base/error.h"
+#include "base/fatal_signals.h"
 #include "cli/program.h"
 #include "probe/amd/amd_probe.h"
 #include "probe/fake_probe.h"
@@ -83,6 +84,7 @@ std::unique_ptr<chg::Store> create_store(const std::string& address,
 
 int main(int argc, char** argv) {
   chg::fill_standard_streams();
+  chg::survive_file_size_limit();
   chg::remember_arguments(argc, argv);
   const chg::SystemClock clock;
   const chg::World world{

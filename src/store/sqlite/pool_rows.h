@@ -24,8 +24,12 @@ class PoolRows {
  public:
   explicit PoolRows(SQLite::Database& database) : database_(database) {}
 
-  /// The whole pool. REQUIRES: a transaction, so that it is one state.
-  Pool read();
+  /// The whole pool. REQUIRES: a transaction, so that it is one state. Records that can't be read
+  /// go to `damaged`, by their fields, or are an Error.
+  Pool read(std::vector<std::string>* damaged = nullptr);
+
+  /// Deletes a record.
+  void drop(const std::string& field);
 
   /// Pool::provider.
   std::string read_provider();
@@ -42,7 +46,6 @@ class PoolRows {
   SQLite::Statement& select_from(const char* first);
 
   void put(const std::string& field, const std::string& record);
-  void drop(const std::string& field);
   void append(const UsageRecord& record);
 
   SQLite::Database& database_;
