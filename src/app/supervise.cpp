@@ -130,14 +130,19 @@ class Supervisor {
           change_own(context_, own_, job, [&](Pool& pool, const Circumstances& given) {
             change(*find_reservation(pool, own_.id), given.now);
           });
-      if (made == OwnChange::NoPool) throw lost_pool();
+      // Whoever sets the pool up again signals it to those who still listen.
+      made == OwnChange::NoPool ? lengthen_pause() : end_pause();
       is_over_ = made == OwnChange::Ended;
-      pause_ = Duration::zero();
     } catch (const Error&) {
       loss_.reset();
-      pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
+      lengthen_pause();
     }
     context_.close_store();
+  }
+
+  void end_pause() { pause_ = Duration::zero(); }
+  void lengthen_pause() {
+    pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
   }
 
   // Asks the kernel, whatever others may have concluded from its silence.
