@@ -96,6 +96,8 @@ int main(int argc, char** argv) {
       [](chg::Duration timeout) { return chg::take_inventory(timeout); },
       chg::create_reading_file,
       chg::create_fake_gpus,
+      chg::write_sqlite_backup,
+      chg::open_sqlite_backup,
   };
   try {
     return chg::run_program(std::vector<std::string>(argv + 1, argv + argc), world);
