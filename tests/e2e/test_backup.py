@@ -47,7 +47,7 @@ def lose(pool):
 
 def words_of(report):
     """Its lines in any order, without the hours, which go on."""
-    return sorted(re.sub(r"[\d.]+", "", line) for line in report.splitlines())
+    return sorted(re.sub(r"[\d.]+", "", line).split() for line in report.splitlines())
 
 
 def copy_of(pool):
