@@ -1,5 +1,6 @@
 // Puts the program together: the only file that names a concrete store, probe or clock.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <new>
 #include <string>
@@ -25,25 +26,28 @@
 
 namespace {
 
-std::unique_ptr<chg::Probe> make_vendor_probe(const chg::Clock& clock,
-                                              const chg::ProbeChoice& choice) {
+std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
+                                                 const chg::ProbeChoice& choice) {
   const chg::Duration timeout = choice.timeout;
   // To anybody else the pids that drivers list are those of strangers.
   std::optional<chg::ProcReader> proc;
   if (chg::sees_host_pids(choice.observer)) proc.emplace();
-  if (choice.name == "nvidia-smi") return std::make_unique<chg::NvidiaSmiProbe>(clock, timeout);
+  if (choice.name == "nvidia-smi")
+    return [=, &clock] { return chg::read_nvidia_smi(clock, timeout); };
   if (choice.name == "nvml") {
-    return std::make_unique<chg::IsolatedProbe>(
-        "NVML", [&clock] { return chg::NvmlProbe(clock).try_read(); }, timeout, proc);
+    return [=, &clock] {
+      const auto read = [&] { return chg::read_nvml(clock); };
+      return chg::observation_or_throw(chg::read_isolated("NVML", read, timeout, proc));
+    };
   }
   if (choice.name == "amd") {
-    // The tools get a little less, so that they are told of their own timeout and leave nothing.
-    return std::make_unique<chg::IsolatedProbe>(
-        "the AMD driver",
-        [&clock, timeout] { return chg::AmdProbe(clock, timeout * 19 / 20).read_gpus(); }, timeout,
-        proc);
+    return [=, &clock] {
+      // amd-smi gets a little less, so that its timeout is told, and it leaves nothing.
+      const auto read = [&] { return chg::read_amd(clock, timeout * 19 / 20); };
+      return chg::observation_or_throw(chg::read_isolated("the AMD driver", read, timeout, proc));
+    };
   }
-  return std::make_unique<chg::NvidiaProbe>(clock, timeout, proc);
+  return [=, &clock] { return chg::read_nvidia(clock, timeout, proc); };
 }
 
 // Waiting for another's reading is a part of the time that people wait.
@@ -61,7 +65,7 @@ std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::Probe
     return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file,
                                             choice.timeout);
   }
-  return std::make_unique<chg::SharedProbe>(clock, reuse(choice), make_vendor_probe(clock, choice));
+  return std::make_unique<chg::SharedProbe>(clock, reuse(choice), vendor_reading(clock, choice));
 }
 
 std::optional<chg::Observation> last_reading(const chg::ProbeChoice& choice) {

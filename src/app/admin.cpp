@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
@@ -32,7 +31,7 @@ std::optional<Sharing> sharing_for(const Context& context, const AdminOptions& o
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
                 "access to a Redis is set by its own users and passwords");
   }
-  if (geteuid() != 0) {
+  if (context.caller().uid_here != 0) {
     throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
                 "run it with sudo");
   }
@@ -58,14 +57,15 @@ std::string detect_provider(const Context& context, const AdminOptions& options,
               "admin --provider fake --gpus 8");
 }
 
-std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options,
+std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options, Pool before,
                             const std::string& provider) {
   make_state_directory(context);
   if (provider == "fake") {
     context.world().create_fake_gpus(context.fake_file(), options.gpus.value_or(8));
   }
+  before.provider = provider;
   std::vector<Gpu> gpus;
-  for (const GpuReading& reading : context.read_gpus(provider).gpus) {
+  for (const GpuReading& reading : context.read_gpus(before).gpus) {
     Gpu gpu;
     gpu.index = reading.index;
     gpu.uuid = reading.uuid;
@@ -131,15 +131,19 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
   pool.gpus = std::move(found);
 }
 
-void set_service(Pool& pool, const AdminOptions& options) {
-  const auto set = [&](const std::vector<int>& ids, const std::optional<std::string>& note) {
-    for (const int id : ids) {
-      require_gpu(pool, id);
-      find_gpu(pool, id)->out_of_service = note;
-    }
-  };
-  set(options.drain, options.note);
-  set(options.undrain, std::nullopt);
+// The events of what differs from the pool before.
+void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
+  const bool same_gpus =
+      std::equal(before.gpus.begin(), before.gpus.end(), pool.gpus.begin(), pool.gpus.end(),
+                 [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
+  if (!same_gpus || before.provider != pool.provider) {
+    add_event(pool, EventKind::SetUp, caller.account).detail =
+        fmt::format("{} of {}", gpu_range(pool), pool.provider);
+  }
+  if (before.admin_group != pool.admin_group) {
+    add_event(pool, EventKind::PolicyChanged, caller.account).detail =
+        fmt::format("admin group: '{}'", printable(pool.admin_group, 60));
+  }
 }
 
 bool only_changes_service(const AdminOptions& options) {
@@ -189,7 +193,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     return options.force ? store->read_past_damage(result.damaged) : store->read();
   };
   const Pool before = exists ? read_present() : Pool{};
-  require_authority(context, before, current_caller(before));
+  require_authority(context, before, context.caller_in(before));
   if (!options.force) require_this_host(context, before);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
   const std::string provider =
@@ -200,7 +204,8 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     if (!exists || sharing) context.world().create_store(address, sharing);
   };
   if (provider == "fake") make_store();
-  const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(context, options, provider);
+  const std::vector<Gpu> found =
+      keeps_gpus ? before.gpus : found_gpus(context, options, before, provider);
   const bool takes_away =
       !before.reservations.empty() || !before.queue.empty() || !result.damaged.empty();
   if (options.force && takes_away && !confirm(before)) {
@@ -211,16 +216,18 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   const int runs_before = result.created ? count_supervisors(context) : 0;
   if (!result.damaged.empty()) context.store().drop_records(result.damaged);
   result.pool = update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
-    require_authority(context, pool, current_caller(pool));
+    const Caller caller = context.caller_in(pool);
+    require_authority(context, pool, caller);
     if (!options.force) require_this_host(context, pool);
     note_this_host(pool);
-    if (pool.gpus.empty()) pool.creator_uid = getuid();
+    if (pool.gpus.empty()) pool.creator_uid = context.caller().account.uid;
     if (options.force) {
       result.cleared_reservations = static_cast<int>(pool.reservations.size());
       result.cleared_requests = static_cast<int>(pool.queue.size());
-      clear(pool, given.now);
+      clear(pool, caller, given.now);
     }
     end_recall(pool);  // of one that was killed
+    const Pool known = pool;
     if (!keeps_gpus) replace_gpus(pool, found);
     if (runs_before > 0) {
       for (Gpu& gpu : pool.gpus) gpu.out_of_service = kRecalling;
@@ -230,7 +237,9 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
       if (!options.admin_group->empty()) group_id(*options.admin_group);
       pool.admin_group = *options.admin_group;
     }
-    set_service(pool, options);
+    note_changes(known, pool, caller);
+    set_service(pool, caller, options.drain, options.note);
+    set_service(pool, caller, options.undrain, std::nullopt);
   });
   if (runs_before > 0) recall_runs(context, runs_before);
   context.store().make_whole();

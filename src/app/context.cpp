@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/accounts.h"
 #include "base/error.h"
@@ -18,14 +17,21 @@
 namespace chg {
 namespace {
 
-bool is_member_of(const std::string& group_name) {
-  const auto gid = gid_of_group(group_name);
-  if (!gid) return false;
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
-  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
-  groups.resize(static_cast<std::size_t>(std::max(count, 0)));
-  groups.push_back(getgid());
-  return std::find(groups.begin(), groups.end(), *gid) != groups.end();
+bool is_member_of(const std::string& group_name, const Caller& caller) {
+  const auto gid = group_name.empty() ? std::nullopt : gid_of_group(group_name);
+  const auto& groups = caller.groups;
+  return gid && std::find(groups.begin(), groups.end(), *gid) != groups.end();
+}
+
+// Another user namespace counts its own accounts, and has one number for all others: of the
+// processes that were seen from there, the caller's alone have an owner.
+void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcReader& proc) {
+  for (GpuProcess& process : processes) {
+    const bool is_own =
+        process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
+    process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
+    process.user = is_own ? proc.account_name(caller.account.uid) : "";
+  }
 }
 
 // How old a reading may be that people are shown.
@@ -51,7 +57,24 @@ Instant cached_since(const Pool& pool, const Instant& now) {
 }  // namespace
 
 Circumstances Context::circumstances(const Observation* observation) const {
-  return {now(), liveness, settings(), observation};
+  return {now(), liveness, observation};
+}
+
+const Caller& Context::caller() const {
+  if (caller_.user_namespace != UserNamespace::Untold) return caller_;
+  throw Error(ErrorKind::NotPermitted,
+              fmt::format("cannot tell which account of the host asks: uid {} of this user "
+                          "namespace stands for none that is known",
+                          caller_.uid_here),
+              "ask outside of this container or namespace; looking is possible here, too");
+}
+
+Caller Context::caller_in(const Pool& pool) const {
+  Caller result = caller();
+  const std::uint32_t uid = result.account.uid;
+  result.account.name = name_of_account(uid).value_or(std::to_string(uid));
+  result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
+  return result;
 }
 
 Store& Context::store() {
@@ -72,8 +95,9 @@ std::string Context::reading_file() const {
   return options_.state_directory + "/reading";
 }
 
-ProbeChoice Context::choice(const std::string& provider, const Instant& not_before) const {
-  return {options_.probe == "auto" ? provider : options_.probe,
+ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
+                            const Instant& not_before) const {
+  return {probe == "auto" ? pool.provider : probe,
           options_.probe_timeout,
           fake_file(),
           reading_file(),
@@ -81,36 +105,56 @@ ProbeChoice Context::choice(const std::string& provider, const Instant& not_befo
           self_identity()};
 }
 
-Observation Context::read_with(const ProbeChoice& choice) const {
+Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) const {
   const auto started = SteadyClock::now();
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
-  find_suspects(observation, settings(), proc, choice.timeout - passed);
+  find_suspects(observation, policy, proc, choice.timeout - passed);
+  if (caller_.user_namespace == UserNamespace::First) return observation;
+  for (GpuReading& reading : observation.gpus) {
+    tell_owners(reading.processes, caller_, proc);
+    tell_owners(reading.suspects, caller_, proc);
+  }
   return observation;
 }
 
-Observation Context::read_gpus(const std::string& provider) {
-  return read_with(choice(provider, now()));
+Observation Context::read_gpus(const Pool& pool) {
+  return read_with(choice(pool, pool.policy.probe, now()), pool.policy);
+}
+
+bool Context::has_own_probe(const Pool& pool) const {
+  return !options_.probe.empty() && options_.probe != pool.policy.probe;
 }
 
 Observation Context::cached_reading(const Pool& pool) {
-  return read_with(choice(pool.provider, cached_since(pool, now())));
+  const Policy policy = seen_with(pool.policy, options_.view);
+  if (!has_own_probe(pool)) {
+    return read_with(choice(pool, policy.probe, cached_since(pool, now())), policy);
+  }
+  ProbeChoice own = choice(pool, options_.probe, now());
+  own.shared_file.clear();
+  return read_with(own, policy);
 }
 
 std::optional<Observation> Context::last_reading(const Pool& pool) const {
-  return world_.last_reading(choice(pool.provider, {}));
+  return world_.last_reading(choice(pool, pool.policy.probe, {}));
+}
+
+const Pool& Context::known() {
+  if (!known_) {
+    Pool pool = store().read_policy();
+    if (pool.provider.empty()) refuse_without_pool();
+    known_ = std::move(pool);
+  }
+  return *known_;
 }
 
 Observation Context::read_gpus() {
-  if (!provider_) {
-    const std::string provider = store().provider();
-    if (provider.empty()) refuse_without_pool();
-    provider_ = provider;
-  }
+  const Pool& pool = known();
   try {
-    return read_gpus(*provider_);
+    return read_gpus(pool);
   } catch (const Error&) {
     // Where the pool is another host's, that is what is wrong here.
     require_this_host(*this, store().read());
@@ -118,10 +162,15 @@ Observation Context::read_gpus() {
   }
 }
 
-Caller current_caller(const Pool& pool) {
-  const uid_t uid = getuid();
-  const bool is_admin = uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
-  return {{uid, ProcReader().account_name(uid)}, is_admin};
+std::vector<std::string> Context::limited_groups(const Policy& policy) const {
+  constexpr std::string_view kGroup = "group.";
+  std::vector<std::string> groups;
+  for (const Limits& limits : policy.limits) {
+    if (!limits.subject.starts_with(kGroup)) continue;
+    std::string name = limits.subject.substr(kGroup.size());
+    if (is_member_of(name, caller_)) groups.push_back(std::move(name));
+  }
+  return groups;
 }
 
 void require_pool(const Pool& pool) {
@@ -153,7 +202,9 @@ void note_this_host(Pool& pool) {
 }
 
 void require_owner(const Pool& pool, const Caller& caller) {
-  if (caller.is_admin || caller.account.uid == pool.creator_uid) return;
+  // Root is an admin, but not from another user namespace.
+  const bool is_creator = caller.account.uid == pool.creator_uid && pool.creator_uid != 0;
+  if (caller.is_admin || is_creator) return;
   refuse_stranger();
 }
 

@@ -172,11 +172,7 @@ void examine_amd(const Inventory& inventory, Findings& findings) {
                  "load it (modprobe amdgpu); in a container, pass --device=/dev/kfd "
                  "--device=/dev/dri");
   }
-  const auto tool = [&](const char* name, const std::optional<std::string>& path) {
-    if (path) findings.good(name, *path);
-  };
-  tool("amd-smi", inventory.amd_smi);
-  tool("rocm-smi", inventory.rocm_smi);
+  if (inventory.amd_smi) findings.good("amd-smi", *inventory.amd_smi);
 }
 
 void examine_devices(const Facts& facts, Findings& findings) {

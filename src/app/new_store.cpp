@@ -16,7 +16,7 @@ bool store_exists(const Context& context) {
 std::optional<Sharing> sharing_of_new(const Context& context) {
   if (!context.store_is_file()) return std::nullopt;
   const bool exists = access(context.options().store_path.c_str(), F_OK) == 0;
-  if (exists || geteuid() != 0) return std::nullopt;
+  if (exists || context.caller().uid_here != 0) return std::nullopt;
   return Sharing{0666, -1};
 }
 
@@ -25,7 +25,7 @@ void require_may_create(const Context& context, const Caller& caller) {
   if (caller.is_admin || !context.store_is_file()) return;
   struct stat file {};
   const bool exists = stat(context.options().store_path.c_str(), &file) == 0;
-  if (!exists || file.st_uid == caller.account.uid) return;
+  if (!exists || file.st_uid == caller.uid_here) return;
   refuse_stranger();
 }
 

@@ -14,7 +14,9 @@ Pool update_pool(Context& context, const Observation* observation, const Change&
     change(pool, given);
     schedule(pool, given);
     if (after_grants) after_grants(pool, given);
+    stamp_events(pool, given.now.wall);
     result = pool;
+    result.events.clear();
   });
   return result;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "app/pool_update.h"
 #include "base/error.h"
@@ -16,14 +15,42 @@
 namespace chg {
 namespace {
 
-void require_power_over(const Reservation& run) {
-  const uid_t uid = geteuid();
-  if (uid == 0 || uid == run.account.uid) return;
+// The admin group has no power over others' processes.
+void require_power_over(const Reservation& run, const Caller& caller) {
+  if (caller.is_admin || caller.account.uid == run.account.uid) return;
   throw Error(
       ErrorKind::NotPermitted,
       fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus), run.account.name),
       "only their owner and root may end them: sudo canhazgpu release --kill --gpu-ids " +
           to_id_list(run.gpus));
+}
+
+// As the store says it, and others may write there.
+JobMarks marks_of(const Reservation& run, const Caller& caller) {
+  const bool is_own = caller.account.uid == run.account.uid;
+  const std::uint32_t uid = is_own ? caller.uid_here : run.account.uid;
+  return {run.id, *run.holder, run.supervisor, {}, uid, true};
+}
+
+// With the rights of its owner, by whoever asks: then no store makes root signal what its owner
+// may not.
+void end_job_of(const Reservation& run, const Caller& caller, Duration grace) {
+  const bool is_own = caller.account.uid == run.account.uid;
+  end_job(
+      marks_of(run, caller), grace, [] {}, is_own ? RightsOf() : run.account.uid);
+}
+
+void require_proof(const Reservation& run, const Caller& caller) {
+  const Liveness state = run.holder ? liveness(*run.holder) : Liveness::Gone;
+  if (state != Liveness::Alive && state != Liveness::Stopped) return;
+  const std::vector<ProcessIdentity> members = job_members(marks_of(run, caller));
+  if (std::find(members.begin(), members.end(), *run.holder) != members.end()) return;
+  const int pid = run.holder->pid;
+  throw Error(ErrorKind::Failed,
+              fmt::format("process {}, which the store names as the run on {}, does not prove that "
+                          "it is of that run, and was not signalled",
+                          pid, to_gpu_names(run.gpus)),
+              fmt::format("look at it: ps -fp {}; and end it by hand if it is", pid));
 }
 
 // Its supervisor gives the GPUs back within moments of the end, or after a look at them; without
@@ -48,7 +75,8 @@ void await_return(Context& context, const Reservation& run) {
   if (find_reservation(pool, run.id) == nullptr) return;
   throw Error(ErrorKind::Failed,
               fmt::format("some processes on {} could not be ended", to_gpu_names(run.gpus)),
-              "see them with: canhazgpu status; a GPU driver may hold them");
+              "see them with: canhazgpu status; a GPU driver may hold them, or they are of another "
+              "account than the run");
 }
 
 }  // namespace
@@ -57,14 +85,17 @@ Released release_gpus(Context& context, const ReleaseSelection& selection, Durat
   Released released;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
-    released = release(pool, current_caller(pool), selection, given.now);
+    released = release(pool, context.caller_in(pool), selection, given.now);
     if (!released.runs.empty()) require_this_host(context, pool);
-    for (const Reservation& run : released.runs) require_power_over(run);
+    for (const Reservation& run : released.runs) require_power_over(run, context.caller());
   });
   for (const Reservation& run : released.runs) {
-    if (run.holder) end_job({run.id, *run.holder, run.supervisor}, grace, [] {});
+    if (run.holder) end_job_of(run, context.caller(), grace);
   }
-  for (const Reservation& run : released.runs) await_return(context, run);
+  for (const Reservation& run : released.runs) {
+    require_proof(run, context.caller());
+    await_return(context, run);
+  }
   return released;
 }
 
@@ -73,7 +104,8 @@ std::vector<Extended> extend_reservations(Context& context, const std::vector<in
   std::vector<Extended> extended;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
-    extended = extend(pool, current_caller(pool), gpu_ids, by);
+    extended = extend(pool, context.caller_in(pool), gpu_ids, by,
+                      context.limited_groups(pool.policy));
   });
   return extended;
 }
@@ -83,7 +115,7 @@ Request cancel_request(Context& context, const std::string& id) {
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     require_pool(pool);
     drop_gone_waiters(pool, given);
-    cancelled = cancel(pool, current_caller(pool), id);
+    cancelled = cancel(pool, context.caller_in(pool), id);
   });
   return cancelled;
 }

@@ -19,6 +19,7 @@
 #include "core/gpu_ids.h"
 #include "core/restore.h"
 #include "process/identity.h"
+#include "store/records.h"
 
 namespace chg {
 namespace {
@@ -28,31 +29,35 @@ constexpr std::size_t kRestoredAtOnce = 1000;
 
 // The history up to the moment at which the pool was read. What ended later is still reserved in
 // that pool.
-class HistoryUntil final : public HistoryReader {
+class EventsUntil final : public EventReader {
  public:
-  HistoryUntil(std::unique_ptr<HistoryReader> reader, const Pool& pool)
+  EventsUntil(std::unique_ptr<EventReader> reader, const Pool& pool)
       : reader_(std::move(reader)), pool_(pool) {}
 
-  std::vector<UsageRecord> next() override {
+  std::vector<Event> next() override {
     while (true) {
-      std::vector<UsageRecord> records = reader_->next();
-      if (records.empty()) return records;
-      std::erase_if(records, [&](const UsageRecord& record) { return is_reserved(record); });
-      count_ += records.size();
-      if (!records.empty()) return records;
+      std::vector<Event> events = reader_->next();
+      if (events.empty()) return events;
+      std::erase_if(events, [&](const Event& event) { return ends_later(event); });
+      count_ += usage_of(events).size();
+      if (!events.empty()) return events;
     }
   }
+
+  EventPosition position() const override { return reader_->position(); }
 
   std::size_t count() const { return count_; }
 
  private:
-  bool is_reserved(const UsageRecord& record) const {
-    const Reservation* found = find_reservation(pool_, record.reservation_id);
-    return found != nullptr && record.started == found->started.wall &&
-           std::find(found->gpus.begin(), found->gpus.end(), record.gpu) != found->gpus.end();
+  bool ends_later(const Event& event) const {
+    const Reservation* found = find_reservation(pool_, event.id);
+    if (event.kind != EventKind::Ended || found == nullptr) return false;
+    return event.started == found->started.wall &&
+           std::includes(found->gpus.begin(), found->gpus.end(), event.gpus.begin(),
+                         event.gpus.end());
   }
 
-  std::unique_ptr<HistoryReader> reader_;
+  std::unique_ptr<EventReader> reader_;
   const Pool& pool_;
   std::size_t count_ = 0;
 };
@@ -80,12 +85,15 @@ void put_in_place(const std::string& unfinished, const std::string& file, bool o
   if (!fd || fsync(fd.get()) != 0) throw_errno(fmt::format("cannot sync '{}'", printable(folder)));
 }
 
-// What tells one usage record from another.
+// What tells one use of a GPU from another.
 using Use = std::tuple<std::string, int, WallTime>;
 
 Use use_of(const UsageRecord& record) {
   return {record.reservation_id, record.gpu, record.started};
 }
+
+// What tells one event from another.
+std::string text_of(const Event& event) { return records::write(event); }
 
 class Restorer {
  public:
@@ -120,7 +128,7 @@ class Restorer {
       require_restorable(present);
       if (!present.gpus.empty()) return;
     } else {
-      require_may_create(context_, current_caller(Pool{}));
+      require_may_create(context_, context_.caller());
       context_.world().create_store(context_.store_address(), sharing_of_new(context_));
     }
     make_state_directory(context_);
@@ -130,7 +138,7 @@ class Restorer {
   }
 
   void require_restorable(const Pool& pool) const {
-    const Caller caller = current_caller(pool);
+    const Caller caller = context_.caller_in(pool);
     pool.gpus.empty() ? require_may_create(context_, caller) : require_owner(pool, caller);
     require_this_host(context_, pool);
     for (const Reservation& reservation : pool.reservations) {
@@ -144,25 +152,28 @@ class Restorer {
     }
   }
 
-  void note_history(HistoryReader& present) {
+  void note_events(EventReader& present) {
     for (auto batch = present.next(); !batch.empty(); batch = present.next()) {
-      for (const UsageRecord& record : batch) uses_.insert(use_of(record));
+      for (const Event& event : batch) {
+        events_.insert(text_of(event));
+        for (const UsageRecord& record : usage_of(event)) ends_.insert(use_of(record));
+      }
     }
   }
 
   void append_history() {
-    note_history(*context_.store().read_history(WallTime::min()));
-    std::vector<UsageRecord> missing;
+    note_events(*context_.store().read_events({}));
+    std::vector<Event> missing;
     const auto append = [&] {
-      context_.store().update([&](Pool& pool) { pool.ended = missing; });
-      result_.records += missing.size();
+      context_.store().update([&](Pool& pool) { pool.events = missing; });
+      result_.records += usage_of(missing).size();
       missing.clear();
     };
-    const auto saved = backup_->read_history(WallTime::min());
+    const auto saved = backup_->read_events({});
     for (auto batch = saved->next(); !batch.empty(); batch = saved->next()) {
-      for (const UsageRecord& record : batch) {
-        if (uses_.contains(use_of(record))) continue;
-        missing.push_back(record);
+      for (const Event& event : batch) {
+        if (events_.contains(text_of(event))) continue;
+        missing.push_back(event);
         if (missing.size() == kRestoredAtOnce) append();
       }
     }
@@ -173,7 +184,7 @@ class Restorer {
   bool is_over(const Reservation& reservation, const Circumstances& given) const {
     const bool has_record =
         std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
-          return uses_.contains({reservation.id, gpu, reservation.started.wall});
+          return ends_.contains({reservation.id, gpu, reservation.started.wall});
         });
     const bool is_gone = reservation.holder && liveness(*reservation.holder) == Liveness::Gone;
     return has_record || is_gone || (reservation.ends && *reservation.ends <= given.now.wall);
@@ -186,6 +197,7 @@ class Restorer {
     pool.provider = saved_.provider;
     pool.admin_group = saved_.admin_group;
     pool.creator_uid = saved_.creator_uid;
+    pool.policy = saved_.policy;
     pool.next_arrival = std::max(pool.next_arrival, saved_.next_arrival);
     note_this_host(pool);
     for (const Reservation& reservation : saved_.reservations) {
@@ -200,7 +212,9 @@ class Restorer {
   const std::string& file_;
   std::unique_ptr<Store> backup_;
   Pool saved_;
-  std::set<Use> uses_;  ///< in the history of the store, before anything was appended
+  // Of the store, before anything was appended.
+  std::set<std::string> events_;
+  std::set<Use> ends_;
   StoreRestore result_;
 };
 
@@ -212,10 +226,10 @@ StoreBackup back_up_store(Context& context, const std::string& file, bool overwr
   // First the pool: what ends after it has a usage record that can be told.
   result.pool = context.store().read();
   require_pool(result.pool);
-  HistoryUntil history(context.store().read_history(WallTime::min()), result.pool);
+  EventsUntil events(context.store().read_events({}), result.pool);
   const Unfinished unfinished{fmt::format("{}.{}.new", file, random_id())};
-  context.world().write_backup(unfinished.path, result.pool, history);
-  result.records = history.count();
+  context.world().write_backup(unfinished.path, result.pool, events);
+  result.records = events.count();
   put_in_place(unfinished.path, file, overwrite);
   return result;
 }

@@ -26,12 +26,13 @@ class Supervisor {
         supervision_(supervision),
         own_(supervision.reservation),
         started_(context.now()),
-        last_try_(started_) {}
+        last_try_(started_),
+        interval_(supervision.heartbeat_interval) {}
 
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    own_.supervisor = self_identity();
+    self_ = own_.supervisor = self_identity();
     before_job_ = mark_pids();
   }
 
@@ -51,7 +52,11 @@ class Supervisor {
   }
 
  private:
-  JobMarks job_marks() const { return {own_.id, *own_.holder, own_.supervisor, before_job_}; }
+  // From this process's memory: in the store others may have written.
+  JobMarks job_marks() const {
+    const Reservation& mine = supervision_.reservation;
+    return {mine.id, *mine.holder, self_, before_job_, context_.caller().uid_here};
+  }
 
   void watch_command() {
     bool timed_out = false;
@@ -84,12 +89,14 @@ class Supervisor {
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) { mine.ending = end; });
+    note([&](Reservation& mine, const Instant&) {
+      mine.ending = end;
+      mine.ending_by.reset();
+    });
   }
 
   Duration beat_due() const {
-    const Duration interval = context_.settings().heartbeat_interval;
-    return (pause_ > Duration::zero() ? std::min(pause_, interval) : interval) -
+    return (pause_ > Duration::zero() ? std::min(pause_, interval_) : interval_) -
            age(last_try_, context_.now());
   }
 
@@ -129,6 +136,7 @@ class Supervisor {
       const OwnChange made =
           change_own(context_, own_, job, [&](Pool& pool, const Circumstances& given) {
             change(*find_reservation(pool, own_.id), given.now);
+            interval_ = pool.policy.heartbeat_interval;
           });
       // Whoever sets the pool up again signals it to those who still listen.
       made == OwnChange::NoPool ? lengthen_pause() : end_pause();
@@ -175,7 +183,7 @@ class Supervisor {
       const GpuReading* reading =
           gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
       if (reading == nullptr) return true;
-      const auto counted = counted_processes(*reading, context_.settings());
+      const auto counted = counted_processes(*reading, pool.policy);
       return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
         return !process.start_ticks && !process.uid;
       });
@@ -192,8 +200,7 @@ class Supervisor {
       const Reservation& mine = reservation != nullptr ? *reservation : own_;
       if (has_strangers(mine.gpus, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process :
-           job_processes(mine, pool, observation, context_.settings())) {
+      for (const GpuProcess& process : job_processes(mine, pool, observation)) {
         const auto member =
             std::find_if(members.begin(), members.end(),
                          [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -222,11 +229,13 @@ class Supervisor {
 
   Context& context_;
   const Supervision& supervision_;
-  Reservation own_;   ///< as it was last seen in the pool
+  Reservation own_;  ///< as it was last seen in the pool
+  std::optional<ProcessIdentity> self_;
   UniqueFd command_;  ///< empty: it had ended before it could be watched
   std::optional<PidMark> before_job_;
   Instant started_;
   Instant last_try_;                    ///< to tell of this run
+  Duration interval_;                   ///< between heartbeats, as the policy was when last read
   Duration pause_{};                    ///< until it is tried again; zero: the store is there
   bool is_over_ = false;                ///< somebody ended the reservation while the job goes on
   std::unique_ptr<Subscription> loss_;  ///< nullptr: the store is away, or is a file

@@ -42,4 +42,18 @@ std::optional<ProcessStat> read_stat(int pid) {
   return text ? parse_process_stat(*text) : std::nullopt;
 }
 
+std::optional<std::uint32_t> parse_real_uid(std::string_view status) {
+  // The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
+  while (!status.empty()) {
+    std::string_view line = cut(status, '\n');
+    if (cut(line, '\t') == "Uid:") return parse<std::uint32_t>(cut(line, '\t'));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> read_real_uid(int pid) {
+  const auto text = read_file(fmt::format("/proc/{}/status", pid));
+  return text ? parse_real_uid(*text) : std::nullopt;
+}
+
 }  // namespace chg

@@ -24,4 +24,10 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text);
 /// process's memory is read, so this never hangs.
 std::optional<ProcessStat> read_stat(int pid);
 
+/// The real uid in the text of /proc/PID/status; nullopt when it names none.
+std::optional<std::uint32_t> parse_real_uid(std::string_view status);
+
+/// The real uid of the process; nullopt when there is none, or /proc hides it.
+std::optional<std::uint32_t> read_real_uid(int pid);
+
 }  // namespace chg

@@ -99,25 +99,24 @@ int execute_admin(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command admin_command() {
-  Command command;
-  command.name = "admin";
-  command.help = "Set up or change the host's pool of GPUs";
-  command.examples =
-      "  sudo canhazgpu admin                          all GPUs, for everybody on this host\n"
-      "  sudo canhazgpu admin --group gpu              for the members of a group\n"
-      "  sudo canhazgpu admin --drain 3 --note 'fan broken, back on Friday'\n"
-      "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db";
-  command.options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
-                     {"-p,--provider", "WHAT", "nvidia, amd, or fake for simulated GPUs"},
-                     {"--force", "", "Clear reservations, queue and damage, and believe --gpus"},
-                     {"--yes", "", "Don't ask before --force clears"},
-                     {"--group", "NAME", "Only members of this group may reserve"},
-                     {"--admin-group", "NAME", "Its members may change everybody's reservations"},
-                     {"--drain", "IDS", "Take these GPUs out of service"},
-                     {"--undrain", "IDS", "Put these GPUs back in service"},
-                     {"-n,--note", "TEXT", "Why they are drained, shown in status"}};
-  command.execute = execute_admin;
-  return command;
+  return {
+      .name = "admin",
+      .help = "Set up or change the host's pool of GPUs",
+      .examples =
+          "  sudo canhazgpu admin                          all GPUs, for everybody on this host\n"
+          "  sudo canhazgpu admin --group gpu              for the members of a group\n"
+          "  sudo canhazgpu admin --drain 3 --note 'fan broken, back on Friday'\n"
+          "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db",
+      .options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
+                  {"-p,--provider", "WHAT", "nvidia, amd, or fake for simulated GPUs"},
+                  {"--force", "", "Clear reservations, queue and damage, and believe --gpus"},
+                  {"--yes", "", "Don't ask before --force clears"},
+                  {"--group", "NAME", "Only members of this group may reserve"},
+                  {"--admin-group", "NAME", "Its members may change everybody's reservations"},
+                  {"--drain", "IDS", "Take these GPUs out of service"},
+                  {"--undrain", "IDS", "Put these GPUs back in service"},
+                  {"-n,--note", "TEXT", "Why they are drained, shown in status"}},
+      .execute = execute_admin};
 }
 
 }  // namespace chg

@@ -15,15 +15,13 @@ int execute_cancel(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command cancel_command() {
-  Command command;
-  command.name = "cancel";
-  command.help = "Take a waiting request out of the queue";
-  command.examples =
-      "  canhazgpu queue             shows the ids\n"
-      "  canhazgpu cancel 7k2m9xqa   the beginning of an id is enough";
-  command.operands = {{"ID", "The request"}};
-  command.execute = execute_cancel;
-  return command;
+  return {.name = "cancel",
+          .help = "Take a waiting request out of the queue",
+          .examples =
+              "  canhazgpu queue             shows the ids\n"
+              "  canhazgpu cancel 7k2m9xqa   the beginning of an id is enough",
+          .operands = {{"ID", "The request"}},
+          .execute = execute_cancel};
 }
 
 }  // namespace chg

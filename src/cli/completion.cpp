@@ -145,25 +145,18 @@ int execute_completion(Session&, const Arguments& arguments) {
 }  // namespace
 
 Command completion_command() {
-  Command command;
-  command.name = "completion";
-  command.help = "Print the completion script of a shell";
-  command.examples =
-      "  canhazgpu completion bash > /etc/bash_completion.d/canhazgpu\n"
-      "  canhazgpu completion zsh > ~/.zfunc/_canhazgpu\n"
-      "  canhazgpu completion fish > ~/.config/fish/completions/canhazgpu.fish";
-  command.operands = {{"SHELL", "bash, zsh or fish"}};
-  command.execute = execute_completion;
-  return command;
+  return {.name = "completion",
+          .help = "Print the completion script of a shell",
+          .examples =
+              "  canhazgpu completion bash > /etc/bash_completion.d/canhazgpu\n"
+              "  canhazgpu completion zsh > ~/.zfunc/_canhazgpu\n"
+              "  canhazgpu completion fish > ~/.config/fish/completions/canhazgpu.fish",
+          .operands = {{"SHELL", "bash, zsh or fish"}},
+          .execute = execute_completion};
 }
 
 Command complete_command() {
-  Command command;
-  command.name = "__complete";
-  command.takes_command = true;
-  command.is_hidden = true;
-  command.execute = complete;
-  return command;
+  return {.name = "__complete", .takes_command = true, .is_hidden = true, .execute = complete};
 }
 
 }  // namespace chg

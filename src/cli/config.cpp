@@ -23,21 +23,21 @@ int execute_config(Session& session, const Arguments&) {
   return 0;
 }
 
+constexpr char kConfigExamples[] = R"(  canhazgpu config
+  canhazgpu config | grep run
+
+A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from
+~/.canhazgpu.yaml (yml, json) or ~/.config/canhazgpu/config.yaml, else from
+/etc/canhazgpu/config.yaml, else it is the default.
+What decides for everybody is not here: canhazgpu policy)";
+
 }  // namespace
 
 Command config_command() {
-  Command command;
-  command.name = "config";
-  command.help = "Show every setting, and where it comes from";
-  command.examples =
-      "  canhazgpu config\n"
-      "  canhazgpu config | grep run\n"
-      "\n"
-      "A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from\n"
-      "~/.canhazgpu.yaml (yml, json, toml) or ~/.config/canhazgpu/config.yaml, else from\n"
-      "/etc/canhazgpu/config.yaml, else it is the default.";
-  command.execute = execute_config;
-  return command;
+  return {.name = "config",
+          .help = "Show every setting, and where it comes from",
+          .examples = kConfigExamples,
+          .execute = execute_config};
 }
 
 }  // namespace chg

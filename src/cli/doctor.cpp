@@ -3,13 +3,26 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "cli/command.h"
 #include "render/findings.h"
 
 namespace chg {
 namespace {
+
+std::string account_text(const Caller& caller) {
+  switch (caller.user_namespace) {
+    case UserNamespace::First:
+      break;
+    case UserNamespace::Other:
+      return fmt::format("uid {} (uid {} of another user namespace)", caller.account.uid,
+                         caller.uid_here);
+    case UserNamespace::Untold:
+      return fmt::format("uid {} of another user namespace, which does not tell whose it is",
+                         caller.uid_here);
+  }
+  return fmt::format("uid {}", caller.account.uid);
+}
 
 int execute_doctor(Session& session, const Arguments&) {
   const Facts facts = gather_facts(session.context());
@@ -24,7 +37,7 @@ int execute_doctor(Session& session, const Arguments&) {
     return finding.health == Finding::Health::Bad;
   });
   std::string text =
-      fmt::format("canhazgpu {}, as uid {}\n", CANHAZGPU_VERSION, static_cast<unsigned>(getuid()));
+      fmt::format("canhazgpu {}, as {}\n", CANHAZGPU_VERSION, account_text(session.caller()));
   text += findings_text(findings, session.style());
   text += bad == 0 ? "nothing is wrong\n" : fmt::format("{} to mend\n", bad);
   print(text);
@@ -34,16 +47,14 @@ int execute_doctor(Session& session, const Arguments&) {
 }  // namespace
 
 Command doctor_command() {
-  Command command;
-  command.name = "doctor";
-  command.help = "Examine the host: what is found, what is wrong, what to do";
-  command.examples =
-      "  canhazgpu doctor                what to paste into a bug report\n"
-      "  sudo canhazgpu doctor           the same, with the rights of root\n"
-      "\n"
-      "The exit status is 1 when something is wrong.";
-  command.execute = execute_doctor;
-  return command;
+  return {.name = "doctor",
+          .help = "Examine the host: what is found, what is wrong, what to do",
+          .examples =
+              "  canhazgpu doctor                what to paste into a bug report\n"
+              "  sudo canhazgpu doctor           the same, with the rights of root\n"
+              "\n"
+              "The exit status is 1 when something is wrong.",
+          .execute = execute_doctor};
 }
 
 }  // namespace chg

@@ -23,16 +23,14 @@ int execute_extend(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command extend_command() {
-  Command command;
-  command.name = "extend";
-  command.help = "Lengthen your manual reservations";
-  command.examples =
-      "  canhazgpu extend 1h\n"
-      "  canhazgpu extend 30m --gpu-ids 2";
-  command.options = {{"-G,--gpu-ids", "IDS", "Only on these GPUs: 1,3 or 0-3"}};
-  command.operands = {{"D", "By how long: 90s, 30m, 2h, 1d"}};
-  command.execute = execute_extend;
-  return command;
+  return {.name = "extend",
+          .help = "Lengthen your manual reservations",
+          .examples =
+              "  canhazgpu extend 1h\n"
+              "  canhazgpu extend 30m --gpu-ids 2",
+          .options = {{"-G,--gpu-ids", "IDS", "Only on these GPUs: 1,3 or 0-3"}},
+          .operands = {{"D", "By how long: 90s, 30m, 2h, 1d"}},
+          .execute = execute_extend};
 }
 
 }  // namespace chg

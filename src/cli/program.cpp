@@ -1,29 +1,23 @@
 #include "cli/program.h"
 
-#include <cstdlib>
-
 #include <unistd.h>
 
 #include "base/error.h"
 #include "cli/command_line.h"
 #include "cli/session.h"
+#include "process/caller.h"
 
 namespace chg {
 namespace {
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 ConfigInputs inputs_of(const Invocation& invocation) {
   ConfigInputs inputs;
   inputs.flags = invocation.flags;
   inputs.environment = read_environment(environ);
   inputs.file = invocation.config_file;
-  inputs.home = variable("HOME");
+  inputs.home = environment("HOME");
   inputs.uid = getuid();
-  inputs.xdg_config_home = variable("XDG_CONFIG_HOME");
+  inputs.xdg_config_home = environment("XDG_CONFIG_HOME");
   // `config` shows every value, and says what is wrong with any.
   if (invocation.command->name != "config") inputs.command = invocation.command->name;
   return inputs;
@@ -34,7 +28,7 @@ ConfigInputs inputs_of(const Invocation& invocation) {
 int run_program(const std::vector<std::string>& arguments, const World& world) {
   const std::optional<Invocation> invocation = read_command_line(arguments);
   if (!invocation) return 0;
-  Session session(world, load_config(inputs_of(*invocation)), invocation->is_verbose,
+  Session session(world, load_config(inputs_of(*invocation)), find_caller(), invocation->is_verbose,
                   invocation->no_color);
   try {
     return invocation->command->execute(session, invocation->arguments);

@@ -30,17 +30,15 @@ int execute_queue(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command queue_command() {
-  Command command;
-  command.name = "queue";
-  command.help = "Show who waits, for what, why, and until when";
-  command.examples =
-      "  canhazgpu queue\n"
-      "  canhazgpu queue --all       every host\n"
-      "  canhazgpu queue --json";
-  command.options =
-      joined({{"-j,--json", "", "Print JSON", "queue.json"}}, remote_options("queue"));
-  command.execute = execute_queue;
-  return command;
+  return {
+      .name = "queue",
+      .help = "Show who waits, for what, why, and until when",
+      .examples =
+          "  canhazgpu queue\n"
+          "  canhazgpu queue --all       every host\n"
+          "  canhazgpu queue --json",
+      .options = joined({{"-j,--json", "", "Print JSON", "queue.json"}}, remote_options("queue")),
+      .execute = execute_queue};
 }
 
 }  // namespace chg

@@ -52,18 +52,16 @@ int execute_release(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command release_command() {
-  Command command;
-  command.name = "release";
-  command.help = "Give back what you reserved by hand";
-  command.examples =
-      "  canhazgpu release                       all of it\n"
-      "  canhazgpu release --gpu-ids 1,3         only these\n"
-      "  canhazgpu release --kill --gpu-ids 2    also end the run on GPU 2";
-  command.options = {{"-G,--gpu-ids", "IDS", "Only these GPUs: 1,3 or 0-3"},
-                     {"--kill", "", "End live runs too: SIGINT, after 10s SIGKILL"},
-                     {"-u,--user", "LABEL", "Only what has this label", "release.user"}};
-  command.execute = execute_release;
-  return command;
+  return {.name = "release",
+          .help = "Give back what you reserved by hand",
+          .examples =
+              "  canhazgpu release                       all of it\n"
+              "  canhazgpu release --gpu-ids 1,3         only these\n"
+              "  canhazgpu release --kill --gpu-ids 2    also end the run on GPU 2",
+          .options = {{"-G,--gpu-ids", "IDS", "Only these GPUs: 1,3 or 0-3"},
+                      {"--kill", "", "End live runs too: SIGINT, after 10s SIGKILL"},
+                      {"-u,--user", "LABEL", "Only what has this label", "release.user"}},
+          .execute = execute_release};
 }
 
 }  // namespace chg

@@ -1,5 +1,7 @@
 #include "render/report.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "app/view.h"
@@ -13,10 +15,12 @@ namespace {
 int execute_report(Session& session, const Arguments& arguments) {
   const Config& config = session.config();
   const int days = static_cast<int>(config.number("report.days"));
-  const std::string word = config.text("report.by").value_or("user");
-  const ReportBy by = word == "gpu"   ? ReportBy::Gpu
-                      : word == "day" ? ReportBy::Day
-                                      : ReportBy::User;
+  // The key takes no other words.
+  const std::string word = config.text("report.by").value();
+  const ReportBy by =
+      std::find_if(std::begin(kReportWords), std::end(kReportWords), [&](const ReportWords& one) {
+        return word == one.word;
+      })->by;
   const bool is_json = config.flag("report.json");
   const Style style = session.style();
   const auto show = [&](const Report& seen) {
@@ -45,19 +49,17 @@ int execute_report(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command report_command() {
-  Command command;
-  command.name = "report";
-  command.help = "Show GPU hours by user, GPU or day";
-  command.examples =
-      "  canhazgpu report --days 7\n"
-      "  canhazgpu report --all      every host\n"
-      "  canhazgpu report --by day --json";
-  command.options = joined({{"-d,--days", "N", "How many days back (30)", "report.days"},
-                            {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
-                            {"-j,--json", "", "Print JSON", "report.json"}},
-                           remote_options("report"));
-  command.execute = execute_report;
-  return command;
+  return {.name = "report",
+          .help = "Show GPU hours by user, GPU or day",
+          .examples =
+              "  canhazgpu report --days 7\n"
+              "  canhazgpu report --all      every host\n"
+              "  canhazgpu report --by day --json",
+          .options = joined({{"-d,--days", "N", "How many days back (30)", "report.days"},
+                             {"--by", "WHAT", "Add up by user, gpu or day (user)", "report.by"},
+                             {"-j,--json", "", "Print JSON", "report.json"}},
+                            remote_options("report")),
+          .execute = execute_report};
 }
 
 }  // namespace chg

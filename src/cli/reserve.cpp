@@ -38,25 +38,24 @@ int execute_reserve(Session& session, const Arguments&) {
 }  // namespace
 
 Command reserve_command() {
-  Command command;
-  command.name = "reserve";
-  command.help = "Reserve GPUs for a time, by hand";
-  command.examples =
-      "  canhazgpu reserve --gpus 1 --duration 4h --note debugging\n"
-      "  export CUDA_DEVICE_ORDER=PCI_BUS_ID\n"
-      "  export CUDA_VISIBLE_DEVICES=$(canhazgpu reserve --gpus 2 --short)\n"
-      "  canhazgpu reserve --gpu-ids 3 --force      a GPU that your own processes use already\n"
-      "\n"
-      "Give them back with: canhazgpu release";
-  command.options =
-      joined(request_options("reserve"),
-             {{"-d,--duration", "D", "For how long: 90s, 30m, 2h, 1d (30m)", "reserve.duration"},
-              {"-f,--force", "", "Also take GPUs in unreserved use, if only you use them",
-               "reserve.force"},
-              {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
-              {"-j,--json", "", "Print JSON", "reserve.json"}});
-  command.execute = execute_reserve;
-  return command;
+  return {
+      .name = "reserve",
+      .help = "Reserve GPUs for a time, by hand",
+      .examples =
+          "  canhazgpu reserve --gpus 1 --duration 4h --note debugging\n"
+          "  export CUDA_DEVICE_ORDER=PCI_BUS_ID\n"
+          "  export CUDA_VISIBLE_DEVICES=$(canhazgpu reserve --gpus 2 --short)\n"
+          "  canhazgpu reserve --gpu-ids 3 --force      a GPU that your own processes use already\n"
+          "\n"
+          "Give them back with: canhazgpu release",
+      .options = joined(
+          request_options("reserve"),
+          {{"-d,--duration", "D", "For how long: 90s, 30m, 2h, 1d (30m)", "reserve.duration"},
+           {"-f,--force", "", "Also take GPUs in unreserved use, if only you use them",
+            "reserve.force"},
+           {"-s,--short", "", "Print the GPU ids alone: 0,2", "reserve.short"},
+           {"-j,--json", "", "Print JSON", "reserve.json"}}),
+      .execute = execute_reserve};
 }
 
 }  // namespace chg

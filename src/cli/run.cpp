@@ -27,6 +27,7 @@ RunCommand command_from(const Arguments& arguments) {
 int execute_run(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
   Request request = request_from(session, "run", ReservationKind::Run);
+  request.command = short_command_text(command.arguments);
   request.duration = session.config().duration("run.timeout");
   RunOptions options;
   options.acquire = acquire_options_from(session, "run");
@@ -44,33 +45,36 @@ int execute_run(Session& session, const Arguments& arguments) {
       session.context(), request, command, options, listener, [&](const Reservation& reservation) {
         const std::string text = fmt::format("got {}", to_gpu_names(reservation.gpus));
         has_waited ? session.say(text) : session.explain(text);
+        if (request.duration || !reservation.ends) return;
+        session.say(
+            fmt::format("the pool's policy ends this run after {}; give your own: --timeout",
+                        to_short_text(*reservation.ends - reservation.started.wall)));
       });
   refuse(outcome, request, session.context().now().wall);
 }
 
+constexpr char kRunExamples[] = R"(  canhazgpu run -- python train.py
+  canhazgpu run --gpus 2 --note 'ablation 3' -- torchrun --nproc-per-node 2 train.py
+  canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh
+  canhazgpu run --nonblock -- nvidia-smi
+
+The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means
+not available, 126 not executable, 127 not found, 130 interrupted while waiting.)";
+
 }  // namespace
 
 Command run_command() {
-  Command command;
-  command.name = "run";
-  command.help = "Reserve GPUs, run a command on them, give them back when it ends";
-  command.examples =
-      "  canhazgpu run -- python train.py\n"
-      "  canhazgpu run --gpus 2 --note 'ablation 3' -- torchrun --nproc-per-node 2 train.py\n"
-      "  canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh\n"
-      "  canhazgpu run --nonblock -- nvidia-smi\n"
-      "\n"
-      "The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means\n"
-      "not available, 126 not executable, 127 not found, 130 interrupted while waiting.";
-  command.options =
-      joined(request_options("run"),
-             {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
-              {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
-              {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
-               "run.leftovers"}});
-  command.takes_command = true;
-  command.execute = execute_run;
-  return command;
+  return {.name = "run",
+          .help = "Reserve GPUs, run a command on them, give them back when it ends",
+          .examples = kRunExamples,
+          .options = joined(
+              request_options("run"),
+              {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
+               {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
+               {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
+                "run.leftovers"}}),
+          .takes_command = true,
+          .execute = execute_run};
 }
 
 }  // namespace chg

@@ -22,11 +22,6 @@ namespace {
 constexpr std::string_view kHostStore = "/var/lib/canhazgpu/pool.db";
 constexpr std::string_view kSqliteScheme = "sqlite:";
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::string own_store() {
   const std::string state = environment("XDG_STATE_HOME");
   const std::string home = environment("HOME");
@@ -89,37 +84,41 @@ RedisAddress redis_address(const Config& config) {
   return completed(address, config);
 }
 
-void use_redis(ContextOptions& options, const RedisAddress& address) {
+// Whether root has set up the host's store, or is about to.
+bool uses_host_store(const Caller& caller) {
+  return caller.uid_here == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
+}
+
+void use_redis(ContextOptions& options, const RedisAddress& address, const Caller& caller) {
   options.store_path = to_url(address, false);
   options.store_url = to_url(address, true);
-  const bool is_hosts = geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
-  const std::filesystem::path own = is_hosts ? std::string(kHostStore) : own_store();
+  const std::filesystem::path own = uses_host_store(caller) ? std::string(kHostStore) : own_store();
   options.state_directory = own.parent_path();
 }
 
 // All options but those of the store.
 ContextOptions common_options(const Config& config) {
   ContextOptions options;
-  options.probe = config.text("probe").value_or("auto");
+  options.probe = config.text("probe").value_or("");
   options.probe_timeout = config.duration("probe.timeout").value_or(options.probe_timeout);
   if (const auto file = config.text("fake.file")) {
     options.fake_file = std::filesystem::absolute(*file);
   }
-  options.settings = config.settings();
+  options.view = config.view();
   return options;
 }
 
 // With the store that the configuration names. Without one: the host's store if root has set it up,
 // or root runs this; else a store of the user's own.
-ContextOptions context_options(const Config& config) {
+ContextOptions context_options(const Config& config, const Caller& caller) {
   ContextOptions options = common_options(config);
   const auto store = config.text("store");
   if (means_redis(config) || (store && is_redis_url(*store))) {
-    use_redis(options, redis_address(config));
+    use_redis(options, redis_address(config), caller);
   } else if (store) {
     // Absolute, since the supervisor of a run changes its working directory.
     options.store_path = std::filesystem::absolute(store->substr(kSqliteScheme.size()));
-  } else if (geteuid() == 0 || access("/var/lib/canhazgpu", F_OK) == 0) {
+  } else if (uses_host_store(caller)) {
     options.store_path = kHostStore;
   } else {
     options.store_path = own_store();
@@ -130,10 +129,11 @@ ContextOptions context_options(const Config& config) {
 
 }  // namespace
 
-Session::Session(const World& world, Config config, bool is_verbose, bool no_color)
+Session::Session(const World& world, Config config, Caller caller, bool is_verbose, bool no_color)
     : world_(world),
       config_(std::move(config)),
-      context_(world, context_options(config_)),
+      caller_(std::move(caller)),
+      context_(world, context_options(config_, caller_), caller_),
       is_verbose_(is_verbose),
       no_color_(no_color) {
   for (const std::string& warning : config_.warnings()) say("warning: " + warning);
@@ -142,14 +142,14 @@ Session::Session(const World& world, Config config, bool is_verbose, bool no_col
 Context Session::context_with_store(const std::string& url) const {
   ContextOptions options = common_options(config_);
   if (is_redis_url(url)) {
-    use_redis(options, completed(parse_redis_url(url), config_));
+    use_redis(options, completed(parse_redis_url(url), config_), caller_);
   } else if (url.starts_with(kSqliteScheme) && url.size() > kSqliteScheme.size()) {
     options.store_path = std::filesystem::absolute(url.substr(kSqliteScheme.size()));
   } else {
     throw Error(ErrorKind::Usage, fmt::format("'{}' is no store", printable(url, 100)),
                 "write sqlite:PATH or redis://HOST:PORT/DB");
   }
-  return Context(world_, std::move(options));
+  return Context(world_, std::move(options), caller_);
 }
 
 RedisAddress Session::redis_at(const std::string& url) const {
@@ -191,6 +191,11 @@ void Session::warn_if_private() const {
       fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
                   printable(context_.options().store_path)));
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 void print(const std::string& text) {

@@ -16,9 +16,11 @@ namespace chg {
 class Session {
  public:
   /// `is_verbose`: -v. `no_color`: --no-color.
-  Session(const World& world, Config config, bool is_verbose, bool no_color);
+  Session(const World& world, Config config, Caller caller, bool is_verbose, bool no_color);
 
   const Config& config() const { return config_; }
+  /// Who asks, even where the host's account is not known.
+  const Caller& caller() const { return caller_; }
   Context& context() { return context_; }
 
   /// This host with the store of this URL, as --store takes it. Throws Error(Usage) for any other
@@ -48,10 +50,14 @@ class Session {
  private:
   const World& world_;
   Config config_;
+  Caller caller_;
   Context context_;
   bool is_verbose_;
   bool no_color_;
 };
+
+/// The variable of the environment; "" where it is not set.
+std::string environment(const char* name);
 
 /// Writes the result of a command to stdout. Throws Error(Failed) if that fails (a full disk). If
 /// the reader has gone away, SIGPIPE ends the program as usual.

@@ -73,23 +73,21 @@ int execute_status(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command status_command() {
-  Command command;
-  command.name = "status";
-  command.help = "Show every GPU and who has it";
-  command.examples =
-      "  canhazgpu status\n"
-      "  canhazgpu status --table\n"
-      "  canhazgpu status --all --summary        one line for each host\n"
-      "  canhazgpu status --remote gpu1,gpu2     other hosts, by ssh\n"
-      "  watch -n 5 canhazgpu status\n"
-      "  canhazgpu status --json | jq '.[] | select(.status==\"AVAILABLE\")'";
-  command.options =
-      joined({{"-j,--json", "", "Print JSON", "status.json"},
-              {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
-              {"-s,--summary", "", "Print one line for the host", "status.summary"}},
-             remote_options("status"));
-  command.execute = execute_status;
-  return command;
+  return {.name = "status",
+          .help = "Show every GPU and who has it",
+          .examples =
+              "  canhazgpu status\n"
+              "  canhazgpu status --table\n"
+              "  canhazgpu status --all --summary        one line for each host\n"
+              "  canhazgpu status --remote gpu1,gpu2     other hosts, by ssh\n"
+              "  watch -n 5 canhazgpu status\n"
+              "  canhazgpu status --json | jq '.[] | select(.status==\"AVAILABLE\")'",
+          .options =
+              joined({{"-j,--json", "", "Print JSON", "status.json"},
+                      {"-t,--table", "", "Print a table as wide as the terminal", "status.table"},
+                      {"-s,--summary", "", "Print one line for the host", "status.summary"}},
+                     remote_options("status")),
+          .execute = execute_status};
 }
 
 }  // namespace chg

@@ -39,7 +39,7 @@ int copy_by_command(Session& session, const std::string& from_url, const std::st
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
                     count_of(copied.pool.gpus.size(), "GPU"),
                     count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.records, "usage record"), from_place,
+                    count_of(copied.events, "event"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }
@@ -97,7 +97,7 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
   const bool has_live_runs =
       std::any_of(imported.taken.begin(), imported.taken.end(),
                   [](const Reservation& reservation) { return reservation.holder; });
-  text += "the Go program can't go on there: each of its commands says that the pool has moved\n";
+  text += "the Go program cannot go on there: each of its commands says that the pool has moved\n";
   if (has_live_runs) {
     text += "leave that Redis running until those runs have ended: their supervisors use it\n";
   }
@@ -159,38 +159,35 @@ int execute_store(Session& session, const Arguments& arguments) {
               "write copy, import, backup or restore; see: canhazgpu store --help");
 }
 
+constexpr char kStoreExamples[] =
+    R"(  sudo canhazgpu store copy sqlite:/var/lib/canhazgpu/pool.db redis://HOST/0
+  canhazgpu store copy 'redis://HOST/0?prefix=old' 'redis://HOST/0?prefix=new'
+  sudo canhazgpu store import redis://localhost:6379/0
+  sudo canhazgpu store backup /var/backups/canhazgpu.db --force
+  sudo canhazgpu store restore /var/backups/canhazgpu.db
+
+FROM and TO are written as for --store; passwords are better set as redis.password. TO has
+to be empty, FROM stays as it is. The queue is not copied. A run goes on, and its GPUs stay
+reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.
+
+import takes over the pool that the Go program of the same name, or canhazgpu 0.1.0, has in
+that Redis, into the store in use. Runs go on. The Go program's commands say from then on that
+the pool has moved.
+
+backup writes the pool and its history, whatever store they are in, into one file. restore
+brings them back into the store in use: what the store lacks, and what has not ended since.)";
+
 }  // namespace
 
 Command store_command() {
-  Command command;
-  command.name = "store";
-  command.help = "Copy the pool, back it up, or take over that of the Go program";
-  command.examples =
-      "  sudo canhazgpu store copy sqlite:/var/lib/canhazgpu/pool.db redis://HOST/0\n"
-      "  canhazgpu store copy 'redis://HOST/0?prefix=old' 'redis://HOST/0?prefix=new'\n"
-      "  sudo canhazgpu store import redis://localhost:6379/0\n"
-      "  sudo canhazgpu store backup /var/backups/canhazgpu.db --force\n"
-      "  sudo canhazgpu store restore /var/backups/canhazgpu.db\n"
-      "\n"
-      "FROM and TO are written as for --store; passwords are better set as redis.password. TO has\n"
-      "to be empty, FROM stays as it is. The queue is not copied. A run goes on, and its GPUs "
-      "stay\n"
-      "reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.\n"
-      "\n"
-      "import takes over the pool that the Go program of the same name, or canhazgpu 0.1.0, has "
-      "in\n"
-      "that Redis, into the store in use. Runs go on. The Go program's commands say from then on "
-      "that\n"
-      "the pool has moved.\n"
-      "\n"
-      "backup writes the pool and its history, whatever store they are in, into one file. restore\n"
-      "brings them back into the store in use: what the store lacks, and what has not ended since.";
-  command.options = {{"--force", "", "Let backup replace a file that is there"}};
-  command.operands = {{"ACTION", "copy, import, backup or restore"},
-                      {"FROM", "The store to copy, the Redis to import from, or the FILE"},
-                      {"TO", "An empty store; of copy only", true}};
-  command.execute = execute_store;
-  return command;
+  return {.name = "store",
+          .help = "Copy the pool, back it up, or take over that of the Go program",
+          .examples = kStoreExamples,
+          .options = {{"--force", "", "Let backup replace a file that is there"}},
+          .operands = {{"ACTION", "copy, import, backup or restore"},
+                       {"FROM", "The store to copy, the Redis to import from, or the FILE"},
+                       {"TO", "An empty store; of copy only", true}},
+          .execute = execute_store};
 }
 
 }  // namespace chg

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "config/value.h"
-#include "core/settings.h"
+#include "core/policy.h"
 
 namespace chg {
 
@@ -62,8 +62,8 @@ class Config {
   /// the higher source is the one that is meant.
   const Origin& origin(std::string_view key) const;
 
-  /// What decisions depend on.
-  Settings settings() const;
+  /// How this user wants to see the GPUs.
+  View view() const;
   Leftovers leftovers() const;
 
   /// All keys, in the order of keys().
@@ -95,7 +95,7 @@ class Config {
 ///
 /// Every value that concerns the command is checked, those too that a stronger one hides. Throws
 /// Error: Usage for a value that isn't the key's, named with its origin; Failed (NotPermitted) for
-/// a file that can't be read or parsed, and for several files where one is expected.
+/// a file that cannot be read or parsed, and for several files where one is expected.
 /// std::logic_error for a flag whose key is not in keys().
 Config load_config(const ConfigInputs& inputs);
 

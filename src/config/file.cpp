@@ -12,7 +12,6 @@
 #include "base/file_text.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "config/formats.h"
 
 namespace chg {
 namespace {
@@ -20,35 +19,32 @@ namespace {
 // Ours is a page of text. The limit also bounds what a parser can be made to do.
 constexpr std::size_t kFileSizeMax = 65536;
 
-using Reader = void (*)(const std::string&, EntryCollector&);
-
-struct Format {
-  std::string_view ending;
-  Reader reader;
-};
-
-constexpr Format kFormats[] = {
-    {".yaml", read_yaml}, {".yml", read_yaml}, {".json", read_yaml}, {".toml", read_toml}};
+// TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
+constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json", ".toml"};
 
 enum class Presence { Absent, Present, Hidden, Foreign };
 
 Presence look_for(const std::string& path, const TrustedOwner& is_trusted) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) {
-    return is_trusted(status.st_uid) ? Presence::Present : Presence::Foreign;
+    return !is_trusted || is_trusted(status.st_uid) ? Presence::Present : Presence::Foreign;
   }
   if (errno == EACCES) return Presence::Hidden;
   if (errno == ENOENT || errno == ENOTDIR) return Presence::Absent;
   throw_errno(fmt::format("cannot look for the configuration file '{}'", printable(path)));
 }
 
-Reader reader_for(const std::string& path) {
-  for (const Format& format : kFormats) {
-    if (path.ends_with(format.ending)) return format.reader;
+void check_ending(const std::string& path) {
+  if (path.ends_with(".toml")) {
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("configuration file '{}' is in TOML, which is not supported", printable(path)),
+        "convert it to YAML; its name then has to end in .yaml");
   }
+  if (path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json")) return;
   throw Error(ErrorKind::Usage,
               fmt::format("configuration file '{}' has no known format", printable(path)),
-              "its name has to end in .yaml, .yml, .json or .toml");
+              "its name has to end in .yaml, .yml or .json");
 }
 
 // A pipe or a device would keep every command waiting.
@@ -57,7 +53,7 @@ void check_file(const UniqueFd& fd, const std::string& path, const TrustedOwner&
   if (::fstat(fd.get(), &status) != 0) {
     throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
   }
-  if (!is_trusted(status.st_uid)) {
+  if (is_trusted && !is_trusted(status.st_uid)) {
     throw Error(ErrorKind::Failed,
                 fmt::format("configuration file '{}' belongs to somebody else", printable(path)));
   }
@@ -85,8 +81,8 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
                                             std::vector<std::string>& warnings) {
   std::vector<std::string> found;
   for (const std::string& stem : stems) {
-    for (const Format& format : kFormats) {
-      const std::string path = stem + std::string(format.ending);
+    for (const std::string_view ending : kEndings) {
+      const std::string path = stem + std::string(ending);
       const Presence presence = look_for(path, is_trusted);
       if (presence == Presence::Present) found.push_back(path);
       if (presence == Presence::Foreign) {
@@ -108,10 +104,8 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
 }
 
 std::vector<FileEntry> read_config_file(const std::string& path, const TrustedOwner& is_trusted) {
-  const Reader reader = reader_for(path);
-  EntryCollector collector(path);
-  reader(read_all(path, is_trusted), collector);
-  return collector.take();
+  check_ending(path);
+  return read_yaml(read_all(path, is_trusted), path);
 }
 
 }  // namespace chg

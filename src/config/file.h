@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "config/entries.h"
+#include "config/yaml_file.h"
 
 namespace chg {
 
-/// Whether a file is followed that belongs to this account.
+/// Whether a file is followed that belongs to this account; an empty one: everybody's is.
 using TrustedOwner = std::function<bool(std::uint32_t uid)>;
 
 /// The file that exists among STEM.yaml, STEM.yml, STEM.json and STEM.toml for all of `stems`, or
@@ -22,9 +22,10 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
                                             const TrustedOwner& is_trusted,
                                             std::vector<std::string>& warnings);
 
-/// Reads the file by the format that its name ends in. Throws Error where it can't be read, isn't a
-/// regular file, is larger than any configuration, has another owner than `is_trusted` allows, or
-/// can't be parsed.
-std::vector<FileEntry> read_config_file(const std::string& path, const TrustedOwner& is_trusted);
+/// Throws Error where the file's name ends in none of .yaml, .yml and .json, where it cannot be
+/// read, is not a regular file, is larger than any configuration, has another owner than
+/// `is_trusted` allows, or cannot be parsed.
+std::vector<FileEntry> read_config_file(const std::string& path,
+                                        const TrustedOwner& is_trusted = {});
 
 }  // namespace chg

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/text.h"
 
@@ -15,11 +16,21 @@ struct Account {
   bool operator==(const Account&) const = default;
 };
 
-/// Who asks for a change: the real uid, and whether root or the host's admin group stands behind
-/// it.
+/// Which user namespace somebody lives in: each numbers the host's accounts in its own way.
+enum class UserNamespace {
+  First,   ///< the host's
+  Other,   ///< another, such as a rootless container's; the host's account is known
+  Untold,  ///< another, which does not tell the host's account
+};
+
+/// Who asks. Made once, from what the kernel says, and handed to every use case.
 struct Caller {
+  /// The real uid, as the first user namespace counts it; without a name until somebody needs it.
   Account account;
-  bool is_admin = false;
+  bool is_admin = false;  ///< root of the first user namespace; in a pool, its admin group, too
+  UserNamespace user_namespace = UserNamespace::First;
+  std::uint32_t uid_here = 0;              ///< the same account, as its own namespace counts it
+  std::vector<std::uint32_t> groups = {};  ///< gids; empty outside of the first user namespace
 };
 
 /// Whether `caller` may change what belongs to `owner`: the owner, root, and the admin group may.

@@ -38,6 +38,28 @@ constexpr auto fields_of(const Account*) {
 
 // --- the pool ---
 
+constexpr auto words_of(const AllocationPolicy*) {
+  return std::to_array<std::string_view>({"lru", "mru-per-user"});
+}
+
+constexpr auto fields_of(const Limits*) {
+  return std::tuple(maybe("subject", &Limits::subject), field("gpus", &Limits::gpus),
+                    field("duration", &Limits::duration), field("timeout", &Limits::timeout),
+                    field("requests", &Limits::requests));
+}
+
+constexpr auto fields_of(const Policy*) {
+  return std::tuple(
+      field("allocation", &Policy::allocation),
+      field("heartbeat_interval", &Policy::heartbeat_interval),
+      field("heartbeat_timeout", &Policy::heartbeat_timeout),
+      field("process_threshold", &Policy::process_threshold_mib),
+      field("memory_threshold", &Policy::memory_threshold_mib),
+      field("ignore_processes", &Policy::ignore_processes), field("probe", &Policy::probe),
+      maybe("contact", &Policy::contact), field("history_kept", &Policy::history_kept),
+      field("default_timeout", &Policy::default_timeout), maybe("limits", &Policy::limits));
+}
+
 constexpr auto words_of(const ReservationKind*) {
   return std::to_array<std::string_view>({"run", "manual"});
 }
@@ -49,6 +71,13 @@ constexpr auto words_of(const EndReason*) {
 
 constexpr auto words_of(const Unavailability::Kind*) {
   return std::to_array<std::string_view>({"unreserved_use", "error"});
+}
+
+constexpr auto words_of(const EventKind*) {
+  return std::to_array<std::string_view>({"queued", "granted", "taken", "returned", "withdrawn",
+                                          "cancelled", "extended", "ended", "gpus_lost", "restored",
+                                          "gpus_restored", "drained", "undrained", "set_up",
+                                          "cleared", "policy_changed"});
 }
 
 constexpr auto fields_of(const Unavailability*) {
@@ -66,27 +95,40 @@ constexpr auto fields_of(const Gpu*) {
 constexpr auto fields_of(const Request*) {
   return std::tuple(
       maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
-      maybe("label", &Request::label), maybe("note", &Request::note), field("kind", &Request::kind),
-      field("count", &Request::count), field("gpus", &Request::gpu_ids),
-      field("force", &Request::force), field("duration", &Request::duration),
-      field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),
-      field("waiter", &Request::waiter));
+      maybe("groups", &Request::groups), maybe("label", &Request::label),
+      maybe("note", &Request::note), maybe("command", &Request::command),
+      field("kind", &Request::kind), field("count", &Request::count),
+      field("gpus", &Request::gpu_ids), field("force", &Request::force),
+      field("duration", &Request::duration), field("enqueued", &Request::enqueued),
+      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter));
 }
 
 constexpr auto fields_of(const Reservation*) {
   return std::tuple(
       maybe("id", &Reservation::id), inlined(&Reservation::account),
       maybe("label", &Reservation::label), maybe("note", &Reservation::note),
-      field("kind", &Reservation::kind), field("gpus", &Reservation::gpus),
-      maybe("lost", &Reservation::lost), field("started", &Reservation::started),
+      maybe("command", &Reservation::command), field("kind", &Reservation::kind),
+      field("gpus", &Reservation::gpus), maybe("lost", &Reservation::lost),
+      field("started", &Reservation::started),
       field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
       field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
-      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending));
+      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending),
+      field("ending_by", &Reservation::ending_by));
 }
 
 constexpr auto fields_of(const Cancelled*) {
   return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
                     field("last_heartbeat", &Cancelled::last_heartbeat));
+}
+
+constexpr auto fields_of(const Event*) {
+  return std::tuple(field("event", &Event::kind), field("at", &Event::at),
+                    field("by", &Event::actor), maybe("id", &Event::id), inlined(&Event::owner),
+                    maybe("label", &Event::label), maybe("note", &Event::note),
+                    maybe("command", &Event::command), maybe("kind", &Event::reservation_kind),
+                    maybe("count", &Event::count), maybe("gpus", &Event::gpus),
+                    field("started", &Event::started), field("how", &Event::how),
+                    field("ends", &Event::ends), maybe("detail", &Event::detail));
 }
 
 constexpr auto fields_of(const UsageRecord*) {

@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "core/account.h"
+#include "core/events.h"
 #include "core/host_identity.h"
+#include "core/policy.h"
 #include "core/process_identity.h"
 
 namespace chg {
@@ -40,15 +42,15 @@ struct Gpu {
   bool operator==(const Gpu&) const = default;
 };
 
-enum class ReservationKind { Run, Manual };
-
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
   std::string id;
   std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
   Account account;
+  std::vector<std::string> groups;  ///< of the account, as far as the policy has limits for them
   std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
+  std::string command;  ///< of a run, as short_command_text makes it
   ReservationKind kind = ReservationKind::Run;
   int count = 1;             ///< equals gpu_ids.size() where GPUs are named
   std::vector<int> gpu_ids;  ///< ascending; empty: any GPUs
@@ -61,22 +63,12 @@ struct Request {
   bool operator==(const Request&) const = default;
 };
 
-/// How a reservation ended.
-enum class EndReason {
-  Finished,  ///< the command ended
-  Released,  ///< given back by hand
-  Expired,   ///< manual: its time was over
-  TimedOut,  ///< run: --timeout struck
-  Killed,    ///< ended by `release --kill`, or its leftovers by the setting
-  Lost,      ///< its holder was found gone (crash, reboot, no heartbeat)
-  Cleared,   ///< by `admin --force`
-};
-
 struct Reservation {
   std::string id;
   Account account;
   std::string label;
   std::string note;
+  std::string command;
   ReservationKind kind = ReservationKind::Run;
   std::vector<int> gpus;  ///< ascending; empty only where all are `lost`
   /// GPUs that another reservation got while the store had lost this run, ascending. The job still
@@ -91,6 +83,7 @@ struct Reservation {
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
+  std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
 
   bool operator==(const Reservation&) const = default;
 };
@@ -106,33 +99,20 @@ struct Cancelled {
   bool operator==(const Cancelled&) const = default;
 };
 
-/// One for each GPU, written when a reservation ends on that GPU.
-struct UsageRecord {
-  std::string reservation_id;
-  int gpu = 0;
-  Account account;
-  std::string label;
-  ReservationKind kind = ReservationKind::Run;
-  WallTime started{};
-  WallTime ended{};
-  EndReason end = EndReason::Finished;
-
-  bool operator==(const UsageRecord&) const = default;
-};
-
 struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
+  Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival
   std::vector<Cancelled> cancelled;       ///< in order of their cancellation
-  /// Usage records that changes have produced since the pool was read; a store appends them to its
-  /// history when it writes the pool, and reads a pool with none.
-  std::vector<UsageRecord> ended;
+  /// What changes have done since the pool was read. A store appends these events to its others
+  /// when it writes the pool, and reads a pool with none.
+  std::vector<Event> events;
 
   bool operator==(const Pool&) const = default;
 };
@@ -151,12 +131,29 @@ bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
-/// Ends the reservation on all its GPUs: adds a usage record for each, marks them released at
-/// `ended`, and removes the reservation. If `ended` is before the start, the start is used.
-void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end);
+/// Adds an event about a request or reservation, or one about the pool. The result is valid until
+/// the next is added. It has no time yet, see stamp_events.
+Event& add_event(Pool& pool, EventKind kind, const Request& request,
+                 const std::optional<Account>& actor);
+Event& add_event(Pool& pool, EventKind kind, const Reservation& reservation,
+                 const std::optional<Account>& actor);
+Event& add_event(Pool& pool, EventKind kind, const Account& actor);
+
+/// Gives this time to the new events that have none: the last step of each update.
+void stamp_events(Pool& pool, WallTime now);
+
+/// A command line as events show it: printable, and cut after 200 characters.
+std::string short_command_text(const std::vector<std::string>& arguments);
+
+/// Ends the reservation on all its GPUs: adds the Ended event, marks them released at `ended`, and
+/// removes the reservation. If `ended` is before the start, the start is used. `actor`: who ended
+/// it; nullopt: nobody, it was found to be over.
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end,
+                     const std::optional<Account>& actor = std::nullopt);
 
 /// Ends it on some of its GPUs; what is left of it goes on.
 void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
-                        const Instant& ended, EndReason end);
+                        const Instant& ended, EndReason end,
+                        const std::optional<Account>& actor = std::nullopt);
 
 }  // namespace chg

@@ -80,8 +80,11 @@ void restore(Pool& pool, const Reservation& remembered) {
     if (is_free) gpu->unavailable.reset();
     (is_free ? reservation.gpus : reservation.lost).push_back(index);
   }
-  if (!reservation.gpus.empty() || !reservation.lost.empty())
-    insert_by_start(pool, std::move(reservation));
+  if (reservation.gpus.empty() && reservation.lost.empty()) return;
+  add_event(pool, EventKind::Restored, reservation, std::nullopt);
+  if (!reservation.lost.empty())
+    add_event(pool, EventKind::GpusLost, reservation, std::nullopt).gpus = reservation.lost;
+  insert_by_start(pool, std::move(reservation));
 }
 
 }  // namespace chg

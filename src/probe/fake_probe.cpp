@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/file_text.h"
+#include "base/pci_address.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/processes/process_facts.h"
@@ -32,8 +33,8 @@ using nlohmann::json;
 constexpr const char* kModel = "Simulated H100 80GB";
 constexpr std::uint64_t kMemoryTotalMib = 81920;
 constexpr std::uint64_t kMemoryUsedMib = 45;
-constexpr std::uint64_t kPartMemoryTotalMib = 9984;
-constexpr std::uint64_t kPartMemoryUsedMib = 9;
+constexpr std::uint64_t kMigMemoryTotalMib = 9984;
+constexpr std::uint64_t kMigMemoryUsedMib = 9;
 constexpr std::uint64_t kMeasureMax = 1'000'000;
 constexpr std::uint64_t kMemoryMibMax = 1ULL << 40;
 constexpr std::uint64_t kDelayMsMax = 3'600'000;
@@ -45,7 +46,7 @@ const std::vector<std::string> kGpuKeys = {
     "uuid",          "model",   "memory_total_mb", "memory_used_mb", "utilization_percent",
     "temperature_c", "power_w", "pci_bus_id",      "error",          "processes",
     "parts",         "device"};
-const std::vector<std::string> kPartKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
+const std::vector<std::string> kMigKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
 const std::vector<std::string> kProcessKeys = {
     "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
 
@@ -74,7 +75,8 @@ class Object {
     return value_[key].get<std::string>();
   }
 
-  // Null, where the key is there, is a value that can't be read; without the key it is `otherwise`.
+  // Null, where the key is there, is a value that cannot be read; without the key it is
+  // `otherwise`.
   std::optional<std::uint64_t> number(const char* key, std::uint64_t max,
                                       std::optional<std::uint64_t> otherwise) const {
     if (!has(key)) return otherwise;
@@ -154,7 +156,7 @@ std::string made_uuid(std::size_t index) {
   return fmt::format("GPU-00000000-0000-0000-0000-{:012}", index);
 }
 
-std::string made_part_uuid(std::size_t index, std::size_t place) {
+std::string made_mig_uuid(std::size_t index, std::size_t place) {
   return fmt::format("MIG-00000000-0000-0000-{:04}-{:012}", place, index);
 }
 
@@ -198,27 +200,22 @@ std::optional<int> measured(const Object& entry, const char* key) {
 
 // Domain, bus, device and function in hexadecimal digits.
 std::string read_pci_bus_id(const Object& entry) {
-  constexpr std::string_view kShape = "xxxx:xx:xx.x";
-  std::string address = entry.text("pci_bus_id").value_or("");
-  const bool fits =
-      address.empty() || std::equal(address.begin(), address.end(), kShape.begin(), kShape.end(),
-                                    [](char found, char wanted) {
-                                      const bool is_digit = (found >= '0' && found <= '9') ||
-                                                            (found >= 'a' && found <= 'f');
-                                      return wanted == 'x' ? is_digit : found == wanted;
-                                    });
-  if (!fits) entry.refuse("pci_bus_id", "an address like \"0000:3b:00.0\", in lower case");
-  return address;
+  const std::string text = entry.text("pci_bus_id").value_or("");
+  const auto address = parse_pci_address(text);
+  if (!text.empty() && (!address || to_text(*address) != text)) {
+    entry.refuse("pci_bus_id", "an address like \"0000:3b:00.0\", in lower case");
+  }
+  return text;
 }
 
-MigDevice read_part(const Object& entry, const GpuReading& gpu) {
-  MigDevice part;
-  part.uuid = entry.text("uuid").value_or(
-      made_part_uuid(static_cast<std::size_t>(gpu.index), gpu.mig_devices.size()));
-  part.model = entry.text("model").value_or(gpu.model + " MIG 1g.10gb");
-  part.memory_total_mib = entry.number("memory_total_mb", kMemoryMibMax, kPartMemoryTotalMib);
-  part.memory_used_mib = entry.number("memory_used_mb", kMemoryMibMax, kPartMemoryUsedMib);
-  return part;
+MigDevice read_mig_device(const Object& entry, const GpuReading& gpu) {
+  MigDevice device;
+  device.uuid = entry.text("uuid").value_or(
+      made_mig_uuid(static_cast<std::size_t>(gpu.index), gpu.mig_devices.size()));
+  device.model = entry.text("model").value_or(gpu.model + " MIG 1g.10gb");
+  device.memory_total_mib = entry.number("memory_total_mb", kMemoryMibMax, kMigMemoryTotalMib);
+  device.memory_used_mib = entry.number("memory_used_mb", kMemoryMibMax, kMigMemoryUsedMib);
+  return device;
 }
 
 // Adds what the file says of its processes to `processes`.
@@ -245,8 +242,8 @@ GpuReading read_gpu(const Object& entry, std::size_t index, const ProcReader& pr
     reading.processes.push_back(std::move(process));
     processes.push_back(listed);
   }
-  for (const Object& part : entry.objects("parts", kPartKeys)) {
-    reading.mig_devices.push_back(read_part(part, reading));
+  for (const Object& device : entry.objects("parts", kMigKeys)) {
+    reading.mig_devices.push_back(read_mig_device(device, reading));
   }
   return reading;
 }
@@ -262,14 +259,6 @@ std::string initial_text(int count) {
                     {"processes", nlohmann::ordered_json::array()}});
   }
   return nlohmann::ordered_json{{"gpus", gpus}}.dump(2) + "\n";
-}
-
-void write_all(const UniqueFd& fd, std::string_view text, const std::string& file) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(fd.get(), text.data(), text.size());
-    if (count < 0 && errno != EINTR) throw_errno(fmt::format("cannot write '{}'", file));
-    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
-  }
 }
 
 }  // namespace
@@ -320,7 +309,9 @@ void create_fake_gpus(const std::string& file, int count) {
     const std::string& path;
     ~Remover() { ::unlink(path.c_str()); }
   } const remover{unfinished};
-  write_all(fd, initial_text(count), unfinished);
+  if (!write_all(fd.get(), initial_text(count))) {
+    throw_errno(fmt::format("cannot write '{}'", unfinished));
+  }
   if (::fchmod(fd.get(), 0666) != 0) throw_errno(fmt::format("cannot open up '{}'", unfinished));
   // Not rename, which would put it over a file that somebody else has made meanwhile.
   if (::link(unfinished.c_str(), file.c_str()) != 0 && errno != EEXIST) {

@@ -32,11 +32,12 @@
 //             device               any file that stands for "/dev/nvidia0": who has it open is a
 //                                  suspect where memory belongs to nobody
 //             pci_bus_id           "0000:3b:00.0"; left out: unknown
-//             error                why the GPU can't be used; "" or left out: it can
+//             error                why the GPU cannot be used; "" or left out: it can
 //             processes            a list
-//             parts                a list of the parts of a GPU that is divided (MIG)
-// A part:     uuid                 made from its place: "MIG-00000000-0000-0000-0001-000000000003"
-//                                  is the second part of the GPU with index 3
+//             parts                a list of the MIG devices of a GPU in MIG mode
+// A MIG device:
+//             uuid                 made from its place: "MIG-00000000-0000-0000-0001-000000000003"
+//                                  is the second MIG device of the GPU with index 3
 //             model                that of the GPU with " MIG 1g.10gb" behind it
 //             memory_total_mb      MiB (9984); null: unreadable
 //             memory_used_mb       MiB (9), its processes included; null: unreadable

@@ -35,7 +35,7 @@ std::optional<std::string> nvidia_driver(const std::string& root) {
 
 constexpr const char* kLibrary = "libnvidia-ml.so.1";
 
-// Notes down why the library can't be loaded, if so.
+// Notes down why the library cannot be loaded, if so.
 void try_library(Notes& notes) {
   if (::dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL) != nullptr) return;
   const char* reason = ::dlerror();
@@ -83,7 +83,6 @@ Inventory take_inventory(Duration timeout, const std::string& root) {
   inventory.nvml_failure = nvml_failure(timeout);
   inventory.nvidia_smi = find_program("nvidia-smi");
   inventory.amd_smi = find_program("amd-smi");
-  inventory.rocm_smi = find_program("rocm-smi");
   std::error_code problem;
   inventory.has_kfd = fs::exists(root + "/sys/class/kfd/kfd/topology", problem);
   inventory.devices = devices(root);
@@ -95,7 +94,7 @@ std::string provider_of(const Inventory& inventory) {
   if (inventory.nvidia_driver) return "nvidia";
   if (inventory.has_kfd) return "amd";
   if (!inventory.nvml_failure || inventory.nvidia_smi) return "nvidia";
-  if (inventory.amd_smi || inventory.rocm_smi) return "amd";
+  if (inventory.amd_smi) return "amd";
   return "";
 }
 

@@ -1,12 +1,14 @@
 #include "probe/isolated_probe.h"
 
 #include <exception>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "base/isolation.h"
-#include "probe/packed_result.h"
+#include "base/text.h"
 #include "probe/processes/process_facts.h"
+#include "probe/result_text.h"
 
 namespace chg {
 namespace {
@@ -41,58 +43,40 @@ ReadFailure read_failure(const IsolatedFailure& failure) {
   return {Reason::Other, failure.error};
 }
 
-// As one note, so that what follows is no part of it.
+// One line, behind which the facts of /proc follow.
 bool note_result(Notes& notes, const ReadResult& result) {
-  Packer pack;
-  pack(packed_result(result));
-  return notes.add(pack.bytes());
-}
-
-// Damaged facts are none: the library has run wild, but only after it gave its answer.
-void enter_noted_facts(Unpacker& noted, Observation& observation) {
-  Observation filled_in = observation;
-  try {
-    enter_facts(noted, 0, listed_processes(filled_in));
-    observation = std::move(filled_in);
-  } catch (const Error&) {
-  }
+  return notes.add(result_text(result) + "\n");
 }
 
 }  // namespace
 
-IsolatedProbe::IsolatedProbe(std::string name, std::function<ReadResult()> read, Duration timeout,
-                             std::optional<ProcReader> proc)
-    : name_(std::move(name)), read_(std::move(read)), timeout_(timeout), proc_(std::move(proc)) {}
-
-Observation IsolatedProbe::read_gpus() { return observation_or_throw(try_read()); }
-
-ReadResult IsolatedProbe::try_read() {
-  const auto work = [this](Notes& notes) {
-    ReadResult result = caught(read_);
+ReadResult read_isolated(const std::string& name, const std::function<ReadResult()>& read,
+                         Duration timeout, const std::optional<ProcReader>& proc) {
+  const auto work = [&](Notes& notes) {
+    ReadResult result = caught(read);
     if (!note_result(notes, result)) {
       note_result(notes, ReadFailure{Reason::Other,
-                                     Error(ErrorKind::Failed, name_ + " gave more than 16 MiB")});
+                                     Error(ErrorKind::Failed, name + " gave more than 16 MiB")});
       return;
     }
     auto* observation = std::get_if<Observation>(&result);
-    if (observation != nullptr && proc_) {
-      note_facts(listed_processes(*observation), 0, *proc_, notes);
+    if (observation != nullptr && proc) {
+      ProcReader reader = *proc;
+      note_facts(listed_processes(*observation), 0, reader, notes);
     }
   };
-  const IsolatedEnd end = run_isolated(name_, work, {timeout_, kItemPatience});
+  const IsolatedEnd end = run_isolated(name, work, {timeout, kItemPatience});
   if (end.failure && end.notes.empty()) return read_failure(*end.failure);
-  if (end.notes.empty()) return crash(name_ + " ended without an answer");
+  if (end.notes.empty()) return crash(name + " ended without an answer");
   try {
-    Unpacker noted(end.notes);
-    std::string packed;
-    noted(packed);
-    ReadResult result = unpacked_result(packed);
+    std::string_view notes = end.notes;
+    ReadResult result = parse_result(cut(notes, '\n'));
     if (auto* observation = std::get_if<Observation>(&result)) {
-      enter_noted_facts(noted, *observation);
+      enter_facts(notes, 0, listed_processes(*observation));
     }
     return result;
   } catch (const Error& error) {
-    return crash(name_ + " gave no answer: " + error.what());
+    return crash(name + " gave no answer: " + error.what());
   }
 }
 

@@ -48,9 +48,9 @@ void require_sane(const GpuReading& gpu) {
   if (gpu.index < 0) refuse("no GPU has such an index");
   require_sane(gpu.memory_used_mib);
   require_sane(gpu.memory_total_mib);
-  for (const MigDevice& part : gpu.mig_devices) {
-    require_sane(part.memory_used_mib);
-    require_sane(part.memory_total_mib);
+  for (const MigDevice& device : gpu.mig_devices) {
+    require_sane(device.memory_used_mib);
+    require_sane(device.memory_total_mib);
   }
   for (const GpuProcess& process : gpu.processes) {
     if (process.pid < 1) refuse("no process has such a pid");

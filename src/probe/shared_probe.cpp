@@ -43,19 +43,12 @@ std::optional<std::string> read_whole(const std::string& path) {
   return read_file(path, kReadingBytesMax, O_NOFOLLOW | O_NONBLOCK);
 }
 
-// What a reader finds halfway doesn't match its checksum; what can't be written is not shared.
+// What a reader finds halfway doesn't match its checksum; what cannot be written is not shared.
 void write_whole(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat found {};
   if (!file || ::fstat(file.get(), &found) != 0 || found.st_nlink != 1) return;
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::pwrite(file.get(), text.data() + written, text.size() - written,
-                                   static_cast<off_t>(written));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;
-    written += static_cast<std::size_t>(count);
-  }
+  if (!write_all(file.get(), text)) return;
   struct stat now {};
   const auto size = static_cast<off_t>(text.size());
   if (::fstat(file.get(), &now) == 0 && now.st_size == size) return;
@@ -143,9 +136,9 @@ Observation for_everybody(Observation reading) {
 
 }  // namespace
 
-SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::unique_ptr<Probe> probe,
+SharedProbe::SharedProbe(const Clock& clock, Reuse reuse, std::function<Observation()> read,
                          ProcReader proc)
-    : clock_(clock), reuse_(std::move(reuse)), probe_(std::move(probe)), proc_(std::move(proc)) {}
+    : clock_(clock), reuse_(std::move(reuse)), read_(std::move(read)), proc_(std::move(proc)) {}
 
 std::optional<Observation> SharedProbe::good_reading() const {
   std::optional<Observation> shared = load(reuse_);
@@ -164,7 +157,7 @@ Observation SharedProbe::cached_or_new_reading() {
   } catch (const Error&) {
     // There is no such file, or who has it is in trouble: then everybody reads for themselves.
   }
-  Observation reading = probe_->read_gpus();
+  Observation reading = read_();
   reading.observer = reuse_.observer;
   if (sees_host_pids(reuse_.observer)) add_starts(reading, proc_);
   if (lock) {

@@ -7,11 +7,12 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <grp.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file_text.h"
+#include "base/isolation.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
@@ -35,10 +36,7 @@ bool is_gone(const ProcessStat& process) {
 
 // Whether the environment of the process may be this user's to read.
 bool may_be_read(int pid) {
-  static const uid_t self = ::geteuid();
-  struct stat folder {};
-  return self == 0 ||
-         (::stat(fmt::format("/proc/{}", pid).c_str(), &folder) == 0 && folder.st_uid == self);
+  return ::access(fmt::format("/proc/{}/environ", pid).c_str(), R_OK) == 0;
 }
 
 // Whether the assignment is in the environment of the process. Hangs where its memory is locked.
@@ -55,10 +53,25 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
       pids, [&](int pid) { return carries(pid, assignment); }, kEnvironmentsTimeout);
 }
 
+std::string title_begin(const std::string& reservation_id) {
+  return fmt::format("canhazgpu: supervisor of run {} (", reservation_id);
+}
+
+std::string title_end(int command_pid) { return fmt::format(", pid {})", command_pid); }
+
+// Whether the title of the process is that of a supervisor of this run. Hangs as `carries` does.
+bool vouches(int pid, const JobMarks& job) {
+  std::string title = read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("");
+  title.erase(title.find_last_not_of('\0') + 1);
+  return title.starts_with(title_begin(job.reservation_id)) &&
+         title.ends_with(title_end(job.command.pid));
+}
+
 // Finds the members of a job, and asks as little as it can: a host has thousands of processes.
 class MemberSearch {
  public:
-  explicit MemberSearch(const JobMarks& job) : command_(job.command), self_(self_identity()) {
+  explicit MemberSearch(const JobMarks& job)
+      : job_(job), command_(job.command), self_(self_identity()) {
     begin_ = command_.start_ticks;
     if (job.supervisor && job.supervisor->boot_id == self_.boot_id) {
       begin_ = std::max(begin_, job.supervisor->start_ticks);
@@ -77,10 +90,15 @@ class MemberSearch {
   }
 
   std::vector<int> members(const std::string& assignment) {
-    take_command_and_session();
-    take_descendants();
+    if (!job_.is_hearsay || proves_itself(assignment)) {
+      take_command_and_session();
+      take_descendants();
+    }
     const std::vector<int> carriers = carriers_among(unrelated(), assignment);
-    take_if([&](const ProcessStat& process) { return contains(carriers, process.pid); });
+    // Anybody may put the id into an environment of his own.
+    take_if([&](const ProcessStat& process) {
+      return contains(carriers, process.pid) && is_of_account(process.pid);
+    });
     take_descendants();
     return members_;
   }
@@ -98,6 +116,25 @@ class MemberSearch {
   bool is_command(const ProcessStat& process) const {
     return is_from_here() && process.pid == command_.pid &&
            process.start_ticks == command_.start_ticks;
+  }
+
+  bool is_of_account(int pid) const { return read_real_uid(pid) == job_.uid; }
+
+  bool proves_itself(const std::string& assignment) const {
+    const bool is_there = std::any_of(candidates_.begin(), candidates_.end(),
+                                      [&](const auto& process) { return is_command(process); });
+    const bool carries_it = is_there && is_of_account(command_.pid) &&
+                            !carriers_among({command_.pid}, assignment).empty();
+    if (carries_it) return true;
+    // Programs that show a title of their own have written over their environment, and others have
+    // changed their account. A supervisor has begun after its command.
+    std::vector<int> supervisors;
+    for (const ProcessStat& process : candidates_) {
+      const bool may_vouch = process.name == kSupervisorName && is_of_account(process.pid);
+      if (may_vouch) supervisors.push_back(process.pid);
+    }
+    const auto vouches_for_it = [&](int pid) { return vouches(pid, job_); };
+    return !pids_where(supervisors, vouches_for_it, kEnvironmentsTimeout).empty();
   }
 
   void consider(int pid) {
@@ -147,11 +184,12 @@ class MemberSearch {
     return pids;
   }
 
+  const JobMarks& job_;
   const ProcessIdentity& command_;
   ProcessIdentity self_;
   std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
   std::vector<ProcessStat> candidates_;
-  std::vector<int> strangers_;  ///< whose environment can't be read; not looked at yet
+  std::vector<int> strangers_;  ///< whose environment cannot be read; not looked at yet
   std::vector<int> members_;
 };
 
@@ -165,6 +203,23 @@ std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& kn
     if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
   }
   return members;
+}
+
+// The kernel then refuses what that account may not signal, whatever made us believe that it is of
+// a job.
+bool signal_as(std::uint32_t uid, const std::vector<ProcessIdentity>& processes,
+               int signal_number) {
+  constexpr gid_t kNoGroup = 65534;
+  constexpr std::chrono::seconds kTimeout(2);
+  // To these calls this one means "as it is".
+  if (uid == static_cast<uid_t>(-1)) return false;
+  const auto work = [&](Notes& notes) {
+    const bool is_other = ::setgroups(0, nullptr) == 0 &&
+                          ::setresgid(kNoGroup, kNoGroup, kNoGroup) == 0 &&
+                          ::setresuid(uid, uid, uid) == 0;
+    if (is_other && signal_all(processes, signal_number)) notes.add("reached");
+  };
+  return !run_isolated("signalling", work, {kTimeout}).notes.empty();
 }
 
 }  // namespace
@@ -184,7 +239,14 @@ std::vector<ProcessIdentity> job_members(const JobMarks& job) {
   return identities;
 }
 
-bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number) {
+std::string supervisor_title(const std::string& reservation_id, const std::string& program,
+                             int command_pid) {
+  return title_begin(reservation_id) + program + title_end(command_pid);
+}
+
+bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,
+                const RightsOf& rights) {
+  if (rights) return signal_as(*rights, processes, signal_number);
   bool reached = false;
   for (const ProcessIdentity& process : processes) {
     try {
@@ -208,7 +270,8 @@ void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration tim
   wait_ready(fds, timeout);
 }
 
-void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile) {
+void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile,
+             const RightsOf& rights) {
   constexpr Duration kTick = std::chrono::seconds(10);
   // A process that SIGKILL does not end within this time is stuck in the kernel.
   constexpr Duration kKillPatience = std::chrono::seconds(5);
@@ -222,8 +285,8 @@ void end_job(const JobMarks& job, Duration grace, const std::function<void()>& m
     std::erase_if(fresh, [&](const ProcessIdentity& process) {
       return std::find(told.begin(), told.end(), process) != told.end();
     });
-    signal_all(fresh, SIGINT);
-    signal_all(fresh, SIGCONT);
+    signal_all(fresh, SIGINT, rights);
+    signal_all(fresh, SIGCONT, rights);
     told.insert(told.end(), fresh.begin(), fresh.end());
     wait_for_an_end(members, std::min<Duration>(kTick, deadline - now()));
     meanwhile();
@@ -231,7 +294,7 @@ void end_job(const JobMarks& job, Duration grace, const std::function<void()>& m
   }
   const auto give_up = now() + kKillPatience;
   while (!members.empty() && now() < give_up) {
-    if (!signal_all(members, SIGKILL)) return;
+    if (!signal_all(members, SIGKILL, rights)) return;
     wait_for_an_end(members, give_up - now());
     members = members_with(members, job);
   }

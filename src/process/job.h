@@ -1,6 +1,7 @@
 // The processes of a job: a command, its descendants, and whatever carries its reservation's id.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,28 +21,45 @@ struct JobMarks {
   /// known.
   std::optional<ProcessIdentity> supervisor = {};
   std::optional<PidMark> before_it = {};
+  std::uint32_t uid = 0;  ///< whose job it is, as this user namespace counts
+  /// The command is what a store says, and others may write there: it has to prove that it is of
+  /// the job. False for who remembers it.
+  bool is_hearsay = false;
 };
 
+/// What a supervisor shows as its command line. It vouches for the command by it: nobody else can
+/// make processes of its account.
+std::string supervisor_title(const std::string& reservation_id, const std::string& program,
+                             int command_pid);
+
 /// The live processes of the job, but for this process: the command itself, its descendants, those
-/// of a session that it leads, those with the id in their environment, and their descendants.
-/// Processes older than the command, the supervisor or the mark are never members. The command
-/// comes first, and parents before their children: a parent that is signalled first knows why its
-/// child ends.
+/// of a session that it leads, those of its account with the id in their environment, and their
+/// descendants. Processes older than the command, the supervisor or the mark are never members. The
+/// command comes first, and parents before their children: a parent that is signalled first knows
+/// why its child ends.
+///
+/// A command by hearsay counts only if it is a process of the account with the id in its
+/// environment, or if a supervisor of the account vouches for it.
 ///
 /// Environments are read only as a last resort, in an isolated process (run_isolated): those of
-/// this user's processes, for root those of all. A process whose environment can't be read in time
+/// this user's processes, for root those of all. A process whose environment cannot be read in time
 /// counts as one without the id: its memory is locked in the kernel, or no process could be
 /// started. Takes at most 2.2 s. REQUIRES: one thread.
 std::vector<ProcessIdentity> job_members(const JobMarks& job);
 
+/// Whose rights signals are sent with: those of this process, or, for root, of this account.
+using RightsOf = std::optional<std::uint32_t>;
+
 /// Sends the signal to each process, but for those that are gone or may not be signalled. Returns
-/// whether any was signalled.
-bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number);
+/// whether any was signalled. REQUIRES: one thread, if with the rights of another account.
+bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,
+                const RightsOf& rights = {});
 
 /// Ends a job: SIGINT to all its processes (and SIGCONT, for the stopped), then SIGKILL to those
-/// that live after `grace`. Returns when all are gone, or when the rest can't be killed. Calls
+/// that live after `grace`. Returns when all are gone, or when the rest cannot be killed. Calls
 /// `meanwhile` at least every 10 s.
-void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile);
+void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile,
+             const RightsOf& rights = {});
 
 /// Waits until one of the processes has ended, at most for `timeout`.
 void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration timeout);

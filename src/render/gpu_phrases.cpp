@@ -10,6 +10,25 @@
 namespace chg {
 namespace {
 
+struct StatusLook {
+  GpuStatus status;
+  const char* word;
+  const char* key;
+  Color color;
+};
+
+// In the order of GpuStatus.
+constexpr StatusLook kStatusLooks[] = {
+    {GpuStatus::Available, "AVAILABLE", "AVAILABLE", Color::Green},
+    {GpuStatus::InUse, "IN USE", "IN_USE", Color::Yellow},
+    {GpuStatus::Unreserved, "IN USE WITHOUT RESERVATION", "UNRESERVED", Color::Red},
+    {GpuStatus::Error, "ERROR", "ERROR", Color::Red},
+    {GpuStatus::OutOfService, "OUT OF SERVICE", "OUT_OF_SERVICE", Color::Dim}};
+
+const StatusLook& look_of(GpuStatus status) {
+  return kStatusLooks[static_cast<std::size_t>(status)];
+}
+
 std::string ago(const Instant& then, const Instant& now) { return to_hms(age(then, now)) + " ago"; }
 
 std::string expiry(const Reservation& manual, const Instant& now) {
@@ -59,60 +78,18 @@ std::string validation_in_use(const GpuOverview& gpu) {
 
 }  // namespace
 
-std::string status_word(GpuStatus status) {
-  switch (status) {
-    case GpuStatus::Available:
-      return "AVAILABLE";
-    case GpuStatus::InUse:
-      return "IN USE";
-    case GpuStatus::Unreserved:
-      return "IN USE WITHOUT RESERVATION";
-    case GpuStatus::Error:
-      return "ERROR";
-    case GpuStatus::OutOfService:
-      return "OUT OF SERVICE";
-  }
-  return "";
-}
+std::string status_word(GpuStatus status) { return look_of(status).word; }
 
-const char* status_key(GpuStatus status) {
-  switch (status) {
-    case GpuStatus::Available:
-      return "AVAILABLE";
-    case GpuStatus::InUse:
-      return "IN_USE";
-    case GpuStatus::Unreserved:
-      return "UNRESERVED";
-    case GpuStatus::Error:
-      return "ERROR";
-    case GpuStatus::OutOfService:
-      return "OUT_OF_SERVICE";
-  }
-  return "";
-}
+const char* status_key(GpuStatus status) { return look_of(status).key; }
 
 std::optional<GpuStatus> read_status_key(const std::string& key) {
-  using enum GpuStatus;
-  for (const GpuStatus status : {Available, InUse, Unreserved, Error, OutOfService}) {
-    if (key == status_key(status)) return status;
+  for (const StatusLook& look : kStatusLooks) {
+    if (key == look.key) return look.status;
   }
   return std::nullopt;
 }
 
-Color status_color(GpuStatus status) {
-  switch (status) {
-    case GpuStatus::Available:
-      return Color::Green;
-    case GpuStatus::InUse:
-      return Color::Yellow;
-    case GpuStatus::Unreserved:
-    case GpuStatus::Error:
-      return Color::Red;
-    case GpuStatus::OutOfService:
-      return Color::Dim;
-  }
-  return Color::None;
-}
+Color status_color(GpuStatus status) { return look_of(status).color; }
 
 std::string details(const GpuOverview& gpu, const Instant& now) {
   const std::string text = state_details(gpu, now);

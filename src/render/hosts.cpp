@@ -13,28 +13,16 @@ constexpr std::size_t kHostColumns = 255;
 
 std::string name_of(const HostPart& part) { return printable(part.host, kHostColumns); }
 
-const char* how(HostPart::Source source) {
-  switch (source) {
-    case HostPart::Source::Here:
-      return "";
-    case HostPart::Source::Store:
-      return " (from its pool, not looked at)";
-    case HostPart::Source::Ssh:
-      return " (by ssh)";
-  }
-  return "";
-}
+struct SourceWords {
+  const char* key;
+  const char* text;
+};
 
-const char* word_of(HostPart::Source source) {
-  switch (source) {
-    case HostPart::Source::Here:
-      return "here";
-    case HostPart::Source::Store:
-      return "store";
-    case HostPart::Source::Ssh:
-      return "ssh";
-  }
-  return "";
+const SourceWords& words_for(HostPart::Source source) {
+  // In the order of HostPart::Source.
+  static constexpr SourceWords kWords[] = {
+      {"here", ""}, {"store", " (from its pool, not looked at)"}, {"ssh", " (by ssh)"}};
+  return kWords[static_cast<std::size_t>(source)];
 }
 
 std::string failure(const HostPart& part) {
@@ -58,7 +46,7 @@ std::string member(const std::string& key, const std::string& json) {
 
 std::string object_of(const HostPart& part, const std::string& key) {
   std::string members = member("host", json_text(part.host)).substr(1);
-  members += member("source", json_text(word_of(part.source)));
+  members += member("source", json_text(words_for(part.source).key));
   if (part.error.empty()) return fmt::format("\n  {{{}{}\n  }}", members, member(key, part.text));
   members += member("error", json_text(part.error));
   if (!part.hint.empty()) members += member("hint", json_text(part.hint));
@@ -72,7 +60,7 @@ std::string hosts_text(const std::vector<HostPart>& parts) {
   for (const HostPart& part : parts) {
     if (!text.empty()) text += "\n";
     if (part.error.empty()) {
-      text += fmt::format("{}{}:\n{}", name_of(part), how(part.source), part.text);
+      text += fmt::format("{}{}:\n{}", name_of(part), words_for(part.source).text, part.text);
     } else {
       text += failure(part) + "\n";
       if (!part.hint.empty()) text += fmt::format("hint: {}\n", printable(part.hint));

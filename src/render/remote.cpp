@@ -67,14 +67,6 @@ bool has_objects(const Json& document, const char* key) {
          std::all_of(array.begin(), array.end(), [](const Json& one) { return one.is_object(); });
 }
 
-// What the rows of a report stand under, and what they are of.
-struct ReportKey {
-  const char* key;
-  ReportBy by;
-};
-constexpr ReportKey kReportKeys[] = {
-    {"users", ReportBy::User}, {"gpus", ReportBy::Gpu}, {"dates", ReportBy::Day}};
-
 Json status_document(const std::string& answer) {
   Json document = parse(answer, "'status'");
   if (!are_gpus(document)) refuse("'status'");
@@ -87,15 +79,17 @@ Json queue_document(const std::string& answer) {
   return document;
 }
 
-const ReportKey* rows_key(const Json& report) {
-  const auto* found = std::find_if(std::begin(kReportKeys), std::end(kReportKeys),
-                                   [&](const auto& one) { return has_objects(report, one.key); });
-  return found == std::end(kReportKeys) ? nullptr : found;
+// By what the rows are; nullptr where there are none.
+const ReportWords* words_of_rows(const Json& report) {
+  const auto* found =
+      std::find_if(std::begin(kReportWords), std::end(kReportWords),
+                   [&](const auto& one) { return has_objects(report, one.rows_key); });
+  return found == std::end(kReportWords) ? nullptr : found;
 }
 
 Json report_document(const std::string& answer) {
   Json document = parse(answer, "'report'");
-  if (rows_key(document) == nullptr) refuse("'report'");
+  if (words_of_rows(document) == nullptr) refuse("'report'");
   return document;
 }
 
@@ -196,7 +190,7 @@ GpuRow gpu_row(const Json& gpu) {
   row.utilization_percent = number_of(gpu, "utilization_percent");
   row.temperature_c = number_of(gpu, "temperature_c");
   row.power_w = number_of(gpu, "power_w");
-  row.parts = static_cast<int>(items_of(gpu, "parts").size());
+  row.mig_devices = static_cast<int>(items_of(gpu, "parts").size());
   row.foreign = foreign_use(processes_in(gpu, "foreign"));
   row.leftovers = leftovers(processes_in(gpu, "leftovers"));
   row.lost_by = lost_by(gpu);
@@ -256,11 +250,11 @@ std::vector<QueueRow> read_remote_queue(const std::string& answer) {
 
 ReportTable read_remote_report(const std::string& answer) {
   const Json document = report_document(answer);
-  const ReportKey* rows = rows_key(document);
+  const ReportWords* rows = words_of_rows(document);
   ReportTable table;
   table.period = fmt::format("of {} days", number_or_0(document, "days"));
   table.by = rows->by;
-  for (const Json& item : document[rows->key]) {
+  for (const Json& item : document[rows->rows_key]) {
     table.rows.push_back({text_of(item, "name"), share_of(item, "gpu_hours"),
                           share_of(item, "percentage"), number_or_0(item, "run_count"),
                           number_or_0(item, "manual_count")});

@@ -9,6 +9,21 @@
 
 namespace chg {
 
+/// What a report by users, GPUs or days is called.
+struct ReportWords {
+  ReportBy by;
+  const char* word;      ///< as people choose it: "user"
+  const char* rows_key;  ///< of its rows in JSON, where "days" is the length of the period
+  const char* title;     ///< of the column
+};
+/// In the order of ReportBy.
+inline constexpr ReportWords kReportWords[] = {{ReportBy::User, "user", "users", "USER"},
+                                               {ReportBy::Gpu, "gpu", "gpus", "GPU"},
+                                               {ReportBy::Day, "day", "dates", "DAY"}};
+constexpr const ReportWords& words_for(ReportBy by) {
+  return kReportWords[static_cast<std::size_t>(by)];
+}
+
 /// What a report shows, told by this host or by another's JSON (render/remote.h).
 struct ReportTable {
   std::string period;  ///< "from 13:00 on 17 Nov to 13:00 on 24 Nov (7 days)", "of 7 days"

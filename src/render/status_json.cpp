@@ -55,14 +55,14 @@ Json process_array(const std::vector<GpuProcess>& processes, const Instant& now)
   return array;
 }
 
-Json part_array(const std::vector<MigDevice>& parts) {
+Json mig_array(const std::vector<MigDevice>& devices) {
   Json array = Json::array();
-  for (const MigDevice& part : parts) {
+  for (const MigDevice& device : devices) {
     Json object;
-    put_text(object, "uuid", part.uuid);
-    put_text(object, "gpu_model", part.model);
-    put_known(object, "memory_used_mb", part.memory_used_mib);
-    put_known(object, "memory_total_mb", part.memory_total_mib);
+    put_text(object, "uuid", device.uuid);
+    put_text(object, "gpu_model", device.model);
+    put_known(object, "memory_used_mb", device.memory_used_mib);
+    put_known(object, "memory_total_mb", device.memory_total_mib);
     array.push_back(object);
   }
   return array;
@@ -115,7 +115,7 @@ void put_reading(Json& object, const GpuReading& reading) {
   put_known(object, "utilization_percent", reading.utilization_percent);
   put_known(object, "temperature_c", reading.temperature_c);
   put_known(object, "power_w", reading.power_w);
-  if (!reading.mig_devices.empty()) object["parts"] = part_array(reading.mig_devices);
+  if (!reading.mig_devices.empty()) object["parts"] = mig_array(reading.mig_devices);
 }
 
 void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {

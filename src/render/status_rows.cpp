@@ -38,7 +38,7 @@ void put_reading(GpuRow& row, const GpuReading& reading) {
   row.utilization_percent = reading.utilization_percent;
   row.temperature_c = reading.temperature_c;
   row.power_w = reading.power_w;
-  row.parts = static_cast<int>(reading.mig_devices.size());
+  row.mig_devices = static_cast<int>(reading.mig_devices.size());
 }
 
 std::string lost_by(const GpuOverview& gpu) {

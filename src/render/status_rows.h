@@ -24,7 +24,7 @@ struct GpuRow {
   std::optional<int> utilization_percent = {};
   std::optional<int> temperature_c = {};
   std::optional<int> power_w = {};
-  int parts = 0;          ///< MIG devices
+  int mig_devices = 0;
   std::string foreign;    ///< of use beside a reservation: "by user bob - 1024MB used by …"
   std::string leftovers;  ///< "leftover PID 7 (python3)"
   std::string lost_by;    ///< "lost by the run abc12345 of alice, which goes on"

@@ -55,12 +55,13 @@ Difference difference(const Pool& before, const Pool& after) {
         result.gpus_came_or_went = true;
       });
   result.provider_changed = before.provider != after.provider;
+  result.policy_changed = before.policy != after.policy;
   result.identity_changed = before.host != after.host;
   result.settings_changed = before.admin_group != after.admin_group ||
                             before.creator_uid != after.creator_uid ||
                             before.next_arrival != after.next_arrival || result.gpus_came_or_went;
   result.cancelled_changed = before.cancelled != after.cancelled;
-  bool news = result.host_changed() || result.cancelled_changed || !after.ended.empty();
+  bool news = result.host_changed() || result.cancelled_changed || !after.events.empty();
   compare(
       before.reservations, after.reservations,
       [](const Reservation& reservation) -> const auto& { return reservation.id; },

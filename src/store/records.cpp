@@ -119,6 +119,8 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
     read_settings(pool, record);
   } else if (field == kProvider) {
     pool.provider = record;
+  } else if (field == kPolicy) {
+    pool.policy = read_json<Policy>(record);
   } else if (field == kIdentity) {
     pool.host = json_codec::parse_one_text<HostIdentity>(record);
   } else if (field == kCancelled) {
@@ -153,6 +155,11 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
   const auto drop = [&](std::string field) { all.push_back({std::move(field), std::nullopt}); };
   if (what.settings_changed) set(kSettings, settings_of(after));
   if (what.provider_changed) set(kProvider, after.provider);
+  if (what.policy_changed && after.policy == Policy{}) {
+    drop(kPolicy);
+  } else if (what.policy_changed) {
+    set(kPolicy, write_json(after.policy));
+  }
   if (what.identity_changed) set(kIdentity, json_codec::one_text(after.host));
   if (what.cancelled_changed && after.cancelled.empty()) {
     drop(std::string(kCancelled));
@@ -187,6 +194,8 @@ void remove(Pool& pool, std::string_view field) {
   const auto is_it = [&](const auto& item) { return field_of(item) == field; };
   if (field == kProvider) {
     pool.provider.clear();
+  } else if (field == kPolicy) {
+    pool.policy = {};
   } else if (field == kCancelled) {
     pool.cancelled.clear();
   } else if (field.starts_with(kGpu)) {
@@ -206,7 +215,14 @@ void put_in_order(Pool& pool) {
             [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
 }
 
-std::string write(const UsageRecord& record) { return write_json(record); }
+std::string write(const Event& event) { return write_json(event); }
+
+Event read_event(std::string_view text) {
+  Event event = read_json<Event>(text);
+  require_indices(event.gpus);
+  return event;
+}
+
 UsageRecord read_usage(std::string_view text) { return read_json<UsageRecord>(text); }
 
 }  // namespace chg::records

@@ -1,8 +1,8 @@
 // What a store keeps of a pool: a record for each thing in it, under the name of its field. All
 // stores keep the same ones:
 //
-//   settings, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of core/fields.h
-//   provider, identity                                       a short text
+//   settings, policy, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of
+//   core/fields.h provider, identity                                       a short text
 #pragma once
 
 #include <optional>
@@ -17,6 +17,8 @@ namespace chg::records {
 
 /// The field of Pool::provider, whose record is the text itself.
 inline constexpr const char* kProvider = "provider";
+/// The field of Pool::policy. Without a record the policy is the default one.
+inline constexpr const char* kPolicy = "policy";
 
 /// One record to be written, or deleted.
 struct Write {
@@ -45,8 +47,11 @@ void remove(Pool& pool, std::string_view field);
 /// Puts the lists of the pool in order, after records were added.
 void put_in_order(Pool& pool);
 
-/// A usage record as JSON, and back. Throws std::invalid_argument for what is none.
-std::string write(const UsageRecord& record);
+/// An event as JSON, and back. Throws std::invalid_argument for what is none.
+std::string write(const Event& event);
+Event read_event(std::string_view text);
+
+/// A usage record as canhazgpu 0.1.0 wrote it. Throws std::invalid_argument for what is none.
 UsageRecord read_usage(std::string_view text);
 
 }  // namespace chg::records

@@ -95,10 +95,10 @@ class CountingStore final : public Store {
     count_();
   }
   Pool read() override { return store_.read(); }
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return store_.read_history(from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return store_.read_events(asked);
   }
-  void forget_history() override { store_.forget_history(); }
+  void forget_events(WallTime before) override { store_.forget_events(before); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& id) override {
     return store_.subscribe_to(id);
   }
@@ -120,14 +120,14 @@ class Scene {
     if (!folder.empty()) path_ = folder + "/pool.db";
     if (!path_.empty()) create_sqlite_store(path_, Sharing{});
     options_.store_path = path_;
-    options_.settings.heartbeat_interval = std::chrono::microseconds(1);
   }
 
   // Returns the exit status.
   int live() {
-    Context context(world_, options_);
+    Context context(world_, options_, {});
     Supervision supervision;
     supervision.reservation.id = "years";
+    supervision.heartbeat_interval = std::chrono::microseconds(1);
     supervision.reservation.gpus = {0};
     supervision.reservation.holder = identity_of(command_);
     supervision.reservation.started = supervision.reservation.last_heartbeat = context.now();

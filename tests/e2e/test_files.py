@@ -30,7 +30,7 @@ def group_pool(bare_pool, users):
     return pool
 
 
-def look_with_sqlite3(pool, how="select count(*) from usage", **options):
+def look_with_sqlite3(pool, how="select count(*) from pool", **options):
     """Reads the pool with SQLite's own shell, the last to leave, which takes the log away."""
     result = pool.run_command(["sqlite3", str(pool.path), how], **options)
     assert result.status == 0, result
@@ -55,7 +55,7 @@ def records_in_copy(pool):
 # --- Somebody looks with sqlite3 -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["select count(*) from usage", ".backup copy"])
+@pytest.mark.parametrize("how", ["select count(*) from pool", ".backup copy"])
 def test_members_go_on_after_root_has_looked_with_sqlite3(group_pool, users, how):
     pool = group_pool
     pool.ok("reserve", "-G", "3", "--duration", "4h", user=users.d)
@@ -98,7 +98,7 @@ def test_many_members_at_once_after_root_has_looked(group_pool, users):
     wait_for(lambda: "IN USE" not in pool.ok("status", user=users.d), "the GPUs to be free")
     assert not log_files(pool)
     database = sqlite3.connect(pool.path)
-    assert database.execute("SELECT count(*) FROM usage").fetchone() == (16,)
+    assert database.execute("SELECT count(*) FROM events WHERE is_end").fetchone() == (16,)
     database.close()
 
 
@@ -167,9 +167,9 @@ def test_a_view_in_place_of_the_pool_is_refused(pool, command):
 
 
 @pytest.mark.parametrize("statement, name", [
-    ("CREATE TRIGGER gone AFTER INSERT ON pool BEGIN DELETE FROM usage; END", "gone"),
+    ("CREATE TRIGGER gone AFTER INSERT ON pool BEGIN DELETE FROM events; END", "gone"),
     ("CREATE VIEW more AS SELECT 1", "more"), ("CREATE TABLE songs (name)", "songs"),
-    ("CREATE INDEX songs ON usage (gpu)", "songs"), ("DROP INDEX usage_by_end", "missing")])
+    ("CREATE INDEX songs ON events (is_end)", "songs"), ("DROP TABLE events", "missing")])
 def test_what_schema_sql_does_not_make_is_refused(pool, statement, name):
     change_by_hand(pool, statement)
     assert_error(pool.run("status"), 1, name, "take it out")

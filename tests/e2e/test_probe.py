@@ -307,12 +307,12 @@ def command_line(pid):
     "status, out, text",
     [(9, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure "
          "that the latest NVIDIA driver is installed and running.\n\n",
-      "nvidia-smi cannot reach the NVIDIA driver"),
+      "nvidia-smi failed: the NVIDIA driver is not loaded"),
      (18, "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 600.01\n",
       "nvidia-smi failed: driver/library version mismatch"),
-     (6, "No devices were found\n", "nvidia-smi finds no GPU"),
+     (6, "No devices were found\n", "nvidia-smi failed: no GPU was found"),
      (255, "Failed to initialize NVML: Unknown Error\n",
-      "nvidia-smi failed to initialize NVML: unknown error"),
+      "nvidia-smi failed: unknown error"),
      (9, "", "nvidia-smi failed: the NVIDIA driver is not loaded"),
      (1, "something \x1b[31mnew\n", "nvidia-smi failed with exit status 1: 'something \\x1b[31mnew'"),
      (0, "", "nvidia-smi gave no readings")])

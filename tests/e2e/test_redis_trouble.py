@@ -74,14 +74,14 @@ def test_a_cluster_says_how_a_pool_is_kept_together(empty):
     assert empty.ok("run", "--", "echo", "ran", env=env) == "ran\n"
 
 
-@pytest.mark.parametrize("key", ["pool", "log", "history", "unlocked"])
+@pytest.mark.parametrize("key", ["pool", "log", "events", "unlocked"])
 def test_a_key_of_another_type_leaves_no_lock(pool, key):
     ask = Redis(pool.socket)
     name = LOCK.replace("lock", key)
     pool.ok("reserve", "-G", "3")
     ask("DEL", name)
     ask("SET", name, "something else")
-    result = pool.run("release")  # writes a usage record, too
+    result = pool.run("release")  # writes an event, too
     if key != "unlocked":
         assert_error(result, 1, "holds something else under a key of the pool", "redis.prefix")
     assert ask("EXISTS", LOCK) == 0

@@ -5,12 +5,11 @@
 #include "probe/amd/drm_clients.h"
 #include "probe/amd/kfd_gpus.h"
 #include "probe/amd/kfd_topology.h"
-#include "probe/amd/rocm_smi_text.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/observation_text.h"
-#include "probe/packed_result.h"
 #include "probe/processes/cgroup_path.h"
+#include "probe/result_text.h"
 
 namespace chg {
 namespace {
@@ -49,20 +48,9 @@ CHG_FUZZ_TARGET(amd_smi, answers) {
   parse_amd_smi_processes(second);
   parse_amd_smi_version(second);
   auto gpus = parse_amd_smi_gpus(first);
-  if (!gpus) throw amd_tool_error("amd-smi", first, second, 1);
+  if (!gpus) throw amd_smi_error(first, second, 1);
   add_amd_smi_metrics(*gpus, second);
   require_readable(*gpus);
-}
-
-CHG_FUZZ_TARGET(rocm_smi, answers) {
-  const auto [first, second] = halves(bytes);
-  auto cards = parse_rocm_smi_gpus(first);
-  const auto [processes_text, cards_text] = halves(second);
-  const auto processes = parse_rocm_smi_processes(processes_text);
-  const auto used = parse_rocm_smi_pid_gpus(cards_text);
-  if (!cards || !processes) return;
-  add_rocm_smi_processes(*cards, *processes, used);
-  require_readable(*cards);
 }
 
 CHG_FUZZ_TARGET(readings, observation) {
@@ -71,8 +59,8 @@ CHG_FUZZ_TARGET(readings, observation) {
 }
 
 CHG_FUZZ_TARGET(readings, look) {
-  const std::string packed = packed_result(unpacked_result(bytes));
-  CHG_FUZZ_REQUIRE(packed_result(unpacked_result(packed)) == packed);
+  const std::string text = result_text(parse_result(bytes));
+  CHG_FUZZ_REQUIRE(result_text(parse_result(text)) == text);
 }
 
 CHG_FUZZ_TARGET(readings, kernel_files) {

@@ -65,7 +65,7 @@ class Model {
   void attach(int client, int supervisor);
   void beat_request(int client);
   void beat_reservation(int client);
-  void mark_ending(int client, EndReason end);
+  void mark_ending(int client, EndReason end, const std::optional<Account>& by);
   void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
   void end(int client, const Instant& at, EndReason end);
   void drop_gone_waiters(int space);
@@ -142,8 +142,7 @@ class Model {
                          const std::vector<int>& usable) const;
 
   const Machine& machine_;
-  AllocationPolicy policy_;
-  Settings settings_;
+  Policy policy_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
   std::vector<int> queue_;  ///< clients, by the moment at which they asked

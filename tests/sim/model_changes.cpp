@@ -1,6 +1,8 @@
 // What people, waiters and supervisors change.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "sim/indices.h"
 #include "sim/model.h"
 #include "sim/violation.h"
@@ -86,7 +88,10 @@ void Model::beat_reservation(int client) {
   entries_.at(client).held->last_heartbeat = machine_.now();
 }
 
-void Model::mark_ending(int client, EndReason end) { entries_.at(client).held->ending = end; }
+void Model::mark_ending(int client, EndReason end, const std::optional<Account>& by) {
+  entries_.at(client).held->ending = end;
+  entries_.at(client).held->ending_by = by;
+}
 
 void Model::note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers) {
   entries_.at(client).held->leftovers = leftovers;
@@ -198,7 +203,7 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
   }
   for (const auto& [client, mine] : chosen) {
     if (entries_.at(client).held->kind == ReservationKind::Run) {
-      mark_ending(client, EndReason::Killed);
+      mark_ending(client, EndReason::Killed, Account{uid, fmt::format("u{}", uid)});
     } else {
       end_on(client, mine, machine_.now(), EndReason::Released);
     }

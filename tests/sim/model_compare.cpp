@@ -83,11 +83,12 @@ void Model::compare_gpu(const Gpu& gpu) {
 }
 
 void Model::compare_records(const Pool& pool) {
-  if (pool.ended.size() != expected_.size()) {
-    throw Violation("records", fmt::format("{} were written, and should be {}", pool.ended.size(),
+  const std::vector<UsageRecord> written = usage_of(pool.events);
+  if (written.size() != expected_.size()) {
+    throw Violation("records", fmt::format("{} were written, and should be {}", written.size(),
                                            expected_.size()));
   }
-  for (const UsageRecord& record : pool.ended) {
+  for (const UsageRecord& record : written) {
     const auto found = std::find(expected_.begin(), expected_.end(), record);
     if (found == expected_.end()) {
       throw Violation("records", fmt::format("that of {} on GPU {} is wrong", record.reservation_id,

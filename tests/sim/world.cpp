@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 
 std::string id_of(int client) { return fmt::format("c{}", client); }
 
+const Caller kRoot{{0, "root"}, true};
+
 Account account_of(std::uint32_t uid) { return {uid, fmt::format("u{}", uid)}; }
 
 void hide(Process& process, const Flags& flags) {
@@ -28,10 +30,11 @@ void hide(Process& process, const Flags& flags) {
   process.is_ignored = flags.is_ignored;
 }
 
-Pool new_pool(int gpus) {
+Pool new_pool(const Setup& setup) {
   Pool pool;
   pool.provider = "fake";
-  for (int index = 0; index < gpus; ++index) {
+  pool.policy.allocation = setup.policy;
+  for (int index = 0; index < setup.gpus; ++index) {
     Gpu gpu;
     gpu.index = index;
     gpu.uuid = fmt::format("GPU-{}", index);
@@ -46,9 +49,7 @@ World::World(const Setup& setup)
     : setup_(setup),
       machine_(setup.gpus),
       model_(machine_, setup.gpus, setup.policy),
-      pool_(new_pool(setup.gpus)) {
-  settings_.policy = setup.policy;
-}
+      pool_(new_pool(setup)) {}
 
 const Client* World::client(int number) const {
   const auto index = static_cast<std::size_t>(number);
@@ -66,7 +67,7 @@ std::shared_ptr<const Pool> World::snapshot() {
 }
 
 Circumstances World::given(int space, const Sighting* sighting) const {
-  return {machine_.now(), machine_.liveness(space), settings_,
+  return {machine_.now(), machine_.liveness(space),
           sighting == nullptr ? nullptr : &sighting->observation};
 }
 
@@ -106,11 +107,13 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
     ++counts_.looks_of_now;
     require_service(pool_, model_, machine_, *sighting);
   }
-  for (const UsageRecord& record : pool_.ended) {
+  ledger_.follow(pool_.events);
+  ledger_.compare(pool_);
+  for (const UsageRecord& record : usage_of(pool_.events)) {
     ++counts_.endings.at(static_cast<std::size_t>(record.end));
+    history_.push_back(record);
   }
-  history_.insert(history_.end(), pool_.ended.begin(), pool_.ended.end());
-  pool_.ended.clear();
+  pool_.events.clear();
   return accepted;
 }
 
@@ -174,7 +177,7 @@ void World::apply(const Event& event) {
     case What::Clear:
       return clear();
     case What::Save:
-      saved_.emplace(Saved{pool_, history_, model_});
+      saved_.emplace(Saved{pool_, history_, ledger_, model_});
       return;
     case What::Lose:
       return lose(event.choice == 0);
@@ -274,7 +277,7 @@ void World::release_gpus(const Event& event) {
   selection.gpu_ids = event.gpus;
   if (event.flags.labelled) selection.label = "x";
   selection.runs = event.flags.runs;
-  const Caller caller{account_of(event.uid), event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   Released released;
   update(
       event.space, nullptr,
@@ -290,7 +293,7 @@ void World::release_gpus(const Event& event) {
 }
 
 void World::extend_reservations(const Event& event) {
-  const Caller caller{account_of(event.uid), event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   const Duration by = milliseconds(event.by_ms);
   update(
       event.space, nullptr, [&](Pool& pool) { extend(pool, caller, event.gpus, by); },
@@ -303,7 +306,7 @@ void World::cancel_request(const Event& event) {
   const auto matches = std::count_if(pool_.queue.begin(), pool_.queue.end(),
                                      [&](const Request& one) { return one.id.starts_with(id); });
   if (matches > 1) return;
-  const Caller caller{account_of(event.uid), event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   update(
       event.space, nullptr,
       [&](Pool& pool) {
@@ -321,10 +324,8 @@ void World::set_service(const Event& event, bool out_of_service) {
   update(
       0, nullptr,
       [&](Pool& pool) {
-        for (const int gpu : gpus) {
-          std::optional<std::string>& note = find_gpu(pool, gpu)->out_of_service;
-          note = out_of_service ? std::optional<std::string>("fan") : std::nullopt;
-        }
+        chg::set_service(pool, kRoot, gpus,
+                         out_of_service ? std::optional<std::string>("fan") : std::nullopt);
       },
       [&](Model& model) {
         model.drain(gpus, out_of_service);
@@ -334,7 +335,7 @@ void World::set_service(const Event& event, bool out_of_service) {
 
 void World::clear() {
   update(
-      0, nullptr, [&](Pool& pool) { chg::clear(pool, machine_.now()); },
+      0, nullptr, [&](Pool& pool) { chg::clear(pool, kRoot, machine_.now()); },
       [](Model& model) {
         model.clear();
         return true;
@@ -344,10 +345,11 @@ void World::clear() {
 void World::lose(bool all) {
   if (!all && !saved_) return;
   const Saved left =
-      all ? Saved{new_pool(setup_.gpus), {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
+      all ? Saved{new_pool(setup_), {}, {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
   snapshot_.reset();
   pool_ = left.pool;
   history_ = left.history;
+  ledger_ = left.ledger;
   model_.lose(left.model);
 }
 
@@ -369,7 +371,7 @@ void World::settle() {
   for (int gpu = 0; gpu < setup_.gpus; ++gpu) machine_.set_fault(gpu, Fault::None);
   machine_.set_probe_fails(false);
   machine_.correct_clock();
-  machine_.advance(settings_.heartbeat_timeout + milliseconds(1));
+  machine_.advance(pool_.policy.heartbeat_timeout + milliseconds(1));
   forget_inactive();
   const Sight sighting = machine_.look(0);
   update(

@@ -14,6 +14,7 @@
 #include "core/restore.h"
 #include "sim/counts.h"
 #include "sim/event.h"
+#include "sim/ledger.h"
 #include "sim/machine.h"
 #include "sim/model.h"
 
@@ -133,14 +134,15 @@ class World {
   void forget_inactive();
 
   Setup setup_;
-  Settings settings_;
   Machine machine_;
   Model model_;
   Pool pool_;
   std::vector<UsageRecord> history_;
+  Ledger ledger_;
   struct Saved {
     Pool pool;
     std::vector<UsageRecord> history;
+    Ledger ledger;
     Model model;
   };
   std::optional<Saved> saved_;

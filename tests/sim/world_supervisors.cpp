@@ -42,11 +42,15 @@ void World::watch_command(Client& client, int choice) {
   if (is_late && !client.timed_out) {
     client.timed_out = true;
     change_watched(
-        client, true, [](Reservation& reservation) { reservation.ending = EndReason::TimedOut; },
-        [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut); });
+        client, true,
+        [](Reservation& reservation) {
+          reservation.ending = EndReason::TimedOut;
+          reservation.ending_by.reset();
+        },
+        [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut, std::nullopt); });
     if (choice != 2) kill_job(client.number);
   }
-  if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
+  if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
@@ -70,7 +74,7 @@ void World::deal_with_leftovers(Client& client) {
   const Reservation* reservation = find_reservation(pool_, client.own.id);
   const Reservation& mine = reservation != nullptr ? *reservation : client.own;
   std::vector<ProcessIdentity> leftovers;
-  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation, settings_)) {
+  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation)) {
     const auto member =
         std::find_if(present.begin(), present.end(),
                      [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -86,7 +90,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
       client, true, [&](Reservation& reservation) { reservation.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
   const Instant now = machine_.now();
-  if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
+  if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
       client, true, [&](Reservation& reservation) { reservation.last_heartbeat = now; },

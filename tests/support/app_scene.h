@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 #include "app/context.h"
 #include "process/identity.h"
 #include "support/memory_store.h"
@@ -28,10 +30,10 @@ class RecordingStore final : public Store {
     strike_(true);
   }
   Pool read() override { return store_.read(); }
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return store_.read_history(from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return store_.read_events(asked);
   }
-  void forget_history() override { store_.forget_history(); }
+  void forget_events(WallTime before) override { store_.forget_events(before); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
     return store_.subscribe_to(request_id);
   }
@@ -57,7 +59,8 @@ class ScriptedProbe final : public Probe {
 
 /// A host whose clock, GPUs and store belong to the test. Processes are real ones.
 struct AppScene {
-  explicit AppScene(int gpus) : scene(gpus), context(world, {}) {
+  explicit AppScene(int gpus)
+      : scene(gpus), context(world, {}, {0, false, UserNamespace::First, ::getuid()}) {
     look = [this] {
       std::vector<GpuReading> readings;
       for (const Gpu& gpu : scene.pool.gpus) readings.push_back(reading(gpu.index));

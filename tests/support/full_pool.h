@@ -47,12 +47,31 @@ inline Gpu full_gpu(int index) {
   return gpu;
 }
 
+inline Policy full_policy() {
+  Policy policy;
+  policy.allocation = AllocationPolicy::MostRecentlyPerUser;
+  policy.heartbeat_interval = std::chrono::nanoseconds(1);
+  policy.heartbeat_timeout = Duration(std::numeric_limits<std::int64_t>::max());
+  policy.process_threshold_mib = std::numeric_limits<std::uint64_t>::max();
+  policy.memory_threshold_mib = 0;
+  policy.ignore_processes = {odd_text("program"), ""};
+  policy.probe = odd_text("probe");
+  policy.contact = odd_text("contact");
+  policy.history_kept = std::chrono::hours(24);
+  policy.default_timeout = std::chrono::seconds(7);
+  policy.limits = {{"", 1, {}, {}, {}},
+                   {odd_text("subject"), std::numeric_limits<int>::max(), std::chrono::hours(1),
+                    std::chrono::hours(2), 0}};
+  return policy;
+}
+
 inline Reservation full_reservation(const std::string& id, int n) {
   Reservation reservation;
   reservation.id = id;
   reservation.account = {std::numeric_limits<std::uint32_t>::max(), odd_text("account")};
   reservation.label = odd_text("label");
   reservation.note = long_text();
+  reservation.command = odd_text("command");
   reservation.kind = ReservationKind::Manual;
   reservation.gpus = {0, 7, 9'999};
   reservation.lost = {1, 9'998};
@@ -63,6 +82,7 @@ inline Reservation full_reservation(const std::string& id, int n) {
   reservation.supervisor = odd_process(2);
   reservation.leftovers = {odd_process(3), odd_process(4)};
   reservation.ending = EndReason::Killed;
+  reservation.ending_by = Account{0, odd_text("killer")};
   return reservation;
 }
 
@@ -73,6 +93,7 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.account = {4'000'000'000U, odd_text("account")};
   request.label = long_text();
   request.note = odd_text("note");
+  request.command = odd_text("command");
   request.kind = ReservationKind::Manual;
   request.count = std::numeric_limits<int>::max();
   request.gpu_ids = {1, 2, 30};
@@ -91,6 +112,7 @@ inline Pool full_pool() {
   pool.admin_group = odd_text("group");
   pool.creator_uid = std::numeric_limits<std::uint32_t>::max();
   pool.next_arrival = std::numeric_limits<std::int64_t>::max();
+  pool.policy = full_policy();
   pool.host = {odd_text("host"), "boot-7"};
   pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
   pool.gpus[1].index = 1;
@@ -113,6 +135,32 @@ inline UsageRecord usage_record(const std::string& id, int gpu, int ended_s) {
   record.account = {1000, "alice"};
   record.ended = WallTime(std::chrono::seconds(ended_s));
   return record;
+}
+
+/// The event of that record.
+inline Event usage_event(const std::string& id, int gpu, int ended_s) {
+  return ended_event(usage_record(id, gpu, ended_s));
+}
+
+/// Every field has a value of its own, and an odd one.
+inline Event full_event(EventKind kind) {
+  Event event;
+  event.kind = kind;
+  event.at = WallTime(std::chrono::nanoseconds(1795525200123456789));
+  event.actor = Account{0, odd_text("actor")};
+  event.id = odd_text("id");
+  event.owner = {std::numeric_limits<std::uint32_t>::max(), odd_text("owner")};
+  event.label = long_text();
+  event.note = odd_text("note");
+  event.command = odd_text("command");
+  event.reservation_kind = ReservationKind::Manual;
+  event.count = std::numeric_limits<int>::max();
+  event.gpus = {0, 7, 9'999};
+  event.started = WallTime(std::chrono::nanoseconds(-7));
+  event.how = EndReason::Cleared;
+  event.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
+  event.detail = odd_text("detail");
+  return event;
 }
 
 }  // namespace chg

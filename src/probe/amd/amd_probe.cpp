@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/find_program.h"
-#include "probe/amd/amd_tools.h"
+#include "probe/amd/amd_smi.h"
 #include "probe/amd/drm_clients.h"
 #include "probe/amd/kfd_gpus.h"
 #include "probe/amd/kfd_processes.h"
@@ -51,59 +51,36 @@ std::vector<GpuReading> read_gpus_of_driver(const std::string& root) {
   return gpus;
 }
 
-std::optional<std::string> find_tool(const std::string& name, const std::string& root) {
-  if (auto path = find_program(name)) return path;
-  return find_program(root + "/opt/rocm/bin/" + name);
-}
-
-Observation read_gpus_by_tools(const std::string& root, Duration timeout,
-                               SteadyClock::time_point started) {
-  const auto amd_smi = find_tool("amd-smi", root);
-  const auto rocm_smi = find_tool("rocm-smi", root);
-  std::optional<Error> failure;
+Observation read_gpus_by_tool(const std::string& root, Duration timeout,
+                              SteadyClock::time_point started) {
+  auto program = find_program("amd-smi");
+  if (!program) program = find_program(root + "/opt/rocm/bin/amd-smi");
+  if (!program) {
+    throw Error(ErrorKind::Failed,
+                "the AMD driver shows no GPU, and there is no 'amd-smi' in PATH to ask instead",
+                "is the amdgpu driver loaded, and ROCm installed?");
+  }
+  const AmdSmi tool{*program, timeout, started};
   Observation observation;
-  if (amd_smi) {
-    const AmdTool tool{*amd_smi, timeout, started};
-    try {
-      observation.gpus = read_gpus_by_amd_smi(tool);
-      observation.source = amd_smi_source(tool);
-      return observation;
-    } catch (const Error& error) {
-      failure = error;
-    }
-  }
-  if (rocm_smi) {
-    try {
-      observation.gpus = read_gpus_by_rocm_smi({*rocm_smi, timeout, started});
-      observation.source = "rocm-smi";
-      return observation;
-    } catch (const Error& error) {
-      if (!failure) failure = error;
-    }
-  }
-  if (failure) throw *failure;
-  throw Error(ErrorKind::Failed,
-              "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH",
-              "is the amdgpu driver loaded, and ROCm installed?");
+  observation.gpus = read_gpus_by_amd_smi(tool);
+  observation.source = amd_smi_source(tool);
+  return observation;
 }
 
 }  // namespace
 
-AmdProbe::AmdProbe(const Clock& clock, Duration timeout, std::string root)
-    : clock_(clock), timeout_(timeout), root_(std::move(root)) {}
-
-Observation AmdProbe::read_gpus() {
+Observation read_amd(const Clock& clock, Duration timeout, const std::string& root) {
   const auto started = SteadyClock::now();
-  const Instant taken = clock_.now();
+  const Instant taken = clock.now();
   Observation observation;
   observation.source = "KFD";
-  observation.gpus = read_gpus_of_driver(root_);
-  if (observation.gpus.empty()) observation = read_gpus_by_tools(root_, timeout_, started);
+  observation.gpus = read_gpus_of_driver(root);
+  if (observation.gpus.empty()) observation = read_gpus_by_tool(root, timeout, started);
   observation.taken = taken;
   for (GpuReading& gpu : observation.gpus) {
-    // The tools keep processes that have ended; the driver's list is rid of them already.
+    // amd-smi keeps processes that have ended; the driver's list is rid of them already.
     std::erase_if(gpu.processes,
-                  [&](const GpuProcess& process) { return has_ended(root_, process.pid); });
+                  [&](const GpuProcess& process) { return has_ended(root, process.pid); });
   }
   return observation;
 }

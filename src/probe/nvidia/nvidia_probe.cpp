@@ -37,24 +37,16 @@ std::string reason_to_go_on(Reason reason) {
 
 }  // namespace
 
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration timeout, std::optional<ProcReader> proc)
-    : NvidiaProbe(clock, timeout, Sources(), std::move(proc)) {}
-
-NvidiaProbe::NvidiaProbe(const Clock& clock, Duration timeout, Sources sources,
-                         std::optional<ProcReader> proc)
-    : clock_(clock), timeout_(timeout), sources_(std::move(sources)), proc_(std::move(proc)) {}
-
-Observation NvidiaProbe::read_gpus() {
+Observation read_nvidia(const Clock& clock, Duration timeout, const std::optional<ProcReader>& proc,
+                        const NvidiaSources& sources) {
   const auto started = SteadyClock::now();
-  IsolatedProbe nvml(
-      "NVML", [this] { return NvmlProbe(clock_, sources_.library).try_read(); }, timeout_, proc_);
-  ReadResult result = nvml.try_read();
+  ReadResult result = read_isolated(
+      "NVML", [&] { return read_nvml(clock, sources.library); }, timeout, proc);
   if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
   const auto& failure = std::get<ReadFailure>(result);
   const std::string reason = reason_to_go_on(failure.reason);
-  if (reason.empty() || !find_program(sources_.program)) throw failure.error;
-  NvidiaSmiProbe nvidia_smi(clock_, timeout_, sources_.program);
-  Observation observation = nvidia_smi.read_gpus_since(started);
+  if (reason.empty() || !find_program(sources.program)) throw failure.error;
+  Observation observation = read_nvidia_smi(clock, timeout, started, sources.program);
   observation.source += fmt::format(" (NVML: {})", reason);
   return observation;
 }

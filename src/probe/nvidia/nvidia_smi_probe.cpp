@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/tool.h"
 
@@ -53,18 +53,14 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
 
 }  // namespace
 
-NvidiaSmiProbe::NvidiaSmiProbe(const Clock& clock, Duration timeout, std::string program)
-    : clock_(clock), timeout_(timeout), program_(std::move(program)) {}
-
-Observation NvidiaSmiProbe::read_gpus() { return read_gpus_since(SteadyClock::now()); }
-
-Observation NvidiaSmiProbe::read_gpus_since(SteadyClock::time_point started) {
+Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
+                            const std::string& program) {
   const auto ask = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), program_);
-    return run_tool(arguments, timeout_, started);
+    arguments.insert(arguments.begin(), program);
+    return run_tool(arguments, timeout, started);
   };
   Observation observation;
-  observation.taken = clock_.now();
+  observation.taken = clock.now();
   observation.source = "nvidia-smi";
   std::vector<GpuReading>& gpus = observation.gpus;
   const ToolOutput answer = ask({"--query-gpu=" + std::string(kGpuColumns), kCsv});

@@ -4,111 +4,152 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <new>
 #include <optional>
 
 #include <fmt/format.h>
-#include <regex.h>
 
+#include "base/number.h"
 #include "base/pci_address.h"
 #include "base/text.h"
-#include "probe/csv_rows.h"
-#include "probe/nvidia/nvidia_smi_value.h"
 
 namespace chg {
 namespace {
 
-using namespace nvidia_smi_value;
+// No tool writes such a row; a broken one must not cost a view for every comma of 16 MiB.
+constexpr std::size_t kLineBytesMax = 64U << 10;
 
-std::string_view uuid_field(const CsvRow& row) { return text_of(row.field({"uuid", "gpu_uuid"})); }
+constexpr int kIntMax = std::numeric_limits<int>::max();
 
-std::optional<int> index_field(const CsvRow& row) {
-  return small_number_of(row.field({"index"}), std::numeric_limits<int>::max());
-}
-
-// A row that has an identity must tell it: any text may have the right number of commas.
-bool is_gpu_row(const CsvRow& row) {
-  if (row.has_column("index") || row.has_column("uuid")) {
-    return index_field(row) || uuid_field(row).starts_with("GPU-");
+// The fields of a line with `Count` of them. Where there are more, the column of free text has
+// commas in it.
+template <std::size_t Count>
+std::optional<std::array<std::string_view, Count>> split_row(std::string_view line,
+                                                             std::size_t free_text) {
+  const auto commas = static_cast<std::size_t>(std::count(line.begin(), line.end(), ','));
+  if (commas + 1 < Count || line.size() > kLineBytesMax) return std::nullopt;
+  std::array<std::string_view, Count> fields;
+  for (std::size_t i = 0; i < Count; ++i) {
+    std::string_view field = line.substr(0, line.find(','));
+    if (i == free_text) {
+      for (std::size_t more = commas + 1 - Count; more > 0; --more) {
+        field = line.substr(0, line.find(',', field.size() + 1));
+      }
+    }
+    line.remove_prefix(std::min(field.size() + 1, line.size()));
+    fields[i] = trimmed(field);
   }
-  return row.has_column("memory.used") || row.has_column("memory.total");
+  return fields;
 }
 
-// Only the columns that say whether the GPU as a whole works: ERR! of a fan is no reason to lose
-// one.
-std::string error_of(const CsvRow& row) {
-  const auto field = [&](std::string_view column) { return row.field({column}); };
-  return broken_gpu({field("uuid"), field("pci.bus_id"), field("name"), field("memory.used"),
-                     field("memory.total"), field("utilization.gpu"), field("mig.mode.current")});
+// --- Single values ---
+
+// Whether the field has words in place of a value. Brackets alone are enough, as drivers keep
+// inventing reasons; the bare words are those that have been seen.
+bool is_placeholder(std::string_view field) {
+  static constexpr std::array<std::string_view, 12> kWords = {
+      "",
+      "n/a",
+      "err!",
+      "unknown",
+      "unknown error",
+      "not found",
+      "not supported",
+      "insufficient permissions",
+      "function not found",
+      "gpu is lost",
+      "gpu requires reset",
+      "requested functionality has been deprecated"};
+  if (field.size() >= 2 && field.front() == '[' && field.back() == ']') return true;
+  return std::find(kWords.begin(), kWords.end(), lower_case(field)) != kWords.end();
 }
 
-GpuReading gpu_reading(const CsvRow& row, std::size_t position) {
+std::string_view text_of(std::string_view field) {
+  return is_placeholder(field) ? std::string_view() : field;
+}
+
+std::optional<int> small_number_of(std::string_view field, int max = kIntMax) {
+  const auto value = parse<int>(field);
+  return value && *value >= 0 && *value <= max ? value : std::nullopt;
+}
+
+// What nvidia-smi calls a process is its program's path, or that with arguments behind it.
+std::string_view program_in(std::string_view process_name) {
+  const std::string_view name = text_of(process_name);
+  const std::string_view path = name.substr(0, name.find(' '));
+  return path.substr(path.rfind('/') + 1);
+}
+
+// --- GPUs ---
+
+struct GpuLine {
+  std::string_view index, uuid, bus_id, name, memory_used, memory_total, utilization, mig_mode;
+};
+
+std::optional<GpuLine> read_gpu_line(std::string_view line) {
+  const auto fields = split_row<8>(line, 3);
+  if (!fields) return std::nullopt;
+  const auto& [index, uuid, bus_id, name, used, total, utilization, mig_mode] = *fields;
+  // Any text may have the right number of commas.
+  if (!small_number_of(index) && !text_of(uuid).starts_with("GPU-")) return std::nullopt;
+  return GpuLine{index, uuid, bus_id, name, used, total, utilization, mig_mode};
+}
+
+int index_of(const GpuLine& line, std::size_t position) {
+  return small_number_of(line.index).value_or(static_cast<int>(position));
+}
+
+// What the line says of the GPU as a whole; "" when it is nothing.
+std::string error_of(const GpuLine& line) {
+  std::string error;
+  for (const std::string_view field : {line.uuid, line.bus_id, line.name, line.memory_used,
+                                       line.memory_total, line.utilization, line.mig_mode}) {
+    const std::string text = lower_case(field);
+    if (text.find("gpu is lost") != std::string::npos) return "GPU is lost";
+    if (text.find("gpu requires reset") != std::string::npos) error = "GPU requires reset";
+    if (text == "err!" && error.empty()) error = "nvidia-smi reports ERR!";
+  }
+  return error;
+}
+
+GpuReading gpu_reading(const GpuLine& line, std::size_t position) {
   GpuReading reading;
-  reading.index = index_field(row).value_or(static_cast<int>(position));
-  reading.uuid = uuid_field(row);
-  reading.model = text_of(row.field({"name", "gpu_name"}));
-  if (const auto address = parse_pci_address(row.field({"pci.bus_id", "gpu_bus_id"}))) {
-    reading.pci_bus_id = to_text(*address);
-  }
-  reading.memory_used_mib = number_of(row.field({"memory.used"}), "MiB");
-  reading.memory_total_mib = number_of(row.field({"memory.total"}), "MiB");
-  reading.utilization_percent = small_number_of(row.field({"utilization.gpu"}), 100, "%");
-  reading.error = error_of(row);
+  reading.index = index_of(line, position);
+  reading.uuid = text_of(line.uuid);
+  reading.model = text_of(line.name);
+  if (const auto address = parse_pci_address(line.bus_id)) reading.pci_bus_id = to_text(*address);
+  reading.memory_used_mib = parse<std::uint64_t>(line.memory_used);
+  reading.memory_total_mib = parse<std::uint64_t>(line.memory_total);
+  reading.utilization_percent = small_number_of(line.utilization, 100);
+  reading.error = error_of(line);
   return reading;
-}
-
-// "00000000:0A:00.0" and "0000:0a:00.0" are one address: the domain has 4 or 8 digits.
-std::string comparable_bus_id(std::string_view bus_id) {
-  const std::size_t domain_end = bus_id.find(':');
-  const std::size_t first = bus_id.find_first_not_of('0');
-  if (domain_end == std::string_view::npos || first == std::string_view::npos) return {};
-  return lower_case(bus_id.substr(std::min(first, domain_end)));
 }
 
 // One GPU that nvidia-smi could not reach.
 struct Unreachable {
   std::optional<int> index;
-  std::string bus_id;
+  std::string pci_bus_id;
   std::string error;
 };
 
-constexpr std::string_view kUnreachable = "unable to determine the device handle for gpu";
-
-// A POSIX expression (std::regex takes seconds to compile), whose groups are 2: the index, 3: the
-// bus id, 4: the reason.
-constexpr const char* kSentence =
-    "handle for gpu[[:space:]]*(([0-9]+)[[:space:]]*:[[:space:]]+)?"
-    "([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-9a-f])?[[:space:]]*:?[[:space:]]*([^.]*)";
-
-// The groups of kSentence in `line`, "" for one that has no part in it; missing where it is not.
-std::optional<std::array<std::string, 5>> match_sentence(const std::string& line) {
-  static const regex_t compiled = [] {
-    regex_t made{};
-    if (::regcomp(&made, kSentence, REG_EXTENDED | REG_ICASE) != 0) throw std::bad_alloc();
-    return made;
-  }();
-  std::array<regmatch_t, 5> found{};
-  if (::regexec(&compiled, line.c_str(), found.size(), found.data(), 0) != 0) return std::nullopt;
-  std::array<std::string, 5> groups;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (found[i].rm_so < 0) continue;
-    groups[i] = line.substr(static_cast<std::size_t>(found[i].rm_so),
-                            static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so));
-  }
-  return groups;
-}
-
+// "Unable to determine the device handle for GPU1: 0000:3B:00.0: GPU is lost.  Reboot …", with or
+// without the index and the address.
 std::optional<Unreachable> read_unreachable(std::string_view line) {
-  // It is for a sentence, and need not be given a novel.
-  if (line.size() > 300 || lower_case(line).find(kUnreachable) == std::string::npos) {
-    return std::nullopt;
-  }
-  const auto match = match_sentence(std::string(line));
-  if (!match) return std::nullopt;
+  constexpr std::string_view kBegin = "unable to determine the device handle for gpu";
+  constexpr std::size_t kSentenceMax = 300;
+  if (line.size() > kSentenceMax) return std::nullopt;
+  const std::size_t begin = lower_case(line).find(kBegin);
+  if (begin == std::string::npos) return std::nullopt;
+  std::string_view rest = trimmed(line.substr(begin + kBegin.size()));
+  const auto head = [&] { return rest.substr(0, rest.find(": ")); };
+  const auto drop_head = [&] { rest.remove_prefix(std::min(head().size() + 2, rest.size())); };
   Unreachable gpu;
-  gpu.index = small_number_of((*match)[2], std::numeric_limits<int>::max());
-  gpu.bus_id = comparable_bus_id((*match)[3]);
-  const std::string reason(trimmed((*match)[4]));
+  gpu.index = small_number_of(head());
+  if (gpu.index) drop_head();
+  if (const auto address = parse_pci_address(head())) {
+    gpu.pci_bus_id = to_text(*address);
+    drop_head();
+  }
+  const std::string_view reason = trimmed(rest.substr(0, rest.find('.')));
   const bool is_lost = lower_case(reason).find("gpu is lost") != std::string::npos;
   gpu.error = is_lost ? "GPU is lost"
                       : fmt::format("nvidia-smi cannot reach it: {}",
@@ -117,81 +158,84 @@ std::optional<Unreachable> read_unreachable(std::string_view line) {
 }
 
 // Enters what is said of one GPU into the reading that it belongs to, or makes one if the index is
-// known. `rows` and `gpus` are parallel up to the rows' end.
-void add_unreachable(std::vector<GpuReading>& gpus, const std::vector<CsvRow>& rows,
-                     const Unreachable& unreachable) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::string bus_id = comparable_bus_id(rows[i].field({"pci.bus_id", "gpu_bus_id"}));
-    const bool is_same = bus_id.empty() || unreachable.bus_id.empty()
-                             ? unreachable.index == gpus[i].index
-                             : unreachable.bus_id == bus_id;
+// known.
+void add_unreachable(std::vector<GpuReading>& gpus, const Unreachable& unreachable) {
+  for (GpuReading& gpu : gpus) {
+    const bool is_same = gpu.pci_bus_id.empty() || unreachable.pci_bus_id.empty()
+                             ? unreachable.index == gpu.index
+                             : unreachable.pci_bus_id == gpu.pci_bus_id;
     if (!is_same) continue;
-    if (gpus[i].error.empty()) gpus[i].error = unreachable.error;
+    if (gpu.error.empty()) gpu.error = unreachable.error;
     return;
   }
   if (!unreachable.index) return;
-  GpuReading reading;
+  GpuReading& reading = gpus.emplace_back();
   reading.index = *unreachable.index;
   reading.error = unreachable.error;
-  gpus.push_back(std::move(reading));
 }
 
-bool is_process_row(const CsvRow& row) {
-  const bool names_gpu = !row.has_column("gpu_uuid") || !uuid_field(row).empty();
-  // Without it, it is no list of those that run: --query-accounted-apps tells of the ended ones.
-  const bool tells_memory = row.has_column("used_memory") || row.has_column("used_gpu_memory");
-  const std::string_view pid = row.field({"pid"});
-  return row.has_column("pid") && names_gpu && tells_memory &&
-         (is_placeholder(pid) ||
-          small_number_of(pid, std::numeric_limits<int>::max()).value_or(0) > 0);
+// --- Processes ---
+
+std::optional<ListedProcess> read_process_line(std::string_view line) {
+  const auto fields = split_row<4>(line, 2);
+  if (!fields) return std::nullopt;
+  const auto& [gpu_uuid, pid, name, memory] = *fields;
+  const int number = small_number_of(pid).value_or(0);
+  if (text_of(gpu_uuid).empty() || (number == 0 && !is_placeholder(pid))) return std::nullopt;
+  ListedProcess listed;
+  listed.gpu_uuid = gpu_uuid;
+  listed.process.pid = number;
+  listed.process.program = program_in(name);
+  listed.process.memory_mib = parse<std::uint64_t>(memory);
+  return listed;
 }
 
 bool is_remark(std::string_view line) {
-  return line.starts_with("WARNING:") || read_unreachable(line).has_value();
+  return line.empty() || line.starts_with("WARNING:") || read_unreachable(line).has_value();
 }
 
 }  // namespace
 
-std::vector<GpuReading> parse_gpus(std::string_view text, std::string_view columns) {
-  const CsvRows answer = read_csv(text, columns, {"name", "gpu_name"}, is_gpu_row);
+std::vector<GpuReading> parse_gpus(std::string_view text) {
   std::vector<GpuReading> gpus;
-  for (const CsvRow& row : answer.rows) gpus.push_back(gpu_reading(row, gpus.size()));
-  if (gpus.empty()) return gpus;
-  for (const std::string_view line : answer.others) {
-    if (const auto unreachable = read_unreachable(line)) {
-      add_unreachable(gpus, answer.rows, *unreachable);
+  std::vector<Unreachable> unreachable;
+  while (!text.empty()) {
+    const std::string_view line = trimmed(cut(text, '\n'));
+    if (const auto gpu = read_gpu_line(line)) {
+      gpus.push_back(gpu_reading(*gpu, gpus.size()));
+    } else if (const auto one = read_unreachable(line)) {
+      unreachable.push_back(*one);
     }
   }
+  if (gpus.empty()) return gpus;
+  for (const Unreachable& one : unreachable) add_unreachable(gpus, one);
   std::stable_sort(gpus.begin(), gpus.end(),
                    [](const GpuReading& a, const GpuReading& b) { return a.index < b.index; });
   return gpus;
 }
 
-std::vector<int> mig_gpus(std::string_view text, std::string_view columns) {
+std::vector<int> mig_gpus(std::string_view text) {
   std::vector<int> indices;
-  int position = 0;
-  for (const CsvRow& row : read_csv(text, columns, {"name", "gpu_name"}, is_gpu_row).rows) {
-    const int index = index_field(row).value_or(position);
-    ++position;
-    if (lower_case(row.field({"mig.mode.current"})) == "enabled") indices.push_back(index);
+  std::size_t position = 0;
+  while (!text.empty()) {
+    const auto gpu = read_gpu_line(trimmed(cut(text, '\n')));
+    if (!gpu) continue;
+    const int index = index_of(*gpu, position++);
+    if (lower_case(gpu->mig_mode) == "enabled") indices.push_back(index);
   }
   return indices;
 }
 
-ProcessTable parse_processes(std::string_view text, std::string_view columns) {
-  const CsvRows answer =
-      read_csv(text, columns, {"process_name", "name", "gpu_name"}, is_process_row);
+ProcessTable parse_processes(std::string_view text) {
   ProcessTable table;
-  for (const CsvRow& row : answer.rows) {
-    ListedProcess listed;
-    listed.gpu_uuid = uuid_field(row);
-    listed.process.pid =
-        small_number_of(row.field({"pid"}), std::numeric_limits<int>::max()).value_or(0);
-    listed.process.program = program_of(row.field({"process_name", "name"}));
-    listed.process.memory_mib = number_of(row.field({"used_memory", "used_gpu_memory"}), "MiB");
-    table.processes.push_back(std::move(listed));
+  while (!text.empty()) {
+    const std::string_view line = trimmed(cut(text, '\n'));
+    if (auto listed = read_process_line(line)) {
+      table.processes.push_back(std::move(*listed));
+    } else if (!is_remark(line)) {
+      table.has_stray_text = true;
+    }
   }
-  table.has_stray_text = !std::all_of(answer.others.begin(), answer.others.end(), is_remark);
   return table;
 }
 

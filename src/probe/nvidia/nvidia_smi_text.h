@@ -1,10 +1,9 @@
-// What nvidia-smi prints, as values. Pure: text in, readings out.
+// What nvidia-smi prints with --format=csv,noheader,nounits, as values. Pure: text in, readings
+// out.
 //
-// The parsers accept every shape of `--format=csv`: with and without header, with and without
-// units, any columns in any order. A value that nvidia-smi does not tell ("[N/A]", "[Not
-// Supported]",
-// "[Insufficient Permissions]" …) is missing in the result; it never becomes zero. Lines that are
-// no rows, such as warnings, are passed over.
+// A value that nvidia-smi does not tell ("[N/A]", "[Not Supported]", "[Insufficient Permissions]"
+// …) is missing in the result; it never becomes zero. Lines that are no rows, such as warnings, are
+// passed over.
 #pragma once
 
 #include <string>
@@ -20,36 +19,35 @@ inline constexpr std::string_view kGpuColumns =
     "index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,mig.mode.current";
 inline constexpr std::string_view kProcessColumns = "gpu_uuid,pid,process_name,used_memory";
 
-/// Reads the answer to --query-gpu. `columns` says what the fields are until a header says
-/// otherwise.
+/// Reads the answer to --query-gpu.
 ///
 /// A GPU that is lost, needs a reset, or answers ERR! has that in its `error`. When nvidia-smi says
-/// of one GPU that it can't be reached and lists others, the others are read as usual; that one is
+/// of one GPU that it cannot be reached and lists others, the others are read as usual; that one is
 /// an entry with an `error` where its row or its index tells which it is, and missing where neither
 /// does. Without a row there are no readings at all: nvidia_smi_error says what the text means
 /// then. Memory is MiB. The readings are in the order of their indices, and have no processes yet.
-std::vector<GpuReading> parse_gpus(std::string_view text, std::string_view columns = kGpuColumns);
+std::vector<GpuReading> parse_gpus(std::string_view text);
 
 /// The indices of the GPUs in MIG mode, by the same answer.
-std::vector<int> mig_gpus(std::string_view text, std::string_view columns = kGpuColumns);
+std::vector<int> mig_gpus(std::string_view text);
 
 /// A process, and the GPU that it is listed on.
 struct ListedProcess {
-  std::string gpu_uuid;  ///< "" when the answer has no such column
-  GpuProcess process;    ///< pid 0: something runs there, or may, and nvidia-smi doesn't tell what
+  std::string gpu_uuid;
+  GpuProcess process;  ///< pid 0: something runs there, or may, and nvidia-smi does not tell what
 };
 
 /// The answer to --query-compute-apps.
 struct ProcessTable {
   std::vector<ListedProcess> processes;
-  /// A line of it is neither row nor header, nor a warning, nor about one GPU only: without
-  /// processes, this is no list of nothing but a failure.
+  /// A line of it is neither row nor warning, nor about one GPU only: without processes, this is no
+  /// list of nothing but a failure.
   bool has_stray_text = false;
 };
 
 /// Reads the answer to --query-compute-apps. The program is known by what nvidia-smi calls it,
-/// until /proc tells better; "" when it doesn't tell. A process name may contain commas.
-ProcessTable parse_processes(std::string_view text, std::string_view columns = kProcessColumns);
+/// until /proc tells better; "" when it does not tell. A process name may contain commas.
+ProcessTable parse_processes(std::string_view text);
 
 /// Puts each process on its GPU. A GPU of which nvidia-smi says that there are processes, but not
 /// which (pid 0), gets an `error` instead. Processes of GPUs that are not in `gpus` are dropped.

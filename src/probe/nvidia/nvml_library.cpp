@@ -56,9 +56,9 @@ struct ProcessRecord {
   unsigned long long memory_bytes;
 };
 static_assert(sizeof(ProcessRecord) == 16);
-constexpr std::size_t kRecordBytes = 16;           // _v1, of the functions without suffix
-constexpr std::size_t kRecordBytesWithParts = 24;  // _v2: two numbers of parts (MIG) more
-constexpr std::size_t kRecordBytesLong = 32;       // and protected memory, see record_bytes
+constexpr std::size_t kRecordBytes = 16;         // _v1, of the functions without suffix
+constexpr std::size_t kRecordBytesWithMig = 24;  // _v2: two numbers of MIG devices more
+constexpr std::size_t kRecordBytesLong = 32;     // and protected memory, see record_bytes
 constexpr std::size_t kListedMax = 1U << 20;
 constexpr int kListAttemptsMax = 8;
 
@@ -67,12 +67,11 @@ constexpr unsigned kMigEnabled = 1;        // NVML_DEVICE_MIG_ENABLE
 
 using NoArguments = int();
 using GetText = int(NvmlDevice, char*, unsigned);
-using GetNumber = int(NvmlDevice, unsigned*);
 using GetProcesses = int(NvmlDevice, unsigned*, void*);
 
 std::string text_in(const Text& text) { return {text.data(), ::strnlen(text.data(), kTextBytes)}; }
 
-// Without one of each of these a GPU can't be told from a free one.
+// Without one of each of these a GPU cannot be told from a free one.
 constexpr std::initializer_list<const char*> kNeeded[] = {
     {"nvmlInit_v2", "nvmlInit"},
     {"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"},
@@ -82,17 +81,10 @@ constexpr std::initializer_list<const char*> kNeeded[] = {
     {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
      "nvmlDeviceGetComputeRunningProcesses"}};
 
-const char* name_of(NvmlList list) {
-  switch (list) {
-    case NvmlList::Compute:
-      return "nvmlDeviceGetComputeRunningProcesses";
-    case NvmlList::Graphics:
-      return "nvmlDeviceGetGraphicsRunningProcesses";
-    case NvmlList::Mps:
-      return "nvmlDeviceGetMPSComputeRunningProcesses";
-  }
-  return "";
-}
+// In the order of NvmlList; each has versions with a suffix.
+constexpr const char* kListFunctions[] = {"nvmlDeviceGetComputeRunningProcesses",
+                                          "nvmlDeviceGetGraphicsRunningProcesses",
+                                          "nvmlDeviceGetMPSComputeRunningProcesses"};
 
 ReadFailure not_loaded(const std::string& name, const std::string& problem) {
   const bool is_missing = problem.starts_with(name + ":") &&
@@ -156,6 +148,14 @@ int NvmlLibrary::call_first(std::initializer_list<const char*> functions,
   return code;
 }
 
+template <typename Value, typename... Arguments>
+NvmlAnswer<Value> NvmlLibrary::ask(std::initializer_list<const char*> functions,
+                                   Arguments... arguments) const {
+  NvmlAnswer<Value> answer;
+  answer.code = call_first<int(Arguments..., Value*)>(functions, arguments..., &answer.value);
+  return answer;
+}
+
 std::optional<ReadFailure> NvmlLibrary::initialize() {
   const int code = call_first<NoArguments>({"nvmlInit_v2", "nvmlInit"});
   if (code == kSuccess) return std::nullopt;
@@ -172,29 +172,17 @@ NvmlAnswer<std::string> NvmlLibrary::driver_version() const {
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::device_count() const {
-  NvmlAnswer<unsigned> answer;
-  answer.code =
-      call_first<int(unsigned*)>({"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"}, &answer.value);
-  return answer;
+  return ask<unsigned>({"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"});
 }
 
 NvmlAnswer<NvmlDevice> NvmlLibrary::device(unsigned index) const {
-  NvmlAnswer<NvmlDevice> answer;
-  answer.code = call_first<int(unsigned, NvmlDevice*)>(
-      {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}, index, &answer.value);
-  return answer;
+  return ask<NvmlDevice>({"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}, index);
 }
 
 NvmlAnswer<std::string> NvmlLibrary::text(const char* function, NvmlDevice device) const {
   Text text{};
   const int code = call<GetText>(function, device, text.data(), kTextBytes);
   return {code, text_in(text)};
-}
-
-NvmlAnswer<unsigned> NvmlLibrary::number(const char* function, NvmlDevice device) const {
-  NvmlAnswer<unsigned> answer;
-  answer.code = call<GetNumber>(function, device, &answer.value);
-  return answer;
 }
 
 NvmlAnswer<std::string> NvmlLibrary::uuid(NvmlDevice device) const {
@@ -206,10 +194,8 @@ NvmlAnswer<std::string> NvmlLibrary::model(NvmlDevice device) const {
 }
 
 NvmlAnswer<std::string> NvmlLibrary::pci_bus_id(NvmlDevice device) const {
-  PciInfo info{};
-  const int code = call_first<int(NvmlDevice, PciInfo*)>(
-      {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"}, device,
-      &info);
+  const auto [code, info] = ask<PciInfo>(
+      {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"}, device);
   // A GPU is always function 0 of its device.
   return {code, fmt::format("{:04x}:{:02x}:{:02x}.0", info.domain, info.bus, info.device)};
 }
@@ -217,35 +203,29 @@ NvmlAnswer<std::string> NvmlLibrary::pci_bus_id(NvmlDevice device) const {
 NvmlAnswer<NvmlMemory> NvmlLibrary::memory(NvmlDevice device) const {
   MemoryV2 memory{};
   memory.version = kMemoryV2Version;
-  int code = call<int(NvmlDevice, MemoryV2*)>("nvmlDeviceGetMemoryInfo_v2", device, &memory);
+  const int code = call<int(NvmlDevice, MemoryV2*)>("nvmlDeviceGetMemoryInfo_v2", device, &memory);
   if (code == kSuccess) return {code, {memory.total, memory.used}};
   if (code != kFunctionNotFound && code != kNotSupported && code != kArgumentVersionMismatch) {
     return {code, {}};
   }
-  MemoryV1 older{};
-  code = call<int(NvmlDevice, MemoryV1*)>("nvmlDeviceGetMemoryInfo", device, &older);
-  return {code, {older.total, older.used}};
+  const auto older = ask<MemoryV1>({"nvmlDeviceGetMemoryInfo"}, device);
+  return {older.code, {older.value.total, older.value.used}};
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::utilization_percent(NvmlDevice device) const {
-  Utilization utilization{};
-  const int code =
-      call<int(NvmlDevice, Utilization*)>("nvmlDeviceGetUtilizationRates", device, &utilization);
-  return {code, utilization.gpu};
+  const auto answer = ask<Utilization>({"nvmlDeviceGetUtilizationRates"}, device);
+  return {answer.code, answer.value.gpu};
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::temperature_c(NvmlDevice device) const {
-  NvmlAnswer<unsigned> answer;
-  answer.code = call<int(NvmlDevice, unsigned, unsigned*)>("nvmlDeviceGetTemperature", device,
-                                                           kTemperatureOfGpu, &answer.value);
-  return answer;
+  return ask<unsigned>({"nvmlDeviceGetTemperature"}, device, kTemperatureOfGpu);
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::power_milliwatts(NvmlDevice device) const {
-  return number("nvmlDeviceGetPowerUsage", device);
+  return ask<unsigned>({"nvmlDeviceGetPowerUsage"}, device);
 }
 
-NvmlAnswer<bool> NvmlLibrary::is_divided(NvmlDevice device) const {
+NvmlAnswer<bool> NvmlLibrary::is_mig_enabled(NvmlDevice device) const {
   unsigned current = 0;
   unsigned pending = 0;
   const int code = call<int(NvmlDevice, unsigned*, unsigned*)>("nvmlDeviceGetMigMode", device,
@@ -253,27 +233,24 @@ NvmlAnswer<bool> NvmlLibrary::is_divided(NvmlDevice device) const {
   return {code, current == kMigEnabled};
 }
 
-NvmlAnswer<unsigned> NvmlLibrary::part_count_max(NvmlDevice device) const {
-  return number("nvmlDeviceGetMaxMigDeviceCount", device);
+NvmlAnswer<unsigned> NvmlLibrary::mig_device_count_max(NvmlDevice device) const {
+  return ask<unsigned>({"nvmlDeviceGetMaxMigDeviceCount"}, device);
 }
 
-NvmlAnswer<NvmlDevice> NvmlLibrary::part(NvmlDevice device, unsigned place) const {
-  NvmlAnswer<NvmlDevice> answer;
-  answer.code = call<int(NvmlDevice, unsigned, NvmlDevice*)>("nvmlDeviceGetMigDeviceHandleByIndex",
-                                                             device, place, &answer.value);
-  return answer;
+NvmlAnswer<NvmlDevice> NvmlLibrary::mig_device(NvmlDevice device, unsigned place) const {
+  return ask<NvmlDevice>({"nvmlDeviceGetMigDeviceHandleByIndex"}, device, place);
 }
 
 NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::processes(NvmlDevice device,
                                                             NvmlList list_asked) const {
-  const std::string name = name_of(list_asked);
+  const std::string name = kListFunctions[static_cast<std::size_t>(list_asked)];
   // The first drivers of R535 have longer records in _v3; those before and after them don't. They
   // are known by their functions, as nvitop (its api/libnvml.py) does it.
   const bool is_long =
       has("nvmlDeviceGetConfComputeMemSizeInfo") && !has("nvmlDeviceGetRunningProcessDetailList");
   const std::pair<const char*, std::size_t> versions[] = {
-      {"_v3", is_long ? kRecordBytesLong : kRecordBytesWithParts},
-      {"_v2", kRecordBytesWithParts},
+      {"_v3", is_long ? kRecordBytesLong : kRecordBytesWithMig},
+      {"_v2", kRecordBytesWithMig},
       {"", kRecordBytes}};
   NvmlAnswer<std::vector<NvmlProcess>> answer;
   for (const auto& [suffix, record_bytes] : versions) {

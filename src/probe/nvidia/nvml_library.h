@@ -13,11 +13,11 @@
 #include <variant>
 #include <vector>
 
-#include "probe/nvidia/nvml_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 
 namespace chg {
 
-/// A GPU, or a part of one, for as long as the session lasts. NVML owns it.
+/// A GPU or a MIG device, for as long as the session lasts. NVML owns it.
 using NvmlDevice = struct NvmlDeviceHandle*;
 
 /// NVML's code, and the value where that is kSuccess. A function that the library lacks answers
@@ -46,7 +46,7 @@ enum class NvmlList { Compute, Graphics, Mps };
 
 class NvmlLibrary {
  public:
-  /// Loads the library; `name` as for dlopen. A failure when it can't be loaded, or lacks a
+  /// Loads the library; `name` as for dlopen. A failure when it cannot be loaded, or lacks a
   /// function without which no GPU can be read.
   static std::variant<NvmlLibrary, ReadFailure> open(const std::string& name);
 
@@ -60,20 +60,20 @@ class NvmlLibrary {
   NvmlAnswer<unsigned> device_count() const;
   NvmlAnswer<NvmlDevice> device(unsigned index) const;
 
-  NvmlAnswer<std::string> uuid(NvmlDevice device) const;        ///< "GPU-…", of parts "MIG-…"
+  NvmlAnswer<std::string> uuid(NvmlDevice device) const;        ///< "GPU-…", "MIG-…"
   NvmlAnswer<std::string> model(NvmlDevice device) const;       ///< "NVIDIA H100 80GB HBM3"
   NvmlAnswer<std::string> pci_bus_id(NvmlDevice device) const;  ///< "0000:3b:00.0"
   NvmlAnswer<NvmlMemory> memory(NvmlDevice device) const;
   NvmlAnswer<unsigned> utilization_percent(NvmlDevice device) const;
   NvmlAnswer<unsigned> temperature_c(NvmlDevice device) const;
   NvmlAnswer<unsigned> power_milliwatts(NvmlDevice device) const;
-  /// One entry for each process and part, in no order; a pid may come again.
+  /// One entry for each process and MIG device, in no order; a pid may come again.
   NvmlAnswer<std::vector<NvmlProcess>> processes(NvmlDevice device, NvmlList list) const;
 
-  NvmlAnswer<bool> is_divided(NvmlDevice device) const;  ///< whether MIG is enabled
-  /// The places for parts, of which any may be empty (kNotFound).
-  NvmlAnswer<unsigned> part_count_max(NvmlDevice device) const;
-  NvmlAnswer<NvmlDevice> part(NvmlDevice device, unsigned place) const;
+  NvmlAnswer<bool> is_mig_enabled(NvmlDevice device) const;
+  /// The places for MIG devices, of which any may be empty (kNotFound).
+  NvmlAnswer<unsigned> mig_device_count_max(NvmlDevice device) const;
+  NvmlAnswer<NvmlDevice> mig_device(NvmlDevice device, unsigned place) const;
 
  private:
   struct Closer {
@@ -88,8 +88,10 @@ class NvmlLibrary {
   /// Calls the first of these that the library and the driver have.
   template <typename Function, typename... Arguments>
   int call_first(std::initializer_list<const char*> functions, Arguments... arguments) const;
+  /// The same for functions that write a value behind their last argument.
+  template <typename Value, typename... Arguments>
+  NvmlAnswer<Value> ask(std::initializer_list<const char*> functions, Arguments... arguments) const;
   NvmlAnswer<std::string> text(const char* function, NvmlDevice device) const;
-  NvmlAnswer<unsigned> number(const char* function, NvmlDevice device) const;
   NvmlAnswer<std::vector<NvmlProcess>> list(const std::string& function, NvmlDevice device,
                                             std::size_t record_bytes) const;
 

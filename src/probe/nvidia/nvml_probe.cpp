@@ -78,9 +78,9 @@ class GpuReader {
   bool read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
                    std::optional<std::uint64_t>& total);
   void read_measures(NvmlDevice device);
-  std::vector<NvmlDevice> parts_of(NvmlDevice device);
+  std::vector<NvmlDevice> mig_devices_of(NvmlDevice device);
   std::optional<std::vector<GpuProcess>> processes_of(NvmlDevice device);
-  void read_processes(NvmlDevice device, const std::vector<NvmlDevice>& parts);
+  void read_processes(NvmlDevice device, const std::vector<NvmlDevice>& mig_devices);
 
   const NvmlLibrary& library_;
   GpuReading reading_;
@@ -99,14 +99,14 @@ GpuReading GpuReader::read() {
   reading_.pci_bus_id = take(library_.pci_bus_id(device)).value_or("");
   bool may_be_held = read_memory(device, reading_.memory_used_mib, reading_.memory_total_mib);
   read_measures(device);
-  const std::vector<NvmlDevice> parts = parts_of(device);
-  for (NvmlDevice part : parts) {
+  const std::vector<NvmlDevice> mig_devices = mig_devices_of(device);
+  for (NvmlDevice mig_device : mig_devices) {
     MigDevice& shown = reading_.mig_devices.emplace_back();
-    shown.uuid = take(library_.uuid(part)).value_or("");
-    shown.model = take(library_.model(part)).value_or("");
-    if (read_memory(part, shown.memory_used_mib, shown.memory_total_mib)) may_be_held = true;
+    shown.uuid = take(library_.uuid(mig_device)).value_or("");
+    shown.model = take(library_.model(mig_device)).value_or("");
+    if (read_memory(mig_device, shown.memory_used_mib, shown.memory_total_mib)) may_be_held = true;
   }
-  if (may_be_held) read_processes(device, parts);
+  if (may_be_held) read_processes(device, mig_devices);
   return reading_;
 }
 
@@ -132,19 +132,19 @@ void GpuReader::read_measures(NvmlDevice device) {
   }
 }
 
-std::vector<NvmlDevice> GpuReader::parts_of(NvmlDevice device) {
-  std::vector<NvmlDevice> parts;
-  if (!take(library_.is_divided(device), Need::Yes).value_or(false)) return parts;
-  const unsigned places = take(library_.part_count_max(device), Need::Yes).value_or(0);
+std::vector<NvmlDevice> GpuReader::mig_devices_of(NvmlDevice device) {
+  std::vector<NvmlDevice> mig_devices;
+  if (!take(library_.is_mig_enabled(device), Need::Yes).value_or(false)) return mig_devices;
+  const unsigned places = take(library_.mig_device_count_max(device), Need::Yes).value_or(0);
   for (unsigned place = 0; place < std::min(places, kPlacesMax); ++place) {
-    const NvmlAnswer<NvmlDevice> part = library_.part(device, place);
-    if (part.code == kNotFound || part.code == kInvalidArgument) continue;
-    if (const auto found = take(part, Need::Yes)) parts.push_back(*found);
+    const NvmlAnswer<NvmlDevice> mig_device = library_.mig_device(device, place);
+    if (mig_device.code == kNotFound || mig_device.code == kInvalidArgument) continue;
+    if (const auto found = take(mig_device, Need::Yes)) mig_devices.push_back(*found);
   }
-  return parts;
+  return mig_devices;
 }
 
-// nullopt when they can't be told.
+// nullopt when they cannot be told.
 std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   std::vector<NvmlListed> lists;
   for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {
@@ -158,17 +158,18 @@ std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device
   return merge_lists(lists);
 }
 
-void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>& parts) {
+void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>& mig_devices) {
   const auto of_device = processes_of(device);
-  std::vector<std::vector<GpuProcess>> of_parts;
-  bool is_told = of_device || !parts.empty();
-  for (NvmlDevice part : parts) {
-    const auto of_part = processes_of(part);
-    if (!of_part) is_told = false;
-    of_parts.push_back(of_part.value_or(std::vector<GpuProcess>()));
+  std::vector<std::vector<GpuProcess>> of_mig_devices;
+  bool is_told = of_device || !mig_devices.empty();
+  for (NvmlDevice mig_device : mig_devices) {
+    const auto of_mig_device = processes_of(mig_device);
+    if (!of_mig_device) is_told = false;
+    of_mig_devices.push_back(of_mig_device.value_or(std::vector<GpuProcess>()));
   }
   if (!is_told) add_error("NVML does not tell its processes");
-  reading_.processes = merge_parts(of_parts, of_device.value_or(std::vector<GpuProcess>()));
+  reading_.processes =
+      merge_mig_devices(of_mig_devices, of_device.value_or(std::vector<GpuProcess>()));
 }
 
 ReadFailure not_a_number_of_gpus(unsigned count) {
@@ -179,13 +180,10 @@ ReadFailure not_a_number_of_gpus(unsigned count) {
 
 }  // namespace
 
-NvmlProbe::NvmlProbe(const Clock& clock, std::string library)
-    : clock_(clock), library_(std::move(library)) {}
-
-ReadResult NvmlProbe::try_read() const {
+ReadResult read_nvml(const Clock& clock, const std::string& name) {
   Observation observation;
-  observation.taken = clock_.now();
-  auto opened = NvmlLibrary::open(library_);
+  observation.taken = clock.now();
+  auto opened = NvmlLibrary::open(name);
   if (const auto* failure = std::get_if<ReadFailure>(&opened)) return *failure;
   auto& library = std::get<NvmlLibrary>(opened);
   const Session session(library);

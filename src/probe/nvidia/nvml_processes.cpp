@@ -37,7 +37,7 @@ std::vector<GpuProcess> values_of(const std::map<int, GpuProcess>& known) {
   return processes;
 }
 
-// A pid comes several times in a list where it is on several parts.
+// A pid comes several times in a list where it is on several MIG devices.
 std::map<int, GpuProcess> by_pid(const NvmlListed& listed) {
   std::map<int, GpuProcess> known;
   for (const NvmlProcess& entry : listed.processes) {
@@ -73,11 +73,11 @@ bool has_unknown_process(const std::vector<NvmlListed>& lists) {
   });
 }
 
-std::vector<GpuProcess> merge_parts(const std::vector<std::vector<GpuProcess>>& parts,
-                                    const std::vector<GpuProcess>& whole) {
+std::vector<GpuProcess> merge_mig_devices(const std::vector<std::vector<GpuProcess>>& devices,
+                                          const std::vector<GpuProcess>& whole) {
   std::map<int, GpuProcess> known;
-  for (const std::vector<GpuProcess>& part : parts) {
-    for (const GpuProcess& process : part) add(known, process, sum);
+  for (const std::vector<GpuProcess>& device : devices) {
+    for (const GpuProcess& process : device) add(known, process, sum);
   }
   for (const GpuProcess& process : whole) known.emplace(process.pid, process);
   return values_of(known);

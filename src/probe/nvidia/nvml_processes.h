@@ -20,7 +20,7 @@ struct NvmlListed {
   std::vector<NvmlProcess> processes;
 };
 
-/// The lists of one GPU, or of one part, as processes in the order of their pids. A process that is
+/// The lists of one GPU or MIG device, as processes in the order of their pids. A process that is
 /// in several lists is one; each list tells all of its memory, so the largest counts. Only what is
 /// in the list of graphics processes alone is a graphics process. Memory is missing where any of
 /// the lists doesn't tell it. A pid that is no pid is left out: see has_unknown_process.
@@ -29,10 +29,10 @@ std::vector<GpuProcess> merge_lists(const std::vector<NvmlListed>& lists);
 /// Whether there is a process without a pid: something runs there, and NVML doesn't tell what.
 bool has_unknown_process(const std::vector<NvmlListed>& lists);
 
-/// The processes of a divided GPU, in the order of their pids. One that is on several parts holds
-/// memory on each of them. The list of the whole GPU is complete only for the privileged: it adds
-/// what is on no part's list.
-std::vector<GpuProcess> merge_parts(const std::vector<std::vector<GpuProcess>>& parts,
-                                    const std::vector<GpuProcess>& whole);
+/// The processes of a GPU in MIG mode, in the order of their pids. One that is on several MIG
+/// devices holds memory on each of them. The list of the whole GPU is complete only for the
+/// privileged: it adds what is on no MIG device's list.
+std::vector<GpuProcess> merge_mig_devices(const std::vector<std::vector<GpuProcess>>& devices,
+                                          const std::vector<GpuProcess>& whole);
 
 }  // namespace chg

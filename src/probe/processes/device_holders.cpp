@@ -19,16 +19,16 @@
 namespace chg {
 namespace {
 
-// The names in a folder; none where it can't be read.
+// The names in a folder; none where it cannot be read.
 std::vector<std::string> readable_names_in(const std::string& folder) {
   return names_in(folder).value_or(std::vector<std::string>());
 }
 
 // The driver's file has a line "Device Minor: \t 3".
 std::optional<std::uint64_t> nvidia_minor(const std::string& pci_bus_id, const std::string& root) {
-  const SysfsText file =
-      read_sysfs(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information");
-  std::string_view text = file.text ? std::string_view(*file.text) : std::string_view();
+  const std::string file =
+      read_sysfs(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information").value_or("");
+  std::string_view text = file;
   while (!text.empty()) {
     std::string_view value = cut(text, '\n');
     if (cut(value, ':') == "Device Minor") return parse<std::uint64_t>(trimmed(value));
@@ -85,10 +85,10 @@ std::vector<int> holders_of(const std::vector<std::string>& files, const std::st
   return holders;
 }
 
-void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
+void find_suspects(Observation& observation, const Policy& policy, ProcReader& proc,
                    Duration timeout) {
   for (GpuReading& gpu : observation.gpus) {
-    if (unlisted_memory_mib(gpu).value_or(0) <= settings.memory_threshold_mib) continue;
+    if (unlisted_memory_mib(gpu).value_or(0) <= policy.memory_threshold_mib) continue;
     if (gpu.devices.empty()) gpu.devices = device_files(gpu.pci_bus_id);
     for (const int pid : holders_of(gpu.devices)) {
       if (lists(gpu, pid)) continue;

@@ -35,7 +35,7 @@ UniqueFd open_process(const std::string& root, int pid) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-// The first `bytes_max` bytes of a file, or missing when it can't be read.
+// The first `bytes_max` bytes of a file, or missing when it cannot be read.
 std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
                                    std::size_t bytes_max) {
   const UniqueFd file(::openat(folder.get(), name, O_RDONLY | O_CLOEXEC));
@@ -45,15 +45,6 @@ std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
 std::optional<ProcessStat> stat_of(const UniqueFd& folder) {
   const auto text = folder ? read_in(folder, "stat", kStatusBytesMax) : std::nullopt;
   return text ? parse_process_stat(*text) : std::nullopt;
-}
-
-// The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
-std::optional<std::uint32_t> parse_uid(std::string_view status) {
-  while (!status.empty()) {
-    std::string_view line = cut(status, '\n');
-    if (cut(line, '\t') == "Uid:") return parse<std::uint32_t>(cut(line, '\t'));
-  }
-  return std::nullopt;
 }
 
 // nullopt when the variable is not there and the memory doesn't look like an environment.
@@ -105,7 +96,7 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
     process.ancestors = ancestors_of(stat->parent);
   }
   if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
-    process.uid = parse_uid(*status);
+    process.uid = parse_real_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
   }
   if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {

@@ -27,8 +27,9 @@ namespace {
 constexpr int kSchemaVersion = 4;
 // PRAGMA application_id, so that no other SQLite file is taken for a store: "chgp".
 constexpr int kApplicationId = 0x63686770;
-// Tables and indexes of schema.sql.
-constexpr std::size_t kPartsOfSchema = 3;
+// Tables of schema.sql.
+constexpr std::size_t kPartsOfSchema = 2;
+
 // A command that is alone reads the whole log when it opens the store (1.5 us a page), so it is
 // kept short: by those who have time (tidy_up), and if there are none, by whoever makes it too
 // long. At that length copying it (1 ms) costs a command that writes 5 pages as much as reading it.
@@ -42,28 +43,22 @@ void make_tables(SQLite::Database& database) {
                             kSchemaVersion));
 }
 
-class SqliteHistory final : public HistoryReader {
- public:
-  SqliteHistory(std::shared_ptr<SqliteConnection> connection, WallTime from, std::string path)
-      : connection_(std::move(connection)),
-        rows_(connection_->database(), from),
-        path_(std::move(path)) {}
+class SqliteStore;
 
-  std::vector<UsageRecord> next() override {
-    try {
-      connection_->begin_statements();
-      return rows_.next(kRecordsAtOnce);
-    } catch (const SQLite::Exception& error) {
-      rethrow_sqlite(error, path_);
-    }
-  }
+class SqliteEvents final : public EventReader {
+ public:
+  SqliteEvents(SqliteStore& store, const EventsAsked& asked) : store_(store), asked_(asked) {}
+
+  std::vector<Event> next() override;
+
+  EventPosition position() const override { return asked_.after; }
 
  private:
-  static constexpr std::size_t kRecordsAtOnce = 1000;
+  static constexpr std::size_t kEventsAtOnce = 1000;
 
-  std::shared_ptr<SqliteConnection> connection_;
-  HistoryRows rows_;
-  std::string path_;
+  SqliteStore& store_;
+  EventsAsked asked_;
+  std::optional<EventRows> rows_;  ///< none between two calls of who is alone
 };
 
 class SqliteStore final : public Store {
@@ -173,29 +168,32 @@ class SqliteStore final : public Store {
     }
   }
 
-  std::string provider() override {
+  Pool read_policy() override {
     const Use use(*this);
     try {
-      return connection().rows().read_provider();
+      return connection().rows().read_policy();
     } catch (const SQLite::Exception& error) {
       rethrow_sqlite(error, path_);
     }
   }
 
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    const Use use(*this);
-    try {
-      return std::make_unique<SqliteHistory>(connection_, from, path_);
-    } catch (const SQLite::Exception& error) {
-      rethrow_sqlite(error, path_);
-    }
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return std::make_unique<SqliteEvents>(*this, asked);
   }
 
-  void forget_history() override {
+  void forget_events(WallTime before) override {
+    const std::string some = fmt::format(
+        "DELETE FROM events WHERE serial IN "
+        "(SELECT serial FROM events WHERE serial < {} ORDER BY serial LIMIT 10000)",
+        before.time_since_epoch().count());
     const Use use(*this);
     try {
-      const FileLock lock(path_ + "-lock", "the store", kSqlitePatience);
-      database().exec("DELETE FROM usage");
+      // Some at a time, so that other writers don't wait for long.
+      for (int deleted = 1; deleted > 0;) {
+        const FileLock lock(path_ + "-lock", "the store", kSqlitePatience);
+        connection().begin_statements();
+        deleted = database().exec(some);
+      }
     } catch (const SQLite::Exception& error) {
       rethrow_sqlite(error, path_);
     }
@@ -244,6 +242,8 @@ class SqliteStore final : public Store {
  private:
   static constexpr auto npos = std::string_view::npos;
 
+  friend SqliteEvents;
+
   SqliteConnection& connection() { return *connection_; }
   SQLite::Database& database() { return connection_->database(); }
 
@@ -262,6 +262,24 @@ class SqliteStore final : public Store {
   Bells bells_;
   std::shared_ptr<SqliteConnection> connection_;  ///< none after a use by who is alone
 };
+
+std::vector<Event> SqliteEvents::next() {
+  const SqliteStore::Use use(store_);
+  // Before the connection.
+  const auto close = [&] {
+    if (store_.connection().is_alone()) rows_.reset();
+  };
+  try {
+    if (!rows_) rows_.emplace(store_.database(), asked_);
+    std::vector<Event> events = rows_->next(kEventsAtOnce);
+    asked_.after = {static_cast<std::uint64_t>(rows_->serial()), 0};
+    close();
+    return events;
+  } catch (const SQLite::Exception& error) {
+    close();
+    rethrow_sqlite(error, store_.location());
+  }
+}
 
 void require_ours(SqliteStore& store, const std::string& path) {
   if (store.application_id() == kApplicationId || store.is_empty()) return;
@@ -353,7 +371,7 @@ std::unique_ptr<Store> create_sqlite_store(const std::string& path,
   }
 }
 
-void write_sqlite_backup(const std::string& path, const Pool& pool, HistoryReader& history) {
+void write_sqlite_backup(const std::string& path, const Pool& pool, EventReader& events) {
   const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) throw_errno(fmt::format("cannot make '{}'", printable(path)));
   try {
@@ -365,10 +383,10 @@ void write_sqlite_backup(const std::string& path, const Pool& pool, HistoryReade
     SQLite::Transaction transaction(database);
     make_tables(database);
     connection->rows().write(pool, difference(Pool{}, pool));
-    Pool ended;
-    for (ended.ended = history.next(); !ended.ended.empty(); ended.ended = history.next()) {
+    Pool some;
+    for (some.events = events.next(); !some.events.empty(); some.events = events.next()) {
       connection->begin_statements();
-      connection->rows().write(ended, Difference{});
+      connection->rows().write(some, Difference{});
     }
     transaction.commit();
     connection->begin_statements();

@@ -32,7 +32,7 @@ std::unique_ptr<Store> create_sqlite_store(const std::string& path,
 
 /// Writes a pool and its history into a new file that only the caller may read: a store without any
 /// file beside it, synced and checked.
-void write_sqlite_backup(const std::string& path, const Pool& pool, HistoryReader& history);
+void write_sqlite_backup(const std::string& path, const Pool& pool, EventReader& events);
 
 /// Opens such a file, or a copy of a store's one file, to be read only, after all of it was
 /// checked.

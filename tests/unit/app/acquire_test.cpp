@@ -117,7 +117,7 @@ Acquired wait_while(AppScene& app, const std::function<void(Pool&)>& strike) {
 TEST(Acquire, BelievesThatItWasCancelledOnlyWhenItWas) {
   AppScene app(1);
   const Acquired acquired = wait_while(app, [](Pool& pool) {
-    cancel(pool, {{0, "root"}, true}, "mine");
+    cancel(pool, {0, true}, "mine");
   });
   ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
   EXPECT_EQ(std::get<NotGranted>(acquired).why, NotGranted::Why::Cancelled);
@@ -193,7 +193,7 @@ TEST(Acquire, LooksAgainAfterTroubleBeforeItJoins) {
     strike(is_made);
     if (!is_made) return;
     EXPECT_TRUE(app.written.back().reservations.empty()) << "granted on what was seen before";
-    app.store.update([&app](Pool& pool) { clear(pool, app.scene.now()); });
+    app.store.update([&app](Pool& pool) { clear(pool, {}, app.scene.now()); });
   };
   EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_in_trouble(app, {}).acquired));
 }

@@ -18,27 +18,32 @@ TEST_F(Files, UsersMayLieInHomeWithEachEnding) {
     EXPECT_EQ(load().number("run.gpus"), 2) << ending;
     std::filesystem::remove(path);
   }
-  const std::string json = write("home/.canhazgpu.json", R"({"run.gpus": 3})");
+  write("home/.canhazgpu.json", R"({"run.gpus": 3})");
   EXPECT_EQ(load().number("run.gpus"), 3);
-  std::filesystem::remove(json);
-  write("home/.canhazgpu.toml", "run.gpus = 4");
-  EXPECT_EQ(load().number("run.gpus"), 4);
+}
+
+TEST_F(Files, OneInTomlIsRefusedAndNotOverlooked) {
+  const std::string path = write("home/.canhazgpu.toml", "run.gpus = 4");
+  const Error error = failure();
+  EXPECT_EQ(error.kind(), ErrorKind::Usage);
+  EXPECT_EQ(error.what(), "configuration file '" + path + "' is in TOML, which is not supported");
+  EXPECT_TRUE(has(error.hint(), "convert it to YAML"));
 }
 
 TEST_F(Files, UsersMayLieInDotConfig) {
-  write("home/.config/canhazgpu/config.toml", "run.gpus = 2");
+  write("home/.config/canhazgpu/config.yaml", "run.gpus: 2");
   EXPECT_EQ(load().number("run.gpus"), 2);
 }
 
 TEST_F(Files, XdgConfigHomeReplacesDotConfig) {
-  write("home/.config/canhazgpu/config.toml", "run.gpus = 2");
+  write("home/.config/canhazgpu/config.yaml", "run.gpus: 2");
   write("xdg/canhazgpu/config.json", R"({"run": {"gpus": 3}})");
   inputs.xdg_config_home = root_ + "/xdg";
   EXPECT_EQ(load().number("run.gpus"), 3);
 }
 
 TEST_F(Files, RelativeXdgConfigHomeIsIgnored) {
-  write("home/.config/canhazgpu/config.toml", "run.gpus = 2");
+  write("home/.config/canhazgpu/config.yaml", "run.gpus: 2");
   inputs.xdg_config_home = "xdg";
   EXPECT_EQ(load().number("run.gpus"), 2);
 }
@@ -58,7 +63,7 @@ TEST_F(Files, NothingIsReadFromTheWorkingDirectory) {
 
 TEST_F(Files, SeveralOfTheUsersAreAnErrorThatNamesThem) {
   const std::string first = write_user("");
-  const std::string second = write("home/.config/canhazgpu/config.toml", "");
+  const std::string second = write("home/.config/canhazgpu/config.yaml", "");
   const Error error = failure();
   EXPECT_EQ(error.kind(), ErrorKind::Failed);
   EXPECT_EQ(error.what(), "several configuration files: '" + first + "' and '" + second + "'");
@@ -92,7 +97,7 @@ TEST_F(Files, ExplicitOneNeedsAKnownEnding) {
   inputs.file = write("mine.conf", "");
   const Error error = failure();
   EXPECT_EQ(error.kind(), ErrorKind::Usage);
-  EXPECT_TRUE(has(error.hint(), ".toml"));
+  EXPECT_TRUE(has(error.hint(), ".json"));
 }
 
 TEST_F(Files, ADirectoryInPlaceOfOneIsAnError) {

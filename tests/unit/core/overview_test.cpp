@@ -66,7 +66,8 @@ TEST(Overview, ShowsForeignUseBesideTheReservation) {
                                       {.pid = 3, .uid = 0, .reservation_id = "mine"},
                                       {.pid = 4, .uid = std::nullopt}})});
   EXPECT_EQ(view.gpus[0].status, GpuStatus::InUse);
-  EXPECT_EQ(pids_of(view.gpus[0].foreign), Gpus{2});
+  // Anybody may put the id into an environment of his own.
+  EXPECT_EQ(pids_of(view.gpus[0].foreign), (Gpus{2, 3}));
 }
 
 TEST(Overview, SeesNoForeignUseInWhatTheCommandStartsAsAnotherAccount) {
@@ -76,7 +77,8 @@ TEST(Overview, SeesNoForeignUseInWhatTheCommandStartsAsAnotherAccount) {
       scene,
       {reading(0, {{.pid = 2, .uid = kBob, .reservation_id = std::nullopt, .ancestors = {8, 9, 1}},
                    {.pid = 3, .uid = kBob, .reservation_id = std::nullopt, .ancestors = {8, 1}},
-                   {.pid = 4, .uid = kBob, .reservation_id = "other", .ancestors = {9, 1}}})});
+                   {.pid = 4, .uid = kBob, .reservation_id = "other", .ancestors = {9, 1}},
+                   {.pid = 5, .uid = kBob, .reservation_id = "mine", .ancestors = {9, 1}}})});
   EXPECT_EQ(pids_of(view.gpus[0].foreign), (Gpus{3, 4}));
 }
 

@@ -104,7 +104,7 @@ class History {
     if (scene_.pool.reservations.empty()) return;
     const Reservation reservation = any_of(scene_.pool.reservations);
     if (reservation.kind == ReservationKind::Run) return;
-    release(scene_.pool, {reservation.account, false}, {{reservation.gpus.front()}, {}, false},
+    release(scene_.pool, {reservation.account.uid, false}, {{reservation.gpus.front()}, {}, false},
             scene_.now());
   }
 
@@ -234,13 +234,13 @@ class History {
   }
 
   void collect_records() {
-    for (const UsageRecord& record : scene_.pool.ended) {
+    for (const UsageRecord& record : usage_of(scene_.pool.events)) {
       EXPECT_TRUE(recorded_.insert({record.reservation_id, record.gpu}).second)
           << record.reservation_id << " has two records of GPU " << record.gpu;
       EXPECT_LE(record.started, record.ended);
       EXPECT_LE(record.ended, scene_.now().wall);
     }
-    scene_.pool.ended.clear();
+    scene_.pool.events.clear();
   }
 
   Scene scene_{kGpus};

@@ -36,8 +36,9 @@ class ReapRun : public ::testing::Test {
   bool goes_on() const { return find_reservation(scene_.pool, "run") != nullptr; }
 
   UsageRecord record() const {
-    EXPECT_EQ(scene_.pool.ended.size(), 1U);
-    return scene_.pool.ended.empty() ? UsageRecord{} : scene_.pool.ended.front();
+    const std::vector<UsageRecord> records = usage_of(scene_.pool.events);
+    EXPECT_EQ(records.size(), 1U);
+    return records.empty() ? UsageRecord{} : records.front();
   }
 
   Reservation& run() { return *find_reservation(scene_.pool, "run"); }
@@ -95,7 +96,7 @@ TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
 
 class AwaitsObservation : public ReapRun {
  protected:
-  bool awaits() { return awaits_observation(run(), scene_.given()); }
+  bool awaits() { return awaits_observation(run(), scene_.pool.policy, scene_.given()); }
 };
 
 TEST_F(AwaitsObservation, WhenCommandAndSupervisorAreGone) {
@@ -143,9 +144,9 @@ TEST_F(AwaitsObservation, NotBeforeASupervisorCame) {
   EXPECT_FALSE(awaits());
 }
 
-TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfTheSettings) {
+TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfThePolicy) {
   hold_run({}, minutes(5));
-  scene_.settings.heartbeat_timeout = minutes(4);
+  scene_.pool.policy.heartbeat_timeout = minutes(4);
   scene_.liveness.set(kCommand, Liveness::Unseen);
   scene_.reap();
   EXPECT_FALSE(goes_on());
@@ -341,9 +342,9 @@ TEST_F(ReapRun, EndsOnAllItsGpusWithARecordEach) {
   scene_.hold({.id = "run", .gpus = {0, 1}, .age = hours(1), .holder = kCommand});
   scene_.liveness.set(kCommand, Liveness::Gone);
   scene_.reap();
-  ASSERT_EQ(scene_.pool.ended.size(), 2U);
-  EXPECT_EQ(scene_.pool.ended[0].gpu, 0);
-  EXPECT_EQ(scene_.pool.ended[1].gpu, 1);
+  ASSERT_EQ(usage_of(scene_.pool.events).size(), 2U);
+  EXPECT_EQ(usage_of(scene_.pool.events)[0].gpu, 0);
+  EXPECT_EQ(usage_of(scene_.pool.events)[1].gpu, 1);
   EXPECT_EQ(scene_.gpu(1).last_released, scene_.now());
 }
 
@@ -355,9 +356,9 @@ TEST(ReapManual, EndsAtItsExpiryWheneverSomebodyNotices) {
   const Instant expiry{scene.now().wall + hours(1), scene.now().boot + hours(1), "boot"};
   scene.clock.advance(hours(9));
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].ended, expiry.wall);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry.wall);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Expired);
   EXPECT_EQ(scene.gpu(0).last_released, expiry);
 }
 
@@ -403,8 +404,8 @@ TEST(ReapManual, IsLostWhenItsWaiterDiesBeforeTakingIt) {
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
   scene.liveness.set(20, Liveness::Gone);
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Lost);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Lost);
 }
 
 // Found by tests/sim: it was charged until somebody noticed.
@@ -415,9 +416,9 @@ TEST(ReapManual, EndsAtItsExpiryThoughItsWaiterDiedBeforeTakingIt) {
   scene.liveness.set(20, Liveness::Gone);
   scene.clock.advance(hours(48));
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].ended, expiry);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Expired);
 }
 
 TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {
@@ -478,7 +479,7 @@ TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
   Scene scene(1);
   const auto gone = [&](Liveness state, Duration silent) {
     scene.liveness.set(50, state);
-    return is_gone(process(50), scene.ago(silent), scene.given());
+    return is_gone(process(50), scene.ago(silent), scene.pool.policy, scene.given());
   };
   EXPECT_FALSE(gone(Liveness::Alive, hours(9)));
   EXPECT_FALSE(gone(Liveness::Stopped, hours(9)));
@@ -674,22 +675,23 @@ TEST(Covers, GoesByTheBootClockWhereTheWallClockSteps) {
 
 // The processes of a job.
 
-TEST(JobProcesses, AreThoseThatCarryItsId) {
+TEST(JobProcesses, AreThoseOfItsAccountThatCarryItsId) {
   Scene scene(2);
   scene.hold({.id = "run", .uid = kAlice, .gpus = {0, 1}, .holder = 9});
   const Observation seen =
-      scene.observation({reading(0, {{.pid = 1, .uid = kBob, .reservation_id = "run"},
+      scene.observation({reading(0, {{.pid = 1, .uid = kAlice, .reservation_id = "run"},
                                      {.pid = 2, .uid = kAlice, .reservation_id = "other"},
                                      {.pid = 3, .uid = kAlice, .reservation_id = ""},
                                      {.pid = 4, .uid = kAlice, .reservation_id = std::nullopt},
-                                     {.pid = 5, .uid = kBob, .reservation_id = std::nullopt}}),
-                         reading(1, {{.pid = 1, .uid = kBob, .reservation_id = "run"}})});
+                                     {.pid = 5, .uid = kBob, .reservation_id = std::nullopt},
+                                     {.pid = 6, .uid = kBob, .reservation_id = "run"},
+                                     {.pid = 7, .uid = std::nullopt, .reservation_id = "run"}}),
+                         reading(1, {{.pid = 1, .uid = kAlice, .reservation_id = "run"}})});
   Gpus pids;
-  for (const GpuProcess& one :
-       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
     pids.push_back(one.pid);
   }
-  EXPECT_EQ(pids, (Gpus{1, 4}));
+  EXPECT_EQ(pids, (Gpus{1, 4, 7}));
 }
 
 TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
@@ -703,8 +705,7 @@ TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
                                      {.pid = 13, .reservation_id = "other", .ancestors = {9, 1}},
                                      {.pid = 20, .uid = kBob, .reservation_id = std::nullopt}})});
   Gpus pids;
-  for (const GpuProcess& one :
-       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
     pids.push_back(one.pid);
   }
   EXPECT_EQ(pids, (Gpus{9, 10, 11, 20}));
@@ -715,7 +716,7 @@ TEST(JobProcesses, AreNotThoseOfAnotherNamespaceWithTheSamePids) {
   scene.hold({.id = "run", .holder = 9});
   Observation seen = scene.observation({reading(0, {{.pid = 10, .ancestors = {9, 1}}})});
   seen.observer.pid_namespace = 8;
-  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen).empty());
 }
 
 TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
@@ -724,7 +725,7 @@ TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
   const Observation seen = scene.observation(
       {reading(0, {{.pid = 1, .type = GpuProcess::Type::Graphics, .reservation_id = "run"},
                    {.pid = 2, .program = "Xorg", .reservation_id = "run"}})});
-  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen).empty());
 }
 
 // What keeps a reservation.

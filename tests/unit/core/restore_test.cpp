@@ -158,7 +158,7 @@ TEST_F(Restore, StaysKnownWhenItHasLostAll) {
   EXPECT_EQ(found()->lost, (Gpus{0, 1}));
   end_reservation(scene_.pool, "run", scene_.now(), EndReason::Finished);
   EXPECT_EQ(found(), nullptr);
-  EXPECT_TRUE(scene_.pool.ended.empty());
+  EXPECT_TRUE(usage_of(scene_.pool.events).empty());
 }
 
 TEST_F(Restore, BringsNothingBackToAPoolWithoutItsGpus) {

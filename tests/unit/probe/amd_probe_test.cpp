@@ -9,7 +9,7 @@
 
 #include "base/duration_text.h"
 #include "base/error.h"
-#include "probe/amd/amd_tools.h"
+#include "probe/amd/amd_smi.h"
 #include "probe/isolated_probe.h"
 #include "probe/processes/proc_reader.h"
 #include "probe/processes/process_facts.h"
@@ -28,7 +28,7 @@ using std::chrono::seconds;
 class AmdProbeTest : public ::testing::Test {
  protected:
   Observation look(Duration timeout = seconds(30)) {
-    Observation observation = AmdProbe(clock_, timeout, tree_.root()).read_gpus();
+    Observation observation = read_amd(clock_, timeout, tree_.root());
     // As those do who use what a probe tells.
     ProcReader proc(tree_.root() + "/proc");
     fill_in_time(listed_processes(observation), proc, seconds(30));
@@ -114,8 +114,14 @@ TEST_F(KfdProbe, GivesGpusWithTheirProcesses) {
   EXPECT_EQ(process.uid, 4294000001U);
   EXPECT_EQ(process.start_ticks, 4242U);
   EXPECT_EQ(process.reservation_id, "r-1");
-  EXPECT_TRUE(is_in_use(observation.gpus[0], Settings()));
-  EXPECT_FALSE(is_in_use(observation.gpus[1], Settings()));
+  EXPECT_TRUE(is_in_use(observation.gpus[0], Policy()));
+  EXPECT_FALSE(is_in_use(observation.gpus[1], Policy()));
+}
+
+TEST_F(KfdProbe, NeedsNoTool) {
+  answer("rocm-smi", {});
+  EXPECT_EQ(look().source, "KFD");
+  EXPECT_FALSE(std::filesystem::exists(tree_.folder().path("log")));
 }
 
 TEST_F(KfdProbe, LeavesOutProcessesThatHaveEnded) {
@@ -126,7 +132,7 @@ TEST_F(KfdProbe, LeavesOutProcessesThatHaveEnded) {
 TEST_F(KfdProbe, TakesMemoryThatNobodyIsListedForAsUse) {
   const Observation observation = look();
   EXPECT_EQ(observation.gpus.at(0).error, "");
-  EXPECT_TRUE(is_in_use(observation.gpus[0], Settings()));
+  EXPECT_TRUE(is_in_use(observation.gpus[0], Policy()));
 }
 
 TEST_F(KfdProbe, NamesWhoDraws) {
@@ -144,7 +150,7 @@ TEST_F(KfdProbe, NamesWhoDraws) {
   EXPECT_EQ(shown(observation), "[0:77=8960]");
   EXPECT_EQ(observation.gpus.at(0).processes.at(0).type, GpuProcess::Type::Graphics);
   EXPECT_EQ(observation.gpus[0].processes[0].program, "Xorg");
-  EXPECT_FALSE(is_in_use(observation.gpus[0], Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus[0], Policy()));
 }
 
 TEST_F(KfdProbe, MakesAnErrorOfGpusWhoseProcessesAreNotListed) {
@@ -169,10 +175,10 @@ TEST_F(KfdProbe, FailsWhereTheDriverIsStuck) {
       tree_.folder().path("sys/class/drm/renderD128/device/mem_info_vram_used");
   std::filesystem::remove(file);
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
-  IsolatedProbe probe(
+  const ReadResult result = read_isolated(
       "the AMD driver", [this] { return look(); }, milliseconds(200));
-  EXPECT_EQ(error_of([&] { probe.read_gpus(); }).what(),
-            std::string("the AMD driver did not answer within 0.2s"));
+  EXPECT_STREQ(std::get<ReadFailure>(result).error.what(),
+               "the AMD driver did not answer within 0.2s");
 }
 
 TEST_F(KfdProbe, DoesNotAskTheToolsWhereTheDriverAnswers) {
@@ -252,8 +258,8 @@ TEST_F(AmdSmiProbe, KeepsAProcessOffAGpuThatCannotHoldItsMemory) {
               {"process --gpu 1 --json", print("[" + entry(1, 77, 6000, 0) + "]")}});
   const Observation observation = look();
   EXPECT_EQ(shown(observation), "[1:77=6000]");
-  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Settings()));
-  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Policy()));
+  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Policy()));
 }
 
 TEST_F(AmdSmiProbe, KeepsAProcessThatFitsNowhereElse) {
@@ -276,8 +282,8 @@ TEST_F(AmdSmiProbe, MakesAnErrorOfAGpuWhoseProcessesAreNotTold) {
 TEST_F(AmdSmiProbe, TakesMemoryThatNobodyIsListedForAsUse) {
   answer_all(memory(20, 7000), kNone);
   const Observation observation = look();
-  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Settings()));
-  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Policy()));
+  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Policy()));
 }
 
 TEST_F(AmdSmiProbe, AsksInAnotherWayWhereAVersionKnowsNotTheWords) {
@@ -338,65 +344,12 @@ TEST_F(AmdSmiProbe, FailsWithWhatItSays) {
   EXPECT_EQ(failure(), "amd-smi gave no readings");
 }
 
-constexpr const char* kCards =
-    "--showuniqueid --showproductname --showbus --showuse --showmeminfo vram --showtemp "
-    "--showpower --json";
-
-class RocmSmiProbe : public AmdProbeTest {
- protected:
-  void answer_all(const std::string& processes, const std::string& pid_gpus) {
-    answer("rocm-smi", {{kCards, print(fixture("rocm_smi_cards.json"))},
-                        {"--showpids --json", print(processes)},
-                        {"--showpidgpus", print(pid_gpus)}});
-  }
-};
-
-TEST_F(RocmSmiProbe, GivesCardsInBusOrderWithTheirProcesses) {
-  tree_.run(77, "python3");
-  answer_all(R"({"system": {"PID77": "python, 1, 1048576000, 0, 0",
-                            "PID2000000000": "ended, 1, 1048576000, 0, 0"}})",
-             "PID 77 is using 1 DRM device(s):\n10 \n"
-             "PID 2000000000 is using 1 DRM device(s):\n10 \n");
-  const Observation observation = look();
-  EXPECT_EQ(observation.source, "rocm-smi");
-  ASSERT_EQ(observation.gpus.size(), 3U);
-  EXPECT_EQ(observation.gpus[0].uuid, "PCI-0000:07:00.0");
-  EXPECT_EQ(observation.gpus[1].uuid, "GPU-04edfb117a17a07d");
-  EXPECT_EQ(shown(observation), "[0:77=1000]");
-  EXPECT_EQ(observation.gpus[0].processes.at(0).program, "python3");
-}
-
-TEST_F(RocmSmiProbe, IsNotAskedForTheGpusOfNoProcesses) {
-  answer_all("WARNING: No JSON data to report\n", "");
-  EXPECT_EQ(look().gpus.size(), 3U);
-  EXPECT_EQ(log(), std::string("--showpids --json\n") + kCards + "\n");
-}
-
-TEST_F(RocmSmiProbe, IsAskedWhereAmdSmiFails) {
-  answer_all("WARNING: No JSON data to report\n", "");
-  answer("amd-smi", {{kStatic, "echo broken >&2; exit 1"}});
-  EXPECT_EQ(look().source, "rocm-smi");
-}
-
-TEST_F(RocmSmiProbe, FailsWithWhatAmdSmiSaidWhereBothFail) {
-  answer("rocm-smi", {{"--showpids --json", "echo 'also broken'; exit 1"}});
-  EXPECT_EQ(failure(), "rocm-smi failed: 'also broken'");
-  answer("amd-smi", {{kStatic, "echo broken >&2; exit 1"}});
-  EXPECT_EQ(failure(), "amd-smi failed: 'broken'");
-}
-
-TEST_F(RocmSmiProbe, FailsWhereItHangs) {
-  const Duration timeout = milliseconds(300);
-  answer("rocm-smi", {{"--showpids --json", hang()}});
-  EXPECT_EQ(failure(timeout), "rocm-smi did not answer within " + to_short_text(timeout));
-}
-
 TEST_F(AmdProbeTest, FailsWhereThereIsNothingToAsk) {
   EXPECT_EQ(failure(),
-            "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH");
+            "the AMD driver shows no GPU, and there is no 'amd-smi' in PATH to ask instead");
   tree_.add_cpu(0);  // The driver is there, and offers no GPU.
   EXPECT_EQ(failure(),
-            "the AMD driver shows no GPU, and neither 'amd-smi' nor 'rocm-smi' is in PATH");
+            "the AMD driver shows no GPU, and there is no 'amd-smi' in PATH to ask instead");
 }
 
 TEST(ProcessesOfOthers, StayWhereNothingIsKnown) {

@@ -8,10 +8,10 @@
 namespace chg {
 namespace {
 
-std::string shown(const std::optional<AmdSmiProcesses>& processes) {
+std::string shown(const std::optional<std::map<int, std::vector<GpuProcess>>>& processes) {
   if (!processes) return "none";
   std::string text;
-  for (const auto& [gpu, list] : processes->by_gpu) {
+  for (const auto& [gpu, list] : *processes) {
     text += "[" + std::to_string(gpu) + ":";
     for (const GpuProcess& process : list) {
       text += " " + std::to_string(process.pid) + "(" + process.program +
@@ -136,13 +136,6 @@ TEST(AmdSmiProcesses, AreReadOneByOne) {
             "[0: 7(a)=2 8(b)=1][1:]");
 }
 
-TEST(AmdSmiProcesses, AreReadByProcess) {
-  const auto answer = parse_amd_smi_processes(fixture("amd_smi_process_by_pid.json"));
-  EXPECT_EQ(shown(answer), "[0: 6001(python3.12)=6][2: 6001(python3.12)=64]");
-  EXPECT_TRUE(answer->is_by_process);
-  EXPECT_FALSE(parse_amd_smi_processes(fixture("amd_smi_process_list.json"))->is_by_process);
-}
-
 TEST(AmdSmiProcesses, HaveTheLargerOfTheirTwoAmountsOfMemory) {
   const auto with = [](const std::string& shared, const std::string& own) {
     return processes(R"([{"gpu": 0, "process_list": [{"process_info": {"pid": 7, "mem_usage": )" +
@@ -197,30 +190,29 @@ TEST(AmdSmiVersion, IsMissingWhereItIsNotSaid) {
   EXPECT_EQ(parse_amd_smi_version("AMD-SMI Command '--version' is invalid. Error code: -10"), "");
 }
 
-TEST(AmdToolError, QuotesWhatTheToolSays) {
-  const Error error = amd_tool_error("amd-smi", "", "WARNING: x\n\nno GPU, \x1b[31mnone\n", 1);
+TEST(AmdSmiError, QuotesWhatTheToolSays) {
+  const Error error = amd_smi_error("", "WARNING: x\n\nno GPU, \x1b[31mnone\n", 1);
   EXPECT_EQ(error.what(), std::string("amd-smi failed: 'no GPU, \\x1b[31mnone'"));
   EXPECT_EQ(error.hint(), "run `amd-smi` to see what it says");
-  EXPECT_EQ(amd_tool_error("rocm-smi", "======\nERROR: x\n", "", 0).what(),
-            std::string("rocm-smi failed: 'ERROR: x'"));
+  EXPECT_EQ(amd_smi_error("======\nERROR: x\n", "", 0).what(),
+            std::string("amd-smi failed: 'ERROR: x'"));
 }
 
-TEST(AmdToolError, QuotesTheEndOfATrace) {
-  EXPECT_EQ(amd_tool_error("amd-smi", "",
-                           "Traceback (most recent call last):\n  File \"x\"\nKeyError: 'y'\n", 1)
-                .what(),
-            std::string("amd-smi failed: 'KeyError: 'y''"));
+TEST(AmdSmiError, QuotesTheEndOfATrace) {
+  EXPECT_EQ(
+      amd_smi_error("", "Traceback (most recent call last):\n  File \"x\"\nKeyError: 'y'\n", 1)
+          .what(),
+      std::string("amd-smi failed: 'KeyError: 'y''"));
 }
 
-TEST(AmdToolError, NamesTheGroupsThatAreMissing) {
-  const Error error = amd_tool_error("amd-smi", kGroups, "", 0);
+TEST(AmdSmiError, NamesTheGroupsThatAreMissing) {
+  const Error error = amd_smi_error(kGroups, "", 0);
   EXPECT_EQ(error.what(), std::string("amd-smi gave no readings"));
   EXPECT_EQ(error.hint(), "reading AMD GPUs takes the groups 'render' and 'video'");
 }
 
-TEST(AmdToolError, TellsTheExitStatusOfASilentTool) {
-  EXPECT_EQ(amd_tool_error("amd-smi", "", "", 3).what(),
-            std::string("amd-smi failed with exit status 3"));
+TEST(AmdSmiError, TellsTheExitStatusOfASilentTool) {
+  EXPECT_EQ(amd_smi_error("", "", 3).what(), std::string("amd-smi failed with exit status 3"));
 }
 
 }  // namespace

@@ -23,7 +23,6 @@ TEST_F(TakeInventory, FindsNothingWhereThereIsNothing) {
   EXPECT_EQ(inventory.nvidia_driver, std::nullopt);
   EXPECT_EQ(inventory.nvidia_smi, std::nullopt);
   EXPECT_EQ(inventory.amd_smi, std::nullopt);
-  EXPECT_EQ(inventory.rocm_smi, std::nullopt);
   EXPECT_FALSE(inventory.has_kfd);
   EXPECT_TRUE(inventory.devices.empty());
 }
@@ -43,12 +42,12 @@ TEST_F(TakeInventory, KnowsTheVersionOfTheDriver) {
 
 TEST_F(TakeInventory, FindsTools) {
   folder_.write_script("bin/nvidia-smi", "exit 0\n");
-  folder_.write_script("bin/amd-smi", "exit 0\n");
-  folder_.write("bin/rocm-smi", "not executable");
+  folder_.write("bin/amd-smi", "not executable");
   const Inventory inventory = taken();
   EXPECT_EQ(inventory.nvidia_smi, folder_.path("bin/nvidia-smi"));
-  EXPECT_EQ(inventory.amd_smi, folder_.path("bin/amd-smi"));
-  EXPECT_EQ(inventory.rocm_smi, std::nullopt);
+  EXPECT_EQ(inventory.amd_smi, std::nullopt);
+  folder_.write_script("bin/amd-smi", "exit 0\n");
+  EXPECT_EQ(taken().amd_smi, folder_.path("bin/amd-smi"));
 }
 
 TEST_F(TakeInventory, ListsTheDevicesOfGpusAlone) {
@@ -85,7 +84,7 @@ TEST(ProviderOf, IsWhoseSignsThereAre) {
   some.nvidia_smi = "/usr/bin/nvidia-smi";
   EXPECT_EQ(provider_of(some), "amd");
   some = none;
-  some.rocm_smi = "/opt/rocm/bin/rocm-smi";
+  some.amd_smi = "/opt/rocm/bin/amd-smi";
   EXPECT_EQ(provider_of(some), "amd");
 }
 

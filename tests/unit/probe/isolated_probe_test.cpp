@@ -41,7 +41,7 @@ Observation saying(std::string text) {
 }
 
 ReadResult result_of(const std::function<ReadResult()>& look, Duration timeout = kAmple) {
-  return IsolatedProbe("NVML", look, timeout).try_read();
+  return read_isolated("NVML", look, timeout);
 }
 
 std::string text_of(const std::function<std::string()>& body) {
@@ -96,11 +96,11 @@ class HangingLook : public ::testing::Test {
   std::string note_ = folder_.path("pid");
 };
 
-TEST(IsolatedProbe, GivesWhatTheLookGave) {
-  EXPECT_EQ(IsolatedProbe("NVML", [] { return saying("here"); }).read_gpus().source, "here");
+TEST(ReadIsolated, GivesWhatTheLookGave) {
+  EXPECT_EQ(text_of([] { return std::string("here"); }), "here");
 }
 
-TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
+TEST(ReadIsolated, GivesTheFailureThatTheLookGave) {
   const auto look = [] {
     return ReadFailure{ReadFailure::Reason::LibraryMismatch,
                        Error(ErrorKind::NotPermitted, "no", "Do it.")};
@@ -110,10 +110,10 @@ TEST(IsolatedProbe, GivesTheFailureThatTheLookGave) {
   EXPECT_EQ(failure.error.kind(), ErrorKind::NotPermitted);
   EXPECT_STREQ(failure.error.what(), "no");
   EXPECT_EQ(failure.error.hint(), "Do it.");
-  expect_error(ErrorKind::NotPermitted, "no", [&] { IsolatedProbe("NVML", look).read_gpus(); });
+  expect_error(ErrorKind::NotPermitted, "no", [&] { observation_or_throw(result_of(look)); });
 }
 
-TEST(IsolatedProbe, GivesWhatTheLookThrew) {
+TEST(ReadIsolated, GivesWhatTheLookThrew) {
   const ReadFailure failure =
       failure_of([]() -> ReadResult { throw Error(ErrorKind::Unavailable, "no 'x'", "Wait."); });
   EXPECT_EQ(failure.reason, ReadFailure::Reason::Other);
@@ -124,11 +124,11 @@ TEST(IsolatedProbe, GivesWhatTheLookThrew) {
                "broken");
 }
 
-TEST(IsolatedProbe, GivesALargeAnswerWhole) {
+TEST(ReadIsolated, GivesALargeAnswerWhole) {
   EXPECT_EQ(text_of([] { return std::string(3'000'000, 'x'); }), std::string(3'000'000, 'x'));
 }
 
-TEST(IsolatedProbe, RefusesAnEndlessAnswer) {
+TEST(ReadIsolated, RefusesAnEndlessAnswer) {
   const ReadFailure failure = failure_of([] { return saying(std::string(17U << 20, 'x')); });
   EXPECT_EQ(failure.reason, ReadFailure::Reason::Other);
   EXPECT_STREQ(failure.error.what(), "NVML gave more than 16 MiB");
@@ -152,7 +152,7 @@ class IsolatedFacts : public ::testing::Test {
     ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
   }
 
-  IsolatedProbe probe(
+  Observation read(
       bool has_proc, const std::function<void()>& meanwhile = [] {}) {
     const auto look = [meanwhile] {
       Observation seen = saying("here");
@@ -161,7 +161,8 @@ class IsolatedFacts : public ::testing::Test {
       return seen;
     };
     const ProcReader proc(folder_.path(), folder_.path());
-    return {"NVML", look, kAmple, has_proc ? std::optional(proc) : std::nullopt};
+    return observation_or_throw(
+        read_isolated("NVML", look, kAmple, has_proc ? std::optional(proc) : std::nullopt));
   }
 
   // The programs of the processes about which /proc was asked.
@@ -181,27 +182,25 @@ class IsolatedFacts : public ::testing::Test {
 using Names = std::vector<std::string>;
 
 TEST_F(IsolatedFacts, AreThoseOfTheListedProcesses) {
-  EXPECT_EQ(programs(probe(true).read_gpus()), (Names{"tool1", "tool2", "tool3"}));
+  EXPECT_EQ(programs(read(true)), (Names{"tool1", "tool2", "tool3"}));
 }
 
-TEST_F(IsolatedFacts, AreNoneWhereNobodyAsks) {
-  EXPECT_EQ(programs(probe(false).read_gpus()), Names());
-}
+TEST_F(IsolatedFacts, AreNoneWhereNobodyAsks) { EXPECT_EQ(programs(read(false)), Names()); }
 
 TEST_F(IsolatedFacts, EndAtAProcessThatHangsAndHideNoLook) {
   lock_memory(2);
-  const Observation observation = probe(true).read_gpus();
+  const Observation observation = read(true);
   EXPECT_EQ(observation.source, "here");
   EXPECT_EQ(programs(observation), (Names{"tool1", ""}));
 }
 
 TEST_F(IsolatedFacts, DoNotHurryTheLook) {
-  const Observation observation = probe(true, [] { ::usleep(400'000); }).read_gpus();
+  const Observation observation = read(true, [] { ::usleep(400'000); });
   EXPECT_EQ(observation.source, "here");
   EXPECT_EQ(programs(observation).size(), 3U);
 }
 
-TEST(IsolatedProbe, TellsOfACrash) {
+TEST(ReadIsolated, TellsOfACrash) {
   for (const int number : {SIGSEGV, SIGABRT, SIGKILL}) {
     const ReadFailure failure = failure_of([&]() -> ReadResult {
       std::raise(number);
@@ -213,14 +212,14 @@ TEST(IsolatedProbe, TellsOfACrash) {
   }
 }
 
-TEST(IsolatedProbe, TellsOfAnEndWithoutAnswer) {
+TEST(ReadIsolated, TellsOfAnEndWithoutAnswer) {
   const ReadFailure failure = failure_of([]() -> ReadResult { ::_exit(3); });
   EXPECT_EQ(failure.reason, ReadFailure::Reason::Crashed);
   EXPECT_STREQ(failure.error.what(), "NVML ended without an answer (exit status 3)");
   EXPECT_EQ(failure_of([]() -> ReadResult { ::_exit(0); }).reason, ReadFailure::Reason::Crashed);
 }
 
-TEST(IsolatedProbe, TellsThatAnAnswerIsDamaged) {
+TEST(ReadIsolated, TellsThatAnAnswerIsDamaged) {
   const ReadFailure failure = failure_of([]() -> ReadResult {
     // As a library that runs wild might do: the memory of the answer is the only that is shared.
     std::ifstream maps("/proc/self/maps");
@@ -283,7 +282,7 @@ TEST_F(HangingLook, EndsSoonThoughTheOneWhoWaitsForItIsKilled) {
   EXPECT_TRUE(has_ended(pid));
 }
 
-TEST(IsolatedProbe, LooksInAnotherSession) {
+TEST(ReadIsolated, LooksInAnotherSession) {
   int changed = 0;
   const std::string said = text_of([&] {
     changed = 1;
@@ -293,7 +292,7 @@ TEST(IsolatedProbe, LooksInAnotherSession) {
   EXPECT_NE(said, std::to_string(::getsid(0)));
 }
 
-TEST(IsolatedProbe, LooksWithoutDescriptorsOfThisProcess) {
+TEST(ReadIsolated, LooksWithoutDescriptorsOfThisProcess) {
   const TemporaryFolder folder;
   const UniqueFd lock(::open(folder.path("lock").c_str(), O_RDWR | O_CREAT, 0600));
   const UniqueFd high(::fcntl(lock.get(), F_DUPFD, 900));
@@ -311,7 +310,7 @@ TEST(IsolatedProbe, LooksWithoutDescriptorsOfThisProcess) {
   EXPECT_EQ(said, "/dev/null /dev/null /dev/null ");
 }
 
-TEST(IsolatedProbe, LooksWithDefaultSignals) {
+TEST(ReadIsolated, LooksWithDefaultSignals) {
   const auto handler = std::signal(SIGPIPE, SIG_IGN);
   sigset_t all;
   sigset_t before;
@@ -331,7 +330,7 @@ TEST(IsolatedProbe, LooksWithDefaultSignals) {
   EXPECT_EQ(handled & 0x7fffffff, 0U);
 }
 
-TEST(IsolatedProbe, PrintsNothing) {
+TEST(ReadIsolated, PrintsNothing) {
   ::testing::internal::CaptureStdout();
   ::testing::internal::CaptureStderr();
   const std::string written = text_of([] {
@@ -342,7 +341,7 @@ TEST(IsolatedProbe, PrintsNothing) {
   EXPECT_EQ(written, "3 3");
 }
 
-TEST(IsolatedProbe, LeavesNeitherDescriptorNorZombie) {
+TEST(ReadIsolated, LeavesNeitherDescriptorNorZombie) {
   const std::size_t before = open_fds();
   for (int round = 0; round < 20; ++round) {
     EXPECT_EQ(text_of([] { return "x"; }), "x");
@@ -353,7 +352,7 @@ TEST(IsolatedProbe, LeavesNeitherDescriptorNorZombie) {
   EXPECT_FALSE(has_children());
 }
 
-TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
+TEST(ReadIsolated, WorksThoughSigchldIsIgnored) {
   const auto handler = std::signal(SIGCHLD, SIG_IGN);
   EXPECT_EQ(text_of([] { return "x"; }), "x");
   EXPECT_STREQ(failure_of([]() -> ReadResult { ::abort(); }).error.what(),
@@ -362,7 +361,7 @@ TEST(IsolatedProbe, WorksThoughSigchldIsIgnored) {
   EXPECT_EQ(std::signal(SIGCHLD, handler), SIG_IGN);
 }
 
-TEST(IsolatedProbe, NoSignalTellsOfItsEnd) {
+TEST(ReadIsolated, NoSignalTellsOfItsEnd) {
   static volatile std::sig_atomic_t heard = 0;
   const auto handler = std::signal(SIGCHLD, [](int) { heard = 1; });
   EXPECT_EQ(text_of([] { return "x"; }), "x");
@@ -373,7 +372,7 @@ TEST(IsolatedProbe, NoSignalTellsOfItsEnd) {
   std::signal(SIGCHLD, handler);
 }
 
-TEST(IsolatedProbe, IsNotEndedBySignalsThatHaveAHandler) {
+TEST(ReadIsolated, IsNotEndedBySignalsThatHaveAHandler) {
   struct sigaction action {};
   struct sigaction before {};
   action.sa_handler = [](int) {};
@@ -383,7 +382,7 @@ TEST(IsolatedProbe, IsNotEndedBySignalsThatHaveAHandler) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST(IsolatedProbe, WorksWithoutStandardDescriptors) {
+TEST(ReadIsolated, WorksWithoutStandardDescriptors) {
   Child child([] {
     for (const int fd : {0, 1, 2}) ::close(fd);
     return text_of([] { return "x"; }) == "x" ? 0 : 1;
@@ -407,7 +406,7 @@ std::string look_with_few_processes(rlim_t processes) {
       20'000 + ::getpid() % 40'000);
 }
 
-TEST(IsolatedProbe, FailsWhereNoProcessCanBeStarted) {
+TEST(ReadIsolated, FailsWhereNoProcessCanBeStarted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become an account of its own";
   const std::string expected = "cannot start a process for NVML: Resource temporarily unavailable";
   EXPECT_EQ(look_with_few_processes(1), expected);

@@ -35,9 +35,9 @@ class Nvidia : public ::testing::Test {
   }
 
   Observation look(const std::string& library, Duration timeout = seconds(30)) {
-    NvidiaProbe::Sources sources;
+    NvidiaSources sources;
     sources.library = library;
-    return NvidiaProbe(clock_, timeout, sources).read_gpus();
+    return read_nvidia(clock_, timeout, std::nullopt, sources);
   }
 
   Error failure(const std::string& library, Duration timeout = seconds(30)) {
@@ -123,7 +123,7 @@ TEST_F(Nvidia, FailsWithTheErrorOfTheLibraryWithoutNvidiaSmi) {
 
 TEST_F(Nvidia, FailsWithTheErrorOfNvidiaSmiWhereThatWasAsked) {
   answer("echo 'No devices were found'; exit 6");
-  EXPECT_STREQ(failure(missing_library()).what(), "nvidia-smi finds no GPU");
+  EXPECT_STREQ(failure(missing_library()).what(), "nvidia-smi failed: no GPU was found");
 }
 
 // Each of them would be in time.

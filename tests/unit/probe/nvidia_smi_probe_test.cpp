@@ -59,9 +59,7 @@ class NvidiaSmi : public ::testing::Test {
            std::to_string(memory) + "\n";
   }
 
-  Observation look(Duration timeout = seconds(30)) {
-    return NvidiaSmiProbe(clock_, timeout).read_gpus();
-  }
+  Observation look(Duration timeout = seconds(30)) { return read_nvidia_smi(clock_, timeout); }
 
   std::string failure(Duration timeout = seconds(30)) {
     try {
@@ -154,7 +152,7 @@ TEST_F(NvidiaSmi, MakesAnErrorOfAGpuWhoseProcessesMayNotBeSeen) {
 
 TEST_F(NvidiaSmi, FailsWithWhatItSays) {
   answer("echo 'No devices were found'", ":");
-  EXPECT_EQ(failure(), "nvidia-smi finds no GPU");
+  EXPECT_EQ(failure(), "nvidia-smi failed: no GPU was found");
 }
 
 TEST_F(NvidiaSmi, FailsWhereItSaysNothing) {
@@ -164,7 +162,7 @@ TEST_F(NvidiaSmi, FailsWhereItSaysNothing) {
 
 TEST_F(NvidiaSmi, FailsWhereProcessesCannotBeListed) {
   answer(print(gpu(0, "5")), "echo 'Failed to initialize NVML: Unknown Error'");
-  EXPECT_EQ(failure(), "nvidia-smi failed to initialize NVML: unknown error");
+  EXPECT_EQ(failure(), "nvidia-smi failed: unknown error");
   answer(print(gpu(0, "5")), "exit 9");
   EXPECT_EQ(failure(), "nvidia-smi failed: the NVIDIA driver is not loaded");
 }

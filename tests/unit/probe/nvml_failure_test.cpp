@@ -1,9 +1,8 @@
-#include "probe/nvidia/nvml_failure.h"
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvml_probe.h"
 #include "support/expect_error.h"
 #include "unit/probe/nvml_fixture.h"
@@ -56,18 +55,18 @@ TEST_F(NvmlFailure, FailsWhereGpusCannotBeCounted) {
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryIsMissing) {
   const std::string path = folder_.path("libnvidia-ml.so.1");
-  const auto found = NvmlProbe(clock_, path).try_read();
+  const auto found = read_nvml(clock_, path);
   const auto& failed = std::get<ReadFailure>(found);
   EXPECT_EQ(failed.reason, ReadFailure::Reason::LibraryMissing);
   EXPECT_EQ(failed.error.what(), "the NVIDIA driver's library '" + path + "' was not found");
   EXPECT_NE(failed.error.hint(), "");
   expect_error(ErrorKind::Failed, "was not found",
-               [&] { observation_or_throw(NvmlProbe(clock_, path).try_read()); });
+               [&] { observation_or_throw(read_nvml(clock_, path)); });
 }
 
 TEST_F(NvmlFailure, FailsWhereTheLibraryCannotBeLoaded) {
   const std::string path = folder_.write("libnvidia-ml.so.1", "no library");
-  const auto found = NvmlProbe(clock_, path).try_read();
+  const auto found = read_nvml(clock_, path);
   const auto& failed = std::get<ReadFailure>(found);
   EXPECT_EQ(failed.reason, ReadFailure::Reason::LibraryUnusable);
   EXPECT_NE(std::string(failed.error.what()).find("cannot load the NVIDIA driver's library: '"),

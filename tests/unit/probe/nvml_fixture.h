@@ -1,4 +1,4 @@
-// A look through NvmlProbe at what the stand-in library tells.
+// A reading by read_nvml of what the stand-in library tells.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace chg {
 class Nvml : public ::testing::Test {
  protected:
   ReadResult result(const std::string& generation = "full") {
-    return NvmlProbe(clock_, standin_library(generation)).try_read();
+    return read_nvml(clock_, standin_library(generation));
   }
 
   Observation look(const std::string& generation = "full") {

@@ -1,4 +1,4 @@
-// GPUs that are divided (MIG), as NvmlProbe reads them.
+// GPUs in MIG mode, as read_nvml reads them.
 #include <filesystem>
 
 #include <fmt/format.h>

@@ -326,9 +326,8 @@ TEST_F(Nvml, TellsOfAScenarioWhatTheFakeProviderTells) {
 }
 
 ReadFailure isolated_failure(const Clock& clock, Duration timeout) {
-  IsolatedProbe probe(
-      "NVML", [&] { return NvmlProbe(clock, standin_library()).try_read(); }, timeout);
-  const ReadResult found = probe.try_read();
+  const ReadResult found = read_isolated(
+      "NVML", [&] { return read_nvml(clock, standin_library()); }, timeout);
   if (const auto* failed = std::get_if<ReadFailure>(&found)) return *failed;
   ADD_FAILURE() << "no failure";
   return {ReadFailure::Reason::Other, Error(ErrorKind::Failed, "")};
@@ -356,7 +355,8 @@ TEST_F(Nvml, IsTheSameInAProcessOfItsOwn) {
                     gpu_with(fmt::format(R"({{"pid":{},"memory_mb":5}})", ::getpid())),
                 R"("delay_ms":1)");
   const Observation expected = look();
-  const Observation found = IsolatedProbe("NVML", [this] { return result(); }).read_gpus();
+  const Observation found = observation_or_throw(read_isolated(
+      "NVML", [this] { return result(); }, seconds(30)));
   EXPECT_EQ(found.gpus, expected.gpus);
   EXPECT_EQ(found.taken, expected.taken);
   EXPECT_EQ(found.source, expected.source);

@@ -82,19 +82,19 @@ TEST(HasUnknownProcess, IsTrueForWhatIsNoPid) {
 }
 
 TEST(MergeParts, AddsUpWhatAProcessHoldsOnSeveralParts) {
-  EXPECT_EQ(merge_parts({{merged(2, 100), merged(3, 1)}, {merged(1, 50), merged(2, 10)}}, {}),
+  EXPECT_EQ(merge_mig_devices({{merged(2, 100), merged(3, 1)}, {merged(1, 50), merged(2, 10)}}, {}),
             (Merged{merged(1, 50), merged(2, 110), merged(3, 1)}));
-  EXPECT_EQ(merge_parts({{merged(2, 100)}, {merged(2, std::nullopt)}}, {}),
+  EXPECT_EQ(merge_mig_devices({{merged(2, 100)}, {merged(2, std::nullopt)}}, {}),
             Merged{merged(2, std::nullopt)});
 }
 
 TEST(MergeParts, TakesFromTheWholeWhatIsOnNoPart) {
-  EXPECT_EQ(merge_parts({{merged(1, 100)}}, {merged(1, std::nullopt), merged(2, 7)}),
+  EXPECT_EQ(merge_mig_devices({{merged(1, 100)}}, {merged(1, std::nullopt), merged(2, 7)}),
             (Merged{merged(1, 100), merged(2, 7)}));
 }
 
 TEST(MergeParts, GivesTheWholeWhereThereAreNoParts) {
-  EXPECT_EQ(merge_parts({}, {merged(1, 100, Type::Graphics)}),
+  EXPECT_EQ(merge_mig_devices({}, {merged(1, 100, Type::Graphics)}),
             Merged{merged(1, 100, Type::Graphics)});
 }
 

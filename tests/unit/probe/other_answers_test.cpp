@@ -14,8 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "probe/csv_rows.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 
 namespace chg {
@@ -144,11 +143,8 @@ void expect_a_meaning_for_each(const std::string& manual) {
 
 TEST(OtherAnswers, AgreeWithWhatIsRead) {
   Moment moment;
-  moment.gpus =
-      "index, uuid, name, memory.used [MiB], memory.total [MiB], mig.mode.current\n"
-      "0, GPU-1, NVIDIA Example, 9018 MiB, 81559 MiB, Enabled\n";
-  moment.processes =
-      "gpu_uuid, pid, process_name, used_gpu_memory [MiB]\nGPU-1, 21, /opt/train, 9000 MiB\n";
+  moment.gpus = "0, GPU-1, 00000000:1A:00.0, NVIDIA Example, 9018, 81559, [N/A], Enabled\n";
+  moment.processes = "GPU-1, 21, /opt/train, 9000\n";
   moment.list =
       "GPU 0: NVIDIA Example (UUID: GPU-1)\n"
       "  MIG 1g.10gb     Device  0: (UUID: MIG-1)\n";

@@ -23,20 +23,6 @@ using std::chrono::seconds;
 // No pid of Linux is as high.
 constexpr int kNobodysPid = 2'000'000'000;
 
-class CountingProbe final : public Probe {
- public:
-  CountingProbe(int& looks, std::function<Observation()> look)
-      : looks_(looks), look_(std::move(look)) {}
-  Observation read_gpus() override {
-    ++looks_;
-    return look_();
-  }
-
- private:
-  int& looks_;
-  std::function<Observation()> look_;
-};
-
 class Shared : public ::testing::Test {
  protected:
   Shared() {
@@ -72,8 +58,10 @@ class Shared : public ::testing::Test {
     Instant begin = clock_.now();
     begin.wall -= age_max;
     begin.boot -= age_max;
-    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience, seconds(30)},
-                      std::make_unique<CountingProbe>(looks_, [this] { return look_(); }));
+    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience, seconds(30)}, [this] {
+      ++looks_;
+      return look_();
+    });
     return probe.read_gpus();
   }
 

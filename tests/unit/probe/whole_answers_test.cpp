@@ -7,8 +7,7 @@
 
 #include "base/error.h"
 #include "probe/amd/amd_smi_text.h"
-#include "probe/amd/rocm_smi_text.h"
-#include "probe/nvidia/nvidia_smi_failure.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "unit/probe/fixture.h"
 
@@ -47,19 +46,8 @@ std::string amd_smi_processes(const std::string& answer) {
   const auto processes = parse_amd_smi_processes(answer);
   if (!processes) return "none";
   std::string text;
-  for (const auto& [gpu, list] : processes->by_gpu) {
+  for (const auto& [gpu, list] : *processes) {
     text += "[" + std::to_string(gpu) + ":" + std::to_string(list.size()) + "]";
-  }
-  return text;
-}
-
-std::string rocm_smi_processes(const std::string& answer) {
-  const auto processes = parse_rocm_smi_processes(answer);
-  if (!processes) return "none";
-  std::string text;
-  for (const RocmSmiProcess& process : *processes) {
-    text += "[" + std::to_string(process.pid) + "(" + process.program + ") " +
-            said(process.gpu_count) + " " + said(process.vram_bytes) + "]";
   }
   return text;
 }
@@ -75,14 +63,6 @@ TEST(WholeAnswers, OfAmdSmiTellOfIdleGpusInTwoWays) {
   EXPECT_EQ(amd_smi_processes(fixture("amd_smi_process_old.json")), "[0:0][1:0]");
 }
 
-TEST(WholeAnswers, OfRocmSmiTellCardsAndProcesses) {
-  const std::string answer = fixture("rocm_smi_all.json");
-  EXPECT_EQ(shown(parse_rocm_smi_gpus(answer)),
-            "[0:PCI-0000:1e:00.0 7/32752@0 31 39]"
-            "[1:GPU-04edfb117a17a07d 19401/32752@97 45 140]");
-  EXPECT_EQ(rocm_smi_processes(answer), "[101(train) 1 20245596416][102(idle) 0 0]");
-}
-
 // What is answered to a question that the program never asks must not pass for a reading.
 class Unasked : public ::testing::TestWithParam<const char*> {};
 
@@ -95,21 +75,18 @@ TEST_P(Unasked, IsNoReadingOfNvidiaSmi) {
   EXPECT_TRUE(message.starts_with("nvidia-smi gave no readings: '")) << message;
 }
 
-TEST_P(Unasked, IsNoReadingOfAmdsTools) {
+TEST_P(Unasked, IsNoReadingOfAmdSmi) {
   const std::string text = fixture(GetParam());
   EXPECT_EQ(shown(parse_amd_smi_gpus(text)), "none");
   EXPECT_EQ(amd_smi_metrics(text), "none");
   EXPECT_EQ(amd_smi_processes(text), "none");
-  EXPECT_EQ(shown(parse_rocm_smi_gpus(text)), "none");
-  EXPECT_EQ(rocm_smi_processes(text), "none");
   EXPECT_EQ(parse_amd_smi_version(text), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Answers, Unasked,
                          ::testing::Values("nvidia_list.txt", "nvidia_topology.txt",
                                            "nvidia_monitor.txt", "nvidia_accounted.csv",
-                                           "nvidia_log.txt", "amd_smi_process_table.txt",
-                                           "rocm_smi_pids_table.txt", "rocm_smi_cards.csv"));
+                                           "nvidia_log.txt", "amd_smi_process_table.txt"));
 
 }  // namespace
 }  // namespace chg

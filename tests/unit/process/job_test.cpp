@@ -117,8 +117,14 @@ const std::string kMyId = "of" + std::to_string(::getpid());
 
 std::string variable(const std::string& id) { return std::string(kReservationVariable) + "=" + id; }
 
+JobMarks job(const std::string& id, const ProcessIdentity& command,
+             const std::optional<ProcessIdentity>& supervisor = {},
+             const std::optional<PidMark>& before_it = {}) {
+  return {id, command, supervisor, before_it, ::getuid()};
+}
+
 bool is_member(int pid, const std::string& id, const ProcessIdentity& command) {
-  const auto members = job_members({id, command});
+  const auto members = job_members(job(id, command));
   return std::any_of(members.begin(), members.end(),
                      [&](const ProcessIdentity& member) { return member.pid == pid; });
 }
@@ -129,7 +135,7 @@ ProcessIdentity known(const Child& child) {
 
 TEST(JobMembers, IncludeTheCommand) {
   const Child command(idle);
-  const auto members = job_members({"id", known(command)});
+  const auto members = job_members(job("id", known(command)));
   EXPECT_EQ(members, std::vector{known(command)});
 }
 
@@ -147,7 +153,7 @@ TEST(JobMembers, IncludeChildrenAndGrandchildren) {
   });
   const int pid = grandchild.read_report();
   EXPECT_TRUE(is_member(pid, "id", known(command)));
-  EXPECT_EQ(job_members({"id", known(command)}).size(), 3U);
+  EXPECT_EQ(job_members(job("id", known(command))).size(), 3U);
 }
 
 TEST(JobMembers, IncludeWhoCarriesTheIdWhereverHeHasWandered) {
@@ -167,7 +173,7 @@ TEST(JobMembers, IncludeTheChildrenOfWhoCarriesTheId) {
   exec.wait();
   // The shell's child is there when somebody's parent is the shell.
   const auto child_of = [](int parent) {
-    for (const auto& member : job_members({"none", *identity_of(parent)})) {
+    for (const auto& member : job_members(job("none", *identity_of(parent)))) {
       if (member.pid != parent) return member.pid;
     }
     return 0;
@@ -206,7 +212,7 @@ TEST(JobMembers, IncludeWhatOutlivesTheCommand) {
   const Doomed wanderer(start_wanderer({variable(kMyId)}));
   command.send(SIGKILL);
   command.wait();
-  EXPECT_EQ(job_members({kMyId, identity}), std::vector{wanderer.identity()});
+  EXPECT_EQ(job_members(job(kMyId, identity)), std::vector{wanderer.identity()});
 }
 
 TEST(JobMembers, LeaveOutWhoCarriesAnotherIdOrOnlyOneLikeIt) {
@@ -240,18 +246,18 @@ TEST(JobMembers, LeaveOutWhatIsOlderThanTheSupervisor) {
   const Child wanderer = idle_child_with({variable(kMyId)});
   ProcessIdentity supervisor = known(wanderer);
   const std::vector<ProcessIdentity> both{known(command), known(wanderer)};
-  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), both);
+  EXPECT_EQ(job_members(job(kMyId, known(command), supervisor)), both);
   ++supervisor.start_ticks;
-  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), std::vector{known(command)});
+  EXPECT_EQ(job_members(job(kMyId, known(command), supervisor)), std::vector{known(command)});
   supervisor.boot_id = "of another boot";
-  EXPECT_EQ(job_members({kMyId, known(command), supervisor}), both);
+  EXPECT_EQ(job_members(job(kMyId, known(command), supervisor)), both);
 }
 
 TEST(JobMembers, IncludeWhatBeganAfterTheMark) {
   const Child command(idle);
   const auto mark = mark_pids();
   const Child young = idle_child_with({variable(kMyId)});
-  EXPECT_EQ(job_members({kMyId, known(command), {}, mark}),
+  EXPECT_EQ(job_members(job(kMyId, known(command), {}, mark)),
             (std::vector{known(command), known(young)}));
 }
 
@@ -261,7 +267,7 @@ TEST(JobMembers, LeaveOutWhatBeganBeforeTheMark) {
   const auto mark = mark_pids();
   if (!mark) GTEST_SKIP() << "this kernel does not tell which pids it gives";
   // Nothing begins in between that could make the row begin anew.
-  EXPECT_EQ(job_members({kMyId, known(command), {}, mark}), std::vector{known(command)});
+  EXPECT_EQ(job_members(job(kMyId, known(command), {}, mark)), std::vector{known(command)});
 }
 
 // A job may become another account's, whose environment is not this one's to read.
@@ -300,6 +306,79 @@ TEST(JobMembers, IncludeCarriersOfTheAccountThatAsksAndNoOthers) {
   EXPECT_EQ(run_in_child(ask, kNobody), "own");
 }
 
+// Anybody may put an id into an environment of his own.
+TEST(JobMembers, LeaveOutCarriersOfAnotherAccount) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Child command(idle);
+  ExecWatch exec;
+  const Child stranger([&] {
+    if (::setresuid(kNobody, kNobody, kNobody) != 0) return 1;
+    return idle_with({variable(kMyId)});
+  });
+  exec.wait();
+  EXPECT_EQ(job_members(job(kMyId, known(command))), std::vector{known(command)});
+}
+
+JobMarks hearsay(const std::string& id, const ProcessIdentity& command) {
+  JobMarks marks = job(id, command);
+  marks.is_hearsay = true;
+  return marks;
+}
+
+TEST(JobMembers, LeaveOutACommandByHearsayThatProvesNothing) {
+  const PidPipe born;
+  const Child stranger([&] {
+    ::setsid();
+    const Child child([&] {
+      born.tell(::getpid());
+      return idle();
+    });
+    return idle();
+  });
+  born.read_report();
+  EXPECT_TRUE(job_members(hearsay(kMyId, known(stranger))).empty());
+}
+
+TEST(JobMembers, IncludeACommandByHearsayThatCarriesTheIdWithItsChildren) {
+  ExecWatch exec;
+  const Child command([&] {
+    const Program shell{{"/bin/sh", "-c", "env -i /bin/sleep 1000 & wait"}, {variable(kMyId)}};
+    return become_program(shell);
+  });
+  exec.wait();
+  std::vector<ProcessIdentity> members;
+  while ((members = job_members(hearsay(kMyId, known(command)))).size() < 2) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(members.front(), known(command));
+  send_signal(members.back(), SIGKILL);
+}
+
+TEST(JobMembers, LeaveOutACommandByHearsayOfAnotherAccount) {
+  const Child command = idle_child_with({variable(kMyId)});
+  JobMarks marks = hearsay(kMyId, known(command));
+  ++marks.uid;
+  EXPECT_TRUE(job_members(marks).empty());
+}
+
+TEST(SignalAll, ReachesWithTheRightsOfAnAccountOnlyWhatThatMaySignal) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Whistle changed;
+  const Child roots(idle);
+  Child nobodys([&] {
+    const bool is_other = ::setresuid(kNobody, kNobody, kNobody) == 0;
+    changed.blow();
+    return is_other ? idle() : 1;
+  });
+  ASSERT_TRUE(changed.read_report());
+  EXPECT_TRUE(signal_all({known(roots), known(nobodys)}, SIGKILL, kNobody));
+  EXPECT_EQ(WTERMSIG(nobodys.wait()), SIGKILL);
+  EXPECT_FALSE(signal_all({known(roots)}, SIGKILL, kNobody));
+  // The uid that calls of the kernel take for "as it is".
+  EXPECT_FALSE(signal_all({known(roots)}, SIGKILL, static_cast<std::uint32_t>(-1)));
+  EXPECT_EQ(liveness(known(roots)), Liveness::Alive);
+}
+
 TEST(JobMembers, LeaveOutTheProcessThatAsks) {
   EXPECT_EQ(run_in_child([] {
               return std::string(is_member(::getpid(), "id", self_identity()) ? "in" : "out");
@@ -311,7 +390,7 @@ TEST(JobMembers, LeaveOutZombies) {
   const Child command([] { return 0; });
   const ProcessIdentity identity = known(command);
   command.become_zombie();
-  EXPECT_TRUE(job_members({"id", identity}).empty());
+  EXPECT_TRUE(job_members(job("id", identity)).empty());
 }
 
 // A pid is never enough: the command's may belong to a stranger by now, with a session of his own.
@@ -328,7 +407,7 @@ TEST(JobMembers, LeaveOutTheSessionOfAStrangerWithTheCommandsPid) {
   born.read_report();
   ProcessIdentity command = known(stranger);
   --command.start_ticks;
-  EXPECT_TRUE(job_members({"id", command}).empty());
+  EXPECT_TRUE(job_members(job("id", command)).empty());
 }
 
 // Its first thread is shown as a zombie, and the process lives.
@@ -367,7 +446,7 @@ Child stubborn_child() {
 
 TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
   Child command(idle);
-  end_job({"id", known(command)}, kLongGrace, nothing);
+  end_job(job("id", known(command)), kLongGrace, nothing);
   const int status = command.wait();
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGINT);
@@ -376,28 +455,28 @@ TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
 TEST(EndJob, KillsWhatIgnoresItAfterTheGrace) {
   Child command = stubborn_child();
   const auto begin = SteadyClock::now();
-  end_job({"id", known(command)}, milliseconds(300), nothing);
+  end_job(job("id", known(command)), milliseconds(300), nothing);
   EXPECT_GE(SteadyClock::now() - begin, milliseconds(300));
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
 TEST(EndJob, KillsAtOnceWithoutGrace) {
   Child command = stubborn_child();
-  end_job({"id", known(command)}, Duration::zero(), nothing);
+  end_job(job("id", known(command)), Duration::zero(), nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
 TEST(EndJob, WakesAStoppedJobSoThatItCanObey) {
   Child command(idle);
   command.stop();
-  end_job({"id", known(command)}, kLongGrace, nothing);
+  end_job(job("id", known(command)), kLongGrace, nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
 
 TEST(EndJob, KillsAStoppedJobThatIgnoresIt) {
   Child command = stubborn_child();
   command.stop();
-  end_job({"id", known(command)}, milliseconds(100), nothing);
+  end_job(job("id", known(command)), milliseconds(100), nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
@@ -415,7 +494,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
     return idle();
   });
   const Doomed last(grandchild.read_report());
-  end_job({"id", known(command)}, milliseconds(300), nothing);
+  end_job(job("id", known(command)), milliseconds(300), nothing);
   EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
@@ -423,7 +502,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
 TEST(EndJob, EndsWhatHasWanderedOff) {
   Child command(idle);
   const Doomed wanderer(start_wanderer({variable(kMyId)}));
-  end_job({kMyId, known(command)}, kLongGrace, nothing);
+  end_job(job(kMyId, known(command)), kLongGrace, nothing);
   EXPECT_EQ(liveness(wanderer.identity()), Liveness::Gone);
 }
 
@@ -431,7 +510,7 @@ TEST(EndJob, LeavesOthersAlone) {
   Child command(idle);
   const Child sibling(idle);
   const Child other = idle_child_with({variable("other")});
-  end_job({kMyId, known(command)}, Duration::zero(), nothing);
+  end_job(job(kMyId, known(command)), Duration::zero(), nothing);
   EXPECT_EQ(liveness(known(sibling)), Liveness::Alive);
   EXPECT_EQ(liveness(known(other)), Liveness::Alive);
 }
@@ -441,7 +520,7 @@ TEST(EndJob, ReturnsAtOnceWhenNothingIsLeft) {
   const ProcessIdentity identity = known(command);
   command.become_zombie();
   bool called = false;
-  end_job({"id", identity}, kLongGrace, [&] { called = true; });
+  end_job(job("id", identity), kLongGrace, [&] { called = true; });
   EXPECT_FALSE(called);
 }
 
@@ -469,7 +548,7 @@ TEST(EndJob, InterruptsNobodyTwice) {
   });
   ASSERT_TRUE(ready.read_report());
   int looks = 0;
-  end_job({"id", known(command)}, kLongGrace, [&] {
+  end_job(job("id", known(command)), kLongGrace, [&] {
     if (++looks == 1) may_end.blow();
     if (looks == 2) command.send(SIGKILL);
   });
@@ -516,7 +595,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     return late.wait();
   });
   ASSERT_TRUE(ready.read_report());
-  end_job({"id", known(command)}, kLongGrace, nothing);
+  end_job(job("id", known(command)), kLongGrace, nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
   EXPECT_EQ(command.wait(), 0);
 }

@@ -189,10 +189,12 @@ TEST_F(SqliteStore, LeavesDamagedUsageRecordsOut) {
   create_full();
   const auto store = open();
   store->update([](Pool& pool) {
-    pool.ended = {usage_record("damaged", 0, 1), usage_record("whole", 0, 2)};
+    pool.events = {usage_event("damaged", 0, 1), usage_event("whole", 0, 2)};
   });
   SQLite::Database(path_, SQLite::OPEN_READWRITE)
-      .exec("UPDATE usage SET how = 'evaporated' WHERE reservation = 'damaged'");
+      .exec(
+          "UPDATE events SET record = json_set(record, '$.how', 'evaporated') "
+          "WHERE record ->> 'id' = 'damaged'");
   const auto history = store->history(WallTime::min());
   ASSERT_EQ(history.size(), 1U);
   EXPECT_EQ(history[0].reservation_id, "whole");
@@ -270,8 +272,8 @@ TEST_F(SqliteStore, RefusesWhatItsSchemaDoesNotMake) {
   int round = 0;
   for (const char* change :
        {"CREATE VIEW more AS SELECT 1", "CREATE TABLE songs (name)", "ANALYZE",
-        "DROP INDEX usage_by_end",
-        "CREATE TRIGGER more AFTER INSERT ON pool BEGIN DELETE FROM usage; END"}) {
+        "DROP TABLE events",
+        "CREATE TRIGGER more AFTER INSERT ON pool BEGIN DELETE FROM events; END"}) {
     path_ = folder_.path(std::to_string(++round) + ".db");
     create_full();
     SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change);

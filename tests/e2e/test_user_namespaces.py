@@ -1,0 +1,169 @@
+"""Who asks is an account of the host, whatever uid a user namespace gives it (semantics.md, 14)."""
+
+import signal
+import subprocess
+
+import pytest
+from conftest import PATIENCE, assert_error, wait_for
+
+INSIDE = ["unshare", "-r"]
+TWICE_INSIDE = INSIDE + INSIDE
+UNMAPPED = ["unshare", "-U"]
+UNTOLD = "cannot tell which account of the host asks"
+
+
+@pytest.fixture
+def shared(pool, users):
+    """A pool of root's for everybody, with an admin group."""
+    tried = subprocess.run(TWICE_INSIDE + ["true"], **users.a.arguments(), capture_output=True)
+    if tried.returncode != 0:
+        pytest.skip("this host lets nobody make user namespaces")
+    pool.ok("admin", "--admin-group", users.admin_group)
+    return pool
+
+
+def within(pool, way, *arguments, **options):
+    return pool.run_command([*way, pool.program, *arguments], **options)
+
+
+def state(pool):
+    return pool.rows("SELECT * FROM reservation"), pool.rows("SELECT * FROM gpu")
+
+
+CHANGES_OF_OTHERS = [["release", "-G", "2"], ["release", "--kill", "-G", "2"],
+                     ["extend", "1h", "-G", "2"]]
+CHANGES_OF_THE_POOL = [["admin", "--drain", "7", "--note", "x"], ["admin", "--admin-group", ""],
+                       ["admin", "--force", "--yes"]]
+
+
+@pytest.mark.parametrize("way", [INSIDE, TWICE_INSIDE], ids=["inside", "twice inside"])
+def test_root_of_ones_own_namespace_has_no_power(shared, users, way):
+    shared.ok("reserve", "-G", "2", user=users.a)
+    before = state(shared)
+    for command in CHANGES_OF_OTHERS:
+        assert_error(within(shared, way, *command, user=users.b), 77,
+                     f"GPU 2 is reserved by {users.a.name}")
+    for command in CHANGES_OF_THE_POOL:
+        assert_error(within(shared, way, *command, user=users.b), 77, "may change it")
+    assert within(shared, way, "release", user=users.b).out == "nothing to release\n"
+    assert state(shared) == before
+
+
+def test_nobody_passes_for_another(shared, users):
+    """The outer of two namespaces calls b by the uid of a, or of root."""
+    shared.ok("reserve", "-G", "2", user=users.a)
+    shared.ok("reserve", "-G", "3")
+    for uid, gpu in ((users.a.uid, 2), (0, 3)):
+        way = ["unshare", f"--map-user={uid}", f"--map-group={users.a.gid}", *INSIDE]
+        result = within(shared, way, "release", "-G", str(gpu), user=users.b)
+        assert_error(result, 77, f"GPU {gpu} is reserved by")
+        assert within(shared, way, "reserve", "--nonblock", user=users.b).status == 0
+    uids = [row[0] for row in shared.rows("SELECT uid FROM reservation ORDER BY gpus")]
+    assert sorted(uids) == sorted([users.a.uid, 0, users.b.uid, users.b.uid])
+
+
+def test_neither_root_nor_the_admin_group_has_power_from_another_namespace(shared, users):
+    shared.ok("reserve", "-G", "2", user=users.a)
+    before = state(shared)
+    for caller in (None, users.c):
+        for command in CHANGES_OF_OTHERS + CHANGES_OF_THE_POOL:
+            result = within(shared, INSIDE, *command, user=caller)
+            assert result.status == 77, (caller, command, result)
+    assert state(shared) == before
+    assert shared.run("admin", "--drain", "7", user=users.c).status == 0
+
+
+@pytest.mark.parametrize("way", [INSIDE, TWICE_INSIDE, ["unshare", "-c"]],
+                         ids=["root inside", "root twice inside", "the same uid inside"])
+def test_inside_and_outside_is_the_same_person(shared, users, way):
+    def reserved():
+        return shared.rows("SELECT uid, account FROM reservation")
+
+    assert within(shared, way, "reserve", "-G", "4", user=users.a).status == 0
+    assert reserved() == [(users.a.uid, users.a.name)]
+    assert shared.ok("release", user=users.a) == "released GPU 4\n"
+    shared.ok("reserve", "-G", "5", user=users.a)
+    assert within(shared, way, "extend", "1h", user=users.a).status == 0
+    assert within(shared, way, "release", user=users.a).out == "released GPU 5\n"
+    assert reserved() == []
+    result = within(shared, way, "run", "--", "echo", "ran", user=users.a)
+    assert (result.status, result.out) == (0, "ran\n"), result
+    shared.await_free()
+    assert {row[2] for row in shared.usage()} == {users.a.name}
+
+
+@pytest.mark.parametrize("by_root", [False, True], ids=["by its owner", "by root"])
+def test_a_run_inside_is_ended_outside(shared, users, by_root):
+    command = ["sh", "-c", "echo started; exec sleep 600"]
+    job = shared.start([*TWICE_INSIDE, shared.program, "run", "--", *command], user=users.a)
+    assert shared.read_line(job) == "started"
+    caller = None if by_root else users.a
+    assert shared.ok("release", "--kill", "-G", "0", user=caller) == "released GPU 0\n"
+    assert job.wait(PATIENCE) == -signal.SIGINT
+
+
+def test_a_waiter_inside_is_cancelled_outside(shared, users):
+    shared.ok("reserve", "-g", "8", user=users.b)
+    waiter = shared.start([*INSIDE, shared.program, "reserve"], user=users.a)
+    id = wait_for(shared.waiting, "the request to join the queue")[0]
+    assert_error(within(shared, INSIDE, "cancel", id, user=users.b), 77, "belongs to")
+    assert shared.run("cancel", id, user=users.a).status == 0
+    assert waiter.wait(PATIENCE) == 130
+
+
+@pytest.mark.parametrize("way", [UNMAPPED, INSIDE + UNMAPPED], ids=["unmapped", "unmapped inside"])
+def test_an_account_that_is_not_told_only_looks(shared, users, way):
+    shared.ok("reserve", "-G", "2", user=users.a)
+    before = state(shared)
+    for command in CHANGES_OF_OTHERS + CHANGES_OF_THE_POOL + [
+            ["reserve"], ["run", "--", "true"], ["release"], ["cancel", "x"],
+            ["store", "copy", f"sqlite:{shared.path}", f"sqlite:{shared.home}/copy.db"]]:
+        assert_error(within(shared, way, *command, user=users.a), 77, UNTOLD, "ask outside of")
+    assert state(shared) == before and shared.waiting() == []
+    for command in (["status"], ["queue"], ["report"]):
+        result = within(shared, way, *command, user=users.a)
+        assert result.status == 0, result
+    assert f"GPU 2: IN USE by {users.a.name} for" in \
+        within(shared, way, "status", user=users.a).out
+
+
+def test_where_no_namespace_can_be_made_the_account_is_not_told(shared, users):
+    """Whose the uid is can't be asked there; a guess would be the uid that b wants it to be."""
+    shared.ok("reserve", "-G", "2", user=users.a)
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    way = [*INSIDE, "sh", "-c", script, "sh"]
+    assert_error(within(shared, way, "release", "-G", "2", user=users.a), 77, UNTOLD)
+    assert within(shared, way, "status", user=users.a).status == 0
+
+
+def test_a_pool_of_ones_own_is_ones_own_inside_and_outside(shared, users):
+    own = ["--store", f"sqlite:{shared.home}/own.db"]
+    shared.home.chmod(0o777)
+    result = within(shared, INSIDE, *own, "admin", "--provider", "fake", "--gpus", "2",
+                    user=users.a)
+    assert result.status == 0, result
+    assert shared.run(*own, "admin", "--drain", "1", user=users.a).status == 0
+    assert within(shared, INSIDE, *own, "admin", "--undrain", "1", user=users.a).status == 0
+    result = within(shared, INSIDE, *own, "admin", "--drain", "1", user=users.b)
+    assert result.status == 77, result
+
+
+def test_status_inside_knows_ones_own_processes_and_nobody_elses(shared, users):
+    shared.ok("reserve", "-G", "0", user=users.a)
+    pids = {}
+    for gpu, user in ((0, users.a), (1, users.a), (2, users.b)):
+        process = shared.start(["sleep", "600"], user=user)
+        wait_for(lambda: open(f"/proc/{process.pid}/comm").read() == "sleep\n")
+        shared.put_processes(gpu, {"pid": process.pid, "memory_mb": 3000})
+        pids[gpu] = process.pid
+    lines = within(shared, INSIDE, "status", user=users.a).out.splitlines()
+    assert "WITHOUT RESERVATION" not in lines[0]
+    assert f"user {users.a.name} - " in lines[1], lines[1]
+    assert "unknown user" in lines[2] and "nobody" not in lines[2], lines[2]
+
+
+def test_doctor_says_who_asks(shared, users):
+    first = within(shared, INSIDE, "doctor", user=users.a).out.splitlines()[0]
+    assert first.endswith(f"as uid {users.a.uid} (uid 0 of another user namespace)"), first
+    first = within(shared, UNMAPPED, "doctor", user=users.a).out.splitlines()[0]
+    assert "which does not tell whose it is" in first, first
