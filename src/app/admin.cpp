@@ -138,7 +138,7 @@ void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
                  [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
   if (!same_gpus || before.provider != pool.provider) {
     add_event(pool, EventKind::SetUp, caller.account).detail =
-        fmt::format("{} of {}", gpu_range(pool), pool.provider);
+        fmt::format("{} GPUs of {}", pool.gpus.size(), pool.provider);
   }
   if (before.admin_group != pool.admin_group) {
     add_event(pool, EventKind::PolicyChanged, caller.account).detail =

@@ -3,6 +3,7 @@
 // what happens read nothing else.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ struct Event {
   ReservationKind reservation_kind = ReservationKind::Run;
   int count = 0;                    ///< Queued: how many GPUs are asked for
   std::vector<int> gpus;            ///< ascending; Queued: those that are asked for by name
+  std::uint64_t grant = 0;          ///< Ended: the serial of the grant that ended
   std::optional<WallTime> started;  ///< Ended: the start of the use
   std::optional<EndReason> how;     ///< Ended
   std::optional<WallTime> ends;     ///< Granted, Taken, Extended: when it will end, if that is set
@@ -77,6 +79,7 @@ struct UsageRecord {
   WallTime started{};
   WallTime ended{};
   EndReason end = EndReason::Finished;
+  std::uint64_t grant = 0;  ///< the serial of the grant that ended
 
   bool operator==(const UsageRecord&) const = default;
 };

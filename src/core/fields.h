@@ -100,20 +100,21 @@ constexpr auto fields_of(const Request*) {
       field("kind", &Request::kind), field("count", &Request::count),
       field("gpus", &Request::gpu_ids), field("force", &Request::force),
       field("duration", &Request::duration), field("enqueued", &Request::enqueued),
-      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter));
+      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
+      maybe("passed_over", &Request::passed_over));
 }
 
 constexpr auto fields_of(const Reservation*) {
   return std::tuple(
-      maybe("id", &Reservation::id), inlined(&Reservation::account),
-      maybe("label", &Reservation::label), maybe("note", &Reservation::note),
-      maybe("command", &Reservation::command), field("kind", &Reservation::kind),
-      field("gpus", &Reservation::gpus), maybe("lost", &Reservation::lost),
-      field("started", &Reservation::started),
+      maybe("id", &Reservation::id), maybe("grant", &Reservation::grant),
+      inlined(&Reservation::account), maybe("label", &Reservation::label),
+      maybe("note", &Reservation::note), maybe("command", &Reservation::command),
+      field("kind", &Reservation::kind), field("gpus", &Reservation::gpus),
+      maybe("lost", &Reservation::lost), field("started", &Reservation::started),
       field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
       field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
       maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending),
-      field("ending_by", &Reservation::ending_by));
+      field("ending_by", &Reservation::ending_by), field("request", &Reservation::request));
 }
 
 constexpr auto fields_of(const Cancelled*) {
@@ -126,7 +127,7 @@ constexpr auto fields_of(const Event*) {
                     field("by", &Event::actor), maybe("id", &Event::id), inlined(&Event::owner),
                     maybe("label", &Event::label), maybe("note", &Event::note),
                     maybe("command", &Event::command), maybe("kind", &Event::reservation_kind),
-                    maybe("count", &Event::count), maybe("gpus", &Event::gpus),
+                    maybe("count", &Event::count), maybe("gpus", &Event::gpus), maybe("grant", &Event::grant),
                     field("started", &Event::started), field("how", &Event::how),
                     field("ends", &Event::ends), maybe("detail", &Event::detail));
 }
@@ -136,7 +137,7 @@ constexpr auto fields_of(const UsageRecord*) {
                     field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
                     maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
                     field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
-                    field("how", &UsageRecord::end));
+                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant));
 }
 
 // --- what was observed ---

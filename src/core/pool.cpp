@@ -82,6 +82,10 @@ bool starts_before(const Reservation& a, const Reservation& b) {
   return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
 }
 
+bool is_served_before(const Request& a, const Request& b) {
+  return std::tie(a.arrival, a.id) < std::tie(b.arrival, b.id);
+}
+
 const Request* find_request(const Pool& pool, const std::string& id) {
   return find_in(pool.queue, [&](const Request& request) { return request.id == id; });
 }
@@ -149,6 +153,7 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
   event.at = at.wall;
   event.started = reservation->started.wall;
   event.how = end;
+  event.grant = reservation->grant;
   event.gpus.clear();
   for (const int gpu : gpus) {
     if (std::erase(reservation->gpus, gpu) == 0) continue;
@@ -160,9 +165,9 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
   if (reservation->gpus.empty()) {
     // Whoever was granted it and has not begun would come back, as to a store that has lost it.
     const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
-    if (on_purpose && reservation->holder && !reservation->supervisor) {
+    if (on_purpose && reservation->request) {
       pool.cancelled.push_back(
-          {reservation->id, *reservation->holder, reservation->last_heartbeat});
+          {reservation->id, reservation->request->waiter, reservation->last_heartbeat});
     }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }

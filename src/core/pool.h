@@ -45,10 +45,10 @@ struct Gpu {
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
   std::string id;
-  std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
+  std::uint64_t arrival = 0;  ///< its place in the queue, for as long as it lives; enqueue sets it
   Account account;
   std::vector<std::string> groups;  ///< of the account, as far as the policy has limits for them
-  std::string label;  ///< --user: who on a shared account; decides nothing
+  std::string label;                ///< --user: who on a shared account; decides nothing
   std::string note;
   std::string command;  ///< of a run, as short_command_text makes it
   ReservationKind kind = ReservationKind::Run;
@@ -59,12 +59,19 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
+  /// It did not take what it was granted. It keeps its place, and is granted and holds nothing,
+  /// until its waiter gives a sign of life.
+  bool passed_over = false;
 
   bool operator==(const Request&) const = default;
 };
 
 struct Reservation {
   std::string id;
+  /// The serial of its grant. A request may be granted more than once: after a grant was given back
+  /// or ended, or because the store has lost the first one. Serials are random, so that a store
+  /// that comes back with an older state can't give one to two grants, as a count could.
+  std::uint64_t grant = 0;
   Account account;
   std::string label;
   std::string note;
@@ -84,6 +91,9 @@ struct Reservation {
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
   std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
+  /// What was asked for, until the waiter takes what it was granted: until then it may go back to
+  /// the queue.
+  std::optional<Request> request;
 
   bool operator==(const Reservation&) const = default;
 };
@@ -126,6 +136,8 @@ const Request* find_request(const Pool& pool, const std::string& id);
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".
 std::string gpu_range(const Pool& pool);
+/// The order of Pool::queue: by arrival, and by id where that is the same.
+bool is_served_before(const Request& a, const Request& b);
 /// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
 bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.

@@ -31,33 +31,26 @@ void remove_reservation(Pool& pool, const std::string& id) {
 void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_known =
       find_request(pool, request.id) != nullptr || find_reservation(pool, request.id) != nullptr;
-  if (is_known) return;
+  if (is_known) return beat(pool, request.id, now);
+  request.passed_over = false;
   request.last_heartbeat = now;
-  const bool is_new = request.enqueued == Instant{};
+  const bool is_new = request.arrival == 0;
   if (is_new) {
     apply_limits(pool.policy, request);
     request.enqueued = now;
-    enqueue(pool, request);
-  } else {
-    requeue(pool, request);
   }
+  enqueue(pool, request);
   Event& event = add_event(pool, EventKind::Queued, request, request.account);
   if (!is_new) event.detail = "again: the store had lost it";
-  // Its place, should its grant have to be given back.
+  // Its place, should it have to come back.
   request.arrival = find_request(pool, request.id)->arrival;
-}
-
-void requeue(Pool& pool, const Request& remembered) {
-  // With a new number of arrival: the old one may be another's by now.
-  enqueue(pool, remembered);
-  Request own = std::move(pool.queue.back());
-  pool.queue.pop_back();
-  insert_by_age(pool, std::move(own));
 }
 
 void beat(Pool& pool, const std::string& id, const Instant& now) {
   for (Request& request : pool.queue) {
-    if (request.id == id) request.last_heartbeat = now;
+    if (request.id != id) continue;
+    request.last_heartbeat = now;
+    request.passed_over = false;
   }
 }
 
@@ -89,7 +82,7 @@ void return_to_queue(Pool& pool, const Request& request) {
   if (const Reservation* granted = find_reservation(pool, request.id))
     add_event(pool, EventKind::Returned, *granted, request.account);
   remove_reservation(pool, request.id);
-  insert_by_age(pool, request);
+  put_in_place(pool, request);
 }
 
 void discard(Pool& pool, const std::string& id) {
@@ -110,6 +103,7 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
   // Without holder it was claimed before, and that reply was lost.
   if (mine->holder) add_event(pool, EventKind::Taken, *mine, mine->account).ends = mine->ends;
   mine->holder.reset();
+  mine->request.reset();
   return true;
 }
 
@@ -123,13 +117,18 @@ bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& g
   return is_seen_free && claim(pool, request.id, *request.duration, given.now);
 }
 
+void take(Reservation& run, const ProcessIdentity& supervisor) {
+  run.supervisor = supervisor;
+  run.request.reset();
+}
+
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now) {
   Reservation& run = *find_reservation(pool, id);
   // Else it has begun before, and that reply was lost.
   if (run.supervisor != supervisor)
     add_event(pool, EventKind::Taken, run, run.account).ends = run.ends;
-  run.supervisor = supervisor;
+  take(run, supervisor);
   run.last_heartbeat = now;
 }
 

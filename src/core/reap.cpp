@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "core/protocol.h"
 
 namespace chg {
 namespace {
@@ -194,8 +195,32 @@ void observe(Pool& pool, const Observation& observation) {
   }
 }
 
+void pass_on_untaken(Pool& pool, const Circumstances& given) {
+  std::vector<Request> untaken;
+  for (const Reservation& reservation : pool.reservations) {
+    if (!reservation.request) continue;
+    const bool is_stopped = given.liveness(reservation.request->waiter) == Liveness::Stopped;
+    const Duration patience = is_stopped ? kStoppedPatience : kTakePatience;
+    if (age(reservation.started, given.now) >= patience) untaken.push_back(*reservation.request);
+  }
+  for (Request& request : untaken) {
+    request.passed_over = true;
+    return_to_queue(pool, request);
+    Event& event = pool.events.back();
+    event.actor.reset();
+    event.detail = "it was not taken in time";
+  }
+}
+
+std::optional<Duration> time_to_pass_on(const Reservation& reservation, const Instant& now) {
+  if (!reservation.request) return std::nullopt;
+  const Duration waited = age(reservation.started, now);
+  return (waited < kStoppedPatience ? kStoppedPatience : kTakePatience) - waited;
+}
+
 void bring_up_to_date(Pool& pool, const Circumstances& given) {
   reap(pool, given);
+  pass_on_untaken(pool, given);
   if (given.observation != nullptr) observe(pool, *given.observation);
 }
 

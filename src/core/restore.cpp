@@ -27,23 +27,19 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive) {
   Reservation restored = remembered;
   for (const UsageRecord& record : history) {
-    // The request may have been granted before, and given up.
-    if (record.reservation_id != remembered.id || record.started < restored.started.wall) continue;
+    if (record.reservation_id != remembered.id || record.grant != remembered.grant) continue;
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
-    // An earlier grant may even seem later, where the wall clock has been set back since.
-    if (record.started != restored.started.wall) continue;
     // Only on the wall clock, which usage is charged by. The boot clock tells which observations
     // are older than the run.
-    restored.started.wall = record.ended;
+    restored.started.wall = std::max(restored.started.wall, record.ended);
   }
   return restored;
 }
 
 bool is_known(const Pool& pool, const Reservation& remembered) {
   const Reservation* reservation = find_reservation(pool, remembered.id);
-  return reservation != nullptr && all_gpus(*reservation) == all_gpus(remembered) &&
-         reservation->started.boot == remembered.started.boot &&
-         reservation->started.boot_id == remembered.started.boot_id &&
+  return reservation != nullptr && reservation->grant == remembered.grant &&
+         all_gpus(*reservation) == all_gpus(remembered) &&
          reservation->supervisor == remembered.supervisor;
 }
 

@@ -211,8 +211,7 @@ void put_in_order(Pool& pool) {
   std::sort(pool.gpus.begin(), pool.gpus.end(),
             [](const Gpu& a, const Gpu& b) { return a.index < b.index; });
   std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
-  std::sort(pool.queue.begin(), pool.queue.end(),
-            [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
+  std::sort(pool.queue.begin(), pool.queue.end(), is_served_before);
 }
 
 std::string write(const Event& event) { return write_json(event); }

@@ -9,22 +9,24 @@ from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 def test_runs_come_back_before_a_new_pool_grants_anything(pool):
     """FLUSHALL cuts no connection; only heartbeats would tell, and here there is none."""
-    jobs = [pool.job("-G", str(gpu), env=NO_TIMER) for gpu in range(4)]
+    pool.policy(*NO_TIMER)
+    jobs = [pool.job("-G", str(gpu)) for gpu in range(4)]
     for _ in range(3):
         pool.redis("FLUSHALL")
         pool.admin()
         assert sorted(pool.reserved()) == [0, 1, 2, 3]
-        assert pool.run("reserve", "-G", "2", "--nonblock", env=NO_TIMER).status == 75
+        assert pool.run("reserve", "-G", "2", "--nonblock").status == 75
         assert not [line for line in pool.status() if "OUT OF SERVICE" in line]
-        assert pool.ok("run", "-G", "6", "--", "echo", "ran", env=NO_TIMER) == "ran\n"
+        assert pool.ok("run", "-G", "6", "--", "echo", "ran") == "ran\n"
     for job in jobs:
         job.kill()
     pool.await_free()
 
 
 def test_waiters_are_not_served_before_runs_come_back(pool):
-    pool.job("--gpus", "8", env=NO_TIMER)
-    waiter = pool.waiter("--gpus", "1", env=NO_TIMER)
+    pool.policy(*NO_TIMER)
+    pool.job("--gpus", "8")
+    waiter = pool.waiter("--gpus", "1")
     pool.redis("FLUSHALL")
     pool.admin()
     assert sorted(pool.reserved()) == list(range(8))

@@ -68,17 +68,19 @@ std::shared_ptr<const Pool> World::snapshot() {
 
 Circumstances World::given(int space, const Sighting* sighting) const {
   return {machine_.now(), machine_.liveness(space),
-          sighting == nullptr ? nullptr : &sighting->observation};
+          sighting == nullptr ? nullptr : &sighting->observation, serial_};
 }
 
 bool World::update(int space, const Sighting* sighting, const Change& change,
                    const Expected& expected, const Change& after_grants,
                    const std::function<void(Model&)>& expected_after) {
   ++counts_.updates;
+  ++serial_;
   snapshot_.reset();
   const Circumstances circumstances = given(space, sighting);
   bring_up_to_date(pool_, circumstances);
   model_.reap(space, sighting);
+  model_.pass_on_untaken(space);
   if (sighting != nullptr) model_.observe(*sighting);
   bool accepted = true;
   try {

@@ -76,6 +76,7 @@ inline Reservation full_reservation(const std::string& id, int n) {
   reservation.gpus = {0, 7, 9'999};
   reservation.lost = {1, 9'998};
   reservation.started = odd_instant(10 + n);
+  reservation.grant = (std::uint64_t{1} << 53U) - 1;
   reservation.last_heartbeat = odd_instant(20 + n);
   reservation.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
   reservation.holder = odd_process(1);
@@ -102,7 +103,14 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.enqueued = odd_instant(30);
   request.last_heartbeat = odd_instant(31);
   request.waiter = odd_process(5);
+  request.passed_over = true;
   return request;
+}
+
+inline Reservation full_granted_reservation(const std::string& id, int n) {
+  Reservation reservation = full_reservation(id, n);
+  reservation.request = full_request(id, 7);
+  return reservation;
 }
 
 /// Full structs, and beside each an empty one.
@@ -119,7 +127,8 @@ inline Pool full_pool() {
   pool.gpus[2].unavailable->kind = Unavailability::Kind::Error;
   pool.gpus[2].unavailable->uids.clear();
   pool.gpus[2].out_of_service = "";
-  pool.reservations = {Reservation{}, full_reservation(odd_text("id"), 1), full_reservation("", 2)};
+  pool.reservations = {Reservation{}, full_granted_reservation(odd_text("id"), 1),
+                       full_reservation("", 2)};
   pool.reservations[0].id = "bare";
   pool.queue = {Request{}, full_request(odd_text("id"), 5),
                 full_request("last", std::numeric_limits<std::int64_t>::max())};
@@ -133,6 +142,7 @@ inline UsageRecord usage_record(const std::string& id, int gpu, int ended_s) {
   record.reservation_id = id;
   record.gpu = gpu;
   record.account = {1000, "alice"};
+  record.grant = (std::uint64_t{1} << 53U) - 1;
   record.ended = WallTime(std::chrono::seconds(ended_s));
   return record;
 }

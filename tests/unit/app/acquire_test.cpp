@@ -26,6 +26,15 @@ TEST(Acquire, IsGrantedOnArrivalWhatIsFree) {
   EXPECT_EQ(app.store.read().reservations.at(0).holder, self_identity());
 }
 
+TEST(Acquire, GivesEachGrantASerialOfItsOwn) {
+  AppScene app(1);
+  acquire_at_once(app, {.id = "mine"});
+  const std::uint64_t first = app.store.read().reservations.at(0).grant;
+  app.store.update([](Pool& pool) { pool.reservations.clear(); });
+  acquire_at_once(app, {.id = "mine"});
+  EXPECT_NE(app.store.read().reservations.at(0).grant, first);
+}
+
 TEST(Acquire, WithoutWaitingLeavesTheQueueAgain) {
   AppScene app(1);
   app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
