@@ -8,6 +8,7 @@
 
 #include "app/world.h"
 #include "base/error.h"
+#include "base/fatal_signals.h"
 #include "cli/program.h"
 #include "probe/amd/amd_probe.h"
 #include "probe/fake_probe.h"
@@ -85,6 +86,7 @@ std::unique_ptr<chg::Store> create_store(const std::string& address,
 
 int main(int argc, char** argv) {
   chg::fill_standard_streams();
+  chg::survive_file_size_limit();
   chg::remember_arguments(argc, argv);
   const chg::SystemClock clock;
   const chg::World world{
@@ -96,6 +98,8 @@ int main(int argc, char** argv) {
       [](chg::Duration timeout) { return chg::take_inventory(timeout); },
       chg::create_reading_file,
       chg::create_fake_gpus,
+      chg::write_sqlite_backup,
+      chg::open_sqlite_backup,
   };
   try {
     return chg::run_program(std::vector<std::string>(argv + 1, argv + argc), world);

@@ -65,7 +65,7 @@ std::string driver_of(const std::string& probe) {
 }  // namespace
 
 Circumstances Context::circumstances(const Observation* observation) const {
-  return {now(), liveness, observation, blind_spot().empty()};
+  return {now(), liveness, observation, 0, blind_spot().empty()};
 }
 
 const Caller& Context::caller() const {

@@ -109,6 +109,10 @@ void examine_store(const Facts& facts, Findings& findings) {
     findings.good("store", fmt::format("{}, a change takes {}", where,
                                        milliseconds_text(facts.writing_store.took)));
   }
+  if (!facts.store_danger.empty()) {
+    findings.bad("store", facts.store_danger,
+                 "its administrator has to set: maxmemory-policy noeviction");
+  }
   if (facts.store_is_private) {
     findings.notice("sharing", "other users don't see this store",
                     "set up the host's with: sudo canhazgpu admin");

@@ -34,6 +34,7 @@ struct Facts {
   std::string file_system;                ///< a network's, by name; "" for a local one
   std::optional<std::uint64_t> free_mib;  ///< on the store's disk
   Attempt reading_store;
+  std::string store_danger;  ///< Store::danger
   Attempt writing_store;
   Pool pool;            ///< empty where it could not be read
   Attempt owning_pool;  ///< fails where it is another host's

@@ -105,6 +105,7 @@ Facts gather_facts(Context& context) {
   facts.free_mib = free_mib(folder);
   facts.reading_store = attempt(context, [&] { facts.pool = context.store().read(); });
   if (facts.reading_store.failure.empty()) {
+    attempt(context, [&] { facts.store_danger = context.store().danger(); });
     facts.writing_store = attempt(context, [&] { update_pool(context, nullptr, change_nothing); });
   }
 

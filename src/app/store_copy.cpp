@@ -78,7 +78,7 @@ class Copier {
       if (target_is_ours_) empty_target();
       throw;
     }
-    to_.store().tidy_up();
+    to_.store().make_whole();
     return result_;
   }
 

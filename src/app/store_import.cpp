@@ -107,7 +107,7 @@ class Importer {
       throw;
     }
     unlock();
-    to_.store().tidy_up();
+    to_.store().make_whole();
     return std::move(result_);
   }
 

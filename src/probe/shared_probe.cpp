@@ -46,7 +46,8 @@ std::optional<std::string> read_whole(const std::string& path) {
 // What a reader finds halfway doesn't match its checksum; what cannot be written is not shared.
 void write_whole(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file) return;
+  struct stat found {};
+  if (!file || ::fstat(file.get(), &found) != 0 || found.st_nlink != 1) return;
   if (!write_all(file.get(), text)) return;
   struct stat now {};
   const auto size = static_cast<off_t>(text.size());
