@@ -14,7 +14,6 @@
 namespace chg::bench {
 namespace {
 
-const Settings kSettings;
 const Instant kNow = at(30'000);
 
 // Measures `work` on a copy of the pool.
@@ -33,9 +32,7 @@ int argument(const benchmark::State& state, std::size_t index) {
   return static_cast<int>(state.range(index));
 }
 
-void schedule_all(Pool& pool) {
-  benchmark::DoNotOptimize(schedule(pool, {kNow, alive, kSettings}));
-}
+void schedule_all(Pool& pool) { benchmark::DoNotOptimize(schedule(pool, {kNow, alive})); }
 
 // The floor of all that reads a pool: each GPU, reservation and request looked at once.
 void walk(benchmark::State& state) {
@@ -92,13 +89,13 @@ void explain_last(benchmark::State& state) {
 void reap_nothing(benchmark::State& state) {
   const Pool full = pool(argument(state, 0), 0, argument(state, 1));
   const Observation seen = observation(full);
-  measure(state, full, [&](Pool& pool) { reap(pool, {kNow, alive, kSettings, &seen}); });
+  measure(state, full, [&](Pool& pool) { reap(pool, {kNow, alive, &seen}); });
 }
 
 void observe_all(benchmark::State& state) {
   const Pool full = pool(argument(state, 0), argument(state, 0) / 2, argument(state, 1));
   const Observation seen = observation(full);
-  measure(state, full, [&](Pool& pool) { observe(pool, seen, kSettings); });
+  measure(state, full, [&](Pool& pool) { observe(pool, seen); });
 }
 
 void difference_of_one(benchmark::State& state) {

@@ -111,12 +111,14 @@ class Waiter {
     observation_ = context_.read_gpus();
     signals_.emplace();
     request_.waiter = self_identity();
+    request_.groups = limited_groups(context_.known_policy());
   }
 
   // May be called again: an attempt whose reply was lost may have been carried out.
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
+    const bool is_new = request_.enqueued == Instant{};
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
@@ -125,6 +127,7 @@ class Waiter {
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
       claim_on_arrival(pool, request_, given);
       if (options_.nonblock) leave_with_reason(pool, given);
+      if (is_new && find_request(pool, request_.id) != nullptr) require_may_wait(pool, request_);
     };
     pool_ = update_pool(context_, seen, arrive, take_grant);
     has_joined_ = true;
@@ -152,13 +155,13 @@ class Waiter {
       }
     }
     is_fresh_ = true;
-    if (is_usable(pool_, reservation, request_, observation_, context_.settings())) {
+    if (is_usable(pool_, reservation, request_, observation_)) {
       return Granted{reservation, observation_, pool_, request_.enqueued};
     }
     pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;
       return_to_queue(pool, request_);
-      observe(pool, observation_, context_.settings());
+      observe(pool, observation_);
     });
     decide();
     return std::nullopt;
@@ -220,8 +223,9 @@ class Waiter {
   bool has_orphans() const {
     const Circumstances given = context_.circumstances();
     const auto& held = pool_.reservations;
-    return std::any_of(held.begin(), held.end(),
-                       [&](const Reservation& one) { return awaits_observation(one, given); });
+    return std::any_of(held.begin(), held.end(), [&](const Reservation& one) {
+      return awaits_observation(one, pool_.policy, given);
+    });
   }
 
   // As Liveness::Unseen, without asking the system for each reservation at each turn.
@@ -246,8 +250,8 @@ class Waiter {
   }
 
   Duration time_until_due(const Instant& now, bool needs_look) const {
-    const Settings& settings = context_.settings();
-    Duration due = settings.heartbeat_interval - age(last_heartbeat_, now);
+    const Policy& policy = pool_.policy;
+    Duration due = policy.heartbeat_interval - age(last_heartbeat_, now);
     if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
     // The waiter in front acts on an end first; the others follow later, should it fail.
@@ -257,8 +261,8 @@ class Waiter {
         due = std::min<Duration>(due, *reservation.ends - now.wall + patience);
       }
       if (reservation.holder && !is_seen_from_here(*reservation.holder)) {
-        due = std::min(
-            due, settings.heartbeat_timeout - age(reservation.last_heartbeat, now) + patience);
+        due = std::min(due,
+                       policy.heartbeat_timeout - age(reservation.last_heartbeat, now) + patience);
       }
     }
     return std::max<Duration>(due, milliseconds(1));
@@ -348,7 +352,7 @@ class Waiter {
     }
     const bool looked = needs_look && look_due(now) <= Duration::zero() && look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    const bool beats = age(last_heartbeat_, now) >= context_.settings().heartbeat_interval;
+    const bool beats = age(last_heartbeat_, now) >= pool_.policy.heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
       if (beats) beat(pool, request_.id, given.now);

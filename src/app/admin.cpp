@@ -57,14 +57,15 @@ std::string detect_provider(const Context& context, const AdminOptions& options,
               "admin --provider fake --gpus 8");
 }
 
-std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options,
+std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options, Pool before,
                             const std::string& provider) {
   make_state_directory(context);
   if (provider == "fake") {
     context.world().create_fake_gpus(context.fake_file(), options.gpus.value_or(8));
   }
+  before.provider = provider;
   std::vector<Gpu> gpus;
-  for (const GpuReading& reading : context.read_gpus(provider).gpus) {
+  for (const GpuReading& reading : context.read_gpus(before).gpus) {
     Gpu gpu;
     gpu.index = reading.index;
     gpu.uuid = reading.uuid;
@@ -164,7 +165,8 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     if (!exists || sharing) context.world().create_store(address, sharing);
   };
   if (provider == "fake") make_store();
-  const std::vector<Gpu> found = keeps_gpus ? before.gpus : found_gpus(context, options, provider);
+  const std::vector<Gpu> found =
+      keeps_gpus ? before.gpus : found_gpus(context, options, before, provider);
   const bool takes_away = !before.reservations.empty() || !before.queue.empty();
   if (options.force && takes_away && !confirm(before)) {
     throw Error(ErrorKind::Failed, "nothing was changed");

@@ -51,7 +51,7 @@ Instant cached_since(const Pool& pool, const Instant& now) {
 }  // namespace
 
 Circumstances Context::circumstances(const Observation* observation) const {
-  return {now(), liveness, settings(), observation};
+  return {now(), liveness, observation};
 }
 
 Store& Context::store() {
@@ -72,8 +72,9 @@ std::string Context::reading_file() const {
   return options_.state_directory + "/reading";
 }
 
-ProbeChoice Context::choice(const std::string& provider, const Instant& not_before) const {
-  return {options_.probe == "auto" ? provider : options_.probe,
+ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
+                            const Instant& not_before) const {
+  return {probe == "auto" ? pool.provider : probe,
           options_.probe_timeout,
           fake_file(),
           reading_file(),
@@ -81,36 +82,51 @@ ProbeChoice Context::choice(const std::string& provider, const Instant& not_befo
           self_identity()};
 }
 
-Observation Context::read_with(const ProbeChoice& choice) const {
+Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) const {
   const auto started = SteadyClock::now();
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
-  find_suspects(observation, settings(), proc, choice.timeout - passed);
+  find_suspects(observation, policy, proc, choice.timeout - passed);
   return observation;
 }
 
-Observation Context::read_gpus(const std::string& provider) {
-  return read_with(choice(provider, now()));
+Observation Context::read_gpus(const Pool& pool) {
+  return read_with(choice(pool, pool.policy.probe, now()), pool.policy);
+}
+
+bool Context::has_own_probe(const Pool& pool) const {
+  return !options_.probe.empty() && options_.probe != pool.policy.probe;
 }
 
 Observation Context::cached_reading(const Pool& pool) {
-  return read_with(choice(pool.provider, cached_since(pool, now())));
+  const Policy policy = seen_with(pool.policy, options_.view);
+  if (!has_own_probe(pool)) {
+    return read_with(choice(pool, policy.probe, cached_since(pool, now())), policy);
+  }
+  ProbeChoice own = choice(pool, options_.probe, now());
+  own.shared_file.clear();
+  return read_with(own, policy);
 }
 
 std::optional<Observation> Context::last_reading(const Pool& pool) const {
-  return world_.last_reading(choice(pool.provider, {}));
+  return world_.last_reading(choice(pool, pool.policy.probe, {}));
+}
+
+const Pool& Context::known() {
+  if (!known_) {
+    Pool pool = store().read_policy();
+    if (pool.provider.empty()) refuse_without_pool();
+    known_ = std::move(pool);
+  }
+  return *known_;
 }
 
 Observation Context::read_gpus() {
-  if (!provider_) {
-    const std::string provider = store().provider();
-    if (provider.empty()) refuse_without_pool();
-    provider_ = provider;
-  }
+  const Pool& pool = known();
   try {
-    return read_gpus(*provider_);
+    return read_gpus(pool);
   } catch (const Error&) {
     // Where the pool is another host's, that is what is wrong here.
     require_this_host(*this, store().read());
@@ -122,6 +138,17 @@ Caller current_caller(const Pool& pool) {
   const uid_t uid = getuid();
   const bool is_admin = uid == 0 || (!pool.admin_group.empty() && is_member_of(pool.admin_group));
   return {{uid, ProcReader().account_name(uid)}, is_admin};
+}
+
+std::vector<std::string> limited_groups(const Policy& policy) {
+  constexpr std::string_view kGroup = "group.";
+  std::vector<std::string> groups;
+  for (const Limits& limits : policy.limits) {
+    if (!limits.subject.starts_with(kGroup)) continue;
+    std::string name = limits.subject.substr(kGroup.size());
+    if (is_member_of(name)) groups.push_back(std::move(name));
+  }
+  return groups;
 }
 
 void require_pool(const Pool& pool) {

@@ -1,4 +1,4 @@
-// What a use case works with: the store, the GPUs, the clock, the settings, and who asks.
+// What a use case works with: the store, the GPUs, the clock, and who asks.
 #pragma once
 
 #include <memory>
@@ -16,11 +16,12 @@ struct ContextOptions {
   /// The URL of a Redis, with its password: to open it, and never shown. "": store_path is a file.
   std::string store_url;
   bool store_is_private = false;  ///< a private pool: no host-wide pool exists
-  std::string probe = "auto";     ///< "auto": what the pool's provider calls for
+  /// How this user wants to look at the GPUs; "": as the policy says. Decides nothing.
+  std::string probe;
   Duration probe_timeout = std::chrono::seconds(10);
   std::string state_directory;  ///< of this host, where the store is none of its files
   std::string fake_file;        ///< "": fake-gpus.json beside the store, or in that directory
-  Settings settings;
+  View view;                    ///< for what is shown to this user
 };
 
 class Context {
@@ -30,10 +31,9 @@ class Context {
 
   const World& world() const { return world_; }
   const ContextOptions& options() const { return options_; }
-  const Settings& settings() const { return options_.settings; }
   Instant now() const { return world_.clock.now(); }
 
-  /// What decides now. The result refers to the observation and to the settings.
+  /// What decides now. The result refers to the observation.
   Circumstances circumstances(const Observation* observation = nullptr) const;
 
   /// Whether the store is a file of this host.
@@ -50,16 +50,22 @@ class Context {
   /// Closes the store, before a fork or a long wait; the next `store` opens it again.
   void close_store() { store_.reset(); }
 
-  /// Reads the GPUs now, with the probe of this provider. Throws as the probe does.
-  Observation read_gpus(const std::string& provider);
+  /// Reads the GPUs now, as the provider and the policy of this pool say. Throws as the probe does.
+  Observation read_gpus(const Pool& pool);
 
-  /// Reads the GPUs now, with the probe of the pool's provider, which is read from the store once
-  /// and kept. The reading begins after this call, so GPUs may be granted on it.
+  /// The pool's policy, as far as it was the same since it was first asked for.
+  const Policy& known_policy() { return known().policy; }
+
+  /// Reads the GPUs now. Provider and policy are read from the store once and kept. The reading
+  /// begins after this call, so GPUs may be granted on it.
   Observation read_gpus();
 
   /// A reading for people: somebody else's will do, up to 500 ms old and not older than the last
-  /// release in the pool.
+  /// release in the pool. Where this user has a probe of his own, his reading is not shared.
   Observation cached_reading(const Pool& pool);
+
+  /// Whether readings that are shown decide nothing, since this user looks with his own probe.
+  bool has_own_probe(const Pool& pool) const;
 
   /// The last good reading of anybody since the boot, for when a new one fails.
   std::optional<Observation> last_reading(const Pool& pool) const;
@@ -70,18 +76,23 @@ class Context {
   std::string reading_file() const;
 
  private:
-  ProbeChoice choice(const std::string& provider, const Instant& not_before) const;
-  Observation read_with(const ProbeChoice& choice) const;
+  // The provider and the policy of the pool, read once.
+  const Pool& known();
+  ProbeChoice choice(const Pool& pool, const std::string& probe, const Instant& not_before) const;
+  Observation read_with(const ProbeChoice& choice, const Policy& policy) const;
 
   const World& world_;
   ContextOptions options_;
   std::unique_ptr<Store> store_;
-  std::optional<std::string> provider_;
+  std::optional<Pool> known_;  ///< its provider and its policy
 };
 
 /// Who runs this process (the real uid), and whether root or the pool's admin group stands behind
 /// it.
 Caller current_caller(const Pool& pool);
+
+/// Those groups of the caller for which the policy has limits, by name.
+std::vector<std::string> limited_groups(const Policy& policy);
 
 /// Throws Error(Failed) with a hint when `admin` has not set the pool up yet.
 void require_pool(const Pool& pool);

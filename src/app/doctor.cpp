@@ -111,8 +111,9 @@ Facts gather_facts(Context& context) {
   const bool says_provider = !facts.pool.provider.empty() && facts.owning_pool.failure.empty();
   facts.provider = says_provider ? facts.pool.provider : provider_of(facts.inventory);
   if (!facts.provider.empty()) {
-    facts.looking =
-        attempt(context, [&] { facts.observation = context.read_gpus(facts.provider); });
+    Pool looked_at = facts.pool;
+    looked_at.provider = facts.provider;
+    facts.looking = attempt(context, [&] { facts.observation = context.read_gpus(looked_at); });
   }
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   facts.visible_devices = visible == nullptr ? "" : visible;

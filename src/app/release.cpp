@@ -73,7 +73,7 @@ std::vector<Extended> extend_reservations(Context& context, const std::vector<in
   std::vector<Extended> extended;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
-    extended = extend(pool, current_caller(pool), gpu_ids, by);
+    extended = extend(pool, current_caller(pool), gpu_ids, by, limited_groups(pool.policy));
   });
   return extended;
 }

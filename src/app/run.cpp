@@ -34,11 +34,12 @@ Variables variables_or_discard(Context& context, const Granted& granted) {
 }
 
 // False when the store has lost the reservation, and somebody else has some of its GPUs.
-bool start_supervisor(Context& context, const Reservation& mine, const RunOptions& options,
+bool start_supervisor(Context& context, const Granted& granted, const RunOptions& options,
                       const RunCommand& command, const WaitListener& listener) {
+  const Reservation& mine = granted.reservation;
   const Supervision supervision{
       mine, mine.ends ? std::optional<Duration>(*mine.ends - mine.started.wall) : std::nullopt,
-      options.grace, options.leftovers};
+      options.grace, options.leftovers, granted.pool.policy.heartbeat_interval};
   const std::string title = fmt::format("canhazgpu: supervisor of run {} ({}, pid {})", mine.id,
                                         printable(command.arguments.front(), 60), mine.holder->pid);
   std::optional<ProcessIdentity> supervisor;
@@ -81,7 +82,7 @@ NotGranted run(Context& context, const Request& request, const RunCommand& comma
     if (const auto* refused = std::get_if<NotGranted>(&acquired)) return *refused;
     const auto& granted = std::get<Granted>(acquired);
     const Variables variables = variables_or_discard(context, granted);
-    if (start_supervisor(context, granted.reservation, options, command, listener)) {
+    if (start_supervisor(context, granted, options, command, listener)) {
       on_granted(granted.reservation);
       signals.reset();
       become(command.file, command.arguments, variables);

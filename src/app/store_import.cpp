@@ -217,7 +217,7 @@ class Importer {
       to_.world().create_fake_gpus(to_.fake_file(), static_cast<int>(pool.gpus.size()));
     }
     try {
-      for (const GpuReading& reading : to_.read_gpus(pool.provider).gpus) {
+      for (const GpuReading& reading : to_.read_gpus(pool).gpus) {
         Gpu* gpu = find_gpu(pool, reading.index);
         if (gpu == nullptr || !gpu->uuid.empty()) continue;
         gpu->uuid = reading.uuid;

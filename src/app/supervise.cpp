@@ -26,7 +26,8 @@ class Supervisor {
         supervision_(supervision),
         own_(supervision.reservation),
         started_(context.now()),
-        last_try_(started_) {}
+        last_try_(started_),
+        interval_(supervision.heartbeat_interval) {}
 
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
@@ -88,8 +89,7 @@ class Supervisor {
   }
 
   Duration beat_due() const {
-    const Duration interval = context_.settings().heartbeat_interval;
-    return (pause_ > Duration::zero() ? std::min(pause_, interval) : interval) -
+    return (pause_ > Duration::zero() ? std::min(pause_, interval_) : interval_) -
            age(last_try_, context_.now());
   }
 
@@ -129,6 +129,7 @@ class Supervisor {
       const OwnChange made =
           change_own(context_, own_, job, [&](Pool& pool, const Circumstances& given) {
             change(*find_reservation(pool, own_.id), given.now);
+            interval_ = pool.policy.heartbeat_interval;
           });
       if (made == OwnChange::NoPool) throw lost_pool();
       is_over_ = made == OwnChange::Ended;
@@ -170,7 +171,7 @@ class Supervisor {
       const GpuReading* reading =
           gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
       if (reading == nullptr) return true;
-      const auto counted = counted_processes(*reading, context_.settings());
+      const auto counted = counted_processes(*reading, pool.policy);
       return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
         return !process.start_ticks && !process.uid;
       });
@@ -187,8 +188,7 @@ class Supervisor {
       const Reservation& mine = reservation != nullptr ? *reservation : own_;
       if (has_strangers(mine.gpus, pool, observation)) return members;
       std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process :
-           job_processes(mine, pool, observation, context_.settings())) {
+      for (const GpuProcess& process : job_processes(mine, pool, observation)) {
         const auto member =
             std::find_if(members.begin(), members.end(),
                          [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -222,6 +222,7 @@ class Supervisor {
   std::optional<PidMark> before_job_;
   Instant started_;
   Instant last_try_;                    ///< to tell of this run
+  Duration interval_;                   ///< between heartbeats, as the policy was when last read
   Duration pause_{};                    ///< until it is tried again; zero: the store is there
   bool is_over_ = false;                ///< somebody ended the reservation while the job goes on
   std::unique_ptr<Subscription> loss_;  ///< nullptr: the store is away, or is a file

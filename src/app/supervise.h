@@ -16,6 +16,7 @@ struct Supervision {
   std::optional<Duration> timeout;  ///< --timeout, from now on
   Duration grace{};                 ///< between SIGINT and SIGKILL
   Leftovers leftovers = Leftovers::Keep;
+  Duration heartbeat_interval{};  ///< as the policy was at the grant
 };
 
 /// Records the process as the supervisor of the reservation, whose run waits for that. Transient

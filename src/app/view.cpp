@@ -143,7 +143,10 @@ Overview view_status(Context& context) {
     failure = error.what();
     observation = context.last_reading(before);
   }
-  const Pool pool = current_pool(context, failure.empty() ? &*observation : nullptr);
+  // What this user sees in his own way is for his eyes alone.
+  const bool decides = failure.empty() && !context.has_own_probe(before);
+  Pool pool = current_pool(context, decides ? &*observation : nullptr);
+  pool.policy = seen_with(pool.policy, context.options().view);
   return overview(pool, context.circumstances(observation ? &*observation : nullptr), failure);
 }
 

@@ -39,12 +39,14 @@ struct Operand {
   const char* name = "";  ///< "ID"
   const char* help = "";
   bool is_optional = false;
+  bool is_repeated = false;  ///< any number of words; the last operand of its command
 };
 
 /// What was typed, but for the options that set keys of the configuration.
 struct Arguments {
   std::map<std::string, std::string> values =
-      {};  ///< by long name, "gpu-ids"; an operand by its own
+      {};                               ///< by long name, "gpu-ids"; an operand by its own
+  std::vector<std::string> words = {};  ///< of a repeated operand
   std::optional<std::vector<std::string>> command = {};  ///< what stood behind "--"
 
   std::optional<std::string> value(const std::string& name) const {
@@ -79,6 +81,7 @@ Command release_command();
 Command queue_command();
 Command cancel_command();
 Command report_command();
+Command policy_command();
 Command store_command();
 Command config_command();
 Command completion_command();

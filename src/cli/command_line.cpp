@@ -32,7 +32,7 @@ const std::vector<Option>& global_options() {
       {"--redis-host", "HOST", "Use the Redis on this host as store", "redis.host"},
       {"--redis-port", "PORT", "Its port, if not 6379", "redis.port"},
       {"--redis-db", "N", "Its database, if not 0", "redis.db"},
-      {"--memory-threshold", "MB", "Memory in MB beyond which a GPU is in use", "memory.threshold"},
+      {"--memory-threshold", "MB", "Show GPUs as in use beyond this memory", "memory.threshold"},
       {"--no-color", "", "No colours"},
       {"-v,--verbose", "", "Explain decisions on stderr"}};
   return options;
@@ -67,8 +67,9 @@ std::string help_of(const Command& command) {
   std::string operands;
   for (const Operand& operand : command.operands) {
     const char* const mark = operand.is_optional ? "" : " REQUIRED";
-    usage +=
-        operand.is_optional ? fmt::format(" [{}]", operand.name) : fmt::format(" {}", operand.name);
+    usage += operand.is_optional
+                 ? fmt::format(" [{}{}]", operand.name, operand.is_repeated ? "..." : "")
+                 : fmt::format(" {}", operand.name);
     operands += help_line(operand.name + std::string(mark), operand.help);
   }
   if (!operands.empty()) operands = "Positionals:\n" + operands + "\n";
@@ -148,6 +149,7 @@ class Reader {
 
   const Command* command() const { return command_; }
   const std::map<std::string, std::string>& values() const { return values_; }
+  const std::vector<std::string>& more_words() const { return more_words_; }
 
   // Checked last: hints need to know the command, and --help is given beside words that are wrong.
   void require_sense() const {
@@ -162,7 +164,10 @@ class Reader {
     if (is_option(word)) return read_option(word);
     if (command_ == nullptr) return read_command(word);
     if (operands_ < command_->operands.size()) {
-      values_[command_->operands[operands_++].name] = word;
+      const Operand& operand = command_->operands[operands_];
+      if (operand.is_repeated) return more_words_.push_back(word);
+      values_[operand.name] = word;
+      ++operands_;
     } else if (!stray_) {
       stray_ = word;
     }
@@ -213,7 +218,8 @@ class Reader {
   const Command* command_ = nullptr;
   std::size_t operands_ = 0;  // how many have been read
   std::map<std::string, std::string> values_;
-  std::optional<std::string> stray_;  // the first word that has no place
+  std::vector<std::string> more_words_;  // of a repeated operand
+  std::optional<std::string> stray_;     // the first word that has no place
 };
 
 std::optional<Invocation> tell(const std::string& text) {
@@ -245,6 +251,7 @@ std::optional<Invocation> read_command_line(const std::vector<std::string>& argu
   Invocation invocation;
   invocation.command = reader.command();
   auto& values = invocation.arguments.values = reader.values();
+  invocation.arguments.words = reader.more_words();
   const Command* command = invocation.command;
   if (values.contains("help")) return tell(command == nullptr ? program_help() : help_of(*command));
   if (values.contains("version")) return tell("canhazgpu " CANHAZGPU_VERSION "\n");

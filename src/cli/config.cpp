@@ -28,7 +28,8 @@ constexpr char kConfigExamples[] = R"(  canhazgpu config
 
 A setting comes from a flag, else from CANHAZGPU_RUN_TIMEOUT and the like, else from
 ~/.canhazgpu.yaml (yml, json) or ~/.config/canhazgpu/config.yaml, else from
-/etc/canhazgpu/config.yaml, else it is the default.)";
+/etc/canhazgpu/config.yaml, else it is the default.
+What decides for everybody is not here: canhazgpu policy)";
 
 }  // namespace
 

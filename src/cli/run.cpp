@@ -44,6 +44,10 @@ int execute_run(Session& session, const Arguments& arguments) {
       session.context(), request, command, options, listener, [&](const Reservation& reservation) {
         const std::string text = fmt::format("got {}", to_gpu_names(reservation.gpus));
         has_waited ? session.say(text) : session.explain(text);
+        if (request.duration || !reservation.ends) return;
+        session.say(
+            fmt::format("the pool's policy ends this run after {}; give your own: --timeout",
+                        to_short_text(*reservation.ends - reservation.started.wall)));
       });
   refuse(outcome, request, session.context().now().wall);
 }

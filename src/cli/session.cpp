@@ -97,12 +97,12 @@ void use_redis(ContextOptions& options, const RedisAddress& address) {
 // All options but those of the store.
 ContextOptions common_options(const Config& config) {
   ContextOptions options;
-  options.probe = config.text("probe").value_or("auto");
+  options.probe = config.text("probe").value_or("");
   options.probe_timeout = config.duration("probe.timeout").value_or(options.probe_timeout);
   if (const auto file = config.text("fake.file")) {
     options.fake_file = std::filesystem::absolute(*file);
   }
-  options.settings = config.settings();
+  options.view = config.view();
   return options;
 }
 

@@ -58,17 +58,13 @@ std::optional<std::vector<int>> Config::gpu_ids(std::string_view key) const {
 
 const Origin& Config::origin(std::string_view key) const { return settings_[place_of(key)].origin; }
 
-Settings Config::settings() const {
-  Settings settings;
-  settings.policy = text("allocation.policy") == "mru-per-user"
-                        ? AllocationPolicy::MostRecentlyPerUser
-                        : AllocationPolicy::LeastRecentlyUsed;
-  settings.heartbeat_interval = duration("heartbeat.interval").value();
-  settings.heartbeat_timeout = duration("heartbeat.timeout").value();
-  settings.process_threshold_mib = static_cast<std::uint64_t>(number("memory.process_threshold"));
-  settings.memory_threshold_mib = static_cast<std::uint64_t>(number("memory.threshold"));
-  settings.ignore_processes = list("ignore_processes");
-  return settings;
+View Config::view() const {
+  const auto mib = [&](std::string_view key) {
+    const auto number = get<std::int64_t>(setting(key, {KeyType::Number}).value);
+    return number ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
+  };
+  return {mib("memory.process_threshold"), mib("memory.threshold"),
+          get<std::vector<std::string>>(setting("ignore_processes", {KeyType::List}).value)};
 }
 
 Leftovers Config::leftovers() const {

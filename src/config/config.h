@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "config/value.h"
-#include "core/settings.h"
+#include "core/policy.h"
 
 namespace chg {
 
@@ -61,8 +61,8 @@ class Config {
   /// the higher source is the one that is meant.
   const Origin& origin(std::string_view key) const;
 
-  /// What decisions depend on.
-  Settings settings() const;
+  /// How this user wants to see the GPUs.
+  View view() const;
   Leftovers leftovers() const;
 
   /// All keys, in the order of keys().

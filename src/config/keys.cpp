@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "core/settings.h"
+#include "config/policy_keys.h"
 
 namespace chg {
 namespace {
 
-// Bounds that no host reaches; they keep sums and conversions below from overflowing.
-constexpr std::int64_t kMegabytesMax = 1'000'000'000;
+// A bound that no host reaches; it keeps sums and conversions from overflowing.
 constexpr std::int64_t kGpusMax = 1'000'000;
 
 using enum KeyType;
@@ -47,26 +46,26 @@ Key duration(std::string_view name, std::string_view value, std::string_view mea
   return {.name = name, .type = TimeSpan, .default_text = std::string(value), .meaning = meaning};
 }
 
+// A key of the policy that somebody may also set for his own eyes: it has no default here.
+Key own_view(std::string_view name) {
+  const auto& policy = policy_keys();
+  Key key =
+      *std::find_if(policy.begin(), policy.end(), [&](const Key& one) { return one.name == name; });
+  key.default_text.reset();
+  return key;
+}
+
 std::vector<Key> general_keys() {
-  Key ignore = plain("ignore_processes", List, "processes that never count as use of a GPU");
-  ignore.default_text = fmt::to_string(fmt::join(Settings{}.ignore_processes, ","));
   Key hosts = plain("remote_hosts", List, "hosts that --all asks by ssh");
   hosts.default_text = "";
   return {
       plain("store", Store, "where the state of the pool is kept"),
-      choice("probe", "auto", {"auto", "nvml", "nvidia-smi", "amd", "fake"}, "how GPUs are read"),
+      own_view("probe"),
       duration("probe.timeout", "10s", "how long reading the GPUs may take"),
       plain("fake.file", Path, "the simulated GPUs of the fake probe"),
-      number("memory.threshold", 1024, 0, kMegabytesMax,
-             "a GPU is in use if more MB than this belong to no listed process"),
-      number("memory.process_threshold", 100, 0, kMegabytesMax,
-             "a GPU is in use if its processes hold more MB than this"),
-      std::move(ignore),
-      choice("allocation.policy", "lru", {"lru", "mru-per-user"},
-             "which of the free GPUs a request gets"),
-      duration("heartbeat.interval", "60s", "how often a run says that it is alive"),
-      duration("heartbeat.timeout", "5m",
-               "a run out of sight is over when it was silent for longer than this"),
+      own_view("memory.threshold"),
+      own_view("memory.process_threshold"),
+      own_view("ignore_processes"),
       std::move(hosts),
       duration("remote.timeout", "15s", "how long a host asked by ssh may take"),
       choice("color", "auto", {"auto", "always", "never"}, "whether output has colours"),

@@ -22,7 +22,8 @@ enum class KeyType {
   GpuIds,    ///< what parse_gpu_ids reads, or a list of such texts
 };
 
-/// Numbers, bools, choices and lists have a default, so that they always have a value.
+/// Numbers, bools, choices and lists have a default, so that they always have a value; but not
+/// those that are the policy's, where nobody set them.
 struct Key {
   std::string_view name;  ///< "run.gpu_ids": the section is the command or the part that it is for
   KeyType type = KeyType::Text;

@@ -3,11 +3,11 @@
 
 #include <fmt/format.h>
 
-#include "base/duration_text.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/file.h"
+#include "config/policy_keys.h"
 #include "core/process_identity.h"
 
 namespace chg {
@@ -77,10 +77,7 @@ class ConfigLoader {
 
   std::vector<std::string>& warnings() { return config_.warnings_; }
 
-  Config take() {
-    check_heartbeat();
-    return std::move(config_);
-  }
+  Config take() { return std::move(config_); }
 
  private:
   void set(std::size_t place, const RawValue& raw, Origin origin) {
@@ -105,15 +102,16 @@ class ConfigLoader {
   void add_entry(const FileEntry& entry, Origin origin);
   // Warns, or refuses what is no key but can only be meant for one.
   void judge_unknown_key(const FileEntry& entry, const Origin& origin);
-  void warn_about_variable(const std::string& name);
-  void check_heartbeat() const;
+  void warn_about_variable(const std::string& name, const std::string& value);
+  void warn_about_policy(const std::string& key, const std::string& value, const Origin& origin);
 
   std::string command_;
   Config config_;
 };
 
 void ConfigLoader::add_file(const std::string& path, Source source) {
-  for (const FileEntry& entry : read_config_file(path)) {
+  for (FileEntry& entry : read_config_file(path)) {
+    entry.key = with_underscores(std::move(entry.key));
     if (concerns_another_command(entry.key)) continue;
     add_entry(entry, {source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path});
   }
@@ -132,6 +130,10 @@ void ConfigLoader::add_entry(const FileEntry& entry, Origin origin) {
 
 void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origin) {
   if (is_foreign(entry.key)) return;
+  if (is_policy_key(entry.key)) {
+    const auto* text = std::get_if<std::string>(&entry.value);
+    return warn_about_policy(entry.key, text == nullptr ? "VALUE" : *text, origin);
+  }
   const std::string key = printable(entry.key);
   const std::string from = printable(origin.text);
   if (is_section(entry.key)) {
@@ -154,15 +156,29 @@ void ConfigLoader::add_environment(const std::map<std::string, std::string>& env
     if (!name.starts_with(kEnvironmentPrefix) || name == kReservationVariable) continue;
     const auto place = find_key_of_variable(name);
     if (!place) {
-      warn_about_variable(name);
+      warn_about_variable(name, value);
     } else if (!value.empty() && !concerns_another_command(keys()[*place].name)) {
       set(*place, value, Origin{Source::Environment, name});
     }
   }
 }
 
-void ConfigLoader::warn_about_variable(const std::string& name) {
+// What decides for everybody is in the pool.
+void ConfigLoader::warn_about_policy(const std::string& key, const std::string& value,
+                                     const Origin& origin) {
+  warnings().push_back(
+      fmt::format("{} (from {}) has no effect: it belongs to the pool's policy; see 'canhazgpu "
+                  "policy', and set "
+                  "it with: sudo canhazgpu policy set {}={}",
+                  key, printable(origin.text), key, printable(value, 60)));
+}
+
+void ConfigLoader::warn_about_variable(const std::string& name, const std::string& value) {
   if (name.starts_with("CANHAZGPU_WEB_")) return;  // of the Go program, see is_foreign
+  for (const Key& key : policy_keys()) {
+    if (environment_name(key.name) != name) continue;
+    return warn_about_policy(std::string(key.name), value, {Source::Environment, name});
+  }
   // Compared without the prefix: all share it, and it would make strangers look alike.
   const std::string word = name.substr(kEnvironmentPrefix.size());
   std::vector<std::string> words;
@@ -179,19 +195,6 @@ void ConfigLoader::add_flags(const std::vector<ConfigFlag>& flags) {
     if (!place) throw std::logic_error("no such key: " + key);
     set(*place, value, Origin{Source::Flag, origin});
   }
-}
-
-// A run that says that it is alive less often than the timeout would be given up while it lives.
-void ConfigLoader::check_heartbeat() const {
-  const Duration interval = config_.duration("heartbeat.interval").value();
-  const Duration timeout = config_.duration("heartbeat.timeout").value();
-  if (timeout > interval) return;
-  throw Error(
-      ErrorKind::Usage,
-      fmt::format("invalid heartbeat.timeout '{}' (from {}): expected more than "
-                  "heartbeat.interval, '{}' (from {})",
-                  to_short_text(timeout), printable(config_.origin("heartbeat.timeout").text),
-                  to_short_text(interval), printable(config_.origin("heartbeat.interval").text)));
 }
 
 Config load_config(const ConfigInputs& inputs) {

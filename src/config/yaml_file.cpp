@@ -111,7 +111,6 @@ class YamlEvents final : public YAML::EventHandler {
     }
     if (!path_.empty()) path_ += '.';
     path_ += name;
-    std::replace(path_.begin(), path_.end(), '-', '_');
     line_ = line_of(mark);
   }
 
@@ -140,7 +139,7 @@ class YamlEvents final : public YAML::EventHandler {
   }
 
   void add(RawValue value) {
-    const auto [first, is_new] = lines_.emplace(path_, line_);
+    const auto [first, is_new] = lines_.emplace(with_underscores(path_), line_);
     if (!is_new) {
       refuse_file(file_, line_,
                   fmt::format("'{}' is set twice, first in line {}", path_, first->second));
@@ -161,6 +160,11 @@ class YamlEvents final : public YAML::EventHandler {
 };
 
 }  // namespace
+
+std::string with_underscores(std::string key) {
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
 
 std::vector<FileEntry> read_yaml(const std::string& text, const std::string& file) {
   try {

@@ -9,10 +9,13 @@
 namespace chg {
 
 struct FileEntry {
-  std::string key;  ///< sections and names joined by dots, dashes turned into underscores
+  std::string key;  ///< sections and names joined by dots
   RawValue value;
   int line = 0;  ///< of the key, counted from 1; 0 where the library does not say
 };
+
+/// The key as the table of keys has it: people write dashes for underscores.
+std::string with_underscores(std::string key);
 
 /// Reads one document of YAML, and so of JSON. `file` names the file in messages. A text that is
 /// empty, or has only comments, has no entries. Throws Error(Failed), which says where and why, for

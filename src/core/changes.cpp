@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/limits.h"
 #include "core/protocol.h"
 
 namespace chg {
@@ -118,7 +119,7 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
 }
 
 std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector<int>& gpu_ids,
-                             Duration by) {
+                             Duration by, const std::vector<std::string>& groups) {
   std::vector<std::string> ids;
   for (const int gpu : gpu_ids) {
     const Reservation& reservation = reservation_to_change(pool, caller, gpu);
@@ -145,6 +146,9 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   for (const std::string& id : ids) {
     Reservation* reservation = find_reservation(pool, id);
     const WallTime expires = extend_one(*reservation, by);
+    if (!caller.is_admin) {
+      require_duration(pool.policy, caller.account, groups, expires - reservation->started.wall);
+    }
     extended.push_back({id, reservation->gpus, expires});
   }
   return extended;

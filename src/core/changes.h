@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "core/pool.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -39,10 +38,11 @@ struct Extended {
   WallTime expires;
 };
 
-/// Lengthens the caller's manual reservations, or those on the named GPUs. Throws as `release`
-/// does, and Error(Failed) when there is nothing to extend.
+/// Lengthens the caller's manual reservations, or those on the named GPUs. `groups` are the
+/// caller's, for the limit on its own; an admin is not limited. Throws as `release` does,
+/// Error(Failed) when there is nothing to extend, and as require_duration does.
 std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector<int>& gpu_ids,
-                             Duration by);
+                             Duration by, const std::vector<std::string>& groups = {});
 
 /// Takes a request out of the queue. `id` may be an unambiguous beginning. Returns it. Throws
 /// Error(Failed) when nothing or more than one thing matches, Error(NotPermitted) for other

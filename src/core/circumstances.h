@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "core/observation.h"
 #include "core/process_identity.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -17,7 +16,6 @@ using LivenessOf = std::function<Liveness(const ProcessIdentity&)>;
 struct Circumstances {
   Instant now;
   LivenessOf liveness;
-  const Settings& settings;
   const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
 };
 

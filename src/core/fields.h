@@ -38,6 +38,28 @@ constexpr auto fields_of(const Account*) {
 
 // --- the pool ---
 
+constexpr auto words_of(const AllocationPolicy*) {
+  return std::to_array<std::string_view>({"lru", "mru-per-user"});
+}
+
+constexpr auto fields_of(const Limits*) {
+  return std::tuple(maybe("subject", &Limits::subject), field("gpus", &Limits::gpus),
+                    field("duration", &Limits::duration), field("timeout", &Limits::timeout),
+                    field("requests", &Limits::requests));
+}
+
+constexpr auto fields_of(const Policy*) {
+  return std::tuple(
+      field("allocation", &Policy::allocation),
+      field("heartbeat_interval", &Policy::heartbeat_interval),
+      field("heartbeat_timeout", &Policy::heartbeat_timeout),
+      field("process_threshold", &Policy::process_threshold_mib),
+      field("memory_threshold", &Policy::memory_threshold_mib),
+      field("ignore_processes", &Policy::ignore_processes), field("probe", &Policy::probe),
+      maybe("contact", &Policy::contact), field("history_kept", &Policy::history_kept),
+      field("default_timeout", &Policy::default_timeout), maybe("limits", &Policy::limits));
+}
+
 constexpr auto words_of(const ReservationKind*) {
   return std::to_array<std::string_view>({"run", "manual"});
 }
@@ -66,7 +88,7 @@ constexpr auto fields_of(const Gpu*) {
 constexpr auto fields_of(const Request*) {
   return std::tuple(
       maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
-      maybe("label", &Request::label), maybe("note", &Request::note), field("kind", &Request::kind),
+      maybe("groups", &Request::groups), maybe("label", &Request::label), maybe("note", &Request::note), field("kind", &Request::kind),
       field("count", &Request::count), field("gpus", &Request::gpu_ids),
       field("force", &Request::force), field("duration", &Request::duration),
       field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),

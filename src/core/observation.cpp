@@ -16,10 +16,10 @@ const GpuReading* find_reading(const Observation& observation, const std::string
   return at_its_place == gpus.end() ? nullptr : &*at_its_place;
 }
 
-std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Settings& settings) {
+std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy) {
   std::vector<GpuProcess> counted;
   for (const GpuProcess& process : reading.processes) {
-    const auto& ignored = settings.ignore_processes;
+    const auto& ignored = policy.ignore_processes;
     const bool is_ignored =
         std::find(ignored.begin(), ignored.end(), process.program) != ignored.end();
     if (process.type == GpuProcess::Type::Compute && !is_ignored) counted.push_back(process);
@@ -46,14 +46,14 @@ bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t thre
   return held > threshold_mib;
 }
 
-bool is_in_use(const GpuReading& reading, const Settings& settings) {
+bool is_in_use(const GpuReading& reading, const Policy& policy) {
   if (!reading.memory_used_mib) return true;
-  if (hold_more_than(counted_processes(reading, settings), settings.process_threshold_mib)) {
+  if (hold_more_than(counted_processes(reading, policy), policy.process_threshold_mib)) {
     return true;
   }
   // Missing only when an ignored process hides its memory; then the total itself is what is known.
   const std::uint64_t unlisted = unlisted_memory_mib(reading).value_or(*reading.memory_used_mib);
-  return unlisted > settings.memory_threshold_mib;
+  return unlisted > policy.memory_threshold_mib;
 }
 
 }  // namespace chg

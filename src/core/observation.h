@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "core/policy.h"
 #include "core/process_identity.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -101,7 +101,7 @@ const GpuReading* find_reading(const Observation& observation, const std::string
 
 /// The processes that count as use: compute processes whose program is not under
 /// `ignore_processes`.
-std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Settings& settings);
+std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy);
 
 /// Memory that belongs to no listed process, in MiB; missing when it can't be told.
 std::optional<std::uint64_t> unlisted_memory_mib(const GpuReading& reading);
@@ -111,6 +111,6 @@ bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t thre
 
 /// Rule 15 of docs/semantics.md: whether the GPU is in use. A counted process whose memory is
 /// unknown counts as use, and so does a GPU whose memory can't be read: unknown is never free.
-bool is_in_use(const GpuReading& reading, const Settings& settings);
+bool is_in_use(const GpuReading& reading, const Policy& policy);
 
 }  // namespace chg

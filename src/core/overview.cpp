@@ -10,26 +10,24 @@ namespace {
 // Processes of other accounts on a reserved GPU. One of the reservation's job belongs to it whoever
 // runs it (a container's root), and an unknown account accuses nobody.
 std::vector<GpuProcess> foreign_processes(const GpuReading& reading, const Reservation& reservation,
-                                          const ProcessIdentity& observer,
-                                          const Settings& settings) {
+                                          const ProcessIdentity& observer, const Policy& policy) {
   std::vector<GpuProcess> foreign;
-  for (const GpuProcess& process : counted_processes(reading, settings)) {
+  for (const GpuProcess& process : counted_processes(reading, policy)) {
     const bool other = process.uid && *process.uid != reservation.account.uid;
     if (other && !is_of_job(process, reservation, observer)) foreign.push_back(process);
   }
-  if (!hold_more_than(foreign, settings.process_threshold_mib)) foreign.clear();
+  if (!hold_more_than(foreign, policy.process_threshold_mib)) foreign.clear();
   return foreign;
 }
 
-void look_at_reservation(GpuOverview& view, const Circumstances& given) {
+void look_at_reservation(GpuOverview& view, const Policy& policy, const Circumstances& given) {
   const Reservation& reservation = *view.reservation;
   view.status = GpuStatus::InUse;
   view.command_ended = reservation.kind == ReservationKind::Run && reservation.holder &&
                        reservation.supervisor &&
                        given.liveness(*reservation.holder) == Liveness::Gone;
   if (!view.reading) return;
-  view.foreign =
-      foreign_processes(*view.reading, reservation, given.observation->observer, given.settings);
+  view.foreign = foreign_processes(*view.reading, reservation, given.observation->observer, policy);
   if (!view.command_ended) return;
   for (const GpuProcess& process : view.users) {
     const bool leftover =
@@ -39,7 +37,7 @@ void look_at_reservation(GpuOverview& view, const Circumstances& given) {
   }
 }
 
-void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settings) {
+void look_at_unreserved(GpuOverview& view, bool observed, const Policy& policy) {
   if (view.gpu.out_of_service) {
     view.status = GpuStatus::OutOfService;
   } else if (!observed) {
@@ -57,7 +55,7 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
   } else if (!view.reading->memory_used_mib && view.users.empty()) {
     view.status = GpuStatus::Error;
     view.error = "its memory cannot be read";
-  } else if (is_in_use(*view.reading, settings)) {
+  } else if (is_in_use(*view.reading, policy)) {
     view.status = GpuStatus::Unreserved;
   }
 }
@@ -65,7 +63,7 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Settings& settin
 }  // namespace
 
 Overview overview(const Pool& pool, const Circumstances& given, const std::string& probe_failure) {
-  const Settings& settings = given.settings;
+  const Policy& policy = pool.policy;
   const Observation* observation = given.observation;
   Overview result{given.now, {}, probe_failure, explain(pool, given.now)};
   if (observation != nullptr) result.observed = observation->taken;
@@ -76,21 +74,20 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
       if (const auto* reading = find_reading(*observation, gpu.uuid, gpu.index)) {
         view.reading = *reading;
         if (!probe_failure.empty()) view.stale_for = age(observation->taken, given.now);
-        view.in_use = is_in_use(*reading, settings);
-        view.unlisted_use =
-            unlisted_memory_mib(*reading).value_or(0) > settings.memory_threshold_mib;
-        if (view.in_use) view.users = counted_processes(*reading, settings);
+        view.in_use = is_in_use(*reading, policy);
+        view.unlisted_use = unlisted_memory_mib(*reading).value_or(0) > policy.memory_threshold_mib;
+        if (view.in_use) view.users = counted_processes(*reading, policy);
       }
     }
     if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
       view.reservation = *reservation;
-      look_at_reservation(view, given);
+      look_at_reservation(view, policy, given);
     } else {
       // Of a reading that is not of now, only what nobody has found out since.
       const bool outdated = view.stale_for && gpu.unavailable &&
                             !are_of_different_boots(gpu.unavailable->seen, observation->taken) &&
                             !is_before(gpu.unavailable->seen, observation->taken);
-      look_at_unreserved(view, observation != nullptr && !outdated, settings);
+      look_at_unreserved(view, observation != nullptr && !outdated, policy);
     }
     for (const Reservation& run : pool.reservations) {
       const bool is_lost = std::binary_search(run.lost.begin(), run.lost.end(), gpu.index);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "core/account.h"
 #include "core/host_identity.h"
+#include "core/policy.h"
 #include "core/process_identity.h"
 
 namespace chg {
@@ -47,6 +48,7 @@ struct Request {
   std::string id;
   std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
   Account account;
+  std::vector<std::string> groups;  ///< of the account, as far as the policy has limits for them
   std::string label;  ///< --user: who on a shared account; decides nothing
   std::string note;
   ReservationKind kind = ReservationKind::Run;
@@ -124,6 +126,7 @@ struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
+  Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/limits.h"
 #include "core/reap.h"
 #include "core/schedule.h"
 
@@ -13,6 +14,7 @@ void join(Pool& pool, Request& request, const Instant& now) {
   if (is_known) return;
   request.last_heartbeat = now;
   if (request.enqueued == Instant{}) {
+    apply_limits(pool.policy, request);
     request.enqueued = now;
     enqueue(pool, request);
   } else {
@@ -45,13 +47,13 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id) {
 }
 
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
-               const Observation& observation, const Settings& settings) {
+               const Observation& observation) {
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
     const Gpu* known = find_gpu(pool, index);
     if (known == nullptr) return false;
     Gpu gpu = *known;
     gpu.unavailable.reset();
-    observe(gpu, observation, settings);
+    observe(gpu, observation, pool.policy);
     return may_take(request, gpu);
   });
 }
@@ -83,7 +85,7 @@ bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& g
   if (mine == nullptr || mine->kind != ReservationKind::Manual || !mine->holder) return false;
   if (given.observation == nullptr) return false;
   const bool is_seen_free = covers(*given.observation, pool, mine->gpus) &&
-                            is_usable(pool, *mine, request, *given.observation, given.settings);
+                            is_usable(pool, *mine, request, *given.observation);
   return is_seen_free && claim(pool, request.id, *request.duration, given.now);
 }
 

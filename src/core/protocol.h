@@ -12,8 +12,9 @@
 namespace chg {
 
 /// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
-/// in its times and its arrival. Does nothing when the pool has it already: the reply to an earlier
-/// attempt may have been lost. Throws as enqueue does.
+/// in its times, its arrival, and what the policy says of a new one (apply_limits). Does nothing
+/// when the pool has it already: the reply to an earlier attempt may have been lost. Throws as
+/// enqueue and apply_limits do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// Puts a request that the store has lost back into its place: by when it was made. Throws as
@@ -31,7 +32,7 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
-               const Observation& observation, const Settings& settings);
+               const Observation& observation);
 
 /// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
 /// recorded.

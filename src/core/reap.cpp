@@ -36,7 +36,7 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
     if (reading == nullptr || !reading->error.empty()) return std::nullopt;
   }
   std::vector<ProcessIdentity> remaining;
-  for (const GpuProcess& process : job_processes(run, pool, observation, given.settings)) {
+  for (const GpuProcess& process : job_processes(run, pool, observation)) {
     const ProcessIdentity identity = identity_of(process, observation.observer);
     if (is_there(given.liveness(identity))) remaining.push_back(identity);
   }
@@ -55,7 +55,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
   const Liveness command = given.liveness(*run.holder);
   if (is_there(command)) return std::nullopt;
   if (command == Liveness::Unseen) {
-    if (age(run.last_heartbeat, given.now) <= given.settings.heartbeat_timeout) {
+    if (age(run.last_heartbeat, given.now) <= pool.policy.heartbeat_timeout) {
       return std::nullopt;
     }
     return Ending{run.last_heartbeat, end};
@@ -63,7 +63,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
   // After a reboot nobody knows when it ended: its last heartbeat is the last sign of life.
   if (run.holder->boot_id != given.now.boot_id) return Ending{run.last_heartbeat, end};
   if (!run.supervisor) return Ending{given.now, end};
-  if (!awaits_observation(run, given)) return std::nullopt;
+  if (!awaits_observation(run, pool.policy, given)) return std::nullopt;
   if (given.observation == nullptr || is_older_than(*given.observation, run.started)) {
     return std::nullopt;
   }
@@ -74,24 +74,25 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
   return Ending{given.now, end};
 }
 
-std::optional<Ending> ending_of_manual(const Reservation& manual, const Circumstances& given) {
+std::optional<Ending> ending_of_manual(const Reservation& manual, const Policy& policy,
+                                       const Circumstances& given) {
   // Expiry first: nobody is charged for longer than he asked for, even if his process died before
   // it claimed the reservation.
   if (manual.ends && *manual.ends <= given.now.wall) {
     return Ending{at_wall(*manual.ends, given.now), EndReason::Expired};
   }
-  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, given)) {
+  if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, policy, given)) {
     return Ending{given.now, EndReason::Lost};
   }
   return std::nullopt;
 }
 
 Unavailability unreserved_use(const GpuReading& reading, const Instant& seen,
-                              const Settings& settings) {
+                              const Policy& policy) {
   Unavailability unavailable{Unavailability::Kind::UnreservedUse, seen, "", {}};
   std::vector<std::string> names;
   bool unknown = false;
-  for (const GpuProcess& process : counted_processes(reading, settings)) {
+  for (const GpuProcess& process : counted_processes(reading, policy)) {
     if (!process.uid) {
       unknown = true;
     } else if (std::find(unavailable.uids.begin(), unavailable.uids.end(), *process.uid) ==
@@ -101,7 +102,7 @@ Unavailability unreserved_use(const GpuReading& reading, const Instant& seen,
     }
   }
   // Memory that belongs to no listed process belongs to an unknown user.
-  if (unlisted_memory_mib(reading).value_or(0) > settings.memory_threshold_mib) unknown = true;
+  if (unlisted_memory_mib(reading).value_or(0) > policy.memory_threshold_mib) unknown = true;
   if (unknown || names.empty()) {
     names.emplace_back("unknown user");
     unavailable.uids.clear();
@@ -111,36 +112,36 @@ Unavailability unreserved_use(const GpuReading& reading, const Instant& seen,
 }
 
 std::optional<Unavailability> unavailability_of(const GpuReading* reading, const Instant& seen,
-                                                const Settings& settings) {
+                                                const Policy& policy) {
   if (reading == nullptr) {
     return Unavailability{Unavailability::Kind::Error, seen, "not found by the GPU tool", {}};
   }
   if (!reading->error.empty())
     return Unavailability{Unavailability::Kind::Error, seen, reading->error, {}};
-  if (!reading->memory_used_mib && counted_processes(*reading, settings).empty()) {
+  if (!reading->memory_used_mib && counted_processes(*reading, policy).empty()) {
     return Unavailability{Unavailability::Kind::Error, seen, "its memory cannot be read", {}};
   }
-  if (is_in_use(*reading, settings)) return unreserved_use(*reading, seen, settings);
+  if (is_in_use(*reading, policy)) return unreserved_use(*reading, seen, policy);
   return std::nullopt;
 }
 
 }  // namespace
 
-bool awaits_observation(const Reservation& run, const Circumstances& given) {
+bool awaits_observation(const Reservation& run, const Policy& policy, const Circumstances& given) {
   const bool is_over = run.kind == ReservationKind::Run && run.holder &&
                        run.holder->boot_id == given.now.boot_id &&
                        given.liveness(*run.holder) == Liveness::Gone;
   if (!is_over || !run.supervisor) return false;
   // A supervisor that is stopped, or silent for too long, will not end the run by itself.
   return given.liveness(*run.supervisor) != Liveness::Alive ||
-         age(run.last_heartbeat, given.now) > given.settings.heartbeat_timeout;
+         age(run.last_heartbeat, given.now) > policy.heartbeat_timeout;
 }
 
-bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Policy& policy,
              const Circumstances& given) {
   const Liveness state = given.liveness(process);
   if (state == Liveness::Unseen) {
-    return age(last_heartbeat, given.now) > given.settings.heartbeat_timeout;
+    return age(last_heartbeat, given.now) > policy.heartbeat_timeout;
   }
   return state == Liveness::Gone;
 }
@@ -150,8 +151,8 @@ void reap(Pool& pool, const Circumstances& given) {
   std::vector<std::pair<std::string, Ending>> over;
   for (Reservation& reservation : pool.reservations) {
     const bool is_run = reservation.kind == ReservationKind::Run && reservation.holder;
-    const std::optional<Ending> ending =
-        is_run ? ending_of_run(reservation, pool, given) : ending_of_manual(reservation, given);
+    const std::optional<Ending> ending = is_run ? ending_of_run(reservation, pool, given)
+                                                : ending_of_manual(reservation, pool.policy, given);
     if (ending) over.emplace_back(reservation.id, *ending);
   }
   for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
@@ -159,27 +160,27 @@ void reap(Pool& pool, const Circumstances& given) {
 
 void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   const auto has_gone = [&](const auto& one) {
-    return is_gone(one.waiter, one.last_heartbeat, given);
+    return is_gone(one.waiter, one.last_heartbeat, pool.policy, given);
   };
   std::erase_if(pool.queue, has_gone);
   std::erase_if(pool.cancelled, has_gone);
 }
 
-void observe(Gpu& gpu, const Observation& observation, const Settings& settings) {
+void observe(Gpu& gpu, const Observation& observation, const Policy& policy) {
   if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
   if (gpu.unavailable && is_older_than(observation, gpu.unavailable->seen)) return;
-  const auto found = unavailability_of(find_reading(observation, gpu.uuid, gpu.index),
-                                       observation.taken, settings);
+  const auto found =
+      unavailability_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, policy);
   // What is known already keeps the time when it was first seen: looking again changes nothing.
   const bool same = found && gpu.unavailable && found->kind == gpu.unavailable->kind &&
                     found->what == gpu.unavailable->what && found->uids == gpu.unavailable->uids;
   if (!same) gpu.unavailable = found;
 }
 
-void observe(Pool& pool, const Observation& observation, const Settings& settings) {
+void observe(Pool& pool, const Observation& observation) {
   for (Gpu& gpu : pool.gpus) {
     if (reservation_of(pool, gpu.index) == nullptr) {
-      observe(gpu, observation, settings);
+      observe(gpu, observation, pool.policy);
     } else {
       gpu.unavailable.reset();
     }
@@ -188,7 +189,7 @@ void observe(Pool& pool, const Observation& observation, const Settings& setting
 
 void bring_up_to_date(Pool& pool, const Circumstances& given) {
   reap(pool, given);
-  if (given.observation != nullptr) observe(pool, *given.observation, given.settings);
+  if (given.observation != nullptr) observe(pool, *given.observation);
 }
 
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
@@ -208,14 +209,14 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 }
 
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
-                                      const Observation& observation, const Settings& settings) {
+                                      const Observation& observation) {
   std::vector<GpuProcess> found;
   for (const int index : reservation.gpus) {
     const Gpu* gpu = find_gpu(pool, index);
     if (gpu == nullptr) continue;
     const GpuReading* reading = find_reading(observation, gpu->uuid, gpu->index);
     if (reading == nullptr) continue;
-    for (const GpuProcess& process : counted_processes(*reading, settings)) {
+    for (const GpuProcess& process : counted_processes(*reading, pool.policy)) {
       // Where the environment can't be read, the account decides.
       const bool belongs = is_of_job(process, reservation, observation.observer) ||
                            (!process.reservation_id && process.uid == reservation.account.uid);

@@ -14,22 +14,22 @@ void reap(Pool& pool, const Circumstances& given);
 
 /// Whether only an observation can show that this run is over: its command is gone, and it has a
 /// supervisor, which does not work any more.
-bool awaits_observation(const Reservation& run, const Circumstances& given);
+bool awaits_observation(const Reservation& run, const Policy& policy, const Circumstances& given);
 
 /// Drops every waiter that is gone, the cancelled ones as well. `schedule` drops only the gone
 /// waiters that it would serve; this function is for callers that show the queue.
 void drop_gone_waiters(Pool& pool, const Circumstances& given);
 
 /// Whether a holder or waiter is over: gone, or invisible from here and silent for too long.
-bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat,
+bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Policy& policy,
              const Circumstances& given);
 
 /// Updates Gpu::unavailable of the GPUs without a reservation, and clears it on the others. An
 /// observation that began before a GPU's last release does not change that GPU.
-void observe(Pool& pool, const Observation& observation, const Settings& settings);
+void observe(Pool& pool, const Observation& observation);
 
 /// The same for one GPU. REQUIRES: nobody has reserved it.
-void observe(Gpu& gpu, const Observation& observation, const Settings& settings);
+void observe(Gpu& gpu, const Observation& observation, const Policy& policy);
 
 /// What every change of the pool begins with: reap, and observe where there is an observation.
 void bring_up_to_date(Pool& pool, const Circumstances& given);
@@ -43,7 +43,7 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 /// The processes of the reservation's job on its GPUs. Where an environment can't be read, all
 /// processes of its account count.
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
-                                      const Observation& observation, const Settings& settings);
+                                      const Observation& observation);
 
 /// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);

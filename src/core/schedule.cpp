@@ -147,14 +147,22 @@ void grant(Pool& pool, const Request& request, const std::vector<int>& gpus, con
   pool.reservations.push_back(granted(request, gpus, now));
 }
 
-// The free GPUs that each waiting request holds, in the order of the queue.
-std::vector<std::vector<int>> held_gpus(const Pool& pool) {
-  std::vector<std::vector<int>> held(pool.queue.size());
+// What each waiting request holds of the free GPUs, or the limit that it waits for.
+struct Held {
+  std::vector<int> gpus;
+  std::optional<GpuLimit> limit;
+};
+
+// Of all of them, in the order of the queue.
+std::vector<Held> held_gpus(const Pool& pool) {
+  std::vector<Held> held(pool.queue.size());
   Available available(pool);
-  for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
-    if (finds_nothing(available, pool.queue[i])) continue;
-    held[i] = available.usable_by(pool.queue[i]);
-    available.remove(held[i]);
+  Quotas quotas(pool);
+  for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    held[i].limit = quotas.count(pool.queue[i]);
+    if (held[i].limit || finds_nothing(available, pool.queue[i])) continue;
+    held[i].gpus = available.usable_by(pool.queue[i]);
+    available.remove(held[i].gpus);
   }
   return held;
 }
@@ -197,20 +205,21 @@ void add_blocker(std::vector<Blocker>& blockers, Blocker blocker) {
 // For which waiting request each GPU is held.
 using Holders = std::map<int, const Request*>;
 
-Holders holders_of(const Pool& pool, const std::vector<std::vector<int>>& held) {
+Holders holders_of(const Pool& pool, const std::vector<Held>& held) {
   Holders holders;
   for (std::size_t i = 0; i < held.size(); ++i) {
-    for (const int gpu : held[i]) holders[gpu] = &pool.queue[i];
+    for (const int gpu : held[i].gpus) holders[gpu] = &pool.queue[i];
   }
   return holders;
 }
 
-Reason reason_of(const Pool& pool, const std::vector<std::vector<int>>& held,
-                 const Holders& holders, std::size_t place) {
+Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders& holders,
+                 std::size_t place) {
   const Request& request = pool.queue[place];
-  Reason reason{request.count, request.gpu_ids, static_cast<int>(held[place].size()), {}};
+  const auto& [mine, limit] = held[place];
+  Reason reason{request.count, request.gpu_ids, static_cast<int>(mine.size()), {}, limit};
+  if (limit) return reason;
   for (const Gpu& gpu : pool.gpus) {
-    const auto& mine = held[place];
     if (!asks_for(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
       continue;
     const auto holder = holders.find(gpu.index);
@@ -272,6 +281,11 @@ class Forecast {
   std::vector<Entry> gpus_;
   bool knows_any_ = true;  ///< false: of no GPU any more
 };
+
+// One beyond its limit waits for its own account, and occupies nothing until then.
+std::optional<WallTime> start_of(Forecast& forecast, const Request& request, const Held& held) {
+  return held.limit ? std::nullopt : forecast.serve(request);
+}
 
 void require_sense(const Request& request) {
   const auto& named = request.gpu_ids;
@@ -359,12 +373,13 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);
+  Quotas quotas(pool);
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
-    if (finds_nothing(available, request)) continue;
-    const std::vector<int> usable = choose(pool, available, request, given.settings.policy);
+    if (quotas.count(request) || finds_nothing(available, request)) continue;
+    const std::vector<int> usable = choose(pool, available, request, pool.policy.allocation);
     if (usable.empty()) continue;
-    if (is_gone(request.waiter, request.last_heartbeat, given)) {
+    if (is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) {
       leaves[i] = true;
       continue;
     }
@@ -382,26 +397,27 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
 }
 
 std::vector<Decision> explain(const Pool& pool, const Instant& now) {
-  const std::vector<std::vector<int>> held = held_gpus(pool);
+  const std::vector<Held> held = held_gpus(pool);
   const Holders holders = holders_of(pool, held);
   Forecast forecast(pool, now.wall);
   std::vector<Decision> decisions;
   decisions.reserve(pool.queue.size());
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
-    decisions.push_back({pool.queue[i].id, static_cast<int>(i) + 1, held[i],
-                         reason_of(pool, held, holders, i), forecast.serve(pool.queue[i])});
+    decisions.push_back({pool.queue[i].id, static_cast<int>(i) + 1, held[i].gpus,
+                         reason_of(pool, held, holders, i),
+                         start_of(forecast, pool.queue[i], held[i])});
   }
   return decisions;
 }
 
 std::optional<Decision> explain(const Pool& pool, const std::string& request_id,
                                 const Instant& now) {
-  const std::vector<std::vector<int>> held = held_gpus(pool);
+  const std::vector<Held> held = held_gpus(pool);
   Forecast forecast(pool, now.wall);
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
-    const std::optional<WallTime> start = forecast.serve(pool.queue[i]);
+    const std::optional<WallTime> start = start_of(forecast, pool.queue[i], held[i]);
     if (pool.queue[i].id == request_id) {
-      return Decision{request_id, static_cast<int>(i) + 1, held[i],
+      return Decision{request_id, static_cast<int>(i) + 1, held[i].gpus,
                       reason_of(pool, held, holders_of(pool, held), i), start};
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/circumstances.h"
+#include "core/limits.h"
 #include "core/pool.h"
 
 namespace chg {
@@ -28,6 +29,7 @@ struct Reason {
   std::vector<int> named;  ///< the GPUs asked for by id; empty: any
   int available = 0;
   std::vector<Blocker> blockers;
+  std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
 
   bool operator==(const Reason&) const = default;
 };
@@ -61,7 +63,8 @@ bool may_take(const Request& request, const Gpu& gpu);
 void reclaim_lost_gpus(Pool& pool);
 
 /// Reclaims lost GPUs, then walks the queue in order of arrival and grants what fits; a request
-/// that does not fit holds what it could use. A waiter that would be served and is gone is dropped
+/// that does not fit holds what it could use, and one beyond its account's limit holds nothing.
+/// A waiter that would be served and is gone is dropped
 /// instead. Returns the granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 

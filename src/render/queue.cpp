@@ -65,6 +65,10 @@ Json entry_object(const QueueEntry& entry, const Instant& now) {
   object["wait_time"] = to_hms(waited);
   object["wait_time_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
   object["reason"] = sentence(decision.reason, now.wall);
+  if (decision.reason.limit) {
+    object["limit"] = {{"allowed", decision.reason.limit->allowed},
+                       {"taken", decision.reason.limit->taken}};
+  }
   if (decision.estimated_start) {
     object["estimated_start"] = to_rfc3339(*decision.estimated_start);
   }

@@ -65,6 +65,12 @@ std::string wanted(const Reason& reason) {
 }  // namespace
 
 std::string sentence(const Reason& reason, WallTime now) {
+  if (reason.limit) {
+    return fmt::format(
+        "waiting for {}: you may have {} at once here, and have or wait for {}",
+        reason.named.empty() ? count_of(reason.asked, "GPU") : to_gpu_names(reason.named),
+        reason.limit->allowed, reason.limit->taken);
+  }
   const std::string start = "waiting for " + wanted(reason);
   const auto& blockers = reason.blockers;
   if (blockers.empty()) return start;

@@ -55,6 +55,7 @@ Difference difference(const Pool& before, const Pool& after) {
         result.gpus_came_or_went = true;
       });
   result.provider_changed = before.provider != after.provider;
+  result.policy_changed = before.policy != after.policy;
   result.identity_changed = before.host != after.host;
   result.settings_changed = before.admin_group != after.admin_group ||
                             before.creator_uid != after.creator_uid ||

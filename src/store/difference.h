@@ -13,6 +13,7 @@ struct Difference {
   bool heartbeats_only = true;  ///< nothing that anybody waits for
   bool manual_changed = false;  ///< a claimed manual reservation came, went, or changed
   bool provider_changed = false;
+  bool policy_changed = false;
   bool identity_changed = false;  ///< of the host
   bool gpus_came_or_went = false;
   bool settings_changed = false;  ///< admin group, creator, next arrival, or which GPUs there are
@@ -26,7 +27,9 @@ struct Difference {
   std::vector<std::string> requests_removed;
 
   /// What only those change who set the pool up, or are new in the queue.
-  bool host_changed() const { return settings_changed || provider_changed || identity_changed; }
+  bool host_changed() const {
+    return settings_changed || provider_changed || policy_changed || identity_changed;
+  }
 };
 
 /// Compares two states of a pool. The pointers are into `after`.

@@ -119,6 +119,8 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
     read_settings(pool, record);
   } else if (field == kProvider) {
     pool.provider = record;
+  } else if (field == kPolicy) {
+    pool.policy = read_json<Policy>(record);
   } else if (field == kIdentity) {
     pool.host = json_codec::parse_one_text<HostIdentity>(record);
   } else if (field == kCancelled) {
@@ -153,6 +155,11 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
   const auto drop = [&](std::string field) { all.push_back({std::move(field), std::nullopt}); };
   if (what.settings_changed) set(kSettings, settings_of(after));
   if (what.provider_changed) set(kProvider, after.provider);
+  if (what.policy_changed && after.policy == Policy{}) {
+    drop(kPolicy);
+  } else if (what.policy_changed) {
+    set(kPolicy, write_json(after.policy));
+  }
   if (what.identity_changed) set(kIdentity, json_codec::one_text(after.host));
   if (what.cancelled_changed && after.cancelled.empty()) {
     drop(std::string(kCancelled));
@@ -185,6 +192,8 @@ void remove(Pool& pool, std::string_view field) {
   const auto is_it = [&](const auto& item) { return field_of(item) == field; };
   if (field == kProvider) {
     pool.provider.clear();
+  } else if (field == kPolicy) {
+    pool.policy = {};
   } else if (field == kCancelled) {
     pool.cancelled.clear();
   } else if (field.starts_with(kGpu)) {

@@ -1,8 +1,8 @@
 // What a store keeps of a pool: a record for each thing in it, under the name of its field. All
 // stores keep the same ones:
 //
-//   settings, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of core/fields.h
-//   provider, identity                                       a short text
+//   settings, policy, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of
+//   core/fields.h provider, identity                                       a short text
 #pragma once
 
 #include <optional>
@@ -17,6 +17,8 @@ namespace chg::records {
 
 /// The field of Pool::provider, whose record is the text itself.
 inline constexpr const char* kProvider = "provider";
+/// The field of Pool::policy. Without a record the policy is the default one.
+inline constexpr const char* kPolicy = "policy";
 
 /// One record to be written, or deleted.
 struct Write {

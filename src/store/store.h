@@ -67,9 +67,9 @@ class Store {
   /// A consistent snapshot. Waits for nobody.
   virtual Pool read() = 0;
 
-  /// The provider of the pool, "" before `admin` ran: what one has to know before one looks at the
-  /// GPUs, for less than the whole pool costs.
-  virtual std::string provider() { return read().provider; }
+  /// What one has to know before one looks at the GPUs: a pool of which only the provider and the
+  /// policy are read, for less than the whole pool costs.
+  virtual Pool read_policy() { return read(); }
 
   /// Usage records that ended at or after `from`, oldest end first, and those with the same end in
   /// the order in which they were appended.

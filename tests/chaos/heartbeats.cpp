@@ -120,7 +120,6 @@ class Scene {
     if (!folder.empty()) path_ = folder + "/pool.db";
     if (!path_.empty()) create_sqlite_store(path_, Sharing{});
     options_.store_path = path_;
-    options_.settings.heartbeat_interval = std::chrono::microseconds(1);
   }
 
   // Returns the exit status.
@@ -128,6 +127,7 @@ class Scene {
     Context context(world_, options_);
     Supervision supervision;
     supervision.reservation.id = "years";
+    supervision.heartbeat_interval = std::chrono::microseconds(1);
     supervision.reservation.gpus = {0};
     supervision.reservation.holder = identity_of(command_);
     supervision.reservation.started = supervision.reservation.last_heartbeat = context.now();

@@ -33,8 +33,8 @@ _CODE = pathlib.Path(PROGRAM).read_bytes() if os.path.exists(PROGRAM) else b""
 # A sanitizer multiplies memory and time: what is measured says nothing then.
 IS_SANITIZED = b"__asan_init" in _CODE or b"__tsan_init" in _CODE
 PATIENCE = 120.0  # seconds until a test gives up on something that should take milliseconds
-# With it no timer wakes anybody for longer than a test waits: who goes on was woken by an event.
-NO_TIMER = {"CANHAZGPU_HEARTBEAT_INTERVAL": "1h", "CANHAZGPU_HEARTBEAT_TIMEOUT": "2h"}
+# With this policy no timer wakes anybody for longer than a test waits: who goes on was woken by an event.
+NO_TIMER = ("heartbeat.interval=1h", "heartbeat.timeout=2h")
 
 
 def pytest_configure(config):
@@ -248,6 +248,10 @@ class Pool:
 
     def admin(self, gpus=8, *arguments, **options):
         self.ok("admin", "--provider", "fake", "--gpus", str(gpus), *arguments, **options)
+
+    def policy(self, *pairs, **options):
+        """Sets KEY=VALUE of the pool's policy."""
+        self.ok("policy", "set", *pairs, **options)
 
     def job(self, *arguments, command=("sh", "-c", "echo started; exec sleep 600"), **options):
         """`run` with these options, once its command has begun (said its first line)."""

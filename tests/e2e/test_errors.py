@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from conftest import PATIENCE, assert_error, is_alive, validate, wait_for
 
-COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
+COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin", "policy",
             "store", "doctor", "config", "completion"]
 
 
@@ -191,10 +191,10 @@ def test_config_prints_every_key_and_where_it_comes_from(pool):
     seen = config(pool)
     assert seen["store"] == (f"sqlite:{pool.path}", "CANHAZGPU_STORE")
     assert seen["run.gpus"] == ("1", "default")
-    assert seen["memory.threshold"] == ("1024", "default")
+    assert seen["memory.threshold"] == ("-", "default")
     assert seen["reserve.duration"] == ("30m", "default")
     for key in ("probe", "probe.timeout", "memory.process_threshold", "ignore_processes",
-                "allocation.policy", "heartbeat.interval", "heartbeat.timeout", "run.timeout",
+                "run.timeout",
                 "run.leftovers", "report.days", "status.json", "queue.json", "color"):
         assert key in seen, key
 

@@ -9,7 +9,8 @@ from conftest import wait_for
 from redis_client import POOL
 from redis_pool import pytestmark, watched  # noqa: F401 (fixtures)
 
-BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.3s", "CANHAZGPU_REDIS_REPLICAS": "1"}
+BEATS = ("heartbeat.interval=0.3s",)
+REPLICAS = {"CANHAZGPU_REDIS_REPLICAS": "1"}
 READ_LINE = ("sh", "-c", "echo started; read line; echo ended")
 
 
@@ -27,9 +28,10 @@ def beat_of(server, id):
 
 
 def run_and_waiter(pool):
-    job = pool.job("--gpus", "8", command=READ_LINE, stdin=subprocess.PIPE, env=BEATS)
+    pool.policy(*BEATS)
+    job = pool.job("--gpus", "8", command=READ_LINE, stdin=subprocess.PIPE, env=REPLICAS)
     (job.id,) = pool.records()
-    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    waiter = pool.waiter("--gpus", "8", env=REPLICAS)
     wait_for(lambda: listens(pool.server, waiter), "the waiter to listen", step=0.02)
     return job, waiter
 

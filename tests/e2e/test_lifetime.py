@@ -46,7 +46,8 @@ def status_of(pool, gpu=0):
 def test_killed_command(pool):
     """The supervisor gives the GPU back as soon as it hears of the end; nobody has to run another
     command."""
-    job = pool.job(env=NO_TIMER)
+    pool.policy(*NO_TIMER)
+    job = pool.job()
     assert pool.identity("holder").pid == job.pid
     wait_for(lambda: job.pid in watched_by(pool.identity("supervisor").pid))
     kill(job.pid)
@@ -83,9 +84,10 @@ def test_a_new_run_gets_what_a_killed_supervisor_left(pool):
 
 @pytest.mark.parametrize("supervisor_first", [True, False])
 def test_both_killed_while_somebody_waits(pool, supervisor_first):
+    pool.policy(*NO_TIMER)
     job = pool.job("--gpus", "8")
     supervisor = pool.identity("supervisor").pid
-    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+    waiter = pool.waiter("--gpus", "8")
     victims = [supervisor, job.pid] if supervisor_first else [job.pid, supervisor]
     for pid in victims:
         kill(pid)
@@ -96,9 +98,10 @@ def test_both_killed_while_somebody_waits(pool, supervisor_first):
 
 
 def test_supervisor_killed_long_before_the_command_while_somebody_waits(pool):
+    pool.policy(*NO_TIMER)
     job = pool.job("--gpus", "8")
     kill_supervisor(pool)
-    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+    waiter = pool.waiter("--gpus", "8")
     wait_for(lambda: job.pid in watched_by(waiter.pid))
     kill(job.pid)
     assert pool.read_line(waiter) == "started"
@@ -107,9 +110,10 @@ def test_supervisor_killed_long_before_the_command_while_somebody_waits(pool):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_killed_first_waiter(pool, number):
     """It held GPUs; the next one starts as soon as it is gone."""
+    pool.policy(*NO_TIMER)
     pool.ok("reserve", "--gpus", "7")
     first = pool.waiter("--gpus", "2")
-    second = pool.waiter("--gpus", "1", env=NO_TIMER)
+    second = pool.waiter("--gpus", "1")
     assert pool.queue_json()["entries"][0]["allocated_gpus"] == [7]
     wait_for(lambda: watched_by(second.pid) == {first.pid})
     kill(first.pid, number)
@@ -305,7 +309,8 @@ def test_a_heartbeat_does_not_override_a_fact(pool):
 
 
 def test_heartbeats(pool):
-    job = pool.job(env={"CANHAZGPU_HEARTBEAT_INTERVAL": "0.2s", "CANHAZGPU_HEARTBEAT_TIMEOUT": "1s"})
+    pool.policy("heartbeat.interval=0.2s", "heartbeat.timeout=1s")
+    job = pool.job()
     seen = {pool.value("SELECT last_heartbeat FROM reservation")}
 
     def three():
@@ -362,8 +367,9 @@ def test_a_leftover_outlives_the_supervisor_too(pool):
 
 
 def test_a_waiter_gets_the_gpu_when_the_leftover_ends(pool):
+    pool.policy(*NO_TIMER)
     job, child = job_with_child(pool, "--gpus", "8")
-    waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+    waiter = pool.waiter("--gpus", "8")
     assert pool.finish(job, b"\n").status == 0
     wait_for(lambda: pool.value("SELECT leftovers FROM reservation"))
     assert waiter.poll() is None and len(pool.reserved()) == 8
@@ -540,8 +546,9 @@ def memory_kib(pid, *names):
 
 
 def test_a_hundred_idle_waiters_cost_next_to_nothing(pool):
-    job = pool.job("--gpus", "8", env=NO_TIMER)
-    waiters = [pool.popen("run", "--", "true", env=NO_TIMER) for _ in range(100)]
+    pool.policy(*NO_TIMER)
+    job = pool.job("--gpus", "8")
+    waiters = [pool.popen("run", "--", "true") for _ in range(100)]
     pids = [waiter.pid for waiter in waiters] + [pool.identity("supervisor").pid]
     wait_for(lambda: len(pool.waiting()) == 100)
 

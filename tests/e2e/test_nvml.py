@@ -286,10 +286,11 @@ def test_nvidia_smi_is_asked_where_the_library_is_of_no_use(nvml, pool, how, rea
 
 
 def test_the_probe_can_be_chosen(nvml, pool):
-    env = {"CANHAZGPU_PROBE": "nvidia-smi", "PATH": "/nowhere"}
-    assert_error(pool.run("run", "--", "/bin/true", env=env), 1, "nvidia-smi")
+    pool.policy("probe=nvidia-smi")
+    assert_error(pool.run("run", "--", "/bin/true", env={"PATH": "/nowhere"}), 1, "nvidia-smi")
     nvml.use("")
-    assert_error(pool.run("run", "--", "true", env={"CANHAZGPU_PROBE": "nvml"}), 1,
+    pool.policy("probe=nvml")
+    assert_error(pool.run("run", "--", "true"), 1,
                  "libnvidia-ml.so.1")
 
 

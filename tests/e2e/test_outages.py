@@ -17,8 +17,7 @@ from redis_client import LOCK, POOL
 from redis_pool import RedisServer, empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 HEARTBEAT_TIMEOUT = 1.0
-BEATS = {"CANHAZGPU_HEARTBEAT_INTERVAL": "0.2s",
-         "CANHAZGPU_HEARTBEAT_TIMEOUT": f"{HEARTBEAT_TIMEOUT}s"}
+BEATS = ("heartbeat.interval=0.2s", f"heartbeat.timeout={HEARTBEAT_TIMEOUT}s")
 READ_LINE = ("sh", "-c", "echo started; read line; echo ended")
 
 
@@ -62,8 +61,9 @@ def ends(pool, id):
 
 
 def test_nothing_is_lost_while_the_server_is_away(pool):
-    job = job_of(pool, "--gpus", "8", env=BEATS)
-    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
     before = pool.records()[job.id]
     pool.server.kill()
     assert_error(pool.run("status"), 1, "cannot reach the Redis", "is it running")
@@ -82,8 +82,9 @@ def test_nothing_is_lost_while_the_server_is_away(pool):
 
 
 def test_a_stopped_server_is_waited_for_until_the_timeout(pool):
-    job = job_of(pool, "--gpus", "8", env=BEATS)
-    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
     pool.server.stop()
     runs = [pool.popen(*words) for words in (["status"], ["queue"], ["run", "--", "true"], ["release"])]
     for run in runs:
@@ -98,16 +99,17 @@ def test_a_stopped_server_is_waited_for_until_the_timeout(pool):
 
 def test_an_outage_longer_than_the_heartbeat_timeout(pool):
     """Whoever can be seen lives, however long he was not heard of."""
-    job = job_of(pool, "--gpus", "8", env=BEATS)
-    waiter = pool.waiter("--gpus", "8", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
     (supervisor,) = pool.supervisors()
     os.kill(supervisor, signal.SIGSTOP)  # so that it does not beat before the others look
     pool.server.kill()
     time.sleep(HEARTBEAT_TIMEOUT)
     pool.server.start()
-    lines = pool.status(env=BEATS)
+    lines = pool.status()
     assert re.match(rf"GPU 0: IN USE by root for {HMS} \(run, last heartbeat {HMS} ago\)", lines[0])
-    assert pool.run("run", "--nonblock", "--", "true", env=BEATS).status == 75
+    assert pool.run("run", "--nonblock", "--", "true").status == 75
     os.kill(supervisor, signal.SIGCONT)
     await_beat(pool, job.id)
     finish_job(pool, job)
@@ -136,8 +138,9 @@ class DeadServer(threading.Thread):
 
 def test_who_waits_for_the_server_asks_for_it_now_and_then(pool):
     """A waiter every second, a supervisor less and less often; each visit may be noted late."""
-    job_of(pool, "--gpus", "8", env=NO_TIMER)
-    waiter = pool.waiter("--gpus", "1", env=NO_TIMER)
+    pool.policy(*NO_TIMER)
+    job_of(pool, "--gpus", "8")
+    waiter = pool.waiter("--gpus", "1")
     (supervisor,) = pool.supervisors()
     pool.server.kill()
     dead = DeadServer(pool.socket)
@@ -148,10 +151,11 @@ def test_who_waits_for_the_server_asks_for_it_now_and_then(pool):
 
 def test_a_job_that_cannot_be_seen_outlives_a_long_outage(pool):
     """Others give it up for dead; its supervisor knows better."""
+    pool.policy(*BEATS)
     isolated = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if pool.run_command([*isolated, "true"]).status != 0:
         pytest.skip("no pid namespace can be made")
-    job = pool.start([*isolated, pool.program, "run", "--gpus", "2", "--", *READ_LINE, ], env=BEATS,
+    job = pool.start([*isolated, pool.program, "run", "--gpus", "2", "--", *READ_LINE, ],
                      stdin=subprocess.PIPE)
     assert pool.read_line(job) == "started"
     ((id, record),) = pool.records().items()
@@ -159,7 +163,7 @@ def test_a_job_that_cannot_be_seen_outlives_a_long_outage(pool):
     time.sleep(HEARTBEAT_TIMEOUT)
     pool.server.go_on()
     # Whether the supervisor or this one was first, it is reserved in the end.
-    pool.status(env=BEATS)
+    pool.status()
     wait_for(lambda: id in pool.records(), "the run to be back", step=0.05)
     await_beat(pool, id)
     assert pool.records()[id]["gpus"] == record["gpus"]
@@ -318,7 +322,8 @@ def scripts_run(pool):
 @pytest.mark.parametrize("notices", [True, False])
 def test_what_was_ended_on_purpose_stays_ended(pool, notices):
     """Whether the supervisor has noticed it by its heartbeat, or is told by the loss of the server."""
-    job = job_of(pool, "--gpus", "2", env=BEATS if notices else NO_TIMER)
+    pool.policy(*(BEATS if notices else NO_TIMER))
+    job = job_of(pool, "--gpus", "2")
     (supervisor,) = pool.supervisors()
     os.kill(supervisor, signal.SIGSTOP)
     pool.ok("admin", "--force", "--yes")
@@ -367,7 +372,8 @@ def test_manual_reservations_are_as_safe_as_the_server(pool):
 
 
 def test_a_read_only_replica_shows_and_takes_nothing(pool):
-    job = job_of(pool, "--gpus", "2", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "2")
     pool.redis("REPLICAOF", "127.0.0.1", "1")
     assert pool.status()[0].startswith("GPU 0: IN USE by root for")
     for words in (["run", "--gpus", "8", "--", "true"], ["reserve"], ["release"]):
@@ -379,7 +385,8 @@ def test_a_read_only_replica_shows_and_takes_nothing(pool):
 
 
 def test_without_memory_nothing_is_taken_and_everything_given_back(pool):
-    job = job_of(pool, "--gpus", "3", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "3")
     pool.ok("reserve", "--gpus", "2", "--duration", "1h")
     waiter = pool.waiter("--gpus", "8")
     pool.redis("CONFIG", "SET", "maxmemory", "1")
@@ -399,7 +406,8 @@ def test_without_memory_nothing_is_taken_and_everything_given_back(pool):
 
 
 def test_a_server_that_is_loading_is_waited_for(pool):
-    job = job_of(pool, "--gpus", "8", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "8")
     waiter = pool.waiter()
     pool.redis("DEBUG", "POPULATE", "2000", "other", "2000")
     pool.redis("CONFIG", "SET", "loading-process-events-interval-bytes", "2048")
@@ -414,7 +422,8 @@ def test_a_server_that_is_loading_is_waited_for(pool):
 
 
 def test_too_many_connections(pool):
-    job = job_of(pool, "--gpus", "2", env=BEATS)
+    pool.policy(*BEATS)
+    job = job_of(pool, "--gpus", "2")
     pool.redis("CONFIG", "SET", "maxclients", "10")
     crowd = []
     while len(crowd) < 20:
@@ -431,7 +440,8 @@ def test_too_many_connections(pool):
 
 
 def test_rights_that_are_taken_away_and_come_back(pool):
-    env = {**BEATS, "CANHAZGPU_REDIS_USERNAME": "gpu", "CANHAZGPU_REDIS_PASSWORD": "pw"}
+    pool.policy(*BEATS)
+    env = {"CANHAZGPU_REDIS_USERNAME": "gpu", "CANHAZGPU_REDIS_PASSWORD": "pw"}
     pool.redis("ACL", "SETUSER", "gpu", "on", ">pw", "~canhazgpu:*", "&canhazgpu:*", "+@all")
     job = job_of(pool, "--gpus", "2", env=env)
     pool.redis("ACL", "SETUSER", "gpu", "resetkeys")

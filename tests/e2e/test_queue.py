@@ -21,18 +21,20 @@ def simulated(user, uid, pid=4711, memory=5000, program="python3"):
 
 
 def test_a_waiter_is_woken_by_a_release(pool):
+    pool.policy(*NO_TIMER)
     for _ in range(10):
         pool.ok("reserve", "--gpus", "8")
-        waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+        waiter = pool.waiter("--gpus", "8")
         pool.ok("release")
         assert pool.finish(waiter).out == "started\n"
         pool.await_free()
 
 
 def test_a_waiter_is_woken_by_the_end_of_a_run(pool):
+    pool.policy(*NO_TIMER)
     for _ in range(10):
         job = pool.job("--gpus", "8")
-        waiter = pool.waiter("--gpus", "8", env=NO_TIMER)
+        waiter = pool.waiter("--gpus", "8")
         job.kill()
         assert pool.finish(waiter).out == "started\n"
         pool.await_free()
@@ -297,9 +299,10 @@ def test_a_waiter_tells_each_change_once(pool):
 
 @pytest.mark.parametrize("waiters", [1, 5])
 def test_an_expiry_needs_no_other_command(pool, waiters):
+    pool.policy(*NO_TIMER)
     job = pool.job("--gpus", "8")
     reserving = pool.waiter("--gpus", "8", "--duration", "1s", kind="reserve")
-    waiting = [pool.waiter(command=CLOCK, env=NO_TIMER) for _ in range(waiters)]
+    waiting = [pool.waiter(command=CLOCK) for _ in range(waiters)]
     job.kill()
     assert pool.finish(reserving).status == 0
     started = [float(pool.finish(waiter).out) for waiter in waiting]

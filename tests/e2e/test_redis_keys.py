@@ -36,7 +36,8 @@ def test_pool(redis):
 
 
 def test_run_and_its_heartbeat(pool, redis):
-    job = pool.job("--gpus", "2", "--note", "train", env={"CANHAZGPU_HEARTBEAT_INTERVAL": "1s"},
+    pool.policy("heartbeat.interval=1s")
+    job = pool.job("--gpus", "2", "--note", "train",
                    command=("sh", "-c", "echo started; read line"), stdin=subprocess.PIPE)
     ((id, record),) = pool.records().items()
     assert record["id"] == id

@@ -16,7 +16,7 @@ void load(const std::string& ending, std::string_view bytes) {
   inputs.file = file;
   inputs.system_directory = scratch.path("none");
   const Config config = load_config(inputs);
-  config.settings();
+  config.view();
   config.leftovers();
   config.effective();
 }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/policy.h"
 #include "core/pool.h"
-#include "core/settings.h"
 
 namespace chg::sim {
 

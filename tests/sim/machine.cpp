@@ -208,17 +208,17 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
     seen.readable = false;
     return;
   }
-  const Settings settings;
+  const Policy policy;
   if (faults_[at(gpu)] == Fault::HidesMemory) {
     seen.use = seen.processes.empty() ? Seen::Use::Broken : Seen::Use::Used;
     return;
   }
   reading.memory_used_mib = total;
   const std::uint64_t nobodys = listed_unknown ? 0 : unlisted;
-  const bool used = counted_unknown || counted > settings.process_threshold_mib ||
-                    (listed_unknown ? total : unlisted) > settings.memory_threshold_mib;
+  const bool used = counted_unknown || counted > policy.process_threshold_mib ||
+                    (listed_unknown ? total : unlisted) > policy.memory_threshold_mib;
   seen.use = used ? Seen::Use::Used : Seen::Use::Free;
-  const bool all_listed = !seen.processes.empty() && nobodys <= settings.memory_threshold_mib;
+  const bool all_listed = !seen.processes.empty() && nobodys <= policy.memory_threshold_mib;
   seen.users_known = seen.users_known && all_listed;
 }
 

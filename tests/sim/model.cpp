@@ -28,8 +28,8 @@ bool Model::is_dead(int process, const Instant& heartbeat, int space) const {
   const bool is_of_this_boot = one.boot == machine_.boot();
   if (one.space == space) return !is_of_this_boot || !one.alive;
   // A container's name is not the host's: nobody else can tell whose boot it was.
-  if (!is_of_this_boot) return age(heartbeat, machine_.now()) > settings_.heartbeat_timeout;
-  return machine_.now().boot - heartbeat.boot > settings_.heartbeat_timeout;
+  if (!is_of_this_boot) return age(heartbeat, machine_.now()) > policy_.heartbeat_timeout;
+  return machine_.now().boot - heartbeat.boot > policy_.heartbeat_timeout;
 }
 
 // ---- What is over
@@ -63,7 +63,7 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
     return Ending{client, reservation.last_heartbeat, end};
   }
   if (entry.supervisor == kNobody) return Ending{client, now, end};
-  const bool is_silent = now.boot - reservation.last_heartbeat.boot > settings_.heartbeat_timeout;
+  const bool is_silent = now.boot - reservation.last_heartbeat.boot > policy_.heartbeat_timeout;
   if (machine_.can_act(entry.supervisor) && !is_silent) return std::nullopt;
   // From here on somebody has to look at what the job has left.
   if (sighting == nullptr ||

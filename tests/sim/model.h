@@ -143,7 +143,7 @@ class Model {
 
   const Machine& machine_;
   AllocationPolicy policy_;
-  Settings settings_;
+  Policy policy_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
   std::vector<int> queue_;  ///< clients, by the moment at which they asked

@@ -28,10 +28,11 @@ void hide(Process& process, const Flags& flags) {
   process.is_ignored = flags.is_ignored;
 }
 
-Pool new_pool(int gpus) {
+Pool new_pool(const Setup& setup) {
   Pool pool;
   pool.provider = "fake";
-  for (int index = 0; index < gpus; ++index) {
+  pool.policy.allocation = setup.policy;
+  for (int index = 0; index < setup.gpus; ++index) {
     Gpu gpu;
     gpu.index = index;
     gpu.uuid = fmt::format("GPU-{}", index);
@@ -46,9 +47,7 @@ World::World(const Setup& setup)
     : setup_(setup),
       machine_(setup.gpus),
       model_(machine_, setup.gpus, setup.policy),
-      pool_(new_pool(setup.gpus)) {
-  settings_.policy = setup.policy;
-}
+      pool_(new_pool(setup)) {}
 
 const Client* World::client(int number) const {
   const auto index = static_cast<std::size_t>(number);
@@ -66,7 +65,7 @@ std::shared_ptr<const Pool> World::snapshot() {
 }
 
 Circumstances World::given(int space, const Sighting* sighting) const {
-  return {machine_.now(), machine_.liveness(space), settings_,
+  return {machine_.now(), machine_.liveness(space),
           sighting == nullptr ? nullptr : &sighting->observation};
 }
 
@@ -344,7 +343,7 @@ void World::clear() {
 void World::lose(bool all) {
   if (!all && !saved_) return;
   const Saved left =
-      all ? Saved{new_pool(setup_.gpus), {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
+      all ? Saved{new_pool(setup_), {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
   snapshot_.reset();
   pool_ = left.pool;
   history_ = left.history;
@@ -369,7 +368,7 @@ void World::settle() {
   for (int gpu = 0; gpu < setup_.gpus; ++gpu) machine_.set_fault(gpu, Fault::None);
   machine_.set_probe_fails(false);
   machine_.correct_clock();
-  machine_.advance(settings_.heartbeat_timeout + milliseconds(1));
+  machine_.advance(pool_.policy.heartbeat_timeout + milliseconds(1));
   forget_inactive();
   const Sight sighting = machine_.look(0);
   update(

@@ -133,7 +133,6 @@ class World {
   void forget_inactive();
 
   Setup setup_;
-  Settings settings_;
   Machine machine_;
   Model model_;
   Pool pool_;

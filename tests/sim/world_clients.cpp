@@ -153,7 +153,7 @@ void World::wait(Client& client, int choice) {
 
 void World::maintain_pool(Client& client, const Sighting* sighting, bool decides) {
   const Instant now = machine_.now();
-  const bool beats = age(client.last_heartbeat, now) >= settings_.heartbeat_interval;
+  const bool beats = age(client.last_heartbeat, now) >= pool_.policy.heartbeat_interval;
   if (beats) client.last_heartbeat = now;
   update(
       client.space, sighting,
@@ -202,7 +202,7 @@ void World::trust_or_give_back(Client& client) {
   const Reservation reservation = *find_reservation(*client.pool, client.request.id);
   client.is_fresh = true;
   const Observation& seen = client.sighting->observation;
-  if (is_usable(*client.pool, reservation, client.request, seen, settings_)) {
+  if (is_usable(*client.pool, reservation, client.request, seen)) {
     require_free(client.request, reservation.gpus, *client.sighting);
     client.own = reservation;
     client.gpus = reservation.gpus;
@@ -216,7 +216,7 @@ void World::trust_or_give_back(Client& client) {
         if (find_reservation(pool, client.request.id) == nullptr) return;
         ++counts_.given_back;
         return_to_queue(pool, client.request);
-        observe(pool, seen, settings_);
+        observe(pool, seen);
       },
       [&](Model& model) {
         if (model.holding(client.number) != nullptr) {

@@ -46,7 +46,7 @@ void World::watch_command(Client& client, int choice) {
         [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut); });
     if (choice != 2) kill_job(client.number);
   }
-  if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
+  if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
@@ -70,7 +70,7 @@ void World::deal_with_leftovers(Client& client) {
   const Reservation* reservation = find_reservation(pool_, client.own.id);
   const Reservation& mine = reservation != nullptr ? *reservation : client.own;
   std::vector<ProcessIdentity> leftovers;
-  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation, settings_)) {
+  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation)) {
     const auto member =
         std::find_if(present.begin(), present.end(),
                      [&](const ProcessIdentity& other) { return other.pid == process.pid; });
@@ -86,7 +86,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
       client, true, [&](Reservation& reservation) { reservation.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
   const Instant now = machine_.now();
-  if (age(client.supervisor_heartbeat, now) < settings_.heartbeat_interval) return;
+  if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
       client, true, [&](Reservation& reservation) { reservation.last_heartbeat = now; },

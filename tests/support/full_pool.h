@@ -47,6 +47,24 @@ inline Gpu full_gpu(int index) {
   return gpu;
 }
 
+inline Policy full_policy() {
+  Policy policy;
+  policy.allocation = AllocationPolicy::MostRecentlyPerUser;
+  policy.heartbeat_interval = std::chrono::nanoseconds(1);
+  policy.heartbeat_timeout = Duration(std::numeric_limits<std::int64_t>::max());
+  policy.process_threshold_mib = std::numeric_limits<std::uint64_t>::max();
+  policy.memory_threshold_mib = 0;
+  policy.ignore_processes = {odd_text("program"), ""};
+  policy.probe = odd_text("probe");
+  policy.contact = odd_text("contact");
+  policy.history_kept = std::chrono::hours(24);
+  policy.default_timeout = std::chrono::seconds(7);
+  policy.limits = {{"", 1, {}, {}, {}},
+                   {odd_text("subject"), std::numeric_limits<int>::max(), std::chrono::hours(1),
+                    std::chrono::hours(2), 0}};
+  return policy;
+}
+
 inline Reservation full_reservation(const std::string& id, int n) {
   Reservation reservation;
   reservation.id = id;
@@ -91,6 +109,7 @@ inline Pool full_pool() {
   pool.admin_group = odd_text("group");
   pool.creator_uid = std::numeric_limits<std::uint32_t>::max();
   pool.next_arrival = std::numeric_limits<std::int64_t>::max();
+  pool.policy = full_policy();
   pool.host = {odd_text("host"), "boot-7"};
   pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
   pool.gpus[1].index = 1;

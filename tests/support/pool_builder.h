@@ -14,7 +14,6 @@
 #include "core/pool.h"
 #include "core/reap.h"
 #include "core/schedule.h"
-#include "core/settings.h"
 
 namespace chg {
 
@@ -207,7 +206,7 @@ class Scene {
 
   std::vector<std::string> schedule() { return chg::schedule(pool, given()); }
   void reap(const Observation* observation = nullptr) { chg::reap(pool, given(observation)); }
-  void observe(const Observation& observation) { chg::observe(pool, observation, settings); }
+  void observe(const Observation& observation) { chg::observe(pool, observation); }
   void end(const std::string& id) { end_reservation(pool, id, now(), EndReason::Released); }
 
   /// What a probe of this host sees now.
@@ -217,7 +216,7 @@ class Scene {
 
   /// What decides now.
   Circumstances given(const Observation* observation = nullptr) const {
-    return {now(), liveness, settings, observation};
+    return {now(), liveness, observation};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }
@@ -243,7 +242,6 @@ class Scene {
   Pool pool;
   ManualClock clock;
   ScriptedLiveness liveness;
-  Settings settings;
 
  private:
   int last_pid_ = 100'000;

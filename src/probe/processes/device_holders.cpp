@@ -85,10 +85,10 @@ std::vector<int> holders_of(const std::vector<std::string>& files, const std::st
   return holders;
 }
 
-void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
+void find_suspects(Observation& observation, const Policy& policy, ProcReader& proc,
                    Duration timeout) {
   for (GpuReading& gpu : observation.gpus) {
-    if (unlisted_memory_mib(gpu).value_or(0) <= settings.memory_threshold_mib) continue;
+    if (unlisted_memory_mib(gpu).value_or(0) <= policy.memory_threshold_mib) continue;
     if (gpu.devices.empty()) gpu.devices = device_files(gpu.pci_bus_id);
     for (const int pid : holders_of(gpu.devices)) {
       if (lists(gpu, pid)) continue;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/observation.h"
-#include "core/settings.h"
+#include "core/policy.h"
 #include "probe/processes/proc_reader.h"
 
 namespace chg {
@@ -20,9 +20,9 @@ std::vector<std::string> device_files(const std::string& pci_bus_id, const std::
 std::vector<int> holders_of(const std::vector<std::string>& files,
                             const std::string& proc = "/proc");
 
-/// Names the suspects of each GPU with memory in use, beyond `settings.memory_threshold_mib`, that
+/// Names the suspects of each GPU with memory in use, beyond `policy.memory_threshold_mib`, that
 /// belongs to no listed process. What /proc does not tell of them within `timeout` is missing.
-void find_suspects(Observation& observation, const Settings& settings, ProcReader& proc,
+void find_suspects(Observation& observation, const Policy& policy, ProcReader& proc,
                    Duration timeout);
 
 }  // namespace chg

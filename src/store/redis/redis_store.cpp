@@ -95,7 +95,16 @@ class RedisStore final : public Store {
     return known_.pool;
   }
 
-  std::string provider() override { return ask({"HGET", keys_.pool(), records::kProvider}).text; }
+  Pool read_policy() override {
+    Pool pool;
+    const std::array<std::string, 2> fields = {records::kProvider, records::kPolicy};
+    const RedisReply reply = ask({"HMGET", keys_.pool(), fields[0], fields[1]});
+    for (std::size_t i = 0; i < fields.size() && i < reply.elements.size(); ++i) {
+      const std::string& record = reply.elements[i].text;
+      if (!record.empty()) records::add(pool, fields[i], record);
+    }
+    return pool;
+  }
 
   std::unique_ptr<HistoryReader> read_history(WallTime from) override {
     return std::make_unique<RedisHistory>(*this, from);

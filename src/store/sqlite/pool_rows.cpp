@@ -55,13 +55,17 @@ Pool PoolRows::read() {
   return pool;
 }
 
-std::string PoolRows::read_provider() {
-  SQLite::Statement& select = select_from(records::kProvider);
+Pool PoolRows::read_policy() {
+  // They stand side by side: "policy", then "provider".
+  SQLite::Statement& select = select_from(records::kPolicy);
   const StatementUse use(select);
-  if (!select.executeStep() ||
-      std::string_view(select.getColumn(0).getText()) != records::kProvider)
-    return "";
-  return select.getColumn(1).getString();
+  Pool pool;
+  while (select.executeStep()) {
+    const std::string_view field = text_in(select.getColumn(0));
+    if (field > records::kProvider) break;
+    records::add(pool, field, text_in(select.getColumn(1)));
+  }
+  return pool;
 }
 
 void PoolRows::put(const std::string& field, const std::string& record) {

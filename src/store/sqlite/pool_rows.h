@@ -27,8 +27,8 @@ class PoolRows {
   /// The whole pool. REQUIRES: a transaction, so that it is one state.
   Pool read();
 
-  /// Pool::provider.
-  std::string read_provider();
+  /// The provider and the policy alone.
+  Pool read_policy();
 
   /// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
   /// read.

@@ -1,7 +1,7 @@
 -- The pool and its history, version 4.
 
 -- What the pool is now: a record for each thing in it (records.h says what is in them).
---   settings, cancelled, gpu:N, reservation:ID, request:ID   JSON
+--   settings, policy, cancelled, gpu:N, reservation:ID, request:ID   JSON
 --   provider, identity                                       a short text
 -- One table of two columns: each command reads all of it, and SQLite spends more time on the names
 -- of columns than on what is in them.

@@ -180,9 +180,9 @@ class SqliteStore final : public Store {
     }
   }
 
-  std::string provider() override {
+  Pool read_policy() override {
     try {
-      return rows_.read_provider();
+      return rows_.read_policy();
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }

@@ -4,6 +4,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "config/policy_keys.h"
 #include "unit/config/config_fixture.h"
 
 namespace chg {
@@ -34,7 +35,9 @@ TEST(Keys, HaveAMeaningAndDefaultsWhereAValueIsAlwaysThere) {
     EXPECT_EQ(key.words.empty(), key.type != KeyType::Choice) << key.name;
     const bool is_always_there = key.type == KeyType::Number || key.type == KeyType::Bool ||
                                  key.type == KeyType::Choice || key.type == KeyType::List;
-    EXPECT_TRUE(key.default_text.has_value() || !is_always_there) << key.name;
+    EXPECT_EQ(key.default_text.has_value() && is_policy_key(key.name), false) << key.name;
+    EXPECT_TRUE(key.default_text.has_value() || !is_always_there || is_policy_key(key.name))
+        << key.name;
   }
 }
 
@@ -116,28 +119,19 @@ TEST_F(ConfigValues, AskingForAnotherTypeIsAProgrammingErrorEvenWhenUnset) {
   EXPECT_THROW(config.flag("store"), std::logic_error);
 }
 
-TEST_F(ConfigValues, DefaultSettingsAreThoseOfCore) {
-  const Settings settings = load().settings();
-  const Settings core;
-  EXPECT_EQ(settings.policy, core.policy);
-  EXPECT_EQ(settings.heartbeat_interval, core.heartbeat_interval);
-  EXPECT_EQ(settings.heartbeat_timeout, core.heartbeat_timeout);
-  EXPECT_EQ(settings.process_threshold_mib, core.process_threshold_mib);
-  EXPECT_EQ(settings.memory_threshold_mib, core.memory_threshold_mib);
-  EXPECT_EQ(settings.ignore_processes, core.ignore_processes);
+TEST_F(ConfigValues, NobodyHasAViewOfHisOwnByDefault) {
+  const View view = load().view();
+  EXPECT_EQ(view.memory_threshold_mib, std::nullopt);
+  EXPECT_EQ(view.process_threshold_mib, std::nullopt);
+  EXPECT_EQ(view.ignore_processes, std::nullopt);
 }
 
-TEST_F(ConfigValues, SettingsFollowTheKeys) {
-  write_user(
-      "allocation.policy: mru-per-user\nheartbeat: {interval: 5s, timeout: 20s}\n"
-      "memory: {threshold: 7, process_threshold: 8}\nignore_processes: []\n");
-  const Settings settings = load().settings();
-  EXPECT_EQ(settings.policy, AllocationPolicy::MostRecentlyPerUser);
-  EXPECT_EQ(settings.heartbeat_interval, 5s);
-  EXPECT_EQ(settings.heartbeat_timeout, 20s);
-  EXPECT_EQ(settings.memory_threshold_mib, 7U);
-  EXPECT_EQ(settings.process_threshold_mib, 8U);
-  EXPECT_TRUE(settings.ignore_processes.empty());
+TEST_F(ConfigValues, AViewFollowsItsKeys) {
+  write_user("memory: {threshold: 7, process_threshold: 8}\nignore_processes: []\n");
+  const View view = load().view();
+  EXPECT_EQ(view.memory_threshold_mib, 7U);
+  EXPECT_EQ(view.process_threshold_mib, 8U);
+  EXPECT_EQ(view.ignore_processes, std::vector<std::string>{});
 }
 
 TEST_F(ConfigValues, LeftoversFollowTheirKey) {
@@ -146,16 +140,6 @@ TEST_F(ConfigValues, LeftoversFollowTheirKey) {
   EXPECT_EQ(load().leftovers(), Leftovers::Kill);
   set_flag("run.leftovers", "release", "--leftovers");
   EXPECT_EQ(load().leftovers(), Leftovers::Release);
-}
-
-TEST_F(ConfigValues, AHeartbeatTimeoutWithinTheIntervalIsAnError) {
-  const std::string path = write_user("heartbeat.timeout: 60s\n");
-  const Error error = failure();
-  EXPECT_EQ(error.kind(), ErrorKind::Usage);
-  EXPECT_EQ(error.what(), "invalid heartbeat.timeout '1m' (from " + path +
-                              ":1): expected more than heartbeat.interval, '1m' (from default)");
-  write_user("heartbeat.timeout: 61s\n");
-  EXPECT_NO_THROW(load());
 }
 
 TEST_F(ConfigValues, EffectiveOnesAreAllKeysWithValueAndOrigin) {
@@ -203,10 +187,10 @@ TEST(ReadEnvironment, KeepsOurVariablesOnly) {
 TEST(ReadEnvironment, OfNoneIsEmpty) { EXPECT_TRUE(read_environment(nullptr).empty()); }
 
 TEST_F(ConfigValues, AnEmptyDurationIsNoneOrTheDefault) {
-  write_user("run.timeout: ''\nreserve.duration: ''\nheartbeat.interval: ''\n");
+  write_user("run.timeout: ''\nreserve.duration: ''\nremote.timeout: ''\n");
   EXPECT_FALSE(load().duration("run.timeout"));
   EXPECT_EQ(load().duration("reserve.duration"), std::chrono::minutes(30));
-  EXPECT_EQ(load().duration("heartbeat.interval"), std::chrono::seconds(60));
+  EXPECT_EQ(load().duration("remote.timeout"), std::chrono::seconds(15));
 }
 
 TEST_F(ConfigValues, AnEmptyDurationOfAFlagHidesWhatTheFileSays) {

@@ -38,8 +38,8 @@ using Lines = std::vector<std::string>;
 TEST(Yaml, ReadsSectionsDotsAndLists) {
   EXPECT_EQ(entries_of("run:\n  timeout: 2h  # why\n  gpu-ids: [0, '2-3']\nreport.days: 7\n"
                        "ignore-processes:\n  - Xorg\n  - \"a b\"\n"),
-            (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4",
-                   "ignore_processes=[Xorg;a b;]@5"}));
+            (Lines{"run.timeout=2h@2", "run.gpu-ids=[0;2-3;]@3", "report.days=7@4",
+                   "ignore-processes=[Xorg;a b;]@5"}));
 }
 
 TEST(Yaml, ReadsKeysWithoutValue) {
@@ -55,7 +55,7 @@ TEST(Yaml, RefusesAKeyThatIsSetTwice) {
   EXPECT_EQ(refusal_of("run:\n  timeout: 1h\nrun.timeout: 2h\n"),
             "cannot understand 'f:3': 'run.timeout' is set twice, first in line 2");
   EXPECT_EQ(refusal_of("run.gpu_ids: 1\nrun.gpu-ids: 2\n"),
-            "cannot understand 'f:2': 'run.gpu_ids' is set twice, first in line 1");
+            "cannot understand 'f:2': 'run.gpu-ids' is set twice, first in line 1");
 }
 
 TEST(Yaml, RefusesWhatIsNoSection) {
@@ -101,7 +101,7 @@ TEST(Json, ReadsSectionsDotsAndLists) {
   "report.days": 7,
   "status.json": true, "run.note": null, "memory": {"threshold": -1, "x": 1.50}
 })"),
-      (Lines{"run.timeout=2h@2", "run.gpu_ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
+      (Lines{"run.timeout=2h@2", "run.gpu-ids=[0;2-3;]@3", "report.days=7@4", "status.json=true@5",
              "run.note=nothing@5", "memory.threshold=-1@5", "memory.x=1.50@5"}));
 }
 

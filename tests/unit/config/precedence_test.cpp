@@ -9,11 +9,11 @@ using Precedence = ConfigTest;
 
 TEST_F(Precedence, DefaultsHoldWhereNobodySaysAnything) {
   const Config config = load();
-  EXPECT_EQ(config.number("memory.threshold"), 1024);
+  EXPECT_EQ(config.number("report.days"), 30);
   EXPECT_EQ(config.duration("reserve.duration"), 30min);
   EXPECT_EQ(config.duration("run.timeout"), std::nullopt);
-  EXPECT_EQ(config.origin("memory.threshold").text, "default");
-  EXPECT_EQ(config.origin("memory.threshold").source, Source::Default);
+  EXPECT_EQ(config.origin("report.days").text, "default");
+  EXPECT_EQ(config.origin("report.days").source, Source::Default);
   EXPECT_TRUE(config.warnings().empty());
 }
 
@@ -79,7 +79,7 @@ TEST_F(Precedence, ExplicitFileMakesSeveralUserFilesNoError) {
 TEST_F(Precedence, AListReplacesTheOneBelow) {
   write("etc/config.yaml", "ignore_processes: [Xorg, dwm]\n");
   write_user("ignore_processes: [sway]\n");
-  EXPECT_EQ(load().settings().ignore_processes, std::vector<std::string>{"sway"});
+  EXPECT_EQ(load().list("ignore_processes"), std::vector<std::string>{"sway"});
 }
 
 TEST_F(Precedence, AnEmptyVariableIsNotSet) {

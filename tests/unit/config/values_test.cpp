@@ -70,7 +70,6 @@ TEST(Value, BoolTakesTheUsualWords) {
 
 TEST(Value, ChoiceIsOneOfItsWords) {
   EXPECT_EQ(read<std::string>("color", "never"), "never");
-  EXPECT_EQ(read<std::string>("allocation.policy", "mru-per-user"), "mru-per-user");
   EXPECT_EQ(refusal("color", "Never"),
             "invalid color 'Never' (from --flag): expected one of auto, always, never");
 }

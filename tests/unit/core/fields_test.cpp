@@ -43,9 +43,10 @@ std::string text_of(const Member& member) {
 template <typename Type>
 class Fields : public ::testing::Test {};
 
-using AllTypes = ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability,
-                                  Gpu, Request, Reservation, Cancelled, UsageRecord, Container,
-                                  Ancestor, GpuProcess, MigDevice, GpuReading, Observation>;
+using AllTypes =
+    ::testing::Types<Instant, ProcessIdentity, HostIdentity, Account, Unavailability, Gpu, Limits,
+                     Policy, Request, Reservation, Cancelled, UsageRecord, Container, Ancestor,
+                     GpuProcess, MigDevice, GpuReading, Observation>;
 TYPED_TEST_SUITE(Fields, AllTypes);
 
 TYPED_TEST(Fields, AreAllListed) { EXPECT_EQ(kListed<TypeParam>, member_count<TypeParam>()); }

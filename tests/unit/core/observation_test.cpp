@@ -10,9 +10,9 @@ namespace {
 
 class InUse : public ::testing::Test {
  protected:
-  bool in_use(const GpuReading& reading) const { return is_in_use(reading, settings_); }
+  bool in_use(const GpuReading& reading) const { return is_in_use(reading, policy_); }
 
-  Settings settings_;
+  Policy policy_;
 };
 
 TEST_F(InUse, NotWhenNothingIsOnIt) { EXPECT_FALSE(in_use(reading(0))); }
@@ -45,8 +45,8 @@ TEST_F(InUse, ForProgramsWhoseNamesOnlyBeginLikeIgnoredOnes) {
   EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg2", .memory_mib = 5000}})));
 }
 
-TEST_F(InUse, FollowsTheIgnoredProgramsOfTheSettings) {
-  settings_.ignore_processes = {"python3"};
+TEST_F(InUse, FollowsTheIgnoredProgramsOfThePolicy) {
+  policy_.ignore_processes = {"python3"};
   EXPECT_FALSE(in_use(reading(0, {{.program = "python3"}})));
   EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg"}})));
 }
@@ -61,11 +61,11 @@ TEST_F(InUse, NotWhenMemoryOfNoListedProcessIsBelowTheThreshold) {
   EXPECT_FALSE(in_use(reading(0, {{.program = "Xorg", .memory_mib = 3000}}, 1024)));
 }
 
-TEST_F(InUse, FollowsTheThresholdsOfTheSettings) {
-  settings_.process_threshold_mib = 5000;
-  settings_.memory_threshold_mib = 5000;
+TEST_F(InUse, FollowsTheThresholdsOfThePolicy) {
+  policy_.process_threshold_mib = 5000;
+  policy_.memory_threshold_mib = 5000;
   EXPECT_FALSE(in_use(reading(0, {{.memory_mib = 5000}}, 5000)));
-  settings_.process_threshold_mib = 0;
+  policy_.process_threshold_mib = 0;
   EXPECT_TRUE(in_use(reading(0, {{.memory_mib = 1}})));
 }
 

@@ -95,7 +95,7 @@ TEST_F(ReapRun, GoesOnOutOfSightWhileItsHeartbeatIsFresh) {
 
 class AwaitsObservation : public ReapRun {
  protected:
-  bool awaits() { return awaits_observation(run(), scene_.given()); }
+  bool awaits() { return awaits_observation(run(), scene_.pool.policy, scene_.given()); }
 };
 
 TEST_F(AwaitsObservation, WhenCommandAndSupervisorAreGone) {
@@ -143,9 +143,9 @@ TEST_F(AwaitsObservation, NotBeforeASupervisorCame) {
   EXPECT_FALSE(awaits());
 }
 
-TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfTheSettings) {
+TEST_F(ReapRun, FollowsTheHeartbeatTimeoutOfThePolicy) {
   hold_run({}, minutes(5));
-  scene_.settings.heartbeat_timeout = minutes(4);
+  scene_.pool.policy.heartbeat_timeout = minutes(4);
   scene_.liveness.set(kCommand, Liveness::Unseen);
   scene_.reap();
   EXPECT_FALSE(goes_on());
@@ -478,7 +478,7 @@ TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
   Scene scene(1);
   const auto gone = [&](Liveness state, Duration silent) {
     scene.liveness.set(50, state);
-    return is_gone(process(50), scene.ago(silent), scene.given());
+    return is_gone(process(50), scene.ago(silent), scene.pool.policy, scene.given());
   };
   EXPECT_FALSE(gone(Liveness::Alive, hours(9)));
   EXPECT_FALSE(gone(Liveness::Stopped, hours(9)));
@@ -685,8 +685,7 @@ TEST(JobProcesses, AreThoseThatCarryItsId) {
                                      {.pid = 5, .uid = kBob, .reservation_id = std::nullopt}}),
                          reading(1, {{.pid = 1, .uid = kBob, .reservation_id = "run"}})});
   Gpus pids;
-  for (const GpuProcess& one :
-       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
     pids.push_back(one.pid);
   }
   EXPECT_EQ(pids, (Gpus{1, 4}));
@@ -703,8 +702,7 @@ TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
                                      {.pid = 13, .reservation_id = "other", .ancestors = {9, 1}},
                                      {.pid = 20, .uid = kBob, .reservation_id = std::nullopt}})});
   Gpus pids;
-  for (const GpuProcess& one :
-       job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings)) {
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
     pids.push_back(one.pid);
   }
   EXPECT_EQ(pids, (Gpus{9, 10, 11, 20}));
@@ -715,7 +713,7 @@ TEST(JobProcesses, AreNotThoseOfAnotherNamespaceWithTheSamePids) {
   scene.hold({.id = "run", .holder = 9});
   Observation seen = scene.observation({reading(0, {{.pid = 10, .ancestors = {9, 1}}})});
   seen.observer.pid_namespace = 8;
-  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen).empty());
 }
 
 TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
@@ -724,7 +722,7 @@ TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
   const Observation seen = scene.observation(
       {reading(0, {{.pid = 1, .type = GpuProcess::Type::Graphics, .reservation_id = "run"},
                    {.pid = 2, .program = "Xorg", .reservation_id = "run"}})});
-  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen, scene.settings).empty());
+  EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen).empty());
 }
 
 // What keeps a reservation.

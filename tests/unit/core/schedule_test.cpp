@@ -376,7 +376,7 @@ TEST(MostRecentlyPerUser, IsLruForANewcomer) {
 
 TEST(MostRecentlyPerUser, IsFollowedByScheduleWhereItIsSet) {
   Scene scene(3);
-  scene.settings.policy = AllocationPolicy::MostRecentlyPerUser;
+  scene.pool.policy.allocation = AllocationPolicy::MostRecentlyPerUser;
   scene.ask({.id = "first", .gpu_ids = {2}});
   scene.schedule();
   scene.clock.advance(hours(1));
@@ -511,17 +511,17 @@ TEST(Schedule, AsksNobodysLivenessWhereNothingIsToBeHad) {
     ++asked;
     return Liveness::Alive;
   };
-  schedule(scene.pool, {scene.now(), count, scene.settings});
+  schedule(scene.pool, {scene.now(), count});
   EXPECT_EQ(asked, 0);
 }
 
 // Size.
 
 TEST(Schedule, ServesTenThousandWaitersOnAThousandGpus) {
-  constexpr int kGpus = 1024;
+  constexpr int kGpuCount = 1024;
   constexpr int kWaiters = 10'000;
-  Scene scene(kGpus);
-  int left = kGpus;
+  Scene scene(kGpuCount);
+  int left = kGpuCount;
   Ids expected;
   for (int i = 0; i < kWaiters; ++i) {
     const Ask ask{.id = "r" + std::to_string(i), .count = 1 + i % 7};

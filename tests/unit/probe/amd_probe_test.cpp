@@ -114,8 +114,8 @@ TEST_F(KfdProbe, GivesGpusWithTheirProcesses) {
   EXPECT_EQ(process.uid, 4294000001U);
   EXPECT_EQ(process.start_ticks, 4242U);
   EXPECT_EQ(process.reservation_id, "r-1");
-  EXPECT_TRUE(is_in_use(observation.gpus[0], Settings()));
-  EXPECT_FALSE(is_in_use(observation.gpus[1], Settings()));
+  EXPECT_TRUE(is_in_use(observation.gpus[0], Policy()));
+  EXPECT_FALSE(is_in_use(observation.gpus[1], Policy()));
 }
 
 TEST_F(KfdProbe, NeedsNoTool) {
@@ -132,7 +132,7 @@ TEST_F(KfdProbe, LeavesOutProcessesThatHaveEnded) {
 TEST_F(KfdProbe, TakesMemoryThatNobodyIsListedForAsUse) {
   const Observation observation = look();
   EXPECT_EQ(observation.gpus.at(0).error, "");
-  EXPECT_TRUE(is_in_use(observation.gpus[0], Settings()));
+  EXPECT_TRUE(is_in_use(observation.gpus[0], Policy()));
 }
 
 TEST_F(KfdProbe, NamesWhoDraws) {
@@ -150,7 +150,7 @@ TEST_F(KfdProbe, NamesWhoDraws) {
   EXPECT_EQ(shown(observation), "[0:77=8960]");
   EXPECT_EQ(observation.gpus.at(0).processes.at(0).type, GpuProcess::Type::Graphics);
   EXPECT_EQ(observation.gpus[0].processes[0].program, "Xorg");
-  EXPECT_FALSE(is_in_use(observation.gpus[0], Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus[0], Policy()));
 }
 
 TEST_F(KfdProbe, MakesAnErrorOfGpusWhoseProcessesAreNotListed) {
@@ -258,8 +258,8 @@ TEST_F(AmdSmiProbe, KeepsAProcessOffAGpuThatCannotHoldItsMemory) {
               {"process --gpu 1 --json", print("[" + entry(1, 77, 6000, 0) + "]")}});
   const Observation observation = look();
   EXPECT_EQ(shown(observation), "[1:77=6000]");
-  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Settings()));
-  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Policy()));
+  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Policy()));
 }
 
 TEST_F(AmdSmiProbe, KeepsAProcessThatFitsNowhereElse) {
@@ -282,8 +282,8 @@ TEST_F(AmdSmiProbe, MakesAnErrorOfAGpuWhoseProcessesAreNotTold) {
 TEST_F(AmdSmiProbe, TakesMemoryThatNobodyIsListedForAsUse) {
   answer_all(memory(20, 7000), kNone);
   const Observation observation = look();
-  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Settings()));
-  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Settings()));
+  EXPECT_FALSE(is_in_use(observation.gpus.at(0), Policy()));
+  EXPECT_TRUE(is_in_use(observation.gpus.at(1), Policy()));
 }
 
 TEST_F(AmdSmiProbe, AsksInAnotherWayWhereAVersionKnowsNotTheWords) {

@@ -69,7 +69,7 @@ class Suspects : public Holders {
     reading.devices = {device_};
     Observation observation = Scene(1).observation({std::move(reading)});
     ProcReader proc;
-    find_suspects(observation, Settings(), proc, std::chrono::seconds(30));
+    find_suspects(observation, Policy(), proc, std::chrono::seconds(30));
     return observation.gpus.at(0).suspects;
   }
 };

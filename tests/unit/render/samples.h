@@ -74,8 +74,7 @@ inline GpuOverview with_use(GpuOverview gpu, const std::vector<GpuProcess>& proc
   gpu.users = processes;
   gpu.reading = reading(gpu.gpu.index, used_mib, processes);
   gpu.in_use = true;
-  gpu.unlisted_use =
-      unlisted_memory_mib(*gpu.reading).value_or(0) > Settings{}.memory_threshold_mib;
+  gpu.unlisted_use = unlisted_memory_mib(*gpu.reading).value_or(0) > Policy{}.memory_threshold_mib;
   return gpu;
 }
 

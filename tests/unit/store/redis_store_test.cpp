@@ -49,7 +49,7 @@ Request request_for(const std::string& id, int count) {
 }
 
 void grant_what_fits(Pool& pool) {
-  schedule(pool, {now(), [](const auto&) { return Liveness::Alive; }, Settings{}});
+  schedule(pool, {now(), [](const auto&) { return Liveness::Alive; }});
 }
 
 class RedisStoreTest : public ::testing::Test {

@@ -419,11 +419,21 @@ TEST_P(StoreContract, ReaderThatFollowsTheBellSeesTheLastChange) {
   EXPECT_TRUE(woken) << "a change was missed";
 }
 
-TEST_P(StoreContract, TellsTheProviderAlone) {
-  EXPECT_EQ(store_.provider(), "");
+TEST_P(StoreContract, TellsTheProviderAndThePolicyAlone) {
+  EXPECT_EQ(store_.read_policy().provider, "");
+  EXPECT_EQ(store_.read_policy().policy, Policy{});
   other_.update([](Pool& pool) { pool = full_pool(); });
-  EXPECT_EQ(store_.provider(), full_pool().provider);
-  EXPECT_NE(store_.provider(), "");
+  EXPECT_EQ(store_.read_policy().provider, full_pool().provider);
+  EXPECT_EQ(store_.read_policy().policy, full_pool().policy);
+  EXPECT_NE(full_pool().provider, "");
+  EXPECT_NE(full_pool().policy, Policy{});
+}
+
+TEST_P(StoreContract, ForgetsAPolicyThatIsTheDefaultAgain) {
+  store_.update([](Pool& pool) { pool = full_pool(); });
+  other_.update([](Pool& pool) { pool.policy = {}; });
+  EXPECT_EQ(store_.read().policy, Policy{});
+  EXPECT_EQ(other_.read_policy().policy, Policy{});
 }
 
 TEST_P(StoreContract, ReadIsOneStateOfThePool) {
