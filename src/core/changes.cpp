@@ -133,8 +133,8 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   }
   if (gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
-      const bool mine = reservation.account.uid == caller.uid &&
-                        reservation.kind == ReservationKind::Manual;
+      const bool mine =
+          reservation.account.uid == caller.uid && reservation.kind == ReservationKind::Manual;
       if (mine) ids.push_back(reservation.id);
     }
   }
@@ -147,7 +147,8 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
     Reservation* reservation = find_reservation(pool, id);
     const WallTime expires = extend_one(*reservation, by);
     if (!caller.is_admin) {
-      require_duration(pool.policy, caller.account, groups, expires - reservation->started.wall);
+      require_duration(pool.policy, reservation->account, groups,
+                       expires - reservation->started.wall);
     }
     extended.push_back({id, reservation->gpus, expires});
   }
