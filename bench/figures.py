@@ -298,11 +298,12 @@ def waiters(bench, store):
 
 
 def history_floor(host):
-    """Reading the ends and starts of all usage records with the store's own tool."""
+    """Reading all events with the store's own tool; their starts and ends in an SQLite."""
     if host.store == "redis":
         return (f"redis-cli -p {host.bench.redis.port} -n {host.database} "
-                "ZRANGE canhazgpu:history 0 -1")
-    return f"sqlite3 {host.address} 'SELECT sum(ended - started) FROM usage'"
+                "XRANGE canhazgpu:events - +")
+    return (f"sqlite3 {host.address} "
+            "\"SELECT sum((record ->> 'at') - (record ->> 'started')) FROM events\"")
 
 
 def history(bench, store):

@@ -1,8 +1,9 @@
 // What the measurements need of a store:
 //   store_tool watch STORE              says "NS RESERVATIONS WAITING" now and at each change
-//   store_tool fill STORE N             adds N usage records, the last of today, 1,000 a day
-//   store_tool commits STORE N          changes a manual reservation N times; says the ns of each
-//   store_tool floor-commits FILE N     what sqlite3 alone takes for N synced commits of its own
+//   store_tool fill STORE N             N ends in place of all events, the last of today, 1,000 a
+//   day store_tool commits STORE N          changes a manual reservation N times; says the ns of
+//   each store_tool floor-commits FILE N     what sqlite3 alone takes for N synced commits of its
+//   own
 // STORE: the path of a SQLite store, or the URL of a Redis.
 #include <chrono>
 #include <cstdio>
@@ -48,13 +49,17 @@ std::unique_ptr<Store> open(const std::string& address) {
 }
 
 void fill(Store& store, int count) {
+  // What is there is later: the others would count on from it.
+  store.forget_events(WallTime::max());
   constexpr std::size_t kBatch = 2'000;
   const auto records = history(count, 1000, SystemClock().now().wall);
   for (std::size_t done = 0; done < records.size(); done += kBatch) {
     const auto begin = records.begin() + static_cast<std::ptrdiff_t>(done);
     const auto end =
         records.begin() + static_cast<std::ptrdiff_t>(std::min(done + kBatch, records.size()));
-    store.update([&](Pool& pool) { pool.ended.assign(begin, end); });
+    store.update([&](Pool& pool) {
+      std::transform(begin, end, std::back_inserter(pool.events), ended_event);
+    });
   }
   store.tidy_up();
 }

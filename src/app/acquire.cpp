@@ -60,7 +60,10 @@ class Waiter {
       return verify(*reservation);
     const Request* mine = find_request(pool_, request_.id);
     if (mine != nullptr) request_ = *mine;
-    if (!options_.nonblock) return mine != nullptr ? wait() : requeue_lost();
+    if (!options_.nonblock) {
+      if (mine == nullptr) return requeue_lost();
+      return mine->passed_over ? come_back() : wait();
+    }
     if (mine == nullptr || leave()) {
       return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
     }
@@ -78,6 +81,18 @@ class Waiter {
     });
     if (cancelled) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
     if (!has_pool) throw lost_pool();
+    is_fresh_ = false;
+    decide();
+    return std::nullopt;
+  }
+
+  // This process did not take its grant in time: it may have been stopped.
+  std::optional<NotGranted> come_back() {
+    pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances& given) {
+      beat(pool, request_.id, given.now);
+    });
+    request_.passed_over = false;
+    last_heartbeat_ = context_.now();
     is_fresh_ = false;
     decide();
     return std::nullopt;
@@ -156,7 +171,7 @@ class Waiter {
     }
     is_fresh_ = true;
     if (is_usable(pool_, reservation, request_, observation_)) {
-      return Granted{reservation, observation_, pool_, request_.enqueued};
+      return Granted{reservation, observation_, pool_, request_};
     }
     pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
       if (find_reservation(pool, request_.id) == nullptr) return;
@@ -199,10 +214,12 @@ class Waiter {
   };
 
   // The first in line watches the processes that all wait for. Every other request watches the
-  // waiter in front of it, so that the place of a killed first one is taken at once.
+  // waiter in front of it, so that the place of a killed first one is taken at once. Those that
+  // were passed over don't count.
   std::vector<ProcessIdentity> processes_to_watch() const {
-    if (decision_->position > 1) {
-      return {pool_.queue[static_cast<std::size_t>(decision_->position) - 2].waiter};
+    for (int i = decision_->position - 2; i >= 0; --i) {
+      const Request& in_front = pool_.queue[static_cast<std::size_t>(i)];
+      if (!in_front.passed_over) return {in_front.waiter};
     }
     std::vector<ProcessIdentity> watched;
     for (const Reservation& reservation : pool_.reservations) {
@@ -257,6 +274,8 @@ class Waiter {
     // The waiter in front acts on an end first; the others follow later, should it fail.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
     for (const Reservation& reservation : pool_.reservations) {
+      if (const auto left = time_to_pass_on(reservation, now))
+        due = std::min(due, *left + patience);
       if (reservation.kind == ReservationKind::Manual && reservation.ends) {
         due = std::min<Duration>(due, *reservation.ends - now.wall + patience);
       }

@@ -24,7 +24,7 @@ struct Granted {
   Reservation reservation;
   Observation observation;
   Pool pool;
-  Instant enqueued;  ///< when it was asked for
+  Request request;  ///< what was granted, with its place in the queue
 };
 
 /// Not granted; the request has left the queue.
@@ -46,8 +46,8 @@ struct WaitListener {
 };
 
 /// `signals` is made here, after the first look at the GPUs: until then a signal just ends the
-/// program. Fills in the request's waiter and times; one that has waited before, as `enqueued`
-/// tells, goes back to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
+/// program. Fills in the request's waiter, times and arrival; one that has an arrival goes back
+/// to its place. A refused request (rule 6) is thrown as Error(Usage); a probe
 /// that fails, as its Error, before the queue is joined. Lock contention is waited out, in the
 /// queue any transient error of the store, unless the request does not wait or its time is over.
 Acquired acquire(Context& context, std::optional<SignalWatch>& signals, Request request,

@@ -130,15 +130,19 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
   pool.gpus = std::move(found);
 }
 
-void set_service(Pool& pool, const AdminOptions& options) {
-  const auto set = [&](const std::vector<int>& ids, const std::optional<std::string>& note) {
-    for (const int id : ids) {
-      require_gpu(pool, id);
-      find_gpu(pool, id)->out_of_service = note;
-    }
-  };
-  set(options.drain, options.note);
-  set(options.undrain, std::nullopt);
+// The events of what differs from the pool before.
+void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
+  const bool same_gpus =
+      std::equal(before.gpus.begin(), before.gpus.end(), pool.gpus.begin(), pool.gpus.end(),
+                 [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
+  if (!same_gpus || before.provider != pool.provider) {
+    add_event(pool, EventKind::SetUp, caller.account).detail =
+        fmt::format("{} GPUs of {}", pool.gpus.size(), pool.provider);
+  }
+  if (before.admin_group != pool.admin_group) {
+    add_event(pool, EventKind::PolicyChanged, caller.account).detail =
+        fmt::format("admin group: '{}'", printable(pool.admin_group, 60));
+  }
 }
 
 bool only_changes_service(const AdminOptions& options) {
@@ -174,22 +178,26 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   AdminResult result;
   result.created = before.gpus.empty();
   result.pool = update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
-    require_authority(context, pool, context.caller_in(pool));
+    const Caller caller = context.caller_in(pool);
+    require_authority(context, pool, caller);
     if (!options.force) require_this_host(context, pool);
     note_this_host(pool);
-    if (pool.gpus.empty()) pool.creator_uid = context.caller().uid;
+    if (pool.gpus.empty()) pool.creator_uid = context.caller().account.uid;
     if (options.force) {
       result.cleared_reservations = static_cast<int>(pool.reservations.size());
       result.cleared_requests = static_cast<int>(pool.queue.size());
-      clear(pool, given.now);
+      clear(pool, caller, given.now);
     }
+    const Pool known = pool;
     if (!keeps_gpus) replace_gpus(pool, found);
     pool.provider = provider;
     if (options.admin_group) {
       if (!options.admin_group->empty()) group_id(*options.admin_group);
       pool.admin_group = *options.admin_group;
     }
-    set_service(pool, options);
+    note_changes(known, pool, caller);
+    set_service(pool, caller, options.drain, options.note);
+    set_service(pool, caller, options.undrain, std::nullopt);
   });
   return result;
 }

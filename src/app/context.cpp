@@ -29,8 +29,8 @@ void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcR
   for (GpuProcess& process : processes) {
     const bool is_own =
         process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
-    process.uid = is_own ? std::optional(caller.uid) : std::nullopt;
-    process.user = is_own ? proc.account_name(caller.uid) : "";
+    process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
+    process.user = is_own ? proc.account_name(caller.account.uid) : "";
   }
 }
 
@@ -71,6 +71,8 @@ const Caller& Context::caller() const {
 
 Caller Context::caller_in(const Pool& pool) const {
   Caller result = caller();
+  const std::uint32_t uid = result.account.uid;
+  result.account.name = name_of_account(uid).value_or(std::to_string(uid));
   result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
   return result;
 }
@@ -164,7 +166,7 @@ std::vector<std::string> Context::limited_groups(const Policy& policy) const {
   constexpr std::string_view kGroup = "group.";
   Caller member = caller_;
   // Nobody leaves the limits of his groups behind by another user namespace.
-  if (member.user_namespace != UserNamespace::First) member.groups = groups_of_account(member.uid);
+  if (member.user_namespace != UserNamespace::First) member.groups = groups_of_account(member.account.uid);
   std::vector<std::string> groups;
   for (const Limits& limits : policy.limits) {
     if (!limits.subject.starts_with(kGroup)) continue;
@@ -204,7 +206,7 @@ void note_this_host(Pool& pool) {
 
 void require_owner(const Pool& pool, const Caller& caller) {
   // Root is an admin, but not from another user namespace.
-  const bool is_creator = caller.uid == pool.creator_uid && pool.creator_uid != 0;
+  const bool is_creator = caller.account.uid == pool.creator_uid && pool.creator_uid != 0;
   if (caller.is_admin || is_creator) return;
   refuse_stranger();
 }

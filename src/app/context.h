@@ -37,7 +37,7 @@ class Context {
   /// all that changes the pool.
   const Caller& caller() const;
 
-  /// The same with the rights that this pool gives: its admin group makes admins.
+  /// The same with its name, and the rights that this pool gives: its admin group makes admins.
   Caller caller_in(const Pool& pool) const;
 
   /// Those groups of the caller for which the policy has limits, by name.

@@ -26,7 +26,7 @@ OwnChange change_own(Context& context, Reservation& own, const std::function<Job
                      const Change& change) {
   if (const auto result = try_change(context, own, std::nullopt, change)) return *result;
   // The history is read after the pool: one transaction removes a reservation and writes its
-  // record, so a reservation that was missing because it ended has its record by now.
+  // Ended event, so a reservation that was missing because it ended has its event by now.
   const std::vector<UsageRecord> history = context.store().history(own.started.wall);
   const JobState state = job();
   const auto lost = to_restore(own, history, state != JobState::Over);

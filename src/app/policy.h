@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "app/context.h"
 
@@ -16,8 +17,9 @@ struct PolicyChange {
 Policy view_policy(Context& context);
 
 /// Changes the policy in one transaction. `change` throws for what can't be; it may be called
-/// again. Throws Error(NotPermitted) for those who are neither root, admin group nor the pool's
-/// creator.
-PolicyChange change_policy(Context& context, const std::function<void(Policy&)>& change);
+/// again. `describe` says for the event what has changed. Throws Error(NotPermitted) for those who
+/// are neither root, admin group nor the pool's creator.
+PolicyChange change_policy(Context& context, const std::function<void(Policy&)>& change,
+                           const std::function<std::string(const PolicyChange&)>& describe);
 
 }  // namespace chg

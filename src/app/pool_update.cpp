@@ -1,5 +1,6 @@
 #include "app/pool_update.h"
 
+#include "base/random_id.h"
 #include "core/reap.h"
 #include "core/schedule.h"
 
@@ -9,12 +10,15 @@ Pool update_pool(Context& context, const Observation* observation, const Change&
                  const Change& after_grants) {
   Pool result;
   context.store().update([&](Pool& pool) {
-    const Circumstances given = context.circumstances(observation);
+    Circumstances given = context.circumstances(observation);
+    given.serial = random_number();
     bring_up_to_date(pool, given);
     change(pool, given);
     schedule(pool, given);
     if (after_grants) after_grants(pool, given);
+    stamp_events(pool, given.now.wall);
     result = pool;
+    result.events.clear();
   });
   return result;
 }

@@ -17,7 +17,7 @@ namespace {
 
 // The admin group has no power over others' processes.
 void require_power_over(const Reservation& run, const Caller& caller) {
-  if (caller.is_admin || caller.uid == run.account.uid) return;
+  if (caller.is_admin || caller.account.uid == run.account.uid) return;
   throw Error(
       ErrorKind::NotPermitted,
       fmt::format("the processes on {} belong to {}", to_gpu_names(run.gpus), run.account.name),
@@ -27,7 +27,7 @@ void require_power_over(const Reservation& run, const Caller& caller) {
 
 // As the store says it, and others may write there.
 JobMarks marks_of(const Reservation& run, const Caller& caller) {
-  const bool is_own = caller.uid == run.account.uid;
+  const bool is_own = caller.account.uid == run.account.uid;
   const std::uint32_t uid = is_own ? caller.uid_here : run.account.uid;
   return {run.id, *run.holder, run.supervisor, {}, uid, true};
 }
@@ -35,7 +35,7 @@ JobMarks marks_of(const Reservation& run, const Caller& caller) {
 // With the rights of its owner, by whoever asks: then no store makes root signal what its owner
 // may not.
 void end_job_of(const Reservation& run, const Caller& caller, Duration grace) {
-  const bool is_own = caller.uid == run.account.uid;
+  const bool is_own = caller.account.uid == run.account.uid;
   end_job(
       marks_of(run, caller), grace, [] {}, is_own ? RightsOf() : run.account.uid);
 }

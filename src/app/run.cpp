@@ -88,7 +88,7 @@ NotGranted run(Context& context, const Request& request, const RunCommand& comma
       become(command.file, command.arguments, variables);
     }
     // Back to its place.
-    wanted.enqueued = granted.enqueued;
+    wanted = granted.request;
   }
 }
 

@@ -14,19 +14,19 @@ namespace chg {
 namespace {
 
 // Small enough for one command of a Redis, whose Lua passes on 8000 words at most.
-constexpr std::size_t kRecordsAtOnce = 1000;
+constexpr std::size_t kEventsAtOnce = 1000;
 // How often a copy follows a pool that changes meanwhile.
 constexpr int kAttempts = 5;
 
 std::string shown(const Context& context) { return printable(context.options().store_path); }
 
-// One record after another.
-class Records {
+// One event after another.
+class Events {
  public:
-  explicit Records(Store& store) : reader_(store.read_history(WallTime::min())) {}
+  explicit Events(Store& store) : reader_(store.read_events({})) {}
 
   // Valid until the next call; nullptr at the end.
-  const UsageRecord* next() {
+  const Event* next() {
     if (place_ == batch_.size()) {
       batch_ = reader_->next();
       place_ = 0;
@@ -35,28 +35,28 @@ class Records {
   }
 
  private:
-  std::unique_ptr<HistoryReader> reader_;
-  std::vector<UsageRecord> batch_;
+  std::unique_ptr<EventReader> reader_;
+  std::vector<Event> batch_;
   std::size_t place_ = 0;
 };
 
 enum class Same { Yes, Shorter, No };
 
-// Whether `part` holds the records of `whole`, or those that it begins with. Leaves `whole` at the
+// Whether `part` holds the events of `whole`, or those that it begins with. Leaves `whole` at the
 // first that `part` lacks.
-Same compare(Records& whole, const UsageRecord** lacks, Store& part, std::size_t& count) {
-  Records copied(part);
+Same compare(Events& whole, const Event** lacks, Store& part, std::size_t& count) {
+  Events copied(part);
   for (count = 0;; ++count) {
-    const UsageRecord* mine = copied.next();
+    const Event* mine = copied.next();
     *lacks = whole.next();
     if (mine == nullptr) return *lacks == nullptr ? Same::Yes : Same::Shorter;
     if (*lacks == nullptr || !(*mine == **lacks)) return Same::No;
   }
 }
 
-void append(Store& store, std::vector<UsageRecord>& records) {
-  store.update([&](Pool& pool) { pool.ended = records; });
-  records.clear();
+void append(Store& store, std::vector<Event>& events) {
+  store.update([&](Pool& pool) { pool.events = events; });
+  events.clear();
 }
 
 class Copier {
@@ -142,17 +142,17 @@ class Copier {
 
   // False when what is there is not what the history begins with.
   bool append_missing() {
-    Records records(from_.store());
-    const UsageRecord* record = nullptr;
-    const Same same = compare(records, &record, to_.store(), result_.records);
+    Events events(from_.store());
+    const Event* event = nullptr;
+    const Same same = compare(events, &event, to_.store(), result_.events);
     if (same == Same::No) return false;
     // Empty, or what an interrupted copy has left; other people's is not ours to remove.
     target_is_ours_ = true;
-    std::vector<UsageRecord> batch;
-    for (; record != nullptr; record = records.next()) {
-      batch.push_back(*record);
-      ++result_.records;
-      if (batch.size() == kRecordsAtOnce) append(to_.store(), batch);
+    std::vector<Event> batch;
+    for (; event != nullptr; event = events.next()) {
+      batch.push_back(*event);
+      ++result_.events;
+      if (batch.size() == kEventsAtOnce) append(to_.store(), batch);
     }
     if (!batch.empty()) append(to_.store(), batch);
     return true;
@@ -162,14 +162,14 @@ class Copier {
   void follow() {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       pool_ = source();
-      Records records(from_.store());
-      const UsageRecord* lacks = nullptr;
+      Events events(from_.store());
+      const Event* lacks = nullptr;
       std::size_t count = 0;
-      const Same same = compare(records, &lacks, to_.store(), count);
+      const Same same = compare(events, &lacks, to_.store(), count);
       if (same == Same::Yes) return;
       if (same == Same::No || !append_missing()) {
         throw Error(ErrorKind::Failed,
-                    fmt::format("record {} of the history differs in '{}'", count + 1, shown(to_)),
+                    fmt::format("event {} differs in '{}'", count + 1, shown(to_)),
                     "the copy was taken away again; is one of the disks full or damaged?");
       }
     }
@@ -197,7 +197,7 @@ class Copier {
   void empty_target() noexcept {
     try {
       if (is_written_) to_.store().update([](Pool& pool) { pool = Pool{}; });
-      to_.store().forget_history();
+      to_.store().forget_events(WallTime::max());
     } catch (const std::exception&) {
     }
   }

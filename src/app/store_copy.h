@@ -8,10 +8,10 @@
 namespace chg {
 
 struct StoreCopy {
-  Pool pool;                ///< as it was written
-  std::size_t records = 0;  ///< of the history
-  int live_runs = 0;        ///< copied, while their supervisors report to the old store alone
-  int waiting = 0;          ///< requests that were not copied: who waits, waits in the old store
+  Pool pool;  ///< as it was written
+  std::size_t events = 0;
+  int live_runs = 0;  ///< copied, while their supervisors report to the old store alone
+  int waiting = 0;    ///< requests that were not copied: who waits, waits in the old store
 };
 
 /// Copies pool and history, and then compares them value by value. `from` is only read. The pool

@@ -79,9 +79,9 @@ struct Known {
 
 Known known_in(Store& store) {
   Known known;
-  const auto history = store.read_history(WallTime::min());
-  for (auto part = history->next(); !part.empty(); part = history->next()) {
-    for (const UsageRecord& record : part) {
+  const auto ends = store.read_events({.only_ends = true});
+  for (auto part = ends->next(); !part.empty(); part = ends->next()) {
+    for (const UsageRecord& record : usage_of(part)) {
       known.records.emplace(record.reservation_id, record.gpu, record.ended);
       known.ended.emplace(record.reservation_id, record.gpu);
     }
@@ -165,10 +165,14 @@ class Importer {
       result_.taken.clear();
       result_.known.clear();
       result_.not_taken = dead_runs_;
+      const Account actor = to_.caller_in(pool).account;
       write_gpus(pool, found.pool);
+      add_event(pool, EventKind::SetUp, actor).detail =
+          "imported from " + printable(from_.location());
       for (const Reservation& reservation : found.pool.reservations)
-        add(pool, reservation, known, here.now);
-      for (const Reservation& reservation : found_runs_) add(pool, reservation, known, here.now);
+        add(pool, actor, reservation, known, here.now);
+      for (const Reservation& reservation : found_runs_)
+        add(pool, actor, reservation, known, here.now);
       std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
     });
     from_.mark();
@@ -191,23 +195,23 @@ class Importer {
       // A part of a run that take_live has split.
       ended_here.emplace(id.substr(0, id.rfind('-')), gpu);
     }
-    std::vector<UsageRecord> batch;
+    std::vector<Event> batch;
     for (const UsageRecord& record : history) {
       const bool is_known =
           known.records.contains({record.reservation_id, record.gpu, record.ended}) ||
           ended_here.contains({record.reservation_id, record.gpu});
       if (is_known) continue;
       ++result_.records;
-      batch.push_back(record);
+      batch.push_back(ended_event(record));
       if (batch.size() == kImportedAtOnce) append(batch);
     }
     if (!batch.empty()) append(batch);
     result_.records_known = history.size() - result_.records;
   }
 
-  void append(std::vector<UsageRecord>& records) {
-    to_.store().update([&](Pool& pool) { pool.ended = records; });
-    records.clear();
+  void append(std::vector<Event>& events) {
+    to_.store().update([&](Pool& pool) { pool.events = events; });
+    events.clear();
   }
 
   // The Go program knows GPUs by their indices; here they are their UUIDs.
@@ -261,7 +265,7 @@ class Importer {
     note_this_host(pool);
     if (pool.gpus.empty()) {
       const bool is_ours = found.host != HostIdentity{};  // of 0.1.0
-      pool.creator_uid = is_ours ? found.creator_uid : to_.caller().uid;
+      pool.creator_uid = is_ours ? found.creator_uid : to_.caller().account.uid;
       pool.admin_group = found.admin_group;
       pool.provider = found.provider;
       pool.gpus = found.gpus;
@@ -275,7 +279,8 @@ class Importer {
     }
   }
 
-  void add(Pool& pool, const Reservation& reservation, const Known& known, const Instant& now) {
+  void add(Pool& pool, const Account& actor, const Reservation& reservation, const Known& known,
+           const Instant& now) {
     const bool has_ended =
         std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
           return known.ended.contains({reservation.id, gpu});
@@ -286,6 +291,7 @@ class Importer {
       result_.not_taken.push_back({reservation, std::move(why)});
     } else {
       pool.reservations.push_back(reservation);
+      add_event(pool, EventKind::Restored, reservation, actor).detail = "imported";
       for (const int gpu : reservation.gpus) find_gpu(pool, gpu)->unavailable.reset();
       result_.taken.push_back(reservation);
     }

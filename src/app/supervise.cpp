@@ -32,7 +32,8 @@ class Supervisor {
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
     command_ = watch(*own_.holder);
-    self_ = own_.supervisor = self_identity();
+    self_ = self_identity();
+    take(own_, self_);
     before_job_ = mark_pids();
   }
 
@@ -43,11 +44,15 @@ class Supervisor {
     } else if (supervision_.leftovers == Leftovers::Keep) {
       keep_for_leftovers();
     }
+    std::optional<Duration> kept;
     persist([&] {
       change_own(context_, own_, JobState::Over, [&](Pool& pool, const Circumstances& given) {
         end_run(pool, own_.id, given.now);
+        kept = pool.policy.history_kept;
       });
     });
+    // Nobody waits for this process any more.
+    if (kept) context_.store().forget_events(context_.now().wall - *kept);
     context_.store().tidy_up();
   }
 
@@ -89,7 +94,10 @@ class Supervisor {
 
   // Best effort: the record of how it ended is worth less than the ending.
   void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) { mine.ending = end; });
+    note([&](Reservation& mine, const Instant&) {
+      mine.ending = end;
+      mine.ending_by.reset();
+    });
   }
 
   Duration beat_due() const {

@@ -64,9 +64,11 @@ Report stored_report(const Context& context, const Pool& pool, Store& store, int
   const WallTime now = context.now().wall;
   const WallTime from = now - std::chrono::hours(24) * days;
   UsageSums sums(from, now, by, local_day);
-  const auto history = store.read_history(from);
-  for (auto records = history->next(); !records.empty(); records = history->next()) {
-    for (const UsageRecord& record : records) sums.add(record);
+  const auto ends = store.read_events({.from = from, .only_ends = true});
+  for (auto events = ends->next(); !events.empty(); events = ends->next()) {
+    for (const Event& event : events) {
+      for (const UsageRecord& record : usage_of(event)) sums.add(record);
+    }
   }
   for (const Reservation& reservation : pool.reservations) sums.add(reservation);
   return sums.finish();

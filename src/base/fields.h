@@ -1,5 +1,4 @@
-// The fields of a type, listed once. JSON (base/json.h), packed bytes (base/packed.h) and the tests
-// of both are made from that list.
+// The fields of a type, listed once. JSON (base/json.h) and its tests are made from that list.
 //
 // A type is listed by a function `fields_of(const Type*)` beside it, which returns a tuple of
 // field(), maybe() and inlined(). An enum has its words in `words_of(const Enum*)`, an array in the

@@ -30,4 +30,14 @@ std::optional<std::string> read_file(const std::string& path, std::size_t bytes_
   return file ? read_to_end(file.get(), bytes_max) : std::nullopt;
 }
 
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(fd, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
 }  // namespace chg

@@ -64,7 +64,7 @@ struct IsolatedTime {
 
 /// Does `work` in another process: nothing of what it changes is seen here, but for the notes.
 /// `name` says in messages what it is: "NVML". When its time is over the process is killed. One
-/// that can't be killed, since it is stuck in the kernel, is left to init: until this process ends
+/// that cannot be killed, since it is stuck in the kernel, is left to init: until this process ends
 /// it remains a child that only waits with __WCLONE or __WALL can reap, and it sends no SIGCHLD.
 /// Never takes more than 0.2 s longer than the timeout.
 ///

@@ -1,7 +1,6 @@
 #include "base/json.h"
 
 #include <array>
-#include <charconv>
 #include <stdexcept>
 
 #include <utf8proc.h>
@@ -101,13 +100,6 @@ std::string parse_hex_object(std::string_view object) {
     bytes += static_cast<char>(parse_hex(std::string_view(hex).substr(i, 2)));
   }
   return bytes;
-}
-
-template <typename Number>
-void append_any(std::string& out, Number number) {
-  std::array<char, 24> digits{};
-  const auto [end, status] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
-  out.append(digits.data(), end);
 }
 
 }  // namespace
@@ -214,8 +206,5 @@ void append_bytes(std::string& out, std::string_view bytes) {
   }
   out += '"';
 }
-
-void append_number(std::string& out, std::int64_t number) { append_any(out, number); }
-void append_number(std::string& out, std::uint64_t number) { append_any(out, number); }
 
 }  // namespace chg::json_codec

@@ -20,6 +20,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/fields.h"
 #include "base/number.h"
 #include "base/text.h"
@@ -61,8 +63,6 @@ class Scanner {
 };
 
 void append_bytes(std::string& out, std::string_view bytes);
-void append_number(std::string& out, std::int64_t number);
-void append_number(std::string& out, std::uint64_t number);
 
 template <typename Number>
 Number parse_number(std::string_view text) {
@@ -95,11 +95,10 @@ void append_word(std::string& out, const Type& value) {
   if constexpr (std::is_same_v<Type, std::string>) {
     out += value;
   } else if constexpr (Time<Type>) {
-    append_number(out, count_of(value));
-  } else if constexpr (std::is_signed_v<Type>) {
-    append_number(out, static_cast<std::int64_t>(value));
+    append_word(out, count_of(value));
   } else {
-    append_number(out, static_cast<std::uint64_t>(value));
+    const fmt::format_int digits(value);
+    out.append(digits.data(), digits.size());
   }
 }
 
@@ -173,6 +172,11 @@ void append(std::string& out, const std::map<Key, Value>& values) {
     append_word(text, value);
   }
   append_bytes(out, text);
+}
+
+template <typename Type>
+bool is_empty(const std::optional<Type>& value) {
+  return !value;
 }
 
 template <typename Type>
@@ -264,23 +268,33 @@ void read_object(Scanner& in, Type& value) {
     bit <<= 1U;
   });
   in.expect('{');
-  if (!in.skip('}')) {
-    do {
-      const std::string_view name = in.name();
-      in.expect(':');
-      bool is_known = false;
-      bit = 1;
-      for_each_field(value, [&](std::string_view known, auto& member, bool) {
-        if (!is_known && known == name) {
-          is_known = true;
-          missing &= ~bit;
-          read(in, member);
-        }
-        bit <<= 1U;
-      });
-      if (!is_known) in.value();
-    } while (in.skip(','));
-    in.expect('}');
+  std::string_view name;
+  const auto read_name = [&] {
+    name = in.name();
+    in.expect(':');
+    return true;
+  };
+  bool has_more = !in.skip('}') && read_name();
+  const auto advance = [&] {
+    has_more = in.skip(',') && read_name();
+    if (!has_more) in.expect('}');
+  };
+  // Members mostly come in the order of the list: then one pass through it reads them all.
+  while (has_more) {
+    bool is_known = false;
+    bit = 1;
+    for_each_field(value, [&](std::string_view known, auto& member, bool) {
+      if (has_more && known == name) {
+        is_known = true;
+        missing &= ~bit;
+        read(in, member);
+        advance();
+      }
+      bit <<= 1U;
+    });
+    if (is_known) continue;
+    in.value();
+    advance();
   }
   if (missing != 0) refuse("a member is missing");
 }

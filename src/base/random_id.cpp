@@ -15,12 +15,14 @@ std::string readable_id(std::uint64_t bits) {
   return id;
 }
 
-std::string random_id() {
+std::uint64_t random_number() {
   std::uint64_t bits = 0;
   if (getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
     throw_errno("cannot get random bytes");
   }
-  return readable_id(bits);
+  return bits >> 11U;
 }
+
+std::string random_id() { return readable_id(random_number()); }
 
 }  // namespace chg

@@ -9,6 +9,10 @@ namespace chg {
 /// u.
 std::string readable_id(std::uint64_t bits);
 
+/// A random number below 2^53, which every reader of JSON takes as it is.
+/// Throws Error when the kernel has no random bytes.
+std::uint64_t random_number();
+
 /// A readable_id of random bits.
 /// Throws Error when the kernel has no random bytes.
 std::string random_id();

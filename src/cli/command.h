@@ -81,6 +81,7 @@ Command release_command();
 Command queue_command();
 Command cancel_command();
 Command report_command();
+Command events_command();
 Command policy_command();
 Command store_command();
 Command config_command();

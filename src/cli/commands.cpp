@@ -5,10 +5,10 @@ namespace chg {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> made;
-    for (const auto make :
-         {status_command, run_command, reserve_command, extend_command, release_command,
-          queue_command, cancel_command, report_command, admin_command, policy_command,
-          store_command, doctor_command, config_command, completion_command, complete_command}) {
+    for (const auto make : {status_command, run_command, reserve_command, extend_command,
+                            release_command, queue_command, cancel_command, report_command,
+                            events_command, admin_command, policy_command, store_command,
+                            doctor_command, config_command, completion_command, complete_command}) {
       made.push_back(make());
     }
     return made;

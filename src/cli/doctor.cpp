@@ -15,13 +15,13 @@ std::string account_text(const Caller& caller) {
     case UserNamespace::First:
       break;
     case UserNamespace::Other:
-      return fmt::format("uid {} (uid {} of another user namespace)", caller.uid,
+      return fmt::format("uid {} (uid {} of another user namespace)", caller.account.uid,
                          caller.uid_here);
     case UserNamespace::Untold:
       return fmt::format("uid {} of another user namespace, which does not tell whose it is",
                          caller.uid_here);
   }
-  return fmt::format("uid {}", caller.uid);
+  return fmt::format("uid {}", caller.account.uid);
 }
 
 int execute_doctor(Session& session, const Arguments&) {

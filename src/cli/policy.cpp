@@ -54,6 +54,16 @@ std::string changes_text(const PolicyChange& change) {
   return text.empty() ? "nothing changes\n" : text;
 }
 
+// The same in one line, for the event.
+std::string changes_line(const PolicyChange& change) {
+  std::string text = changes_text(change);
+  text.pop_back();
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) {
+    text.replace(at, 1, ", ");
+  }
+  return text;
+}
+
 std::pair<std::string, std::string> key_and_value(const std::string& word) {
   const std::size_t equals = word.find('=');
   if (equals != std::string::npos) return {word.substr(0, equals), word.substr(equals + 1)};
@@ -68,21 +78,27 @@ void require_words(const std::vector<std::string>& words, const char* what,
 
 PolicyChange set_by_command(Session& session, const std::vector<std::string>& words) {
   require_words(words, "KEY=VALUE", "write: canhazgpu policy set KEY=VALUE");
-  return change_policy(session.context(), [&](Policy& policy) {
-    for (const std::string& word : words) {
-      const auto [key, value] = key_and_value(word);
-      set_policy(policy, key, value, {Source::Flag, "policy set"});
-    }
-    check_policy(policy);
-  });
+  return change_policy(
+      session.context(),
+      [&](Policy& policy) {
+        for (const std::string& word : words) {
+          const auto [key, value] = key_and_value(word);
+          set_policy(policy, key, value, {Source::Flag, "policy set"});
+        }
+        check_policy(policy);
+      },
+      changes_line);
 }
 
 PolicyChange unset_by_command(Session& session, const std::vector<std::string>& words) {
   require_words(words, "KEY", "write: canhazgpu policy unset KEY");
-  return change_policy(session.context(), [&](Policy& policy) {
-    for (const std::string& word : words) unset_policy(policy, word);
-    check_policy(policy);
-  });
+  return change_policy(
+      session.context(),
+      [&](Policy& policy) {
+        for (const std::string& word : words) unset_policy(policy, word);
+        check_policy(policy);
+      },
+      changes_line);
 }
 
 PolicyChange apply_by_command(Session& session, const std::vector<std::string>& words,
@@ -94,7 +110,8 @@ PolicyChange apply_by_command(Session& session, const std::vector<std::string>& 
   }
   const Policy wanted = read_policy_file(words.front());
   if (is_dry_run) return {view_policy(session.context()), wanted};
-  return change_policy(session.context(), [&](Policy& policy) { policy = wanted; });
+  return change_policy(
+      session.context(), [&](Policy& policy) { policy = wanted; }, changes_line);
 }
 
 std::string policy_json(const Policy& policy) {

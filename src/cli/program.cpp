@@ -1,7 +1,5 @@
 #include "cli/program.h"
 
-#include <cstdlib>
-
 #include <unistd.h>
 
 #include "base/error.h"
@@ -12,18 +10,13 @@
 namespace chg {
 namespace {
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 ConfigInputs inputs_of(const Invocation& invocation) {
   ConfigInputs inputs;
   inputs.flags = invocation.flags;
   inputs.environment = read_environment(environ);
   inputs.file = invocation.config_file;
-  inputs.home = variable("HOME");
-  inputs.xdg_config_home = variable("XDG_CONFIG_HOME");
+  inputs.home = environment("HOME");
+  inputs.xdg_config_home = environment("XDG_CONFIG_HOME");
   // `config` shows every value, and says what is wrong with any.
   if (invocation.command->name != "config") inputs.command = invocation.command->name;
   return inputs;

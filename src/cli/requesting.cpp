@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "base/accounts.h"
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "base/random_id.h"
@@ -28,8 +27,7 @@ Request request_from(Session& session, const std::string& section, ReservationKi
   Request request;
   request.id = random_id();
   request.kind = kind;
-  const std::uint32_t uid = session.context().caller().uid;
-  request.account = {uid, name_of_account(uid).value_or(std::to_string(uid))};
+  request.account = session.context().caller_in(Pool{}).account;
   request.label = config.text(section + ".user").value_or("");
   request.note = config.text(section + ".note").value_or("");
   request.count = static_cast<int>(config.number(section + ".gpus"));

@@ -27,6 +27,7 @@ RunCommand command_from(const Arguments& arguments) {
 int execute_run(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
   Request request = request_from(session, "run", ReservationKind::Run);
+  request.command = short_command_text(command.arguments);
   request.duration = session.config().duration("run.timeout");
   RunOptions options;
   options.acquire = acquire_options_from(session, "run");

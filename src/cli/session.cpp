@@ -22,11 +22,6 @@ namespace {
 constexpr std::string_view kHostStore = "/var/lib/canhazgpu/pool.db";
 constexpr std::string_view kSqliteScheme = "sqlite:";
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::string own_store() {
   const std::string state = environment("XDG_STATE_HOME");
   const std::string home = environment("HOME");
@@ -89,7 +84,7 @@ RedisAddress redis_address(const Config& config) {
   return completed(address, config);
 }
 
-// Root, who makes a host's store, or anybody where root has made it.
+// Whether root has set up the host's store, or is about to.
 bool uses_host_store(const Caller& caller) {
   return caller.uid_here == 0 || access("/var/lib/canhazgpu", F_OK) == 0;
 }
@@ -196,6 +191,11 @@ void Session::warn_if_private() const {
       fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
                   printable(context_.options().store_path)));
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 void print(const std::string& text) {

@@ -56,6 +56,9 @@ class Session {
   bool no_color_;
 };
 
+/// The variable of the environment; "" where it is not set.
+std::string environment(const char* name);
+
 /// Writes the result of a command to stdout. Throws Error(Failed) if that fails (a full disk). If
 /// the reader has gone away, SIGPIPE ends the program as usual.
 void print(const std::string& text);

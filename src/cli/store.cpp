@@ -38,7 +38,7 @@ int copy_by_command(Session& session, const std::string& from_url, const std::st
   print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
                     count_of(copied.pool.gpus.size(), "GPU"),
                     count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.records, "usage record"), from_place,
+                    count_of(copied.events, "event"), from_place,
                     printable(to.options().store_path)));
   return 0;
 }
@@ -96,7 +96,7 @@ std::string import_text(const StoreImport& imported, const std::string& to, Wall
   const bool has_live_runs =
       std::any_of(imported.taken.begin(), imported.taken.end(),
                   [](const Reservation& reservation) { return reservation.holder; });
-  text += "the Go program can't go on there: each of its commands says that the pool has moved\n";
+  text += "the Go program cannot go on there: each of its commands says that the pool has moved\n";
   if (has_live_runs) {
     text += "leave that Redis running until those runs have ended: their supervisors use it\n";
   }

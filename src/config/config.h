@@ -93,7 +93,7 @@ class Config {
 ///
 /// Every value that concerns the command is checked, those too that a stronger one hides. Throws
 /// Error: Usage for a value that isn't the key's, named with its origin; Failed (NotPermitted) for
-/// a file that can't be read or parsed, and for several files where one is expected.
+/// a file that cannot be read or parsed, and for several files where one is expected.
 /// std::logic_error for a flag whose key is not in keys().
 Config load_config(const ConfigInputs& inputs);
 

@@ -25,7 +25,8 @@ enum class UserNamespace {
 
 /// Who asks. Made once, from what the kernel says, and handed to every use case.
 struct Caller {
-  std::uint32_t uid = 0;  ///< the real one, as the first user namespace counts it
+  /// The real uid, as the first user namespace counts it; without a name until somebody needs it.
+  Account account;
   bool is_admin = false;  ///< root of the first user namespace; in a pool, its admin group, too
   UserNamespace user_namespace = UserNamespace::First;
   std::uint32_t uid_here = 0;              ///< the same account, as its own namespace counts it
@@ -34,7 +35,7 @@ struct Caller {
 
 /// Whether `caller` may change what belongs to `owner`: the owner, root, and the admin group may.
 inline bool may_change(const Caller& caller, const Account& owner) {
-  return caller.is_admin || caller.uid == owner.uid;
+  return caller.is_admin || caller.account.uid == owner.uid;
 }
 
 /// How people are told whose it is: "alice", or "NAME (account)" for a label on a shared account.

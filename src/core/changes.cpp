@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/limits.h"
-#include "core/protocol.h"
 
 namespace chg {
 namespace {
@@ -60,17 +59,18 @@ bool is_meant(const Reservation& reservation, const ReleaseSelection& selection,
   return true;
 }
 
-void release_selected(Pool& pool, const Selected& selected, const Instant& now,
-                      Released& released) {
+void release_selected(Pool& pool, const Caller& caller, const Selected& selected,
+                      const Instant& now, Released& released) {
   for (const auto& [id, gpus] : selected) {
     Reservation* reservation = find_reservation(pool, id);
     if (reservation->kind == ReservationKind::Run) {
       reservation->ending = EndReason::Killed;
+      reservation->ending_by = caller.account;
       released.runs.push_back(*reservation);
       continue;
     }
     released.gpus.insert(released.gpus.end(), gpus.begin(), gpus.end());
-    end_reservation_on(pool, id, gpus, now, EndReason::Released);
+    end_reservation_on(pool, id, gpus, now, EndReason::Released, caller.account);
   }
   std::sort(released.gpus.begin(), released.gpus.end());
 }
@@ -85,9 +85,10 @@ WallTime extend_one(Reservation& reservation, Duration by) {
 }
 
 // Its waiter will find that it was cancelled.
-void cancel(Pool& pool, const Request& request) {
+void cancel(Pool& pool, const Caller& caller, const Request& request) {
   pool.cancelled.push_back({request.id, request.waiter, request.last_heartbeat});
-  withdraw(pool, request.id);
+  add_event(pool, EventKind::Cancelled, request, caller.account);
+  std::erase_if(pool.queue, [&](const Request& one) { return one.id == request.id; });
 }
 
 }  // namespace
@@ -109,12 +110,12 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
   }
   if (selection.gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
-      if (reservation.account.uid != caller.uid) continue;
+      if (reservation.account.uid != caller.account.uid) continue;
       const bool meant = is_meant(reservation, selection, released);
       if (meant) selected[reservation.id] = reservation.gpus;
     }
   }
-  release_selected(pool, selected, now, released);
+  release_selected(pool, caller, selected, now, released);
   return released;
 }
 
@@ -133,8 +134,8 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
   }
   if (gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
-      const bool mine =
-          reservation.account.uid == caller.uid && reservation.kind == ReservationKind::Manual;
+      const bool mine = reservation.account.uid == caller.account.uid &&
+                        reservation.kind == ReservationKind::Manual;
       if (mine) ids.push_back(reservation.id);
     }
   }
@@ -147,9 +148,9 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
     Reservation* reservation = find_reservation(pool, id);
     const WallTime expires = extend_one(*reservation, by);
     if (!caller.is_admin) {
-      require_duration(pool.policy, reservation->account, groups,
-                       expires - reservation->started.wall);
+      require_duration(pool.policy, caller.account, groups, expires - reservation->started.wall);
     }
+    add_event(pool, EventKind::Extended, *reservation, caller.account).ends = expires;
     extended.push_back({id, reservation->gpus, expires});
   }
   return extended;
@@ -179,17 +180,30 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
                 "only its owner, root and the admin group may cancel it");
   }
   Request cancelled = *match;
-  cancel(pool, cancelled);
+  cancel(pool, caller, cancelled);
   return cancelled;
 }
 
-void clear(Pool& pool, const Instant& now) {
+void clear(Pool& pool, const Caller& caller, const Instant& now) {
+  add_event(pool, EventKind::Cleared, caller.account);
   while (!pool.reservations.empty()) {
     // A copy: it is gone before the call is over.
     const std::string id = pool.reservations.front().id;
-    end_reservation(pool, id, now, EndReason::Cleared);
+    end_reservation(pool, id, now, EndReason::Cleared, caller.account);
   }
-  while (!pool.queue.empty()) cancel(pool, Request(pool.queue.front()));
+  while (!pool.queue.empty()) cancel(pool, caller, Request(pool.queue.front()));
+}
+
+void set_service(Pool& pool, const Caller& caller, const std::vector<int>& gpus,
+                 const std::optional<std::string>& note) {
+  for (const int id : gpus) {
+    require_gpu(pool, id);
+    find_gpu(pool, id)->out_of_service = note;
+  }
+  if (gpus.empty()) return;
+  Event& event = add_event(pool, note ? EventKind::Drained : EventKind::Undrained, caller.account);
+  event.gpus = gpus;
+  event.note = note.value_or("");
 }
 
 }  // namespace chg

@@ -50,6 +50,11 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
 Request cancel(Pool& pool, const Caller& caller, const std::string& id);
 
 /// Takes everything away from everybody: reservations end as Cleared, requests are cancelled.
-void clear(Pool& pool, const Instant& now);
+void clear(Pool& pool, const Caller& caller, const Instant& now);
+
+/// Takes GPUs out of service, with a note that says why, or puts them back (nullopt). Throws as
+/// require_gpu does.
+void set_service(Pool& pool, const Caller& caller, const std::vector<int>& gpus,
+                 const std::optional<std::string>& note);
 
 }  // namespace chg

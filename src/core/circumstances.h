@@ -1,6 +1,7 @@
 // What a decision on the pool depends on besides the pool.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "base/clock.h"
@@ -17,6 +18,8 @@ struct Circumstances {
   Instant now;
   LivenessOf liveness;
   const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
+  /// The serial of every grant that is made now: a random number, another one in each update.
+  std::uint64_t serial = 0;
 };
 
 }  // namespace chg

@@ -73,6 +73,13 @@ constexpr auto words_of(const Unavailability::Kind*) {
   return std::to_array<std::string_view>({"unreserved_use", "error"});
 }
 
+constexpr auto words_of(const EventKind*) {
+  return std::to_array<std::string_view>({"queued", "granted", "taken", "returned", "withdrawn",
+                                          "cancelled", "extended", "ended", "gpus_lost", "restored",
+                                          "gpus_restored", "drained", "undrained", "set_up",
+                                          "cleared", "policy_changed"});
+}
+
 constexpr auto fields_of(const Unavailability*) {
   return std::tuple(field("kind", &Unavailability::kind), field("seen", &Unavailability::seen),
                     field("what", &Unavailability::what), field("uids", &Unavailability::uids));
@@ -88,22 +95,26 @@ constexpr auto fields_of(const Gpu*) {
 constexpr auto fields_of(const Request*) {
   return std::tuple(
       maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
-      maybe("groups", &Request::groups), maybe("label", &Request::label), maybe("note", &Request::note), field("kind", &Request::kind),
-      field("count", &Request::count), field("gpus", &Request::gpu_ids),
-      field("force", &Request::force), field("duration", &Request::duration),
-      field("enqueued", &Request::enqueued), field("last_heartbeat", &Request::last_heartbeat),
-      field("waiter", &Request::waiter));
+      maybe("groups", &Request::groups), maybe("label", &Request::label),
+      maybe("note", &Request::note), maybe("command", &Request::command),
+      field("kind", &Request::kind), field("count", &Request::count),
+      field("gpus", &Request::gpu_ids), field("force", &Request::force),
+      field("duration", &Request::duration), field("enqueued", &Request::enqueued),
+      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
+      maybe("passed_over", &Request::passed_over));
 }
 
 constexpr auto fields_of(const Reservation*) {
   return std::tuple(
-      maybe("id", &Reservation::id), inlined(&Reservation::account),
-      maybe("label", &Reservation::label), maybe("note", &Reservation::note),
+      maybe("id", &Reservation::id), maybe("grant", &Reservation::grant),
+      inlined(&Reservation::account), maybe("label", &Reservation::label),
+      maybe("note", &Reservation::note), maybe("command", &Reservation::command),
       field("kind", &Reservation::kind), field("gpus", &Reservation::gpus),
       maybe("lost", &Reservation::lost), field("started", &Reservation::started),
       field("last_heartbeat", &Reservation::last_heartbeat), field("ends", &Reservation::ends),
       field("holder", &Reservation::holder), field("supervisor", &Reservation::supervisor),
-      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending));
+      maybe("leftovers", &Reservation::leftovers), field("ending", &Reservation::ending),
+      field("ending_by", &Reservation::ending_by), field("request", &Reservation::request));
 }
 
 constexpr auto fields_of(const Cancelled*) {
@@ -111,12 +122,22 @@ constexpr auto fields_of(const Cancelled*) {
                     field("last_heartbeat", &Cancelled::last_heartbeat));
 }
 
+constexpr auto fields_of(const Event*) {
+  return std::tuple(field("event", &Event::kind), field("at", &Event::at),
+                    field("by", &Event::actor), maybe("id", &Event::id), inlined(&Event::owner),
+                    maybe("label", &Event::label), maybe("note", &Event::note),
+                    maybe("command", &Event::command), maybe("kind", &Event::reservation_kind),
+                    maybe("count", &Event::count), maybe("gpus", &Event::gpus), maybe("grant", &Event::grant),
+                    field("started", &Event::started), field("how", &Event::how),
+                    field("ends", &Event::ends), maybe("detail", &Event::detail));
+}
+
 constexpr auto fields_of(const UsageRecord*) {
   return std::tuple(field("reservation", &UsageRecord::reservation_id),
                     field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
                     maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
                     field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
-                    field("how", &UsageRecord::end));
+                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant));
 }
 
 // --- what was observed ---

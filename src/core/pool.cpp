@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -24,14 +25,30 @@ auto find_by_index(Gpus& gpus, int index) -> decltype(&*gpus.begin()) {
   return find_in(gpus, [&](const Gpu& gpu) { return gpu.index == index; });
 }
 
-void end_on_gpu(Pool& pool, const Reservation& reservation, int index, const Instant& ended,
-                EndReason end) {
-  pool.ended.push_back({reservation.id, index, reservation.account, reservation.label,
-                        reservation.kind, reservation.started.wall, ended.wall, end});
-  if (Gpu* gpu = find_gpu(pool, index)) {
-    gpu->last_released = ended;
-    gpu->last_used_by_uid[reservation.account.uid] = ended.wall;
-  }
+// Longer command lines say little more, and every command reads those of all reservations.
+constexpr std::size_t kCommandCharacters = 200;
+
+// `about`: a request or a reservation.
+template <typename About>
+Event& add_event_about(Pool& pool, EventKind kind, const About& about,
+                       const std::optional<Account>& actor) {
+  Event& event = pool.events.emplace_back();
+  event.kind = kind;
+  event.actor = actor;
+  event.id = about.id;
+  event.owner = about.account;
+  event.label = about.label;
+  event.note = about.note;
+  event.command = about.command;
+  event.reservation_kind = about.kind;
+  return event;
+}
+
+void mark_released(Pool& pool, int index, const Account& by, const Instant& ended) {
+  Gpu* gpu = find_gpu(pool, index);
+  if (gpu == nullptr) return;
+  gpu->last_released = ended;
+  gpu->last_used_by_uid[by.uid] = ended.wall;
 }
 
 }  // namespace
@@ -65,6 +82,10 @@ bool starts_before(const Reservation& a, const Reservation& b) {
   return std::tie(a.started.wall, a.id) < std::tie(b.started.wall, b.id);
 }
 
+bool is_served_before(const Request& a, const Request& b) {
+  return std::tie(a.arrival, a.id) < std::tie(b.arrival, b.id);
+}
+
 const Request* find_request(const Pool& pool, const std::string& id) {
   return find_in(pool.queue, [&](const Request& request) { return request.id == id; });
 }
@@ -75,29 +96,78 @@ const Reservation* reservation_of(const Pool& pool, int gpu) {
   });
 }
 
-void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end) {
+Event& add_event(Pool& pool, EventKind kind, const Request& request,
+                 const std::optional<Account>& actor) {
+  Event& event = add_event_about(pool, kind, request, actor);
+  event.count = request.count;
+  event.gpus = request.gpu_ids;
+  return event;
+}
+
+Event& add_event(Pool& pool, EventKind kind, const Reservation& reservation,
+                 const std::optional<Account>& actor) {
+  Event& event = add_event_about(pool, kind, reservation, actor);
+  event.gpus = reservation.gpus;
+  return event;
+}
+
+Event& add_event(Pool& pool, EventKind kind, const Account& actor) {
+  Event& event = pool.events.emplace_back();
+  event.kind = kind;
+  event.actor = actor;
+  event.owner = actor;
+  return event;
+}
+
+void stamp_events(Pool& pool, WallTime now) {
+  for (Event& event : pool.events) {
+    if (event.at == WallTime{}) event.at = now;
+  }
+}
+
+std::string short_command_text(const std::vector<std::string>& arguments) {
+  std::string text;
+  for (const std::string& argument : arguments) {
+    if (!text.empty()) text += ' ';
+    text += argument;
+  }
+  return printable(text, kCommandCharacters);
+}
+
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end,
+                     const std::optional<Account>& actor) {
   if (const Reservation* reservation = find_reservation(pool, id)) {
     // A copy: the reservation, and its list with it, goes away on the way.
     const std::vector<int> gpus = reservation->gpus;
-    end_reservation_on(pool, id, gpus, ended, end);
+    end_reservation_on(pool, id, gpus, ended, end, actor);
   }
 }
 
 void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
-                        const Instant& ended, EndReason end) {
+                        const Instant& ended, EndReason end, const std::optional<Account>& actor) {
   Reservation* reservation = find_reservation(pool, id);
   if (reservation == nullptr) return;
   Instant at = ended;
   at.wall = std::max(at.wall, reservation->started.wall);
+  Event& event = add_event(pool, EventKind::Ended, *reservation, actor);
+  event.at = at.wall;
+  event.started = reservation->started.wall;
+  event.how = end;
+  event.grant = reservation->grant;
+  event.gpus.clear();
   for (const int gpu : gpus) {
-    if (std::erase(reservation->gpus, gpu) > 0) end_on_gpu(pool, *reservation, gpu, at, end);
+    if (std::erase(reservation->gpus, gpu) == 0) continue;
+    event.gpus.push_back(gpu);
+    mark_released(pool, gpu, reservation->account, at);
   }
+  std::sort(event.gpus.begin(), event.gpus.end());
+  if (event.gpus.empty() && !reservation->gpus.empty()) pool.events.pop_back();
   if (reservation->gpus.empty()) {
     // Whoever was granted it and has not begun would come back, as to a store that has lost it.
     const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
-    if (on_purpose && reservation->holder && !reservation->supervisor) {
+    if (on_purpose && reservation->request) {
       pool.cancelled.push_back(
-          {reservation->id, *reservation->holder, reservation->last_heartbeat});
+          {reservation->id, reservation->request->waiter, reservation->last_heartbeat});
     }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "core/account.h"
+#include "core/events.h"
 #include "core/host_identity.h"
 #include "core/policy.h"
 #include "core/process_identity.h"
@@ -41,16 +42,15 @@ struct Gpu {
   bool operator==(const Gpu&) const = default;
 };
 
-enum class ReservationKind { Run, Manual };
-
 /// Somebody waits for GPUs: a count of them, or named ones. `id` stays the same when it is granted.
 struct Request {
   std::string id;
-  std::uint64_t arrival = 0;  ///< place in the order of arrival; set by enqueue
+  std::uint64_t arrival = 0;  ///< its place in the queue, for as long as it lives; enqueue sets it
   Account account;
   std::vector<std::string> groups;  ///< of the account, as far as the policy has limits for them
-  std::string label;  ///< --user: who on a shared account; decides nothing
+  std::string label;                ///< --user: who on a shared account; decides nothing
   std::string note;
+  std::string command;  ///< of a run, as short_command_text makes it
   ReservationKind kind = ReservationKind::Run;
   int count = 1;             ///< equals gpu_ids.size() where GPUs are named
   std::vector<int> gpu_ids;  ///< ascending; empty: any GPUs
@@ -59,26 +59,23 @@ struct Request {
   Instant enqueued;
   Instant last_heartbeat;
   ProcessIdentity waiter;  ///< the process that waits; a run's becomes its command
+  /// It did not take what it was granted. It keeps its place, and is granted and holds nothing,
+  /// until its waiter gives a sign of life.
+  bool passed_over = false;
 
   bool operator==(const Request&) const = default;
 };
 
-/// How a reservation ended.
-enum class EndReason {
-  Finished,  ///< the command ended
-  Released,  ///< given back by hand
-  Expired,   ///< manual: its time was over
-  TimedOut,  ///< run: --timeout struck
-  Killed,    ///< ended by `release --kill`, or its leftovers by the setting
-  Lost,      ///< its holder was found gone (crash, reboot, no heartbeat)
-  Cleared,   ///< by `admin --force`
-};
-
 struct Reservation {
   std::string id;
+  /// The serial of its grant. A request may be granted more than once: after a grant was given back
+  /// or ended, or because the store has lost the first one. Serials are random, so that a store
+  /// that comes back with an older state can't give one to two grants, as a count could.
+  std::uint64_t grant = 0;
   Account account;
   std::string label;
   std::string note;
+  std::string command;
   ReservationKind kind = ReservationKind::Run;
   std::vector<int> gpus;  ///< ascending; empty only where all are `lost`
   /// GPUs that another reservation got while the store had lost this run, ascending. The job still
@@ -93,6 +90,10 @@ struct Reservation {
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
   std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
+  std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
+  /// What was asked for, until the waiter takes what it was granted: until then it may go back to
+  /// the queue.
+  std::optional<Request> request;
 
   bool operator==(const Reservation&) const = default;
 };
@@ -108,20 +109,6 @@ struct Cancelled {
   bool operator==(const Cancelled&) const = default;
 };
 
-/// One for each GPU, written when a reservation ends on that GPU.
-struct UsageRecord {
-  std::string reservation_id;
-  int gpu = 0;
-  Account account;
-  std::string label;
-  ReservationKind kind = ReservationKind::Run;
-  WallTime started{};
-  WallTime ended{};
-  EndReason end = EndReason::Finished;
-
-  bool operator==(const UsageRecord&) const = default;
-};
-
 struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
@@ -133,9 +120,9 @@ struct Pool {
   std::vector<Reservation> reservations;  ///< by start
   std::vector<Request> queue;             ///< by arrival
   std::vector<Cancelled> cancelled;       ///< in order of their cancellation
-  /// Usage records that changes have produced since the pool was read; a store appends them to its
-  /// history when it writes the pool, and reads a pool with none.
-  std::vector<UsageRecord> ended;
+  /// What changes have done since the pool was read. A store appends these events to its others
+  /// when it writes the pool, and reads a pool with none.
+  std::vector<Event> events;
 
   bool operator==(const Pool&) const = default;
 };
@@ -149,17 +136,36 @@ const Request* find_request(const Pool& pool, const std::string& id);
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".
 std::string gpu_range(const Pool& pool);
+/// The order of Pool::queue: by arrival, and by id where that is the same.
+bool is_served_before(const Request& a, const Request& b);
 /// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
 bool starts_before(const Reservation& a, const Reservation& b);
 /// The reservation that has this GPU, or nullptr.
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
-/// Ends the reservation on all its GPUs: adds a usage record for each, marks them released at
-/// `ended`, and removes the reservation. If `ended` is before the start, the start is used.
-void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end);
+/// Adds an event about a request or reservation, or one about the pool. The result is valid until
+/// the next is added. It has no time yet, see stamp_events.
+Event& add_event(Pool& pool, EventKind kind, const Request& request,
+                 const std::optional<Account>& actor);
+Event& add_event(Pool& pool, EventKind kind, const Reservation& reservation,
+                 const std::optional<Account>& actor);
+Event& add_event(Pool& pool, EventKind kind, const Account& actor);
+
+/// Gives this time to the new events that have none: the last step of each update.
+void stamp_events(Pool& pool, WallTime now);
+
+/// A command line as events show it: printable, and cut after 200 characters.
+std::string short_command_text(const std::vector<std::string>& arguments);
+
+/// Ends the reservation on all its GPUs: adds the Ended event, marks them released at `ended`, and
+/// removes the reservation. If `ended` is before the start, the start is used. `actor`: who ended
+/// it; nullopt: nobody, it was found to be over.
+void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end,
+                     const std::optional<Account>& actor = std::nullopt);
 
 /// Ends it on some of its GPUs; what is left of it goes on.
 void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int>& gpus,
-                        const Instant& ended, EndReason end);
+                        const Instant& ended, EndReason end,
+                        const std::optional<Account>& actor = std::nullopt);
 
 }  // namespace chg

@@ -7,39 +7,59 @@
 #include "core/schedule.h"
 
 namespace chg {
+namespace {
+
+// A request that came and went in one transaction concerns nobody: it leaves no event.
+void note_withdrawal(Pool& pool, const Request& request) {
+  const auto is_its = [&](const Event& event) { return event.id == request.id; };
+  const bool came_just_now = std::any_of(
+      pool.events.begin(), pool.events.end(),
+      [&](const Event& event) { return is_its(event) && event.kind == EventKind::Queued; });
+  if (came_just_now) {
+    std::erase_if(pool.events, is_its);
+  } else {
+    add_event(pool, EventKind::Withdrawn, request, request.account);
+  }
+}
+
+void remove_reservation(Pool& pool, const std::string& id) {
+  std::erase_if(pool.reservations, [&](const Reservation& one) { return one.id == id; });
+}
+
+}  // namespace
 
 void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_known =
       find_request(pool, request.id) != nullptr || find_reservation(pool, request.id) != nullptr;
-  if (is_known) return;
+  if (is_known) return beat(pool, request.id, now);
+  request.passed_over = false;
   request.last_heartbeat = now;
-  if (request.enqueued == Instant{}) {
+  const bool is_new = request.arrival == 0;
+  if (is_new) {
     apply_limits(pool.policy, request);
     request.enqueued = now;
-    enqueue(pool, request);
-  } else {
-    requeue(pool, request);
   }
-  // Its place, should its grant have to be given back.
+  enqueue(pool, request);
+  Event& event = add_event(pool, EventKind::Queued, request, request.account);
+  if (!is_new) event.detail = "again: the store had lost it";
+  // Its place, should it have to come back.
   request.arrival = find_request(pool, request.id)->arrival;
-}
-
-void requeue(Pool& pool, const Request& remembered) {
-  // With a new number of arrival: the old one may be another's by now.
-  enqueue(pool, remembered);
-  Request own = std::move(pool.queue.back());
-  pool.queue.pop_back();
-  insert_by_age(pool, std::move(own));
 }
 
 void beat(Pool& pool, const std::string& id, const Instant& now) {
   for (Request& request : pool.queue) {
-    if (request.id == id) request.last_heartbeat = now;
+    if (request.id != id) continue;
+    request.last_heartbeat = now;
+    request.passed_over = false;
   }
 }
 
 bool withdraw(Pool& pool, const std::string& id) {
-  return std::erase_if(pool.queue, [&](const Request& one) { return one.id == id; }) > 0;
+  const Request* request = find_request(pool, id);
+  if (request == nullptr) return false;
+  note_withdrawal(pool, *request);
+  std::erase_if(pool.queue, [&](const Request& one) { return one.id == id; });
+  return true;
 }
 
 bool acknowledge_cancelled(Pool& pool, const std::string& id) {
@@ -59,12 +79,17 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
 }
 
 void return_to_queue(Pool& pool, const Request& request) {
-  discard(pool, request.id);
-  insert_by_age(pool, request);
+  if (const Reservation* granted = find_reservation(pool, request.id))
+    add_event(pool, EventKind::Returned, *granted, request.account);
+  remove_reservation(pool, request.id);
+  put_in_place(pool, request);
 }
 
 void discard(Pool& pool, const std::string& id) {
-  std::erase_if(pool.reservations, [&](const Reservation& one) { return one.id == id; });
+  const Reservation* granted = find_reservation(pool, id);
+  if (granted == nullptr) return;
+  add_event(pool, EventKind::Withdrawn, *granted, granted->account);
+  remove_reservation(pool, id);
 }
 
 bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& now) {
@@ -74,8 +99,11 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
   const WallTime granted_until = mine->started.wall + duration;
   const Duration extension =
       std::max<Duration>(mine->ends.value_or(granted_until) - granted_until, Duration::zero());
-  mine->holder.reset();
   mine->ends = now.wall + duration + extension;
+  // Without holder it was claimed before, and that reply was lost.
+  if (mine->holder) add_event(pool, EventKind::Taken, *mine, mine->account).ends = mine->ends;
+  mine->holder.reset();
+  mine->request.reset();
   return true;
 }
 
@@ -89,15 +117,25 @@ bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& g
   return is_seen_free && claim(pool, request.id, *request.duration, given.now);
 }
 
+void take(Reservation& run, const ProcessIdentity& supervisor) {
+  run.supervisor = supervisor;
+  run.request.reset();
+}
+
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now) {
   Reservation& run = *find_reservation(pool, id);
-  run.supervisor = supervisor;
+  // Else it has begun before, and that reply was lost.
+  if (run.supervisor != supervisor)
+    add_event(pool, EventKind::Taken, run, run.account).ends = run.ends;
+  take(run, supervisor);
   run.last_heartbeat = now;
 }
 
 void end_run(Pool& pool, const std::string& id, const Instant& now) {
-  end_reservation(pool, id, now, find_reservation(pool, id)->ending.value_or(EndReason::Finished));
+  const Reservation& run = *find_reservation(pool, id);
+  const std::optional<Account> actor = run.ending ? run.ending_by : run.account;
+  end_reservation(pool, id, now, run.ending.value_or(EndReason::Finished), actor);
 }
 
 }  // namespace chg

@@ -11,17 +11,13 @@
 
 namespace chg {
 
-/// A request joins the queue: at its end when it is new, else in its old place (`requeue`). Fills
-/// in its times, its arrival, and what the policy says of a new one (apply_limits). Does nothing
-/// when the pool has it already: the reply to an earlier attempt may have been lost. Throws as
-/// enqueue and apply_limits do.
+/// A request joins the queue: at its end when it is new, else in its old place, which the store may
+/// have lost. Fills in its times, its arrival, and what the policy says of a new one
+/// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
+/// attempt may have been lost, or it was passed over. Throws as enqueue and apply_limits do.
 void join(Pool& pool, Request& request, const Instant& now);
 
-/// Puts a request that the store has lost back into its place: by when it was made. Throws as
-/// enqueue does. REQUIRES: its id is not in the pool.
-void requeue(Pool& pool, const Request& remembered);
-
-/// The waiter gives a sign of life.
+/// The waiter gives a sign of life: it is not passed over any more.
 void beat(Pool& pool, const std::string& id, const Instant& now);
 
 /// The waiter leaves the queue. False when the request does not wait: it may have been granted.
@@ -34,7 +30,7 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id);
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation);
 
-/// Undoes a grant that turned out wrong: the request waits again, in its old place, and no usage is
+/// Undoes a grant that nobody has taken: the request waits again, in its old place, and no usage is
 /// recorded.
 void return_to_queue(Pool& pool, const Request& request);
 
@@ -50,7 +46,10 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
 /// shows its GPUs to be free: they need no second look. Returns whether it was claimed.
 bool claim_on_arrival(Pool& pool, const Request& request, const Circumstances& given);
 
-/// A run may begin: from now on its supervisor answers for it. REQUIRES: the pool has it.
+/// A run takes its grant: from now on its supervisor answers for it.
+void take(Reservation& run, const ProcessIdentity& supervisor);
+
+/// A run may begin: it takes its grant. REQUIRES: the pool has it.
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now);
 

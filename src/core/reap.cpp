@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "core/protocol.h"
 
 namespace chg {
 namespace {
@@ -155,14 +156,21 @@ void reap(Pool& pool, const Circumstances& given) {
                                                 : ending_of_manual(reservation, pool.policy, given);
     if (ending) over.emplace_back(reservation.id, *ending);
   }
-  for (const auto& [id, ending] : over) end_reservation(pool, id, ending.at, ending.end);
+  for (const auto& [id, ending] : over) {
+    const std::optional<Account> actor = find_reservation(pool, id)->ending_by;
+    end_reservation(pool, id, ending.at, ending.end, actor);
+  }
 }
 
 void drop_gone_waiters(Pool& pool, const Circumstances& given) {
   const auto has_gone = [&](const auto& one) {
     return is_gone(one.waiter, one.last_heartbeat, pool.policy, given);
   };
-  std::erase_if(pool.queue, has_gone);
+  std::erase_if(pool.queue, [&](const Request& request) {
+    const bool gone = has_gone(request);
+    if (gone) add_event(pool, EventKind::Withdrawn, request, std::nullopt);
+    return gone;
+  });
   std::erase_if(pool.cancelled, has_gone);
 }
 
@@ -187,8 +195,32 @@ void observe(Pool& pool, const Observation& observation) {
   }
 }
 
+void pass_on_untaken(Pool& pool, const Circumstances& given) {
+  std::vector<Request> untaken;
+  for (const Reservation& reservation : pool.reservations) {
+    if (!reservation.request) continue;
+    const bool is_stopped = given.liveness(reservation.request->waiter) == Liveness::Stopped;
+    const Duration patience = is_stopped ? kStoppedPatience : kTakePatience;
+    if (age(reservation.started, given.now) >= patience) untaken.push_back(*reservation.request);
+  }
+  for (Request& request : untaken) {
+    request.passed_over = true;
+    return_to_queue(pool, request);
+    Event& event = pool.events.back();
+    event.actor.reset();
+    event.detail = "it was not taken in time";
+  }
+}
+
+std::optional<Duration> time_to_pass_on(const Reservation& reservation, const Instant& now) {
+  if (!reservation.request) return std::nullopt;
+  const Duration waited = age(reservation.started, now);
+  return (waited < kStoppedPatience ? kStoppedPatience : kTakePatience) - waited;
+}
+
 void bring_up_to_date(Pool& pool, const Circumstances& given) {
   reap(pool, given);
+  pass_on_untaken(pool, given);
   if (given.observation != nullptr) observe(pool, *given.observation);
 }
 

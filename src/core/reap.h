@@ -1,6 +1,9 @@
 // What is over, and what was seen: the facts that every change begins with. Rules 8-16.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "core/circumstances.h"
 #include "core/pool.h"
 
@@ -31,7 +34,20 @@ void observe(Pool& pool, const Observation& observation);
 /// The same for one GPU. REQUIRES: nobody has reserved it.
 void observe(Gpu& gpu, const Observation& observation, const Policy& policy);
 
-/// What every change of the pool begins with: reap, and observe where there is an observation.
+/// A grant waits as long for a waiter that is stopped to take it, and as long for one that seems to
+/// live or can't be seen: that one may have to read the GPUs and to wait for the store first.
+inline constexpr Duration kStoppedPatience = std::chrono::seconds(10);
+inline constexpr Duration kTakePatience = std::chrono::minutes(1);
+
+/// Puts the requests whose grants nobody takes back into their places in the queue, passed over.
+/// Their GPUs go to the next. No usage is recorded.
+void pass_on_untaken(Pool& pool, const Circumstances& given);
+
+/// How long until the grant may have to be passed on; nullopt once it is taken.
+std::optional<Duration> time_to_pass_on(const Reservation& reservation, const Instant& now);
+
+/// What every change of the pool begins with: reap, pass on what nobody takes, and observe where
+/// there is an observation.
 void bring_up_to_date(Pool& pool, const Circumstances& given);
 
 /// Whether the process belongs to the reservation's job. If its environment carries the id of a

@@ -27,23 +27,19 @@ std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive) {
   Reservation restored = remembered;
   for (const UsageRecord& record : history) {
-    // The request may have been granted before, and given up.
-    if (record.reservation_id != remembered.id || record.started < restored.started.wall) continue;
+    if (record.reservation_id != remembered.id || record.grant != remembered.grant) continue;
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
-    // An earlier grant may even seem later, where the wall clock has been set back since.
-    if (record.started != restored.started.wall) continue;
     // Only on the wall clock, which usage is charged by. The boot clock tells which observations
     // are older than the run.
-    restored.started.wall = record.ended;
+    restored.started.wall = std::max(restored.started.wall, record.ended);
   }
   return restored;
 }
 
 bool is_known(const Pool& pool, const Reservation& remembered) {
   const Reservation* reservation = find_reservation(pool, remembered.id);
-  return reservation != nullptr && all_gpus(*reservation) == all_gpus(remembered) &&
-         reservation->started.boot == remembered.started.boot &&
-         reservation->started.boot_id == remembered.started.boot_id &&
+  return reservation != nullptr && reservation->grant == remembered.grant &&
+         all_gpus(*reservation) == all_gpus(remembered) &&
          reservation->supervisor == remembered.supervisor;
 }
 
@@ -80,8 +76,11 @@ void restore(Pool& pool, const Reservation& remembered) {
     if (is_free) gpu->unavailable.reset();
     (is_free ? reservation.gpus : reservation.lost).push_back(index);
   }
-  if (!reservation.gpus.empty() || !reservation.lost.empty())
-    insert_by_start(pool, std::move(reservation));
+  if (reservation.gpus.empty() && reservation.lost.empty()) return;
+  add_event(pool, EventKind::Restored, reservation, std::nullopt);
+  if (!reservation.lost.empty())
+    add_event(pool, EventKind::GpusLost, reservation, std::nullopt).gpus = reservation.lost;
+  insert_by_start(pool, std::move(reservation));
 }
 
 }  // namespace chg

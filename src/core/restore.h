@@ -11,16 +11,16 @@
 namespace chg {
 
 /// The reservation to restore for a run that its supervisor knows and the pool lacks; nullopt if it
-/// was ended. `history` holds the usage records since its start: no record since
-/// its start means that the store has lost the run. A run that was given up for dead
-/// (EndReason::Lost) comes back if `is_alive`, and is charged from the end of its last record on.
+/// was ended. `history` holds the usage records since its start: if none is of its grant, the store
+/// has lost the run. What ended another grant of the same request did not end this one. A run that
+/// was given up for dead (EndReason::Lost) comes back if `is_alive`, and is charged from the end of
+/// its last record on.
 std::optional<Reservation> to_restore(const Reservation& remembered,
                                       const std::vector<UsageRecord>& history, bool is_alive);
 
-/// Whether the pool has this very reservation: with the same start by the boot clock, the same
-/// supervisor, and the same GPUs (`gpus` and `lost` together). The id alone does not tell: an older
-/// state of the pool may grant the request again. Nor does the wall clock, since to_restore moves
-/// the start.
+/// Whether the pool has this very reservation: of the same grant, and with the same supervisor and
+/// the same GPUs (`gpus` and `lost` together). The id alone does not tell: an older state of the
+/// pool may grant the request again, or know the grant as it was before.
 bool is_known(const Pool& pool, const Reservation& remembered);
 
 /// State of the job behind a reservation, as known to the process responsible for it.

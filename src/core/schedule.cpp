@@ -121,30 +121,35 @@ class Available {
   std::size_t first_left_ = 0;  ///< in order_
 };
 
-// Whether the walk can end here: nothing is left that this request, whatever it asks, could take.
+// Whether nothing is left that this request, whatever it asks, could take.
 bool finds_nothing(const Available& available, const Request& request) {
   return available.empty() || (!request.force && !available.has_free());
 }
 
-Reservation granted(const Request& request, std::vector<int> gpus, const Instant& now) {
+Reservation granted(const Request& request, std::vector<int> gpus, const Circumstances& given) {
   std::sort(gpus.begin(), gpus.end());
   Reservation reservation;
   reservation.id = request.id;
+  reservation.grant = given.serial;
   reservation.account = request.account;
   reservation.label = request.label;
   reservation.note = request.note;
+  reservation.command = request.command;
   reservation.kind = request.kind;
   reservation.gpus = std::move(gpus);
-  reservation.started = now;
-  reservation.last_heartbeat = now;
-  if (request.duration) reservation.ends = now.wall + *request.duration;
+  reservation.started = given.now;
+  reservation.last_heartbeat = given.now;
+  if (request.duration) reservation.ends = given.now.wall + *request.duration;
   reservation.holder = request.waiter;
+  reservation.request = request;
   return reservation;
 }
 
-void grant(Pool& pool, const Request& request, const std::vector<int>& gpus, const Instant& now) {
+void grant(Pool& pool, const Request& request, const std::vector<int>& gpus,
+           const Circumstances& given) {
   for (const int gpu : gpus) find_gpu(pool, gpu)->unavailable.reset();
-  pool.reservations.push_back(granted(request, gpus, now));
+  const Reservation& made = pool.reservations.emplace_back(granted(request, gpus, given));
+  add_event(pool, EventKind::Granted, made, std::nullopt).ends = made.ends;
 }
 
 // What each waiting request holds of the free GPUs, or the limit that it waits for.
@@ -159,6 +164,7 @@ std::vector<Held> held_gpus(const Pool& pool) {
   Available available(pool);
   Quotas quotas(pool);
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
+    if (pool.queue[i].passed_over) continue;
     held[i].limit = quotas.count(pool.queue[i]);
     if (held[i].limit || finds_nothing(available, pool.queue[i])) continue;
     held[i].gpus = available.usable_by(pool.queue[i]);
@@ -218,7 +224,8 @@ Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders&
   const Request& request = pool.queue[place];
   const auto& [mine, limit] = held[place];
   Reason reason{request.count, request.gpu_ids, static_cast<int>(mine.size()), {}, limit};
-  if (limit) return reason;
+  reason.passed_over = request.passed_over;
+  if (limit || request.passed_over) return reason;
   for (const Gpu& gpu : pool.gpus) {
     if (!asks_for(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
       continue;
@@ -249,7 +256,7 @@ class Forecast {
 
   // The estimated start of the request, which then occupies what it gets.
   std::optional<WallTime> serve(const Request& request) {
-    if (!knows_any_) return std::nullopt;
+    if (!knows_any_ || request.passed_over) return std::nullopt;
     std::vector<Entry*> wanted;
     for (Entry& entry : gpus_) {
       if (asks_for(request, entry.gpu)) wanted.push_back(&entry);
@@ -315,12 +322,9 @@ std::vector<int> choose(const Pool& pool, Available& available, const Request& r
   return usable;
 }
 
-// Whether `other` was made after the request of somebody who lives in this boot: what was asked for
-// in another one was asked before, even if the wall clock has been set back since.
-bool is_behind(const Request& other, const Request& request) {
-  if (are_of_different_boots(other.enqueued, request.enqueued)) return false;
-  if (is_before(request.enqueued, other.enqueued)) return true;
-  return !is_before(other.enqueued, request.enqueued) && other.arrival > request.arrival;
+std::uint64_t microseconds(WallTime time) {
+  const auto since_1970 = std::chrono::floor<std::chrono::microseconds>(time).time_since_epoch();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(since_1970.count(), 0));
 }
 
 }  // namespace
@@ -332,20 +336,16 @@ void enqueue(Pool& pool, Request request) {
     throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
                                               request.count, gpu_range(pool)));
   }
-  request.arrival = pool.next_arrival++;
-  pool.queue.push_back(std::move(request));
+  if (request.arrival == 0)
+    request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
+  put_in_place(pool, std::move(request));
 }
 
-void insert_by_age(Pool& pool, Request request) {
-  const auto place = std::find_if(pool.queue.begin(), pool.queue.end(),
-                                  [&](const Request& other) { return is_behind(other, request); });
-  auto one = pool.queue.insert(place, std::move(request));
-  std::uint64_t previous = one == pool.queue.begin() ? 0 : std::prev(one)->arrival;
-  for (; one != pool.queue.end(); ++one) {
-    if (one->arrival <= previous) one->arrival = std::max(pool.next_arrival, previous + 1);
-    previous = one->arrival;
-    pool.next_arrival = std::max(pool.next_arrival, previous + 1);
-  }
+void put_in_place(Pool& pool, Request request) {
+  pool.next_arrival = std::max(pool.next_arrival, request.arrival + 1);
+  const auto place =
+      std::upper_bound(pool.queue.begin(), pool.queue.end(), request, is_served_before);
+  pool.queue.insert(place, std::move(request));
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {
@@ -357,6 +357,7 @@ bool may_take(const Request& request, const Gpu& gpu) {
 void reclaim_lost_gpus(Pool& pool) {
   for (Reservation& reservation : pool.reservations) {
     const std::vector<int> lost = reservation.lost;
+    std::vector<int> reclaimed;
     for (const int index : lost) {
       Gpu* gpu = find_gpu(pool, index);
       if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
@@ -364,7 +365,10 @@ void reclaim_lost_gpus(Pool& pool) {
       std::erase(reservation.lost, index);
       reservation.gpus.insert(
           std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), index), index);
+      reclaimed.push_back(index);
     }
+    if (!reclaimed.empty())
+      add_event(pool, EventKind::GpusRestored, reservation, std::nullopt).gpus = reclaimed;
   }
 }
 
@@ -376,17 +380,19 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   Quotas quotas(pool);
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
+    if (request.passed_over) continue;
     if (quotas.count(request) || finds_nothing(available, request)) continue;
     const std::vector<int> usable = choose(pool, available, request, pool.policy.allocation);
     if (usable.empty()) continue;
     if (is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) {
       leaves[i] = true;
+      add_event(pool, EventKind::Withdrawn, request, std::nullopt);
       continue;
     }
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
     if (fits) {
-      grant(pool, request, usable, given.now);
+      grant(pool, request, usable, given);
       granted_ids.push_back(request.id);
       leaves[i] = true;
     }

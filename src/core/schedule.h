@@ -30,6 +30,7 @@ struct Reason {
   int available = 0;
   std::vector<Blocker> blockers;
   std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
+  bool passed_over = false;  ///< its waiter did not take what it was granted; it has no blockers
 
   bool operator==(const Reason&) const = default;
 };
@@ -45,16 +46,18 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
-/// Adds the request at the end of the queue. Throws Error(Usage) when it can never be granted: more
-/// GPUs than the pool has, an unknown or repeated id, a count that contradicts the ids. REQUIRES:
-/// request.id is not in the pool.
+/// Adds the request to the queue. A new one, whose arrival is 0, gets a number behind all that the
+/// pool has given: when it was made, in microseconds since 1970, or the next number where a clock
+/// was ahead. One that has waited before keeps its number. So it gets its old place back even from
+/// a pool that was lost, since those that came later have the number of a later time (unless
+/// somebody has set the clock back in between). All processes of a host share the wall clock, in
+/// whatever namespaces they are.
+/// Throws Error(Usage) when it can never be granted: more GPUs than the pool has, an unknown or
+/// repeated id, a count that contradicts the ids. REQUIRES: request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
 
-/// Puts a request that has waited before into the queue, by `enqueued` and then by `arrival`. Its
-/// arrival number may come from a pool that the store has lost, so numbers that would not increase
-/// along the queue are replaced.
-/// REQUIRES: request.id is not in the pool, and its waiter lives in this boot.
-void insert_by_age(Pool& pool, Request request);
+/// Puts a request that the pool has granted back into its place. REQUIRES: as enqueue.
+void put_in_place(Pool& pool, Request request);
 
 /// Whether what was observed of the GPU lets the request have it. REQUIRES: nobody has reserved it.
 bool may_take(const Request& request, const Gpu& gpu);
@@ -62,10 +65,10 @@ bool may_take(const Request& request, const Gpu& gpu);
 /// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23).
 void reclaim_lost_gpus(Pool& pool);
 
-/// Reclaims lost GPUs, then walks the queue in order of arrival and grants what fits; a request
-/// that does not fit holds what it could use, and one beyond its account's limit holds nothing.
-/// A waiter that would be served and is gone is dropped
-/// instead. Returns the granted ids.
+/// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request that does
+/// not fit holds what it could use. One beyond its account's limit holds nothing, and so does one
+/// that was passed over. A waiter that would be served and is gone is dropped instead. Returns the
+/// granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests. REQUIRES: `schedule` has just run on this pool.

@@ -74,7 +74,8 @@ class Object {
     return value_[key].get<std::string>();
   }
 
-  // Null, where the key is there, is a value that can't be read; without the key it is `otherwise`.
+  // Null, where the key is there, is a value that cannot be read; without the key it is
+  // `otherwise`.
   std::optional<std::uint64_t> number(const char* key, std::uint64_t max,
                                       std::optional<std::uint64_t> otherwise) const {
     if (!has(key)) return otherwise;
@@ -249,14 +250,6 @@ std::string initial_text(int count) {
   return nlohmann::ordered_json{{"gpus", gpus}}.dump(2) + "\n";
 }
 
-void write_all(const UniqueFd& fd, std::string_view text, const std::string& file) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(fd.get(), text.data(), text.size());
-    if (count < 0 && errno != EINTR) throw_errno(fmt::format("cannot write '{}'", file));
-    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
 }  // namespace
 
 FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout)
@@ -305,7 +298,9 @@ void create_fake_gpus(const std::string& file, int count) {
     const std::string& path;
     ~Remover() { ::unlink(path.c_str()); }
   } const remover{unfinished};
-  write_all(fd, initial_text(count), unfinished);
+  if (!write_all(fd.get(), initial_text(count))) {
+    throw_errno(fmt::format("cannot write '{}'", unfinished));
+  }
   if (::fchmod(fd.get(), 0666) != 0) throw_errno(fmt::format("cannot open up '{}'", unfinished));
   // Not rename, which would put it over a file that somebody else has made meanwhile.
   if (::link(unfinished.c_str(), file.c_str()) != 0 && errno != EEXIST) {

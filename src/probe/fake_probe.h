@@ -32,7 +32,7 @@
 //             device               any file that stands for "/dev/nvidia0": who has it open is a
 //                                  suspect where memory belongs to nobody
 //             pci_bus_id           "0000:3b:00.0"; left out: unknown
-//             error                why the GPU can't be used; "" or left out: it can
+//             error                why the GPU cannot be used; "" or left out: it can
 //             processes            a list
 //             parts                a list of the MIG devices of a GPU in MIG mode
 // A MIG device:

@@ -35,7 +35,7 @@ std::optional<std::string> nvidia_driver(const std::string& root) {
 
 constexpr const char* kLibrary = "libnvidia-ml.so.1";
 
-// Notes down why the library can't be loaded, if so.
+// Notes down why the library cannot be loaded, if so.
 void try_library(Notes& notes) {
   if (::dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL) != nullptr) return;
   const char* reason = ::dlerror();

@@ -19,7 +19,7 @@ struct DeviceFile {
 
 struct Inventory {
   std::optional<std::string> nvidia_driver;  ///< "550.54.14"; nullopt: not in this kernel
-  std::optional<std::string> nvml_failure;   ///< why libnvidia-ml.so.1 can't be loaded
+  std::optional<std::string> nvml_failure;   ///< why libnvidia-ml.so.1 cannot be loaded
   std::optional<std::string> nvidia_smi;     ///< its path
   std::optional<std::string> amd_smi;        ///< its path
   bool has_kfd = false;                      ///< the kernel has AMD's compute driver

@@ -1,12 +1,14 @@
 #include "probe/isolated_probe.h"
 
 #include <exception>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "base/isolation.h"
-#include "probe/packed_result.h"
+#include "base/text.h"
 #include "probe/processes/process_facts.h"
+#include "probe/result_text.h"
 
 namespace chg {
 namespace {
@@ -41,21 +43,9 @@ ReadFailure read_failure(const IsolatedFailure& failure) {
   return {Reason::Other, failure.error};
 }
 
-// As one note, so that what follows is no part of it.
+// One line, behind which the facts of /proc follow.
 bool note_result(Notes& notes, const ReadResult& result) {
-  Packer pack;
-  pack(packed_result(result));
-  return notes.add(pack.bytes());
-}
-
-// Damaged facts are none: the library has run wild, but only after it gave its answer.
-void enter_noted_facts(Unpacker& noted, Observation& observation) {
-  Observation filled_in = observation;
-  try {
-    enter_facts(noted, 0, listed_processes(filled_in));
-    observation = std::move(filled_in);
-  } catch (const Error&) {
-  }
+  return notes.add(result_text(result) + "\n");
 }
 
 }  // namespace
@@ -79,12 +69,10 @@ ReadResult read_isolated(const std::string& name, const std::function<ReadResult
   if (end.failure && end.notes.empty()) return read_failure(*end.failure);
   if (end.notes.empty()) return crash(name + " ended without an answer");
   try {
-    Unpacker noted(end.notes);
-    std::string packed;
-    noted(packed);
-    ReadResult result = unpacked_result(packed);
+    std::string_view notes = end.notes;
+    ReadResult result = parse_result(cut(notes, '\n'));
     if (auto* observation = std::get_if<Observation>(&result)) {
-      enter_noted_facts(noted, *observation);
+      enter_facts(notes, 0, listed_processes(*observation));
     }
     return result;
   } catch (const Error& error) {

@@ -13,7 +13,7 @@ class Probe {
  public:
   virtual ~Probe() = default;
 
-  /// Reads every GPU. What can't be read of one GPU is missing in its reading, or named in its
+  /// Reads every GPU. What cannot be read of one GPU is missing in its reading, or named in its
   /// `error`, and does not hide the others. Throws Error when nothing can be read at all (no tool,
   /// no driver, timeout): callers must then treat every GPU as unknown. Never takes much longer
   /// than the timeout it was made with. GpuProcess::asked_proc tells of which processes
@@ -25,7 +25,7 @@ class Probe {
 struct ReadFailure {
   enum class Reason {
     LibraryMissing,   ///< the vendor's library is not installed
-    LibraryUnusable,  ///< it can't be loaded, or lacks what is needed
+    LibraryUnusable,  ///< it cannot be loaded, or lacks what is needed
     LibraryMismatch,  ///< it is of another version than the driver in the kernel
     DriverNotLoaded,  ///< the kernel has no driver
     Crashed,          ///< the reading process ended without an answer

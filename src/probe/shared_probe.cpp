@@ -43,18 +43,11 @@ std::optional<std::string> read_whole(const std::string& path) {
   return read_file(path, kReadingBytesMax, O_NOFOLLOW | O_NONBLOCK);
 }
 
-// What a reader finds halfway doesn't match its checksum; what can't be written is not shared.
+// What a reader finds halfway doesn't match its checksum; what cannot be written is not shared.
 void write_whole(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return;
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::pwrite(file.get(), text.data() + written, text.size() - written,
-                                   static_cast<off_t>(written));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;
-    written += static_cast<std::size_t>(count);
-  }
+  if (!write_all(file.get(), text)) return;
   struct stat now {};
   const auto size = static_cast<off_t>(text.size());
   if (::fstat(file.get(), &now) == 0 && now.st_size == size) return;

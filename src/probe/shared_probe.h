@@ -21,7 +21,7 @@ namespace chg {
 
 /// Which readings of others are good enough.
 struct Reuse {
-  std::string file;          ///< where readings are left; one that can't be used is no failure
+  std::string file;          ///< where readings are left; one that cannot be used is no failure
   std::string probe;         ///< who reads, "nvml": what another probe has read is another reading
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
@@ -58,7 +58,7 @@ void create_reading_file(const std::string& file);
 
 /// The last reading in the file that was taken since the boot, however old, filled in as by
 /// SharedProbe; only processes that still live are, within `patience`. nullopt where there is none,
-/// or the file can't be read.
+/// or the file cannot be read.
 std::optional<Observation> last_reading(const Reuse& reuse, ProcReader proc = ProcReader());
 
 }  // namespace chg

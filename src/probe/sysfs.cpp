@@ -1,7 +1,6 @@
 #include "probe/sysfs.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -18,15 +17,12 @@ constexpr std::size_t kSysfsBytesMax = 64U << 10;
 
 }  // namespace
 
-SysfsText read_sysfs(const std::string& path) {
-  auto text = read_file(path, kSysfsBytesMax, O_NOCTTY);
-  const int error_number = text ? 0 : errno;
-  return {std::move(text), error_number};
+std::optional<std::string> read_sysfs(const std::string& path) {
+  return read_file(path, kSysfsBytesMax, O_NOCTTY);
 }
 
 std::string read_sysfs_line(const std::string& path) {
-  const SysfsText file = read_sysfs(path);
-  return file.text ? std::string(trimmed(*file.text)) : std::string();
+  return std::string(trimmed(read_sysfs(path).value_or("")));
 }
 
 std::optional<std::uint64_t> read_sysfs_number(const std::string& path) {
@@ -45,9 +41,10 @@ std::optional<std::vector<std::string>> names_in(const std::string& folder) {
   return names;
 }
 
-std::uint64_t mib_rounded_up(std::uint64_t bytes) {
+std::optional<std::uint64_t> mib_rounded_up(const std::optional<std::uint64_t>& bytes) {
   constexpr std::uint64_t kBytesInMib = 1ULL << 20;
-  return bytes / kBytesInMib + (bytes % kBytesInMib != 0 ? 1 : 0);
+  if (!bytes) return std::nullopt;
+  return *bytes / kBytesInMib + (*bytes % kBytesInMib != 0 ? 1 : 0);
 }
 
 }  // namespace chg

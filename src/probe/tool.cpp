@@ -128,7 +128,7 @@ class Child {
   UniqueFd pidfd_;
 };
 
-// Where a folder in PATH can't be read, spawnp says EACCES of a program that isn't installed at
+// Where a folder in PATH cannot be read, spawnp says EACCES of a program that isn't installed at
 // all.
 std::string path_of(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
@@ -151,7 +151,7 @@ pid_t start(const std::vector<std::string>& argv, const FileActions& actions) {
 
 Child::Child(const std::vector<std::string>& argv, const FileActions& actions)
     : Child(start(argv, actions)) {
-  // Until it is reaped the pid is the tool's, so this can't open somebody else's.
+  // Until it is reaped the pid is the tool's, so this cannot open somebody else's.
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!pidfd_) throw_errno(fmt::format("cannot watch '{}'", argv[0]));
 }

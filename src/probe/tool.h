@@ -18,12 +18,12 @@ struct ToolOutput {
 /// Runs `argv`, looked up in PATH, without a shell and with an empty stdin, and waits for its end.
 ///
 /// Everything together takes no longer than `timeout`, counted from `started`. A tool that is late
-/// is killed, with its process group; one that can't be killed (stuck in the kernel) is left
+/// is killed, with its process group; one that cannot be killed (stuck in the kernel) is left
 /// behind. What the tool leaves running in its process group when it ends is killed too, and
 /// nothing that keeps its output open delays the answer. The tool starts with no signal blocked or
 /// ignored.
 ///
-/// Throws Error when the program can't be started, when the timeout has passed, when it prints
+/// Throws Error when the program cannot be started, when the timeout has passed, when it prints
 /// more than 16 MiB.
 ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
                     SteadyClock::time_point started = SteadyClock::now());

@@ -1,6 +1,5 @@
 #include "probe/tool_json.h"
 
-#include <array>
 #include <cmath>
 #include <sstream>
 #include <utility>
@@ -104,21 +103,14 @@ std::optional<Quantity> quantity(const json* value) {
   return Quantity{number, ""};
 }
 
+// "B", "KB", "KiB" … in either case; each is 1024 of the one before.
 std::optional<double> bytes_of_unit(std::string_view unit) {
-  static constexpr std::array<std::pair<std::string_view, double>, 9> kUnits = {{
-      {"b", 1.0},
-      {"kb", 1024.0},
-      {"kib", 1024.0},
-      {"mb", 1048576.0},
-      {"mib", 1048576.0},
-      {"gb", 1073741824.0},
-      {"gib", 1073741824.0},
-      {"tb", 1099511627776.0},
-      {"tib", 1099511627776.0},
-  }};
-  const std::string name = lower_case(unit);
-  for (const auto& [known, bytes] : kUnits) {
-    if (known == name) return bytes;
+  std::string name = lower_case(unit);
+  if (name.ends_with("ib")) name.erase(name.size() - 2, 1);
+  double bytes = 1;
+  for (const char* const known : {"b", "kb", "mb", "gb", "tb"}) {
+    if (name == known) return bytes;
+    bytes *= 1024;
   }
   return std::nullopt;
 }

@@ -62,14 +62,14 @@ Caller caller_of(const KernelAccount& told) {
   Caller caller;
   caller.uid_here = told.uid;
   if (told.user_namespace == kFirstUserNamespace) {
-    caller.uid = told.uid;
+    caller.account.uid = told.uid;
     caller.is_admin = told.uid == 0;
     caller.groups = told.groups;
   } else if (told.host_uid) {
-    caller.uid = *told.host_uid;
+    caller.account.uid = *told.host_uid;
     caller.user_namespace = UserNamespace::Other;
   } else {
-    caller.uid = told.uid;
+    caller.account.uid = told.uid;
     caller.user_namespace = UserNamespace::Untold;
   }
   return caller;

@@ -82,7 +82,7 @@ constexpr char kReady = '\0';
   _exit(0);
 }
 
-// Forks a process that has no parent, which does `body`; false when it can't. The process between
+// Forks a process that has no parent, which does `body`; false when it cannot. The process between
 // the two lends this one's memory (vfork) and changes nothing in it: to copy all page tables for it
 // would cost as much as the rest of the start.
 bool fork_orphan(const std::function<void()>& body) {

@@ -75,7 +75,7 @@ ProcessIdentity self_identity() {
 
 Liveness liveness(const ProcessIdentity& process) {
   if (!is_of_this_kernel(process)) {
-    // Another boot of this host ended it; another host can't be seen.
+    // Another boot of this host ended it; another host cannot be seen.
     return process.host == host_name() ? Liveness::Gone : Liveness::Unseen;
   }
   if (!is_seen_from_here(process)) return Liveness::Unseen;
@@ -96,7 +96,7 @@ UniqueFd watch(const ProcessIdentity& process) {
   if (!is_seen_from_here(process)) return {};
   UniqueFd pidfd = open_pidfd(process.pid);
   if (!pidfd && !says_gone(errno)) throw_errno(fmt::format("cannot watch process {}", process.pid));
-  // Looked at after the pidfd was opened: from then on the pid can't become another's unnoticed.
+  // Looked at after the pidfd was opened: from then on the pid cannot become another's unnoticed.
   if (pidfd && liveness(process) == Liveness::Gone) return {};
   return pidfd;
 }

@@ -24,8 +24,8 @@ std::optional<ProcessIdentity> identity_of(int pid);
 /// What can be known of it from here. A zombie is gone: it holds no GPU any more.
 Liveness liveness(const ProcessIdentity& process);
 
-/// A pidfd that polls as ready when the process has ended. Empty when it is gone, or can't be seen
-/// from here; any process may watch any other. Throws Error when it can't be opened for another
+/// A pidfd that polls as ready when the process has ended. Empty when it is gone, or cannot be seen
+/// from here; any process may watch any other. Throws Error when it cannot be opened for another
 /// reason (too many open files): that is no sign of an end.
 UniqueFd watch(const ProcessIdentity& process);
 

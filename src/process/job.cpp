@@ -189,7 +189,7 @@ class MemberSearch {
   ProcessIdentity self_;
   std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
   std::vector<ProcessStat> candidates_;
-  std::vector<int> strangers_;  ///< whose environment can't be read; not looked at yet
+  std::vector<int> strangers_;  ///< whose environment cannot be read; not looked at yet
   std::vector<int> members_;
 };
 

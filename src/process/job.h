@@ -42,7 +42,7 @@ std::string supervisor_title(const std::string& reservation_id, const std::strin
 /// environment, or if a supervisor of the account vouches for it.
 ///
 /// Environments are read only as a last resort, in an isolated process (run_isolated): those of
-/// this user's processes, for root those of all. A process whose environment can't be read in time
+/// this user's processes, for root those of all. A process whose environment cannot be read in time
 /// counts as one without the id: its memory is locked in the kernel, or no process could be
 /// started. Takes at most 2.2 s. REQUIRES: one thread.
 std::vector<ProcessIdentity> job_members(const JobMarks& job);
@@ -56,7 +56,7 @@ bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number
                 const RightsOf& rights = {});
 
 /// Ends a job: SIGINT to all its processes (and SIGCONT, for the stopped), then SIGKILL to those
-/// that live after `grace`. Returns when all are gone, or when the rest can't be killed. Calls
+/// that live after `grace`. Returns when all are gone, or when the rest cannot be killed. Calls
 /// `meanwhile` at least every 10 s.
 void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile,
              const RightsOf& rights = {});

@@ -14,23 +14,23 @@
 namespace chg {
 namespace {
 
-enum class Found { No, NotExecutable, Yes };
+enum class Found { No, Odd, Directory, NotExecutable, Yes };
 
 Found look_at(const std::string& file) {
   struct stat status {};
-  if (stat(file.c_str(), &status) != 0) return errno == EACCES ? Found::NotExecutable : Found::No;
-  const bool runs = S_ISREG(status.st_mode) && access(file.c_str(), X_OK) == 0;
-  return runs ? Found::Yes : Found::NotExecutable;
+  if (stat(file.c_str(), &status) != 0) return errno == EACCES ? Found::Odd : Found::No;
+  if (S_ISDIR(status.st_mode)) return Found::Directory;
+  if (!S_ISREG(status.st_mode)) return Found::Odd;
+  return access(file.c_str(), X_OK) == 0 ? Found::Yes : Found::NotExecutable;
 }
 
-// `file` is what was found under the name, and can't be executed; empty: nothing was.
-[[noreturn]] void refuse(const std::string& name, const std::string& file) {
+// `file` is what was found under the name, and cannot be executed.
+[[noreturn]] void refuse(const std::string& name, Found found, const std::string& file) {
   const std::string shown = printable(name);
-  if (!file.empty()) {
-    struct stat status {};
-    if (stat(file.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-      throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is a directory", shown));
-    }
+  if (found == Found::Directory) {
+    throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is a directory", shown));
+  }
+  if (found != Found::No) {
     throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is not executable", shown),
                 fmt::format("make it executable: chmod +x '{}', or name its interpreter before it",
                             printable(file)));
@@ -45,19 +45,17 @@ Found look_at(const std::string& file) {
 }  // namespace
 
 std::string resolve_command(const std::string& name, const std::string& search_path) {
-  if (name.empty()) refuse(name, "");
+  if (name.empty()) refuse(name, Found::No, "");
   const bool is_path = name.find('/') != std::string::npos;
-  std::string not_executable;
   for (const std::string& file : program_candidates(name, search_path)) {
     const Found found = look_at(file);
     if (found == Found::Yes) return file;
-    struct stat status {};
-    const bool is_meant =
-        found == Found::NotExecutable &&
-        (is_path || (stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode)));
-    if (is_meant && not_executable.empty()) not_executable = file;
+    if (is_path) refuse(name, found, file);
   }
-  refuse(name, not_executable);
+  for (const std::string& file : program_candidates(name, search_path)) {
+    if (look_at(file) == Found::NotExecutable) refuse(name, Found::NotExecutable, file);
+  }
+  refuse(name, Found::No, "");
 }
 
 void become(const std::string& file, const std::vector<std::string>& arguments,

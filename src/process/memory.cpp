@@ -18,7 +18,7 @@ int give_back_code(dl_phdr_info* object, std::size_t /*size*/, void* /*unused*/)
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
     const std::uintptr_t begin = object->dlpi_addr + segment.p_vaddr;
     const std::uintptr_t first_page = begin & ~(page - 1);
-    // That it can't be given back is no failure.
+    // That it cannot be given back is no failure.
     madvise(reinterpret_cast<void*>(first_page), begin + segment.p_memsz - first_page,
             MADV_DONTNEED);
   }

@@ -16,7 +16,9 @@ SignalWatch::SignalWatch() {
     sigaction(number, nullptr, &action);
     if (action.sa_handler != SIG_IGN) sigaddset(&watched, number);
   }
-  if (sigprocmask(SIG_BLOCK, &watched, &old_mask_) != 0) throw_errno("cannot hold back signals");
+  sigset_t held_back = watched;
+  sigaddset(&held_back, SIGTTOU);
+  if (sigprocmask(SIG_BLOCK, &held_back, &old_mask_) != 0) throw_errno("cannot hold back signals");
   fd_.reset(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw_errno("cannot watch signals");
 }

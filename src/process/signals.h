@@ -10,7 +10,8 @@ namespace chg {
 
 /// Blocks SIGINT, SIGTERM and SIGHUP while it exists, and reports them through a descriptor.
 /// Signals that were ignored before (nohup) stay ignored. One that is still pending at the end is
-/// then delivered as usual.
+/// then delivered as usual. Meanwhile a job in the background may write to its terminal, whatever
+/// `stty tostop` says (SIGTTOU).
 class SignalWatch {
  public:
   SignalWatch();

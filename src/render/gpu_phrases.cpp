@@ -38,6 +38,7 @@ std::string expiry(const Reservation& manual, const Instant& now) {
 }
 
 std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
+  if (gpu.reservation->request) return "granted, not taken yet";
   if (gpu.reservation->kind == ReservationKind::Manual) return expiry(*gpu.reservation, now);
   return fmt::format("{}last heartbeat {}", gpu.command_ended ? "command ended, " : "",
                      ago(gpu.reservation->last_heartbeat, now));

@@ -1,9 +1,12 @@
 #include "render/queue.h"
 
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
 #include "core/gpu_ids.h"
+#include "render/json_output.h"
 #include "render/outside_text.h"
 #include "render/reason.h"
 #include "render/table.h"
@@ -42,6 +45,36 @@ Row cells_of(const QueueRow& row) {
           row.note};
 }
 
+Json entry_object(const QueueEntry& entry, const Instant& now) {
+  const auto& [request, decision] = entry;
+  const Duration waited = age(request.enqueued, now);
+  Json object;
+  object["id"] = request.id;
+  object["position"] = decision.position;
+  object["user"] = display_name(request.account, request.label);
+  object["actual_user"] = request.account.name;
+  object["account"] = request.account.name;
+  if (!request.label.empty()) object["label"] = request.label;
+  object["requested_count"] = request.count;
+  object["requested_ids"] = request.gpu_ids;
+  object["allocated_gpus"] = decision.held;
+  object["allocated_count"] = decision.held.size();
+  object["reservation_type"] = kind_word(request.kind);
+  if (!request.note.empty()) object["note"] = request.note;
+  object["enqueue_time"] = to_rfc3339(request.enqueued.wall);
+  object["wait_time"] = to_hms(waited);
+  object["wait_time_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+  object["reason"] = sentence(decision.reason, now.wall);
+  if (decision.reason.limit) {
+    object["limit"] = {{"allowed", decision.reason.limit->allowed},
+                       {"taken", decision.reason.limit->taken}};
+  }
+  if (decision.estimated_start) {
+    object["estimated_start"] = to_rfc3339(*decision.estimated_start);
+  }
+  return object;
+}
+
 }  // namespace
 
 // A bare number could be a count or an id.
@@ -69,6 +102,23 @@ std::string queue_text(const std::vector<QueueRow>& rows, const Style& style) {
                      {.title = "ESTIMATED START", .gives_way = 5, .is_whole = true},
                      {.title = "NOTE", .gives_way = 1}},
                     std::move(cells), style);
+}
+
+std::string queue_json(const QueueOverview& queue) {
+  Json entries = Json::array();
+  int requested = 0;
+  std::size_t allocated = 0;
+  for (const QueueEntry& entry : queue.entries) {
+    entries.push_back(entry_object(entry, queue.now));
+    requested += entry.request.count;
+    allocated += entry.decision.held.size();
+  }
+  Json object;
+  object["entries"] = std::move(entries);
+  object["total_waiting"] = queue.entries.size();
+  object["total_gpus_requested"] = requested;
+  object["total_gpus_allocated"] = allocated;
+  return json_text(object);
 }
 
 }  // namespace chg

@@ -65,6 +65,8 @@ std::string wanted(const Reason& reason) {
 }  // namespace
 
 std::string sentence(const Reason& reason, WallTime now) {
+  if (reason.passed_over)
+    return "granted, but not taken: its process is stopped or does not answer";
   if (reason.limit) {
     return fmt::format(
         "waiting for {}: you may have {} at once here, and have or wait for {}",

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "render/json_output.h"
 #include "render/outside_text.h"
 #include "render/table.h"
 #include "render/words.h"
@@ -16,6 +17,19 @@ Row cells_of(const ReportRow& row) {
   return {shown_display_name(row.name), fmt::format("{:.2f}", row.gpu_hours),
           fmt::format("{:.1f}%", row.percentage), fmt::to_string(row.run_count),
           fmt::to_string(row.manual_count)};
+}
+
+// To a millionth of an hour, less than a second: 0.30000000000000004 becomes 0.3.
+double rounded(double value) { return std::round(value * 1e6) / 1e6; }
+
+Json row_object(const ReportRow& row) {
+  Json object;
+  object["name"] = row.name;
+  object["gpu_hours"] = rounded(row.gpu_hours);
+  object["percentage"] = rounded(row.percentage);
+  object["run_count"] = row.run_count;
+  object["manual_count"] = row.manual_count;
+  return object;
 }
 
 }  // namespace
@@ -53,6 +67,21 @@ std::string report_text(const ReportTable& table, const Style& style) {
          fmt::format("total: {:.2f} GPU hours, {}, {}\n", table.total_gpu_hours,
                      count_of(table.total_reservations, "reservation"),
                      count_of(table.unique_users, "user"));
+}
+
+std::string report_json(const Report& report) {
+  Json rows = Json::array();
+  for (const ReportRow& row : report.rows) rows.push_back(row_object(row));
+  Json object;
+  object["by"] = words_for(report.by).word;
+  object[words_for(report.by).rows_key] = std::move(rows);
+  object["total_gpu_hours"] = rounded(report.total_gpu_hours);
+  object["total_reservations"] = report.total_reservations;
+  object["unique_users"] = report.unique_users;
+  object["start_date"] = to_rfc3339(report.from);
+  object["end_date"] = to_rfc3339(report.to);
+  object["days"] = days_of(report);
+  return json_text(object);
 }
 
 }  // namespace chg

@@ -13,6 +13,10 @@
 namespace chg {
 namespace {
 
+// In the order of GpuStatus.
+constexpr int Summary::*kCounts[] = {&Summary::available, &Summary::in_use, &Summary::unreserved,
+                                     &Summary::in_error, &Summary::out_of_service};
+
 void count_model(Summary& summary, const std::string& model) {
   auto& models = summary.models;
   const auto known = std::find_if(models.begin(), models.end(),
@@ -51,24 +55,8 @@ void count(Summary& summary, GpuStatus status, const std::string& model, bool is
            bool is_also_used) {
   ++summary.total;
   count_model(summary, model);
-  switch (status) {
-    case GpuStatus::Available:
-      ++summary.available;
-      if (is_held) ++summary.held;
-      break;
-    case GpuStatus::InUse:
-      ++summary.in_use;
-      break;
-    case GpuStatus::Unreserved:
-      ++summary.unreserved;
-      break;
-    case GpuStatus::Error:
-      ++summary.in_error;
-      break;
-    case GpuStatus::OutOfService:
-      ++summary.out_of_service;
-      break;
-  }
+  ++(summary.*kCounts[static_cast<std::size_t>(status)]);
+  if (status == GpuStatus::Available && is_held) ++summary.held;
   if (is_also_used) ++summary.also_used;
 }
 

@@ -61,7 +61,7 @@ Difference difference(const Pool& before, const Pool& after) {
                             before.creator_uid != after.creator_uid ||
                             before.next_arrival != after.next_arrival || result.gpus_came_or_went;
   result.cancelled_changed = before.cancelled != after.cancelled;
-  bool news = result.host_changed() || result.cancelled_changed || !after.ended.empty();
+  bool news = result.host_changed() || result.cancelled_changed || !after.events.empty();
   compare(
       before.reservations, after.reservations,
       [](const Reservation& reservation) -> const auto& { return reservation.id; },

@@ -209,11 +209,17 @@ void put_in_order(Pool& pool) {
   std::sort(pool.gpus.begin(), pool.gpus.end(),
             [](const Gpu& a, const Gpu& b) { return a.index < b.index; });
   std::sort(pool.reservations.begin(), pool.reservations.end(), starts_before);
-  std::sort(pool.queue.begin(), pool.queue.end(),
-            [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
+  std::sort(pool.queue.begin(), pool.queue.end(), is_served_before);
 }
 
-std::string write(const UsageRecord& record) { return write_json(record); }
+std::string write(const Event& event) { return write_json(event); }
+
+Event read_event(std::string_view text) {
+  Event event = read_json<Event>(text);
+  require_indices(event.gpus);
+  return event;
+}
+
 UsageRecord read_usage(std::string_view text) { return read_json<UsageRecord>(text); }
 
 }  // namespace chg::records

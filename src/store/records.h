@@ -45,8 +45,11 @@ void remove(Pool& pool, std::string_view field);
 /// Puts the lists of the pool in order, after records were added.
 void put_in_order(Pool& pool);
 
-/// A usage record as JSON, and back. Throws std::invalid_argument for what is none.
-std::string write(const UsageRecord& record);
+/// An event as JSON, and back. Throws std::invalid_argument for what is none.
+std::string write(const Event& event);
+Event read_event(std::string_view text);
+
+/// A usage record as canhazgpu 0.1.0 wrote it. Throws std::invalid_argument for what is none.
 UsageRecord read_usage(std::string_view text);
 
 }  // namespace chg::records

@@ -3,18 +3,14 @@
 namespace chg {
 
 std::vector<UsageRecord> Store::history(WallTime from) {
-  const std::unique_ptr<HistoryReader> reader = read_history(from);
+  const std::unique_ptr<EventReader> reader = read_events({.from = from, .only_ends = true});
   std::vector<UsageRecord> all;
-  while (true) {
-    std::vector<UsageRecord> some = reader->next();
-    if (some.empty()) return all;
-    if (all.empty()) {
-      all = std::move(some);
-    } else {
-      all.insert(all.end(), std::make_move_iterator(some.begin()),
-                 std::make_move_iterator(some.end()));
+  for (auto events = reader->next(); !events.empty(); events = reader->next()) {
+    for (UsageRecord& record : usage_of(events)) {
+      if (record.ended >= from) all.push_back(std::move(record));
     }
   }
+  return all;
 }
 
 }  // namespace chg

@@ -1,6 +1,8 @@
-// Remembers the pool and its history, for all users of the host.
+// Remembers the pool and what has happened to it, for all users of the host.
 #pragma once
 
+#include <compare>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,14 +34,35 @@ struct Sharing {
   int gid = -1;          ///< the group; -1 leaves it
 };
 
-/// Usage records in order, some at a time: a history may be larger than memory. Not to be used
-/// after its store is gone.
-class HistoryReader {
- public:
-  virtual ~HistoryReader() = default;
+/// A place in the order in which the events of a store were written. Of another store it means
+/// nothing.
+struct EventPosition {
+  std::uint64_t time = 0;
+  std::uint64_t number = 0;
 
-  /// The next ones; none at the end.
-  virtual std::vector<UsageRecord> next() = 0;
+  auto operator<=>(const EventPosition&) const = default;
+};
+
+/// Which events to read.
+struct EventsAsked {
+  WallTime from =
+      WallTime::min();       ///< those that took effect then or later; some earlier ones, too
+  EventPosition after = {};  ///< only what was written behind this place
+  bool only_ends = false;    ///< only those of the kind Ended
+};
+
+/// Events in the order in which they were written, some at a time: there may be more than fit into
+/// memory. Not to be used after its store is gone.
+class EventReader {
+ public:
+  virtual ~EventReader() = default;
+
+  /// The next ones; none when there are no more. Those that are written later come with a later
+  /// call.
+  virtual std::vector<Event> next() = 0;
+
+  /// Behind the last one that `next` has returned.
+  virtual EventPosition position() const = 0;
 };
 
 class Store;
@@ -54,7 +77,7 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Reads the pool, applies `change`, writes what differs, and appends pool.ended to the history:
+  /// Reads the pool, applies `change`, writes what differs, and appends pool.events to the others:
   /// all or nothing, one at a time over all processes of the host, in fair order. What `change`
   /// throws is thrown on, and nothing is written. Heartbeats alone wake nobody.
   /// `change` may be called again, with the pool of then, when another came in between: it must
@@ -71,15 +94,14 @@ class Store {
   /// policy are read, for less than the whole pool costs.
   virtual Pool read_policy() { return read(); }
 
-  /// Usage records that ended at or after `from`, oldest end first, and those with the same end in
-  /// the order in which they were appended.
-  virtual std::unique_ptr<HistoryReader> read_history(WallTime from) = 0;
+  /// The events that were asked for, without damaged ones.
+  virtual std::unique_ptr<EventReader> read_events(const EventsAsked& asked) = 0;
 
-  /// All of them at once.
+  /// The usage records of what ended at or after `from`, all at once.
   std::vector<UsageRecord> history(WallTime from);
 
-  /// Deletes every usage record.
-  virtual void forget_history() = 0;
+  /// Deletes the events that were written before this moment. Slow upkeep, as tidy_up.
+  virtual void forget_events(WallTime before) = 0;
 
   /// The pools of other hosts that lie beside this one, by name: those whose hosts have set them up
   /// in the same Redis, each under its own prefix.

@@ -19,7 +19,7 @@ struct DetectedModel {
 
 /// Knows the command lines of inference servers (vLLM, SGLang, TGI, llama.cpp, Ollama …), of
 /// lm_eval, and the usual options of Python scripts. Says nothing rather than something doubtful: a
-/// program that it does not know has a model only where the option's value can't be anything else.
+/// program that it does not know has a model only where the option's value cannot be anything else.
 std::optional<DetectedModel> detect_model(std::string_view command_line);
 
 /// The model that is known best: one with an organisation before others, else the first.

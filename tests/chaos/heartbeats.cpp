@@ -95,10 +95,10 @@ class CountingStore final : public Store {
     count_();
   }
   Pool read() override { return store_.read(); }
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return store_.read_history(from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return store_.read_events(asked);
   }
-  void forget_history() override { store_.forget_history(); }
+  void forget_events(WallTime before) override { store_.forget_events(before); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& id) override {
     return store_.subscribe_to(id);
   }

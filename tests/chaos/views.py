@@ -7,7 +7,7 @@ import threading
 from collections import namedtuple
 
 from conftest import Pool, Process, is_alive
-from redis_client import HISTORY, LOCK, POOL, Redis
+from redis_client import EVENTS, LOCK, POOL, Redis
 from redis_pool import RedisPool, usage_of
 
 Held = namedtuple("Held", "id kind label gpus holder ends")
@@ -36,7 +36,7 @@ class SqlitePool(Pool):
         """As if its first usage record had happened so often."""
         self.edit("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
                   "INSERT INTO usage SELECT 'x' || n.i, gpu, uid, account, label, kind, started, "
-                  "ended, how FROM n, (SELECT * FROM usage LIMIT 1)", count)
+                  "ended, how, granted FROM n, (SELECT * FROM usage LIMIT 1)", count)
 
     def left_over(self):
         """What lies beside the store and was not made by `admin`."""
@@ -99,7 +99,8 @@ class ChaosRedisPool(RedisPool):
         return sorted(gpu for held in self.held().values() for gpu in held.gpus)
 
     def used(self):
-        records = [usage_of(member) for member in self.ask("ZRANGE", HISTORY, 0, -1)]
+        records = [record for _, (_, text) in self.ask("XRANGE", EVENTS, "-", "+")
+                   for record in usage_of(json.loads(text))]
         return [Usage(record["reservation"], record["gpu"], record["started"], record["ended"],
                       record["how"]) for record in records]
 
@@ -110,19 +111,16 @@ class ChaosRedisPool(RedisPool):
     def assert_sound(self):
         assert self.heirs.complaints == [], "the lock of the dead stays"
         # Every key is one that stays, or expires.
-        stays = {"canhazgpu:hosts", POOL, HISTORY, "canhazgpu:log"}
+        stays = {"canhazgpu:hosts", POOL, EVENTS, "canhazgpu:log"}
         for key in self.ask("KEYS", "*"):
             assert key in stays or self.ask("PTTL", key) != -1, key
 
     def fill_history(self, count):
-        member, score = self.ask("ZRANGE", HISTORY, 0, 0, "WITHSCORES")
-        order, record = member[:member.index("{")], usage_of(member)
-        for begin in range(0, count, 1000):
-            words = []
-            for number in range(begin, begin + 1000):
-                record["reservation"] = f"x{number}"
-                words += [score, order + json.dumps(record)]
-            self.ask("ZADD", HISTORY, *words)
+        event = next(json.loads(text) for _, (field, text) in self.ask("XRANGE", EVENTS, "-", "+")
+                     if field == "end")
+        for number in range(count):
+            event["id"] = f"x{number}"
+            self.ask("XADD", EVENTS, "*", "end", json.dumps(event))
 
     def known(self):
         return super().known() | {self.server.process.pid}

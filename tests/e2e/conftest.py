@@ -362,6 +362,10 @@ class Pool:
     def usage(self):
         return self.rows("SELECT reservation, gpu, account, kind, started, ended, how FROM usage")
 
+    def events(self):
+        """As they are stored, in their order."""
+        return [json.loads(row[0]) for row in self.rows("SELECT record FROM events ORDER BY serial")]
+
     def identity(self, column, reservation=None):
         """The `holder` or `supervisor` of the reservation (the only one, if not given)."""
         rows = self.rows(f"SELECT id, {column} FROM reservation")

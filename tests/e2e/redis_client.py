@@ -3,7 +3,7 @@
 import socket
 
 POOL = "canhazgpu:pool"
-HISTORY = "canhazgpu:history"
+EVENTS = "canhazgpu:events"
 LOCK = "canhazgpu:lock"
 
 

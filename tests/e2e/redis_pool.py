@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from conftest import PATIENCE, Pool, temporary, wait_for
-from redis_client import HISTORY, POOL
+from redis_client import EVENTS, POOL
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None,
                                 reason="redis-server is not installed")
@@ -21,9 +21,14 @@ def free_port():
         return one.getsockname()[1]
 
 
-def usage_of(member):
-    """The usage record of a member of the history, behind what puts it in order."""
-    return json.loads(member[member.index("{"):])
+def usage_of(event):
+    """The usage records of an event, one for each GPU."""
+    if event["event"] != "ended":
+        return []
+    return [{"reservation": event["id"], "gpu": gpu, "account": event["account"],
+             "label": event.get("label", ""), "kind": event.get("kind", "run"),
+             "started": event["started"], "ended": event["at"], "how": event["how"]}
+            for gpu in event.get("gpus", [])]
 
 
 class RedisServer:
@@ -176,7 +181,11 @@ class RedisPool(Pool):
         return sorted(gpu for record in self.records().values() for gpu in record["gpus"])
 
     def usage(self):
-        return [usage_of(member) for member in self.redis("ZRANGE", HISTORY, "0", "-1") if member]
+        return [record for event in self.events() for record in usage_of(event)]
+
+    def events(self):
+        # Each is an id, the name of the field, and its value.
+        return [json.loads(text) for text in self.redis("XRANGE", EVENTS, "-", "+")[2::3]]
 
     def await_free(self, timeout=PATIENCE):
         wait_for(lambda: not self.records(), "all GPUs to be free", timeout, step=0.05)

@@ -25,6 +25,22 @@ HOST = """CREATE TEMP VIEW host AS
                      WHERE field = 'identity'), '') AS boot_id
     FROM pool WHERE field = 'settings'"""
 
+USAGE = """CREATE TEMP VIEW usage AS
+    SELECT record ->> 'id' AS reservation, one.value AS gpu, record ->> 'uid' AS uid,
+           record ->> 'account' AS account, coalesce(record ->> 'label', '') AS label,
+           coalesce(record ->> 'kind', 'run') AS kind, record ->> 'started' AS started,
+           record ->> 'at' AS ended, record ->> 'how' AS how
+    FROM events, json_each(record, '$.gpus') AS one WHERE is_end ORDER BY serial, one.value"""
+# As the program would write it.
+NEW_USAGE = """CREATE TEMP TRIGGER usage_insert INSTEAD OF INSERT ON usage BEGIN
+    INSERT INTO events VALUES (
+        max(NEW.ended, 1 + coalesce((SELECT max(serial) FROM events), 0)), 1,
+        json_patch('{}', json_object(
+            'event', 'ended', 'at', NEW.ended, 'id', NEW.reservation, 'uid', NEW.uid,
+            'account', NEW.account, 'label', nullif(NEW.label, ''),
+            'kind', nullif(NEW.kind, 'run'), 'gpus', json_array(NEW.gpu),
+            'started', NEW.started, 'how', NEW.how))); END"""
+
 
 def view(name):
     texts = [f"coalesce(record ->> '{text}', '') AS {text}" if text in EMPTY else
@@ -60,7 +76,8 @@ class Connection(sqlite3.Connection):
     def execute(self, *sql_and_values):
         if not self.has_views:
             self.has_views = True
-            super().execute(HOST)
+            for sql in (HOST, USAGE, NEW_USAGE):
+                super().execute(sql)
             for name in TEXTS:
                 super().execute(view(name))
                 super().execute(trigger(name))

@@ -289,9 +289,9 @@ def test_holder_of_another_pid_namespace(pool):
             return f"{int(wall) - seconds * 10**9} {int(boot) - seconds * 10**9} {boot_id}"
         return change
 
-    rewrite(pool, "last_heartbeat", older(280))
-    assert re.search(r"\(run, last heartbeat 0h 4m [45]\ds ago\)", status_of(pool))
-    rewrite(pool, "last_heartbeat", older(30))
+    rewrite(pool, "last_heartbeat", older(245))
+    assert re.search(r"\(run, last heartbeat 0h 4m \d\d?s ago\)", status_of(pool))
+    rewrite(pool, "last_heartbeat", older(60))
     assert status_of(pool).startswith("GPU 0: AVAILABLE")
     assert how_it_ended(pool) == ["lost"]
 

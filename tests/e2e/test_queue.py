@@ -55,6 +55,36 @@ def test_order_of_arrival(pool):
     assert log.read_text().split() == [str(n) for n in range(12)]
 
 
+def reason(pool, request):
+    return next(entry["reason"] for entry in pool.queue_json()["entries"] if entry["id"] == request)
+
+
+@pytest.mark.parametrize("kind", ("run", "reserve"))
+def test_what_a_stopped_waiter_does_not_take_goes_to_the_next(pool, kind):
+    pool.ok("reserve", "--gpus", "8")
+    stopped = pool.waiter("--gpus", "8", kind=kind)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    second = pool.waiter("--gpus", "8", command=("sh", "-c", "echo started; read line"),
+                         stdin=subprocess.PIPE)
+    pool.ok("release")
+    assert pool.read_line(second) == "started"
+    assert reason(pool, stopped.request) == (
+        "granted, but not taken: its process is stopped or does not answer")
+    assert [row for row in pool.usage() if row[0] == stopped.request] == []
+    # It keeps its place.
+    third = pool.waiter("--gpus", "8")
+    assert pool.waiting() == [stopped.request, third.request]
+    os.kill(stopped.pid, signal.SIGCONT)
+    wait_for(lambda: reason(pool, stopped.request).startswith("waiting for 8 GPUs"),
+             "it to wait again", step=0.05)
+    assert pool.finish(second, input=b"\n").status == 0
+    assert pool.finish(stopped).status == 0
+    if kind == "reserve":
+        assert pool.waiting() == [third.request]
+        pool.ok("release")
+    assert pool.finish(third).out == "started\n"
+
+
 def test_a_small_request_does_not_starve_a_large_one(pool):
     jobs = [pool.job() for _ in range(8)]
     large = pool.waiter("--gpus", "4", command=("sh", "-c", "echo large; read line"),

@@ -1,13 +1,14 @@
 """What lies in a Redis in each state."""
 
+import json
 import os
 import re
 import subprocess
 
 import pytest
 from conftest import wait_for
-from redis_client import HISTORY, POOL, Redis
-from redis_pool import empty, pool, pytestmark, usage_of  # noqa: F401 (fixtures)
+from redis_client import EVENTS, POOL, Redis
+from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 LOG = "canhazgpu:log"
 NANOSECONDS = 10**9
@@ -32,7 +33,9 @@ def test_pool(redis):
     assert sorted(fields) == ["gpu:0", "gpu:1", "gpu:2", "gpu:3", "gpu:4", "gpu:5", "gpu:6",
                               "gpu:7", "identity", "provider", "settings", "version"]
     assert redis("HGET", POOL, "provider") == "fake"
-    assert redis("EXISTS", HISTORY, "canhazgpu:lock") == 0
+    assert redis("EXISTS", "canhazgpu:lock") == 0
+    ((_, (field, text)),) = redis("XRANGE", EVENTS, "-", "+")
+    assert field == "event" and json.loads(text)["event"] == "set_up"
 
 
 def test_run_and_its_heartbeat(pool, redis):
@@ -84,16 +87,20 @@ def test_waiting(pool, kind, options, members):
     assert pool.stored("request") == {}
 
 
-def test_usage_record(pool, redis):
+def test_events(pool, redis):
     pool.ok("run", "--user", "bob", "--", "true")
     pool.await_free()
-    member, score = redis("ZRANGE", HISTORY, 0, -1, "WITHSCORES")
-    record = usage_of(member)
-    assert record["how"] == "finished" and record["gpu"] == 0 and record["label"] == "bob"
-    assert int(score) == record["ended"] // 1000
-    assert member.startswith(f"{record['ended']:019}")
-    assert record["started"] <= record["ended"]
-    assert redis("TTL", HISTORY) == -1
+    entries = redis("XRANGE", EVENTS, "-", "+")[1:]
+    assert [field for _, (field, _) in entries] == ["event", "event", "event", "end"]
+    events = [json.loads(text) for _, (_, text) in entries]
+    assert [event["event"] for event in events] == ["queued", "granted", "taken", "ended"]
+    assert len({event["id"] for event in events}) == 1
+    for (id, _), event in zip(entries, events):
+        assert int(id.split("-")[0]) >= event["at"] // 10**6
+    ended = events[-1]
+    assert ended["how"] == "finished" and ended["gpus"] == [0] and ended["label"] == "bob"
+    assert ended["command"] == "true" and ended["started"] <= ended["at"]
+    assert redis("TTL", EVENTS) == -1
 
 
 def test_each_change_is_logged_and_published(pool, redis):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import assert_error, timeless, wait_for
-from redis_client import HISTORY, POOL, Redis
+from redis_client import EVENTS, POOL, Redis
 from redis_pool import RedisPool
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None,
@@ -26,7 +26,7 @@ def fill_history(pool, count):
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
         "INSERT INTO usage SELECT printf('r%07d', i), i % 8, 1000 + i % 5, 'account', '', "
         "'run', 1795500000000000000 + i / 3 * 1000000000, "
-        "1795500060000000000 + i / 3 * 1000000000, 'finished' FROM n", count)
+        "1795500060000000000 + i / 3 * 1000000000, 'finished', i FROM n", count)
 
 
 def hours(report):
@@ -70,12 +70,12 @@ def test_there_and_back(pool, redis, copy_to):
     fill_history(pool, 2500)
     before, lines = dump(pool), pool.ok("status")
     out = pool.ok("store", "copy", source(pool), redis.url)
-    assert out == (f"copied 8 GPUs, 1 reservation and 2503 usage records from {pool.path} to "
+    assert out == (f"copied 8 GPUs, 1 reservation and 2509 events from {pool.path} to "
                    f"{redis.url}, and compared them\n")
     assert dump(pool) == before
     back = pool.directory / "back/pool.db"
     out = pool.ok("store", "copy", redis.url, f"sqlite:{back}")
-    assert "2503 usage records" in out
+    assert "2509 events" in out
     for url in (redis.url, f"sqlite:{back}"):
         result = copy_to(url, "status")
         assert timeless(result.out) == timeless(lines), result
@@ -196,16 +196,16 @@ def test_killed_copy_is_no_pool_and_goes_on(pool, redis, copy_to):
     redis.redis("CONFIG", "SET", "appendfsync", "no")
     ask = Redis(redis.socket)
     for killed in range(2):
-        before = ask("ZCARD", HISTORY)
+        before = ask("XLEN", EVENTS)
         copying = pool.popen("store", "copy", source(pool), redis.url)
-        wait_for(lambda: ask("ZCARD", HISTORY) > before, "the copy to begin", step=0)
+        wait_for(lambda: ask("XLEN", EVENTS) > before, "the copy to begin", step=0)
         copying.send_signal(signal.SIGKILL)
         copying.wait()
-        assert ask("ZCARD", HISTORY) < records, killed
+        assert ask("XLEN", EVENTS) <= records, killed
         assert_error(copy_to(redis.url, "status"), 1, "there is no pool")
     out = pool.ok("store", "copy", source(pool), redis.url)
-    assert f"{records} usage records" in out
-    assert ask("ZCARD", HISTORY) == records
+    assert f"{records + 1} events" in out
+    assert ask("XLEN", EVENTS) == records + 1
     ask.close()
     assert len(copy_to(redis.url, "status").out.splitlines()) == 8
 
@@ -214,12 +214,11 @@ def test_killed_copy_is_no_pool_and_goes_on(pool, redis, copy_to):
 def test_another_history_is_left_alone(pool, redis):
     pool.ok("run", "--", "true")
     pool.await_free()
-    redis.redis("ZADD", HISTORY, "1", "something")
     redis.admin()
     redis.ok("run", "--", "true")
     redis.await_free()
     redis.redis("DEL", POOL)
-    kept = redis.redis("ZRANGE", HISTORY, "0", "-1")
+    kept = redis.redis("XRANGE", EVENTS, "-", "+")
     assert_error(pool.run("store", "copy", source(pool), redis.url), 1,
                  "has a history of its own", "name an empty store")
-    assert redis.redis("ZRANGE", HISTORY, "0", "-1") == kept
+    assert redis.redis("XRANGE", EVENTS, "-", "+") == kept

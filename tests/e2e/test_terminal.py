@@ -41,6 +41,19 @@ def test_python_by_hand(pool, terminal):
     pool.await_free()
 
 
+def test_a_background_job_may_wait_on_a_terminal_that_stops_those_that_write(pool, terminal):
+    pool.ok("reserve", "--gpus", "8")
+    enter(terminal, "stty tostop; canhazgpu run -- sh -c 'grep SigBlk /proc/self/status >mask; "
+                    "exit 3' &")
+    terminal.expect("1st in queue, waiting for 1 GPU")
+    pool.ok("release")
+    terminal.expect("got GPU 0")
+    enter(terminal, "wait %1; echo status=$?")
+    terminal.expect(r"status=3\r")
+    # The command itself is a job like any other.
+    assert (pool.directory / "mask").read_text().split() == ["SigBlk:", "0" * 16]
+
+
 @pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
 def test_less(pool, terminal):
     (pool.directory / "text").write_text("".join(f"line {n}\n" for n in range(1000)))

@@ -8,8 +8,8 @@
 #include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/observation_text.h"
-#include "probe/packed_result.h"
 #include "probe/processes/cgroup_path.h"
+#include "probe/result_text.h"
 
 namespace chg {
 namespace {
@@ -59,8 +59,8 @@ CHG_FUZZ_TARGET(readings, observation) {
 }
 
 CHG_FUZZ_TARGET(readings, look) {
-  const std::string packed = packed_result(unpacked_result(bytes));
-  CHG_FUZZ_REQUIRE(packed_result(unpacked_result(packed)) == packed);
+  const std::string text = result_text(parse_result(bytes));
+  CHG_FUZZ_REQUIRE(result_text(parse_result(text)) == text);
 }
 
 CHG_FUZZ_TARGET(readings, kernel_files) {

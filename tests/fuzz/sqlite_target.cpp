@@ -32,7 +32,7 @@ class Seed {
         reservation.gpus = {n};
         pool.reservations.push_back(reservation);
         pool.queue.push_back(full_request("ask" + std::to_string(n), static_cast<unsigned>(n) + 1));
-        pool.ended.push_back(usage_record("was" + std::to_string(n), n, 1000 + n));
+        pool.events.push_back(usage_event("was" + std::to_string(n), n, 1000 + n));
       }
     });
     bytes_ = content(path);
@@ -92,7 +92,7 @@ CHG_FUZZ_TARGET(sqlite, pages) {
   store->update([](Pool& pool) {
     if (!pool.reservations.empty()) pool.reservations.pop_back();
     pool.queue.push_back(full_request("new", ++pool.next_arrival));
-    pool.ended.push_back(usage_record("new", 0, 5000));
+    pool.events.push_back(usage_event("new", 0, 5000));
   });
   store->tidy_up();
 }

@@ -16,6 +16,9 @@ void Counts::add(const Counts& other) {
   came_back += other.came_back;
   brought_back += other.brought_back;
   returned += other.returned;
+  passed_on += other.passed_on;
+  answered += other.answered;
+  taken += other.taken;
   for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
 }
 
@@ -33,6 +36,9 @@ std::vector<std::pair<std::string, std::uint64_t>> Counts::named() const {
           {"came back", came_back},
           {"brought back", brought_back},
           {"GPUs returned", returned},
+          {"passed on", passed_on},
+          {"answered", answered},
+          {"taken by another", taken},
           {"finished", endings[0]},
           {"released", endings[1]},
           {"expired", endings[2]},

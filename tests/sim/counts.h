@@ -20,9 +20,12 @@ struct Counts {
   std::uint64_t decisions = 0;
   std::uint64_t ended_by_heartbeat = 0;
   std::uint64_t kept_for_leftovers = 0;
-  std::uint64_t came_back = 0;             ///< requests that were not in the pool any more
-  std::uint64_t brought_back = 0;          ///< reservations that were not
-  std::uint64_t returned = 0;              ///< GPUs that a run had lost to somebody else
+  std::uint64_t came_back = 0;     ///< requests that were not in the pool any more
+  std::uint64_t brought_back = 0;  ///< reservations that were not
+  std::uint64_t returned = 0;      ///< GPUs that a run had lost to somebody else
+  std::uint64_t passed_on = 0;     ///< grants that nobody took
+  std::uint64_t answered = 0;      ///< waiters that were passed over and went on
+  std::uint64_t taken = 0;         ///< grants whose GPUs another had by the time they were used
   std::array<std::uint64_t, 7> endings{};  ///< usage records, by End
 
   void add(const Counts& other);

@@ -52,9 +52,9 @@ Setup Generator::make_setup() {
 
 std::int64_t Generator::pause_ms() {
   const int kind = below(100);
-  if (kind < 35) return 0;
-  if (kind < 80) return below(2'000);
-  if (kind < 97) return below(90'000);
+  if (kind < 40) return 0;
+  if (kind < 86) return below(2'000);
+  if (kind < 98) return below(60'000);
   return below(400'000);
 }
 
@@ -82,6 +82,17 @@ int Generator::some_process(const World& world) {
 
 int Generator::some_client(const World& world) {
   return world.active().empty() ? 0 : one_of(world.active());
+}
+
+// One that could take what it was granted.
+std::optional<int> Generator::some_untaken(const World& world) {
+  std::vector<int> found;
+  for (const int number : world.model().holders()) {
+    const bool can_act = world.machine().can_act(process_key(number));
+    if (can_act && world.model().entry(number).held->request) found.push_back(number);
+  }
+  if (found.empty()) return std::nullopt;
+  return one_of(found);
 }
 
 Event Generator::next(const World& world) {
@@ -142,6 +153,8 @@ Event Generator::step(const World& world) {
   for (int tried = 0; tried < 3 && has_leisure(world, event.who); ++tried) {
     event.who = some_client(world);
   }
+  // Grants are taken soon, as a rule.
+  if (const auto granted = some_untaken(world); granted && chance(70)) event.who = *granted;
   const Client* client = world.client(event.who);
   if (client == nullptr) return event;
   if (client->supervisor == Client::Supervisor::Watches ||

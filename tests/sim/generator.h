@@ -31,6 +31,7 @@ class Generator {
   std::vector<int> some_gpus(int limit);
   int some_process(const World& world);
   int some_client(const World& world);
+  std::optional<int> some_untaken(const World& world);
 
   Event arrive(const World& world);
   Event step(const World& world);

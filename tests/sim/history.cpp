@@ -58,6 +58,7 @@ std::optional<Failure> simulate(std::uint64_t seed, int steps, Counts& counts) {
   counts.ended_by_heartbeat += world.model().ended_by_heartbeat();
   counts.kept_for_leftovers += world.model().kept_for_leftovers();
   counts.returned += world.model().returned();
+  counts.passed_on += world.model().passed_on();
   if (failure) {
     failure->setup = generator.setup();
     failure->events = std::move(events);

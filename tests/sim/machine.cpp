@@ -46,11 +46,21 @@ void Machine::advance(Duration by) {
   latest_wall_ = std::max(latest_wall_, now_.wall);
 }
 
+void Machine::set_wall(WallTime wall) {
+  if (wall < now_.wall)
+    behind_until_ = std::max(behind_until_, now_.wall + std::chrono::milliseconds(1));
+  now_.wall = wall;
+}
+
+void Machine::step_wall(Duration by) { set_wall(now_.wall + by); }
+
 void Machine::reboot(Duration wall_gap) {
   while (!living_.empty()) kill(living_.back());
   ++version_;
   ++boot_;
-  now_ = {now_.wall + wall_gap, std::chrono::seconds(20), boot_name(boot_)};
+  set_wall(now_.wall + wall_gap);
+  now_.boot = std::chrono::seconds(20);
+  now_.boot_id = boot_name(boot_);
 }
 
 bool Machine::is_earlier(const Instant& a, const Instant& b) const {

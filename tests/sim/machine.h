@@ -67,7 +67,9 @@ class Machine {
   std::uint64_t version() const { return version_; }
 
   void advance(Duration by);
-  void step_wall(Duration by) { now_.wall += by; }
+  void step_wall(Duration by);
+  /// Whether the wall clock has shown a later time already, or about the same.
+  bool wall_is_behind() const { return now_.wall < behind_until_; }
   void reboot(Duration wall_gap);
   /// A wall clock that was set back is put right.
   void correct_clock();
@@ -101,6 +103,7 @@ class Machine {
   Sight blinded(const Sighting& last) const;
 
  private:
+  void set_wall(WallTime wall);
   int new_pid(int space, int key);
   Liveness state_of(const ProcessIdentity& identity, int space) const;
   GpuProcess listing(const Process& process, int space) const;
@@ -108,6 +111,7 @@ class Machine {
 
   Instant now_;
   WallTime latest_wall_{};
+  WallTime behind_until_{};
   int boot_ = 0;
   std::uint64_t version_ = 0;
   std::uint64_t ticks_ = 0;

@@ -12,7 +12,9 @@
 namespace chg::sim {
 
 Model::Model(const Machine& machine, int gpus, AllocationPolicy policy)
-    : machine_(machine), policy_(policy), gpus_(at(gpus)) {}
+    : machine_(machine), gpus_(at(gpus)) {
+  policy_.allocation = policy;
+}
 
 const Entry* Model::waiting(int client) const {
   return holds(queue_, client) ? &entries_.at(client) : nullptr;
@@ -113,6 +115,27 @@ void Model::reap(int space, const Sighting* sighting) {
   for (const Ending& ending : over) end(ending.client, ending.at, ending.end);
 }
 
+// Rule 12: seconds for those that are seen to be stopped, a minute for all others.
+void Model::pass_on_untaken(int space) {
+  std::vector<int> untaken;
+  for (const int client : holders_) {
+    const Entry& entry = entries_.at(client);
+    if (!entry.held->request) continue;
+    const Process& waiter = *machine_.find(entry.process);
+    const bool is_stopped = waiter.alive && waiter.stopped && waiter.space == space;
+    const auto patience = std::chrono::seconds(is_stopped ? 10 : 60);
+    if (age(entry.held->started, machine_.now()) >= patience) untaken.push_back(client);
+  }
+  for (const int client : untaken) {
+    ++passed_on_;
+    Request& request = entries_.at(client).request;
+    request = *entries_.at(client).held->request;
+    request.passed_over = true;
+    free(client);
+    take_place(client);
+  }
+}
+
 void Model::drop_gone_waiters(int space) {
   std::erase_if(queue_, [&](int client) {
     const Entry& entry = entries_.at(client);
@@ -139,14 +162,15 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
     one.released = ended;
     one.used_by[reservation.account.uid] = ended.wall;
     expected_.push_back({reservation.id, gpu, reservation.account, reservation.label,
-                         reservation.kind, reservation.started.wall, ended.wall, end});
+                         reservation.kind, reservation.started.wall, ended.wall, end,
+                         reservation.grant});
   }
   // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
   if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
   if (!reservation.gpus.empty()) return;
   // Rule 24: its waiter must not come back.
   const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
-  if (on_purpose && reservation.holder && !reservation.supervisor) {
+  if (on_purpose && reservation.request) {
     cancelled_.push_back({client, reservation.last_heartbeat});
   }
   free(client);
@@ -191,7 +215,7 @@ void Model::observe(const Sighting& sighting) {
 
 bool Model::may_use(const Request& request, int gpu) const {
   const ModelGpu& one = gpus_[at(gpu)];
-  if (one.drained) return false;
+  if (one.drained || request.passed_over) return false;
   if (!request.gpu_ids.empty() && !holds(request.gpu_ids, gpu)) return false;
   if (!one.known) return true;
   return request.force && one.known->users_known &&
@@ -205,7 +229,7 @@ void Model::require_preferred(const Request& request, const std::vector<int>& ch
     const ModelGpu& one = gpus_[at(gpu)];
     const auto own = one.used_by.find(request.account.uid);
     const bool is_own =
-        policy_ == AllocationPolicy::MostRecentlyPerUser && own != one.used_by.end();
+        policy_.allocation == AllocationPolicy::MostRecentlyPerUser && own != one.used_by.end();
     return std::tuple(is_own ? 0 : 1, is_own ? -own->second.time_since_epoch().count() : 0,
                       one.released ? 1 : 0, one.released ? one.released->wall : WallTime{}, gpu);
   };
@@ -233,7 +257,9 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   }
   require_preferred(request, made.gpus, usable);
   Reservation reservation;
+  if (!grants_.emplace(client, made.grant).second) throw Violation("serial twice", request.id);
   reservation.id = request.id;
+  reservation.grant = made.grant;
   reservation.account = request.account;
   reservation.label = request.label;
   reservation.note = request.note;
@@ -243,6 +269,7 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   reservation.started = reservation.last_heartbeat = machine_.now();
   if (request.duration) reservation.ends = machine_.now().wall + *request.duration;
   reservation.holder = machine_.identity(entry.process);
+  reservation.request = request;
   for (const int gpu : reservation.gpus) {
     gpus_[at(gpu)].owner = client;
     gpus_[at(gpu)].known.reset();

@@ -6,7 +6,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/changes.h"
@@ -39,6 +41,7 @@ struct Entry {
   int process = kNobody;     ///< key of the waiter, later the command
   int supervisor = kNobody;  ///< key
   Duration extended{};       ///< since it was granted
+  bool came_late = false;    ///< while the wall clock was behind: others had later times before
   /// One usage record of each end of what it was granted.
   std::vector<UsageRecord> endings;
 };
@@ -49,6 +52,7 @@ class Model {
 
   // The stages of an update, as seen from a pid namespace.
   void reap(int space, const Sighting* sighting);
+  void pass_on_untaken(int space);
   void observe(const Sighting& sighting);
   /// Checks what `core` granted, and takes it over.
   void schedule(int space, const Pool& pool, const std::vector<std::string>& granted);
@@ -65,7 +69,7 @@ class Model {
   void attach(int client, int supervisor);
   void beat_request(int client);
   void beat_reservation(int client);
-  void mark_ending(int client, EndReason end);
+  void mark_ending(int client, EndReason end, const std::optional<Account>& by);
   void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
   void end(int client, const Instant& at, EndReason end);
   void drop_gone_waiters(int space);
@@ -105,6 +109,7 @@ class Model {
   std::uint64_t ended_by_heartbeat() const { return ended_by_heartbeat_; }
   std::uint64_t kept_for_leftovers() const { return kept_for_leftovers_; }
   std::uint64_t returned() const { return returned_; }
+  std::uint64_t passed_on() const { return passed_on_; }
 
   /// Whether it is over, as far as those in `space` can tell.
   bool is_dead(int process, const Instant& heartbeat, int space) const;
@@ -142,18 +147,20 @@ class Model {
                          const std::vector<int>& usable) const;
 
   const Machine& machine_;
-  AllocationPolicy policy_;
   Policy policy_;
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
-  std::vector<int> queue_;  ///< clients, by the moment at which they asked
+  std::vector<int> queue_;  ///< clients, by the arrival of their requests
+  std::uint64_t next_arrival_ = 1;
   std::vector<Unnoticed> cancelled_;
   std::vector<int> holders_;           ///< clients
   std::vector<UsageRecord> expected_;  ///< of the update that goes on
   std::uint64_t ended_by_heartbeat_ = 0;
   std::uint64_t kept_for_leftovers_ = 0;
   std::uint64_t returned_ = 0;
-  std::vector<Span> spans_;  ///< one for each usage record
+  std::uint64_t passed_on_ = 0;
+  std::set<std::pair<int, std::uint64_t>> grants_;  ///< all that ever were: client and serial
+  std::vector<Span> spans_;                         ///< one for each usage record
 };
 
 }  // namespace chg::sim

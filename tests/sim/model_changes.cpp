@@ -1,5 +1,10 @@
 // What people, waiters and supervisors change.
 #include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include <fmt/format.h>
 
 #include "sim/indices.h"
 #include "sim/model.h"
@@ -32,16 +37,34 @@ void Model::join(int client, const Request& request, int process) {
   Entry entry;
   entry.request = request;
   entry.process = process;
+  entry.came_late = machine_.wall_is_behind();
+  const auto now_us = std::chrono::floor<std::chrono::microseconds>(machine_.now().wall);
+  entry.request.arrival =
+      std::max(next_arrival_, static_cast<std::uint64_t>(now_us.time_since_epoch().count()));
   entries_.emplace(client, std::move(entry));
-  queue_.push_back(client);
+  take_place(client);
+  if (queue_.back() != client) throw Violation("overtaken on arrival", request.id);
 }
 
 // It keeps the place that it had, whatever the pool has forgotten.
 void Model::take_place(int client) {
+  const Entry& mine = entries_.at(client);
+  next_arrival_ = std::max(next_arrival_, mine.request.arrival + 1);
   const auto place = std::find_if(queue_.begin(), queue_.end(), [&](int other) {
-    return machine_.is_earlier(entries_.at(client).request.enqueued,
-                               entries_.at(other).request.enqueued);
+    const Request& request = entries_.at(other).request;
+    return std::tie(mine.request.arrival, mine.request.id) < std::tie(request.arrival, request.id);
   });
+  // Who came later stands behind. Numbers can't tell where the clock had been set back.
+  const auto is_wrong = [&](const Entry& first, const Entry& second) {
+    return !first.came_late && machine_.is_earlier(second.request.enqueued, first.request.enqueued);
+  };
+  for (auto other = queue_.begin(); other != queue_.end(); ++other) {
+    const Entry& entry = entries_.at(*other);
+    const bool is_before = other < place;
+    if (is_before ? is_wrong(entry, mine) : is_wrong(mine, entry)) {
+      throw Violation("place", fmt::format("{} and {}", mine.request.id, entry.request.id));
+    }
+  }
   queue_.insert(place, client);
 }
 
@@ -58,7 +81,7 @@ void Model::forget(int client) {
 
 void Model::return_to_queue(int client, const Request& request, const Sighting& sighting) {
   // As the waiter knows it: a sign of life that it gave when it was granted may be missing.
-  entries_.at(client).request.last_heartbeat = request.last_heartbeat;
+  entries_.at(client).request = request;
   for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();
   free(client);
   take_place(client);
@@ -68,6 +91,7 @@ void Model::return_to_queue(int client, const Request& request, const Sighting& 
 void Model::claim(int client, Duration duration) {
   Reservation& reservation = *entries_.at(client).held;
   reservation.holder.reset();
+  reservation.request.reset();
   reservation.ends = machine_.now().wall + duration + entries_.at(client).extended;
 }
 
@@ -75,18 +99,24 @@ void Model::attach(int client, int supervisor) {
   Entry& entry = entries_.at(client);
   entry.supervisor = supervisor;
   entry.held->supervisor = machine_.identity(supervisor);
+  entry.held->request.reset();
   entry.held->last_heartbeat = machine_.now();
 }
 
 void Model::beat_request(int client) {
-  entries_.at(client).request.last_heartbeat = machine_.now();
+  Request& request = entries_.at(client).request;
+  request.last_heartbeat = machine_.now();
+  request.passed_over = false;
 }
 
 void Model::beat_reservation(int client) {
   entries_.at(client).held->last_heartbeat = machine_.now();
 }
 
-void Model::mark_ending(int client, EndReason end) { entries_.at(client).held->ending = end; }
+void Model::mark_ending(int client, EndReason end, const std::optional<Account>& by) {
+  entries_.at(client).held->ending = end;
+  entries_.at(client).held->ending_by = by;
+}
 
 void Model::note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers) {
   entries_.at(client).held->leftovers = leftovers;
@@ -112,6 +142,7 @@ void Model::lose(const Model& older) {
   cancelled_ = older.cancelled_;
   holders_ = older.holders_;
   spans_ = older.spans_;
+  next_arrival_ = older.next_arrival_;
   for (auto& [client, entry] : entries_) {
     const auto then = older.entries_.find(client);
     if (then == older.entries_.end()) {
@@ -127,19 +158,18 @@ std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
                                              bool is_alive) const {
   Reservation back = own;
   for (const UsageRecord& record : entries_.at(client).endings) {
-    if (record.started < back.started.wall) continue;
+    // Another grant to the same request may have ended.
+    if (record.grant != own.grant) continue;
     // Else it was given up for dead by those who could not see that it lives.
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
-    // Of this grant, and not of another one to the same request.
-    if (record.started == back.started.wall) back.started.wall = record.ended;
+    back.started.wall = std::max(back.started.wall, record.ended);
   }
   return back;
 }
 
 bool Model::is_known(int client, const Reservation& own) const {
   const Entry* entry = holding(client);
-  return entry != nullptr && entry->held->started.boot == own.started.boot &&
-         entry->held->started.boot_id == own.started.boot_id &&
+  return entry != nullptr && entry->held->grant == own.grant &&
          entry->held->supervisor == own.supervisor && all_gpus(*entry->held) == all_gpus(own);
 }
 
@@ -198,7 +228,7 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
   }
   for (const auto& [client, mine] : chosen) {
     if (entries_.at(client).held->kind == ReservationKind::Run) {
-      mark_ending(client, EndReason::Killed);
+      mark_ending(client, EndReason::Killed, Account{uid, fmt::format("u{}", uid)});
     } else {
       end_on(client, mine, machine_.now(), EndReason::Released);
     }

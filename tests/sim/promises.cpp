@@ -58,6 +58,11 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
   for (const int client : model.holders()) {
     const Entry& entry = model.entry(client);
     const Reservation& reservation = *entry.held;
+    const Process& waiter = *machine.find(entry.process);
+    const bool is_held_up = reservation.request && waiter.stopped && waiter.space == space;
+    const Duration held_for = age(reservation.started, machine.now());
+    if (is_held_up && held_for >= std::chrono::seconds(10))
+      throw Violation("untaken", reservation.id);
     const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
     if (expires && *reservation.ends <= machine.now().wall)
       throw Violation("outlives its time", reservation.id);
@@ -79,6 +84,7 @@ void require_service(const Pool& pool, const Model& model, const Machine& machin
   for (const int client : model.queue()) {
     const Entry& entry = model.entry(client);
     const Request& request = entry.request;
+    if (request.passed_over) continue;
     if (model.is_dead(entry.process, request.last_heartbeat, sighting.space)) continue;
     std::vector<int> usable;
     for (const Gpu& gpu : pool.gpus) {

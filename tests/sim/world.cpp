@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 
 std::string id_of(int client) { return fmt::format("c{}", client); }
 
+const Caller kRoot{{0, "root"}, true};
+
 Account account_of(std::uint32_t uid) { return {uid, fmt::format("u{}", uid)}; }
 
 void hide(Process& process, const Flags& flags) {
@@ -66,17 +68,19 @@ std::shared_ptr<const Pool> World::snapshot() {
 
 Circumstances World::given(int space, const Sighting* sighting) const {
   return {machine_.now(), machine_.liveness(space),
-          sighting == nullptr ? nullptr : &sighting->observation};
+          sighting == nullptr ? nullptr : &sighting->observation, serial_};
 }
 
 bool World::update(int space, const Sighting* sighting, const Change& change,
                    const Expected& expected, const Change& after_grants,
                    const std::function<void(Model&)>& expected_after) {
   ++counts_.updates;
+  ++serial_;
   snapshot_.reset();
   const Circumstances circumstances = given(space, sighting);
   bring_up_to_date(pool_, circumstances);
   model_.reap(space, sighting);
+  model_.pass_on_untaken(space);
   if (sighting != nullptr) model_.observe(*sighting);
   bool accepted = true;
   try {
@@ -105,11 +109,13 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
     ++counts_.looks_of_now;
     require_service(pool_, model_, machine_, *sighting);
   }
-  for (const UsageRecord& record : pool_.ended) {
+  ledger_.follow(pool_.events);
+  ledger_.compare(pool_);
+  for (const UsageRecord& record : usage_of(pool_.events)) {
     ++counts_.endings.at(static_cast<std::size_t>(record.end));
+    history_.push_back(record);
   }
-  history_.insert(history_.end(), pool_.ended.begin(), pool_.ended.end());
-  pool_.ended.clear();
+  pool_.events.clear();
   return accepted;
 }
 
@@ -173,7 +179,7 @@ void World::apply(const Event& event) {
     case What::Clear:
       return clear();
     case What::Save:
-      saved_.emplace(Saved{pool_, history_, model_});
+      saved_.emplace(Saved{pool_, history_, ledger_, model_});
       return;
     case What::Lose:
       return lose(event.choice == 0);
@@ -273,7 +279,7 @@ void World::release_gpus(const Event& event) {
   selection.gpu_ids = event.gpus;
   if (event.flags.labelled) selection.label = "x";
   selection.runs = event.flags.runs;
-  const Caller caller{event.uid, event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   Released released;
   update(
       event.space, nullptr,
@@ -289,7 +295,7 @@ void World::release_gpus(const Event& event) {
 }
 
 void World::extend_reservations(const Event& event) {
-  const Caller caller{event.uid, event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   const Duration by = milliseconds(event.by_ms);
   update(
       event.space, nullptr, [&](Pool& pool) { extend(pool, caller, event.gpus, by); },
@@ -302,7 +308,7 @@ void World::cancel_request(const Event& event) {
   const auto matches = std::count_if(pool_.queue.begin(), pool_.queue.end(),
                                      [&](const Request& one) { return one.id.starts_with(id); });
   if (matches > 1) return;
-  const Caller caller{event.uid, event.flags.admin};
+  const Caller caller{{event.uid, ""}, event.flags.admin};
   update(
       event.space, nullptr,
       [&](Pool& pool) {
@@ -320,10 +326,8 @@ void World::set_service(const Event& event, bool out_of_service) {
   update(
       0, nullptr,
       [&](Pool& pool) {
-        for (const int gpu : gpus) {
-          std::optional<std::string>& note = find_gpu(pool, gpu)->out_of_service;
-          note = out_of_service ? std::optional<std::string>("fan") : std::nullopt;
-        }
+        chg::set_service(pool, kRoot, gpus,
+                         out_of_service ? std::optional<std::string>("fan") : std::nullopt);
       },
       [&](Model& model) {
         model.drain(gpus, out_of_service);
@@ -333,7 +337,7 @@ void World::set_service(const Event& event, bool out_of_service) {
 
 void World::clear() {
   update(
-      0, nullptr, [&](Pool& pool) { chg::clear(pool, machine_.now()); },
+      0, nullptr, [&](Pool& pool) { chg::clear(pool, kRoot, machine_.now()); },
       [](Model& model) {
         model.clear();
         return true;
@@ -343,10 +347,11 @@ void World::clear() {
 void World::lose(bool all) {
   if (!all && !saved_) return;
   const Saved left =
-      all ? Saved{new_pool(setup_), {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
+      all ? Saved{new_pool(setup_), {}, {}, {machine_, setup_.gpus, setup_.policy}} : *saved_;
   snapshot_.reset();
   pool_ = left.pool;
   history_ = left.history;
+  ledger_ = left.ledger;
   model_.lose(left.model);
 }
 

@@ -14,6 +14,7 @@
 #include "core/restore.h"
 #include "sim/counts.h"
 #include "sim/event.h"
+#include "sim/ledger.h"
 #include "sim/machine.h"
 #include "sim/model.h"
 
@@ -90,6 +91,7 @@ class World {
   void join(Client& client);
   void act_as_waiter(Client& client, int choice);
   void requeue_lost(Client& client);
+  void answer(Client& client);
   void wait(Client& client, int choice);
   void maintain_pool(Client& client, const Sighting* sighting, bool decides);
   void look_at_grant(Client& client, const Reservation& reservation);
@@ -99,6 +101,7 @@ class World {
   void use_grant(Client& client, int choice);
   void attach(Client& client);
   void discard_grant(Client& client);
+  void lose_grant(Client& client, OwnChange made);
   void exit(Client& client);
   void check_decisions() const;
 
@@ -137,9 +140,12 @@ class World {
   Model model_;
   Pool pool_;
   std::vector<UsageRecord> history_;
+  Ledger ledger_;
+  std::uint64_t serial_ = 0;  ///< of the update that goes on
   struct Saved {
     Pool pool;
     std::vector<UsageRecord> history;
+    Ledger ledger;
     Model model;
   };
   std::optional<Saved> saved_;

@@ -55,7 +55,7 @@ void World::view(Client& client, int choice) {
 void World::join(Client& client) {
   const Instant now = machine_.now();
   const int number = client.number;
-  const bool is_new = client.request.enqueued == Instant{};
+  const bool is_new = client.request.arrival == 0;
   bool claimed = false;
   bool withdrawn = false;
   std::vector<std::string> served;
@@ -64,7 +64,10 @@ void World::join(Client& client) {
       [&](Pool& pool) { chg::join(pool, client.request, now); },
       [&](Model& model) {
         if (!model.accepts(client.request)) return false;
-        if (model.is_in(number)) return true;
+        if (model.is_in(number)) {
+          if (model.waiting(number) != nullptr) model.beat_request(number);
+          return true;
+        }
         if (is_new) {
           model.join(number, client.request, process_key(number));
         } else {
@@ -85,7 +88,7 @@ void World::join(Client& client) {
         model.schedule(client.space, pool_, served);
       });
   // No two ask at the same moment: they do so one after the other.
-  machine_.advance(std::chrono::nanoseconds(1));
+  machine_.advance(std::chrono::microseconds(1));
   if (!accepted) return exit(client);
   client.is_fresh = true;
   client.last_heartbeat = now;
@@ -105,7 +108,23 @@ void World::act_as_waiter(Client& client, int choice) {
   if (mine == nullptr) return client.nonblock ? exit(client) : requeue_lost(client);
   client.request = *mine;
   if (client.nonblock) return leave_queue(client);
-  wait(client, choice);
+  return mine->passed_over ? answer(client) : wait(client, choice);
+}
+
+// It did not take its grant in time, and waits again.
+void World::answer(Client& client) {
+  ++counts_.answered;
+  const Instant now = machine_.now();
+  update(
+      client.space, nullptr, [&](Pool& pool) { beat(pool, client.request.id, now); },
+      [&](Model& model) {
+        if (model.waiting(client.number) != nullptr) model.beat_request(client.number);
+        return true;
+      });
+  client.request.passed_over = false;
+  client.last_heartbeat = now;
+  client.pool = snapshot();
+  client.is_fresh = false;
 }
 
 // Somebody has cancelled it, or else the store has lost it, or it was given up for dead.
@@ -122,6 +141,7 @@ void World::requeue_lost(Client& client) {
         if (model.acknowledge_cancelled(number) != cancelled) {
           throw Violation("cancelled", client.request.id + " is told what is not so");
         }
+        if (model.waiting(number) != nullptr && !cancelled) model.beat_request(number);
         if (cancelled || model.is_in(number)) return true;
         ++counts_.came_back;
         model.requeue(number, client.request);
@@ -185,7 +205,9 @@ void World::check_decisions() const {
     const std::size_t wanted = named.empty() ? pool_.gpus.size() : named.size();
     const bool adds_up = decision.position == static_cast<int>(i) + 1 &&
                          blocked + held[i].size() == wanted && decision.held == held[i];
-    if (!adds_up) throw Violation("decisions", "that of " + decision.request_id + " is wrong");
+    const bool is_skipped = pool_.queue[i].passed_over && decision.held.empty();
+    if (!adds_up && !is_skipped)
+      throw Violation("decisions", "that of " + decision.request_id + " is wrong");
   }
 }
 
@@ -271,11 +293,22 @@ void World::use_grant(Client& client, int choice) {
     discard_grant(client);
     return exit(client);
   }
-  change_own(
+  const OwnChange made = change_own(
       client, JobState::NotBegun,
       [&](Pool& pool) { claim(pool, client.request.id, *client.request.duration, machine_.now()); },
       [&](Model& model) { model.claim(client.number, *client.request.duration); });
-  exit(client);
+  return made == OwnChange::Taken ? lose_grant(client, made) : exit(client);
+}
+
+// Whoever has lost his GPUs to another looks again, and goes back to his place.
+void World::lose_grant(Client& client, OwnChange made) {
+  if (made == OwnChange::Taken) {
+    ++counts_.taken;
+    client.sighting = machine_.look(client.space);
+  }
+  if (made == OwnChange::Ended || !client.sighting) return exit(client);
+  client.gpus.clear();
+  client.phase = Client::Phase::Looked;
 }
 
 void World::discard_grant(Client& client) {
@@ -295,12 +328,7 @@ void World::attach(Client& client) {
   if (made != OwnChange::Made) {
     machine_.kill(key);
     discard_grant(client);
-    if (made == OwnChange::Taken) client.sighting = machine_.look(client.space);
-    if (made == OwnChange::Ended || !client.sighting) return exit(client);
-    // Back to its place.
-    client.gpus.clear();
-    client.phase = Client::Phase::Looked;
-    return;
+    return lose_grant(client, made);
   }
   client.supervisor = Client::Supervisor::Watches;
   client.supervised_since = client.supervisor_heartbeat = now;

@@ -42,8 +42,12 @@ void World::watch_command(Client& client, int choice) {
   if (is_late && !client.timed_out) {
     client.timed_out = true;
     change_watched(
-        client, true, [](Reservation& reservation) { reservation.ending = EndReason::TimedOut; },
-        [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut); });
+        client, true,
+        [](Reservation& reservation) {
+          reservation.ending = EndReason::TimedOut;
+          reservation.ending_by.reset();
+        },
+        [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut, std::nullopt); });
     if (choice != 2) kill_job(client.number);
   }
   if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;

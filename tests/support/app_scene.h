@@ -30,10 +30,10 @@ class RecordingStore final : public Store {
     strike_(true);
   }
   Pool read() override { return store_.read(); }
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return store_.read_history(from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return store_.read_events(asked);
   }
-  void forget_history() override { store_.forget_history(); }
+  void forget_events(WallTime before) override { store_.forget_events(before); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
     return store_.subscribe_to(request_id);
   }

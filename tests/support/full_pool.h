@@ -71,16 +71,19 @@ inline Reservation full_reservation(const std::string& id, int n) {
   reservation.account = {std::numeric_limits<std::uint32_t>::max(), odd_text("account")};
   reservation.label = odd_text("label");
   reservation.note = long_text();
+  reservation.command = odd_text("command");
   reservation.kind = ReservationKind::Manual;
   reservation.gpus = {0, 7, 9'999};
   reservation.lost = {1, 9'998};
   reservation.started = odd_instant(10 + n);
+  reservation.grant = (std::uint64_t{1} << 53U) - 1;
   reservation.last_heartbeat = odd_instant(20 + n);
   reservation.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
   reservation.holder = odd_process(1);
   reservation.supervisor = odd_process(2);
   reservation.leftovers = {odd_process(3), odd_process(4)};
   reservation.ending = EndReason::Killed;
+  reservation.ending_by = Account{0, odd_text("killer")};
   return reservation;
 }
 
@@ -91,6 +94,7 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.account = {4'000'000'000U, odd_text("account")};
   request.label = long_text();
   request.note = odd_text("note");
+  request.command = odd_text("command");
   request.kind = ReservationKind::Manual;
   request.count = std::numeric_limits<int>::max();
   request.gpu_ids = {1, 2, 30};
@@ -99,7 +103,14 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.enqueued = odd_instant(30);
   request.last_heartbeat = odd_instant(31);
   request.waiter = odd_process(5);
+  request.passed_over = true;
   return request;
+}
+
+inline Reservation full_granted_reservation(const std::string& id, int n) {
+  Reservation reservation = full_reservation(id, n);
+  reservation.request = full_request(id, 7);
+  return reservation;
 }
 
 /// Full structs, and beside each an empty one.
@@ -116,7 +127,8 @@ inline Pool full_pool() {
   pool.gpus[2].unavailable->kind = Unavailability::Kind::Error;
   pool.gpus[2].unavailable->uids.clear();
   pool.gpus[2].out_of_service = "";
-  pool.reservations = {Reservation{}, full_reservation(odd_text("id"), 1), full_reservation("", 2)};
+  pool.reservations = {Reservation{}, full_granted_reservation(odd_text("id"), 1),
+                       full_reservation("", 2)};
   pool.reservations[0].id = "bare";
   pool.queue = {Request{}, full_request(odd_text("id"), 5),
                 full_request("last", std::numeric_limits<std::int64_t>::max())};
@@ -130,8 +142,35 @@ inline UsageRecord usage_record(const std::string& id, int gpu, int ended_s) {
   record.reservation_id = id;
   record.gpu = gpu;
   record.account = {1000, "alice"};
+  record.grant = (std::uint64_t{1} << 53U) - 1;
   record.ended = WallTime(std::chrono::seconds(ended_s));
   return record;
+}
+
+/// The event of that record.
+inline Event usage_event(const std::string& id, int gpu, int ended_s) {
+  return ended_event(usage_record(id, gpu, ended_s));
+}
+
+/// Every field has a value of its own, and an odd one.
+inline Event full_event(EventKind kind) {
+  Event event;
+  event.kind = kind;
+  event.at = WallTime(std::chrono::nanoseconds(1795525200123456789));
+  event.actor = Account{0, odd_text("actor")};
+  event.id = odd_text("id");
+  event.owner = {std::numeric_limits<std::uint32_t>::max(), odd_text("owner")};
+  event.label = long_text();
+  event.note = odd_text("note");
+  event.command = odd_text("command");
+  event.reservation_kind = ReservationKind::Manual;
+  event.count = std::numeric_limits<int>::max();
+  event.gpus = {0, 7, 9'999};
+  event.started = WallTime(std::chrono::nanoseconds(-7));
+  event.how = EndReason::Cleared;
+  event.ends = WallTime(std::chrono::nanoseconds(std::numeric_limits<std::int64_t>::max()));
+  event.detail = odd_text("detail");
+  return event;
 }
 
 }  // namespace chg

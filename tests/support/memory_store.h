@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,10 +27,11 @@ class MemoryStore final : public Store {
     Pool changed = pool_;
     change(changed);
     const Difference what = difference(pool_, changed);
-    history_.insert(history_.end(), changed.ended.begin(), changed.ended.end());
-    std::stable_sort(history_.begin(), history_.end(),
-                     [](const auto& a, const auto& b) { return a.ended < b.ended; });
-    changed.ended.clear();
+    for (Event& event : changed.events) {
+      last_ = std::max({last_ + 1, event.at.time_since_epoch().count()});
+      events_.emplace(last_, std::move(event));
+    }
+    changed.events.clear();
     pool_ = std::move(changed);
     if (!what.heartbeats_only) ring(what.requests_removed);
   }
@@ -38,22 +41,13 @@ class MemoryStore final : public Store {
     return pool_;
   }
 
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    class Once final : public HistoryReader {
-     public:
-      std::vector<UsageRecord> records;
-      std::vector<UsageRecord> next() override { return std::exchange(records, {}); }
-    };
-    auto reader = std::make_unique<Once>();
-    const std::lock_guard lock(mutex_);
-    std::copy_if(history_.begin(), history_.end(), std::back_inserter(reader->records),
-                 [&](const UsageRecord& record) { return record.ended >= from; });
-    return reader;
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return std::make_unique<Reader>(*this, asked);
   }
 
-  void forget_history() override {
+  void forget_events(WallTime before) override {
     const std::lock_guard lock(mutex_);
-    history_.clear();
+    events_.erase(events_.begin(), events_.lower_bound(before.time_since_epoch().count()));
   }
 
   std::unique_ptr<Subscription> subscribe_to(const std::string& request_id) override {
@@ -64,6 +58,33 @@ class MemoryStore final : public Store {
   std::string location() const override { return "memory"; }
 
  private:
+  class Reader final : public EventReader {
+   public:
+    Reader(MemoryStore& store, const EventsAsked& asked)
+        : store_(store),
+          only_ends_(asked.only_ends),
+          read_(std::max({std::int64_t{1}, asked.from.time_since_epoch().count(),
+                          static_cast<std::int64_t>(asked.after.time) + 1}) -
+                1) {}
+
+    std::vector<Event> next() override {
+      const std::lock_guard lock(store_.mutex_);
+      std::vector<Event> events;
+      for (auto one = store_.events_.upper_bound(read_); one != store_.events_.end(); ++one) {
+        read_ = one->first;
+        if (!only_ends_ || one->second.kind == EventKind::Ended) events.push_back(one->second);
+      }
+      return events;
+    }
+
+    EventPosition position() const override { return {static_cast<std::uint64_t>(read_), 0}; }
+
+   private:
+    MemoryStore& store_;
+    bool only_ends_;
+    std::int64_t read_;
+  };
+
   // An eventfd, rung from `update`. An empty topic is every change.
   class Bell {
    public:
@@ -114,7 +135,8 @@ class MemoryStore final : public Store {
 
   std::mutex mutex_;
   Pool pool_;
-  std::vector<UsageRecord> history_;
+  std::map<std::int64_t, Event> events_;  ///< by what SqliteStore calls their serials
+  std::int64_t last_ = 0;
   std::vector<std::weak_ptr<Bell>> bells_;
 };
 

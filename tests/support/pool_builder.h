@@ -200,6 +200,7 @@ class Scene {
     if (special.ends_in) made.ends = now().wall + *special.ends_in;
     if (special.holder != 0) made.holder = process(special.holder);
     if (special.supervisor != 0) made.supervisor = process(special.supervisor);
+    if (made.holder && !made.supervisor) made.request = granted_request(made);
     for (const int pid : special.leftovers) made.leftovers.push_back(process(pid));
     pool.reservations.push_back(std::move(made));
   }
@@ -216,7 +217,7 @@ class Scene {
 
   /// What decides now.
   Circumstances given(const Observation* observation = nullptr) const {
-    return {now(), liveness, observation};
+    return {now(), liveness, observation, serial};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }
@@ -242,8 +243,22 @@ class Scene {
   Pool pool;
   ManualClock clock;
   ScriptedLiveness liveness;
+  std::uint64_t serial = 1;  ///< of what is granted now
 
  private:
+  // What was asked for, of a grant that is not taken.
+  static Request granted_request(const Reservation& granted) {
+    Request request;
+    request.id = granted.id;
+    request.account = granted.account;
+    request.label = granted.label;
+    request.kind = granted.kind;
+    request.count = static_cast<int>(granted.gpus.size());
+    request.enqueued = request.last_heartbeat = granted.started;
+    request.waiter = *granted.holder;
+    return request;
+  }
+
   int last_pid_ = 100'000;
 };
 

@@ -41,16 +41,15 @@ void read_amd_smi_metrics(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
   }
 }
 
-// The processes of a GPU that the answer about all GPUs lists any for, or doesn't tell of; nullopt
-// when it does not tell either.
+// The processes of one GPU; nullopt when amd-smi does not tell all their pids.
 std::optional<std::vector<GpuProcess>> ask_one_gpu(const AmdSmi& tool, int number) {
   const ToolOutput output = ask(tool, {"process", "--gpu", std::to_string(number), "--json"});
   const auto answer = parse_amd_smi_processes(output.out);
-  if (!answer) return std::nullopt;
-  const auto found = answer->by_gpu.find(number);
-  if (found != answer->by_gpu.end()) return found->second;
-  return answer->is_by_process ? std::optional<std::vector<GpuProcess>>(std::in_place)
-                               : std::nullopt;
+  if (!answer || !answer->contains(number)) return std::nullopt;
+  const std::vector<GpuProcess>& processes = answer->at(number);
+  const bool has_pids = std::all_of(processes.begin(), processes.end(),
+                                    [](const GpuProcess& process) { return process.pid > 0; });
+  return has_pids ? std::optional(processes) : std::nullopt;
 }
 
 void read_amd_smi_processes(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
@@ -58,14 +57,9 @@ void read_amd_smi_processes(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
   const auto all = parse_amd_smi_processes(output.out);
   if (!all) throw amd_smi_failure(output);
   for (GpuReading& gpu : gpus) {
-    const auto listed = all->by_gpu.find(gpu.index);
-    const bool is_told = listed != all->by_gpu.end() || all->is_by_process;
-    if (is_told && (listed == all->by_gpu.end() || listed->second.empty())) continue;
-    auto processes = ask_one_gpu(tool, gpu.index);
-    const bool is_known =
-        processes && std::all_of(processes->begin(), processes->end(),
-                                 [](const GpuProcess& process) { return process.pid > 0; });
-    if (is_known) {
+    const auto listed = all->find(gpu.index);
+    if (listed != all->end() && listed->second.empty()) continue;
+    if (auto processes = ask_one_gpu(tool, gpu.index)) {
       gpu.processes = std::move(*processes);
     } else {
       gpu.error = "amd-smi does not tell its processes";

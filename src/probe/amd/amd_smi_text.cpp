@@ -49,8 +49,7 @@ std::string bus_id_of(const json& entry) {
 }
 
 std::optional<std::uint64_t> memory_mib(const json* memory, const char* key) {
-  const auto bytes = json_bytes(member(memory, key), "MB");
-  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
+  return mib_rounded_up(json_bytes(member(memory, key), "MB"));
 }
 
 // The first of these members that is a number in `unit`, up to `max`.
@@ -91,7 +90,7 @@ std::optional<std::uint64_t> process_memory_mib(const json& info) {
     const auto other = json_bytes(member(&info, key), "B");
     if (other) bytes = std::max(bytes.value_or(0), *other);
   }
-  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
+  return mib_rounded_up(bytes);
 }
 
 GpuProcess process_of(const json& info) {
@@ -109,7 +108,7 @@ bool says_none(const json& value) {
   return text.starts_with("no running processes") || text == "not found";
 }
 
-// The processes of one `process_info`, whatever its form; false when it can't be understood.
+// The processes of one `process_info`, whatever its form; false when it cannot be understood.
 bool add_process_info(const json& info, std::vector<GpuProcess>& processes) {
   if (says_none(info)) return true;
   if (info.is_array()) {
@@ -138,19 +137,6 @@ std::optional<std::vector<GpuProcess>> processes_of_gpu(const json& entry) {
     if (!add_process_info(info != nullptr ? *info : element, processes)) return std::nullopt;
   }
   return processes;
-}
-
-void add_gpus_of_process(const json& entry, AmdSmiProcesses& result) {
-  const json* const gpus = member(&entry, "gpus");
-  if (gpus == nullptr || !gpus->is_array()) return;
-  for (const json& gpu : *gpus) {
-    const auto number = int_of(gpu, "gpu_index");
-    if (!number) continue;
-    GpuProcess process = process_of(gpu);
-    process.pid = int_of(entry, "pid").value_or(0);
-    process.program = program_of(entry);
-    result.by_gpu[*number].push_back(std::move(process));
-  }
 }
 
 // What amd-smi says of its failure: its first line that is no ornament and no warning, or the last
@@ -206,28 +192,24 @@ bool add_amd_smi_metrics(std::vector<GpuReading>& gpus, std::string_view text) {
   return has_any;
 }
 
-std::optional<AmdSmiProcesses> parse_amd_smi_processes(std::string_view text) {
+std::optional<std::map<int, std::vector<GpuProcess>>> parse_amd_smi_processes(
+    std::string_view text) {
   const auto answer = read_tool_json(text);
   const json* const list = answer ? entries(*answer) : nullptr;
   if (list == nullptr) return std::nullopt;
-  AmdSmiProcesses result;
+  std::map<int, std::vector<GpuProcess>> by_gpu;
   std::set<int> unknown;
   for (const json& entry : *list) {
-    if (member(&entry, "gpus") != nullptr) {
-      result.is_by_process = true;
-      add_gpus_of_process(entry, result);
-      continue;
-    }
     const auto number = int_of(entry, "gpu");
     if (!number) continue;
     // The oldest form has an entry for each process, so a GPU may come again.
     const auto processes = processes_of_gpu(entry);
     if (!processes) unknown.insert(*number);
-    std::vector<GpuProcess>& known = result.by_gpu[*number];
+    std::vector<GpuProcess>& known = by_gpu[*number];
     if (processes) known.insert(known.end(), processes->begin(), processes->end());
   }
-  for (const int number : unknown) result.by_gpu.erase(number);
-  return result;
+  for (const int number : unknown) by_gpu.erase(number);
+  return by_gpu;
 }
 
 std::string parse_amd_smi_version(std::string_view text) {

@@ -13,7 +13,7 @@
 namespace chg {
 namespace {
 
-// Where the GPU is in the runtime's order; nullopt when that can't be told of exactly one.
+// Where the GPU is in the runtime's order; nullopt when that cannot be told of exactly one.
 std::optional<std::size_t> place_among(const std::vector<KfdNode>& nodes, const GpuReading& gpu) {
   std::vector<KfdNode> ordered = nodes;
   std::sort(ordered.begin(), ordered.end(),

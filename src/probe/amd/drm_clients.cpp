@@ -96,8 +96,7 @@ std::vector<DrmClient> read_drm_clients(const std::string& root) {
     const std::string folder = proc + "/" + std::to_string(pid);
     for (const std::string& name : names_in(folder + "/fd").value_or(Names())) {
       if (!is_drm_file(folder + "/fd/" + name)) continue;
-      const SysfsText text = read_sysfs(folder + "/fdinfo/" + name);
-      auto client = parse_drm_fdinfo(text.text.value_or(""));
+      auto client = parse_drm_fdinfo(read_sysfs(folder + "/fdinfo/" + name).value_or(""));
       if (!client || !seen.emplace(client->pci_bus_id, client->client_id).second) continue;
       client->pid = pid;
       clients.push_back(std::move(*client));
@@ -118,7 +117,7 @@ void add_drm_clients(std::vector<GpuReading>& gpus, const std::vector<DrmClient>
       GpuProcess process;
       process.pid = pid;
       process.type = GpuProcess::Type::Graphics;
-      if (vram_bytes) process.memory_mib = mib_rounded_up(*vram_bytes);
+      process.memory_mib = mib_rounded_up(vram_bytes);
       gpu.processes.push_back(std::move(process));
     }
   }

@@ -31,10 +31,10 @@ std::string device_folder(const std::string& root, const KfdNode& node) {
 // gpu_metrics begins with its size (2 bytes) and the revision of its format, which is 1 for cards
 // and 2 or 3 for GPUs that are part of a processor (struct metrics_table_header of the driver).
 bool is_integrated(const std::string& device) {
-  const SysfsText metrics = read_sysfs(device + "/gpu_metrics");
+  const auto metrics = read_sysfs(device + "/gpu_metrics");
   constexpr std::size_t kFormatRevision = 2;
-  if (!metrics.text || metrics.text->size() <= kFormatRevision) return false;
-  const char revision = (*metrics.text)[kFormatRevision];
+  if (!metrics || metrics->size() <= kFormatRevision) return false;
+  const char revision = (*metrics)[kFormatRevision];
   return revision == 2 || revision == 3;
 }
 
@@ -59,22 +59,18 @@ Memory node_memory(const std::string& root, const KfdNode& node) {
       fmt::format("{}/sys/class/kfd/kfd/topology/nodes/{}/mem_banks/0", root, node.node_id);
   Memory memory;
   memory.used_bytes = read_sysfs_number(bank + "/used_memory");
-  const auto properties = parse_kfd_properties(read_sysfs(bank + "/properties").text.value_or(""));
+  const auto properties = parse_kfd_properties(read_sysfs(bank + "/properties").value_or(""));
   const auto size = properties.find("size_in_bytes");
   if (size != properties.end()) memory.total_bytes = size->second;
   return memory;
-}
-
-std::optional<std::uint64_t> in_mib(const std::optional<std::uint64_t>& bytes) {
-  return bytes ? std::optional(mib_rounded_up(*bytes)) : std::nullopt;
 }
 
 void read_memory(GpuReading& gpu, const std::string& root, const std::string& device,
                  const KfdNode& node) {
   Memory memory = device_memory(device);
   if (!memory.used_bytes && !memory.total_bytes) memory = node_memory(root, node);
-  gpu.memory_used_mib = in_mib(memory.used_bytes);
-  gpu.memory_total_mib = in_mib(memory.total_bytes);
+  gpu.memory_used_mib = mib_rounded_up(memory.used_bytes);
+  gpu.memory_total_mib = mib_rounded_up(memory.total_bytes);
 }
 
 // The first of these sensors that answers, divided by `scale`. Numbers that no card can have are
@@ -109,8 +105,8 @@ std::string model_of(const std::string& root, const std::string& device, const K
   const std::string revision = read_sysfs_line(device + "/revision");
   for (const char* table :
        {"/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids"}) {
-    const SysfsText text = read_sysfs(root + table);
-    if (const auto name = marketing_name(text.text.value_or(""), device_id, revision)) return *name;
+    const std::string text = read_sysfs(root + table).value_or("");
+    if (const auto name = marketing_name(text, device_id, revision)) return *name;
   }
   return node.architecture.empty() ? "AMD GPU" : "AMD " + node.architecture;
 }

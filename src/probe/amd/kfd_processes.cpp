@@ -21,8 +21,8 @@ constexpr std::string_view kContextPrefix = "context_";
 
 using UsesByGpu = std::map<std::uint32_t, DriverUse>;
 
-void add_memory(DriverUse& use, const SysfsText& file) {
-  const auto bytes = parse<std::uint64_t>(trimmed(file.text.value_or("")));
+void add_memory(DriverUse& use, std::string_view text) {
+  const auto bytes = parse<std::uint64_t>(trimmed(text));
   if (!bytes) {
     use.vram_bytes = std::nullopt;
   } else if (use.vram_bytes) {
@@ -60,9 +60,9 @@ bool read_context(const std::string& folder, int pid, UsesByGpu& uses) {
     }
     if (!name.starts_with(kMemoryPrefix)) continue;
     const auto gpu_id = parse<std::uint32_t>(std::string_view(name).substr(kMemoryPrefix.size()));
-    const SysfsText file = read_sysfs(folder + "/" + name);
-    const bool is_gone = file.error_number == ENOENT || file.error_number == ENODEV;
-    if (gpu_id && !is_gone) add_memory(use_of(uses, pid, *gpu_id), file);
+    const auto text = read_sysfs(folder + "/" + name);
+    const bool is_gone = !text && (errno == ENOENT || errno == ENODEV);
+    if (gpu_id && !is_gone) add_memory(use_of(uses, pid, *gpu_id), text.value_or(""));
   }
   read_queues(folder + "/queues", pid, uses);
   return is_known;
@@ -101,7 +101,7 @@ void add_driver_uses(std::vector<GpuReading>& gpus, const std::vector<KfdNode>& 
       if (gpu.pci_bus_id != bus_id->second) continue;
       GpuProcess process;
       process.pid = use.pid;
-      if (use.vram_bytes) process.memory_mib = mib_rounded_up(*use.vram_bytes);
+      process.memory_mib = mib_rounded_up(use.vram_bytes);
       gpu.processes.push_back(std::move(process));
     }
   }

@@ -25,7 +25,7 @@ struct DriverUse {
 };
 
 /// Every use of a GPU by a process that lives: it holds memory there, or has a queue, or may not be
-/// asked. In the order of pids. nullopt when the list can't be read.
+/// asked. In the order of pids. nullopt when the list cannot be read.
 std::optional<std::vector<DriverUse>> read_driver_uses(const std::string& root);
 
 /// Puts each process on the GPU that it uses. `nodes` tells which that is.

@@ -49,8 +49,8 @@ std::optional<KfdNode> read_node(const std::string& folder, const std::string& n
   const auto node_id = parse<int>(name);
   const auto gpu_id = parse<std::uint32_t>(read_sysfs_line(folder + "/" + name + "/gpu_id"));
   if (!node_id || *node_id < 0 || gpu_id.value_or(0) == 0) return std::nullopt;
-  const SysfsText text = read_sysfs(folder + "/" + name + "/properties");
-  const Properties properties = parse_kfd_properties(text.text.value_or(""));
+  const Properties properties =
+      parse_kfd_properties(read_sysfs(folder + "/" + name + "/properties").value_or(""));
   const auto unique_id = properties.find("unique_id");
   KfdNode node;
   node.node_id = *node_id;

@@ -67,12 +67,11 @@ constexpr unsigned kMigEnabled = 1;        // NVML_DEVICE_MIG_ENABLE
 
 using NoArguments = int();
 using GetText = int(NvmlDevice, char*, unsigned);
-using GetNumber = int(NvmlDevice, unsigned*);
 using GetProcesses = int(NvmlDevice, unsigned*, void*);
 
 std::string text_in(const Text& text) { return {text.data(), ::strnlen(text.data(), kTextBytes)}; }
 
-// Without one of each of these a GPU can't be told from a free one.
+// Without one of each of these a GPU cannot be told from a free one.
 constexpr std::initializer_list<const char*> kNeeded[] = {
     {"nvmlInit_v2", "nvmlInit"},
     {"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"},
@@ -149,6 +148,14 @@ int NvmlLibrary::call_first(std::initializer_list<const char*> functions,
   return code;
 }
 
+template <typename Value, typename... Arguments>
+NvmlAnswer<Value> NvmlLibrary::ask(std::initializer_list<const char*> functions,
+                                   Arguments... arguments) const {
+  NvmlAnswer<Value> answer;
+  answer.code = call_first<int(Arguments..., Value*)>(functions, arguments..., &answer.value);
+  return answer;
+}
+
 std::optional<ReadFailure> NvmlLibrary::initialize() {
   const int code = call_first<NoArguments>({"nvmlInit_v2", "nvmlInit"});
   if (code == kSuccess) return std::nullopt;
@@ -165,29 +172,17 @@ NvmlAnswer<std::string> NvmlLibrary::driver_version() const {
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::device_count() const {
-  NvmlAnswer<unsigned> answer;
-  answer.code =
-      call_first<int(unsigned*)>({"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"}, &answer.value);
-  return answer;
+  return ask<unsigned>({"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"});
 }
 
 NvmlAnswer<NvmlDevice> NvmlLibrary::device(unsigned index) const {
-  NvmlAnswer<NvmlDevice> answer;
-  answer.code = call_first<int(unsigned, NvmlDevice*)>(
-      {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}, index, &answer.value);
-  return answer;
+  return ask<NvmlDevice>({"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}, index);
 }
 
 NvmlAnswer<std::string> NvmlLibrary::text(const char* function, NvmlDevice device) const {
   Text text{};
   const int code = call<GetText>(function, device, text.data(), kTextBytes);
   return {code, text_in(text)};
-}
-
-NvmlAnswer<unsigned> NvmlLibrary::number(const char* function, NvmlDevice device) const {
-  NvmlAnswer<unsigned> answer;
-  answer.code = call<GetNumber>(function, device, &answer.value);
-  return answer;
 }
 
 NvmlAnswer<std::string> NvmlLibrary::uuid(NvmlDevice device) const {
@@ -199,10 +194,8 @@ NvmlAnswer<std::string> NvmlLibrary::model(NvmlDevice device) const {
 }
 
 NvmlAnswer<std::string> NvmlLibrary::pci_bus_id(NvmlDevice device) const {
-  PciInfo info{};
-  const int code = call_first<int(NvmlDevice, PciInfo*)>(
-      {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"}, device,
-      &info);
+  const auto [code, info] = ask<PciInfo>(
+      {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"}, device);
   // A GPU is always function 0 of its device.
   return {code, fmt::format("{:04x}:{:02x}:{:02x}.0", info.domain, info.bus, info.device)};
 }
@@ -210,32 +203,26 @@ NvmlAnswer<std::string> NvmlLibrary::pci_bus_id(NvmlDevice device) const {
 NvmlAnswer<NvmlMemory> NvmlLibrary::memory(NvmlDevice device) const {
   MemoryV2 memory{};
   memory.version = kMemoryV2Version;
-  int code = call<int(NvmlDevice, MemoryV2*)>("nvmlDeviceGetMemoryInfo_v2", device, &memory);
+  const int code = call<int(NvmlDevice, MemoryV2*)>("nvmlDeviceGetMemoryInfo_v2", device, &memory);
   if (code == kSuccess) return {code, {memory.total, memory.used}};
   if (code != kFunctionNotFound && code != kNotSupported && code != kArgumentVersionMismatch) {
     return {code, {}};
   }
-  MemoryV1 older{};
-  code = call<int(NvmlDevice, MemoryV1*)>("nvmlDeviceGetMemoryInfo", device, &older);
-  return {code, {older.total, older.used}};
+  const auto older = ask<MemoryV1>({"nvmlDeviceGetMemoryInfo"}, device);
+  return {older.code, {older.value.total, older.value.used}};
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::utilization_percent(NvmlDevice device) const {
-  Utilization utilization{};
-  const int code =
-      call<int(NvmlDevice, Utilization*)>("nvmlDeviceGetUtilizationRates", device, &utilization);
-  return {code, utilization.gpu};
+  const auto answer = ask<Utilization>({"nvmlDeviceGetUtilizationRates"}, device);
+  return {answer.code, answer.value.gpu};
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::temperature_c(NvmlDevice device) const {
-  NvmlAnswer<unsigned> answer;
-  answer.code = call<int(NvmlDevice, unsigned, unsigned*)>("nvmlDeviceGetTemperature", device,
-                                                           kTemperatureOfGpu, &answer.value);
-  return answer;
+  return ask<unsigned>({"nvmlDeviceGetTemperature"}, device, kTemperatureOfGpu);
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::power_milliwatts(NvmlDevice device) const {
-  return number("nvmlDeviceGetPowerUsage", device);
+  return ask<unsigned>({"nvmlDeviceGetPowerUsage"}, device);
 }
 
 NvmlAnswer<bool> NvmlLibrary::is_mig_enabled(NvmlDevice device) const {
@@ -247,14 +234,11 @@ NvmlAnswer<bool> NvmlLibrary::is_mig_enabled(NvmlDevice device) const {
 }
 
 NvmlAnswer<unsigned> NvmlLibrary::mig_device_count_max(NvmlDevice device) const {
-  return number("nvmlDeviceGetMaxMigDeviceCount", device);
+  return ask<unsigned>({"nvmlDeviceGetMaxMigDeviceCount"}, device);
 }
 
 NvmlAnswer<NvmlDevice> NvmlLibrary::mig_device(NvmlDevice device, unsigned place) const {
-  NvmlAnswer<NvmlDevice> answer;
-  answer.code = call<int(NvmlDevice, unsigned, NvmlDevice*)>("nvmlDeviceGetMigDeviceHandleByIndex",
-                                                             device, place, &answer.value);
-  return answer;
+  return ask<NvmlDevice>({"nvmlDeviceGetMigDeviceHandleByIndex"}, device, place);
 }
 
 NvmlAnswer<std::vector<NvmlProcess>> NvmlLibrary::processes(NvmlDevice device,

@@ -46,7 +46,7 @@ enum class NvmlList { Compute, Graphics, Mps };
 
 class NvmlLibrary {
  public:
-  /// Loads the library; `name` as for dlopen. A failure when it can't be loaded, or lacks a
+  /// Loads the library; `name` as for dlopen. A failure when it cannot be loaded, or lacks a
   /// function without which no GPU can be read.
   static std::variant<NvmlLibrary, ReadFailure> open(const std::string& name);
 
@@ -88,8 +88,10 @@ class NvmlLibrary {
   /// Calls the first of these that the library and the driver have.
   template <typename Function, typename... Arguments>
   int call_first(std::initializer_list<const char*> functions, Arguments... arguments) const;
+  /// The same for functions that write a value behind their last argument.
+  template <typename Value, typename... Arguments>
+  NvmlAnswer<Value> ask(std::initializer_list<const char*> functions, Arguments... arguments) const;
   NvmlAnswer<std::string> text(const char* function, NvmlDevice device) const;
-  NvmlAnswer<unsigned> number(const char* function, NvmlDevice device) const;
   NvmlAnswer<std::vector<NvmlProcess>> list(const std::string& function, NvmlDevice device,
                                             std::size_t record_bytes) const;
 

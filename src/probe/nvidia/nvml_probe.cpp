@@ -144,7 +144,7 @@ std::vector<NvmlDevice> GpuReader::mig_devices_of(NvmlDevice device) {
   return mig_devices;
 }
 
-// nullopt when they can't be told.
+// nullopt when they cannot be told.
 std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   std::vector<NvmlListed> lists;
   for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {

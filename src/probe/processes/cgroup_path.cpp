@@ -31,7 +31,7 @@ std::optional<std::string_view> between(std::string_view text, std::string_view 
   return text.substr(begin.size(), text.size() - begin.size() - end.size());
 }
 
-// systemd writes a character that a unit's name can't hold as \x2d.
+// systemd writes a character that a unit's name cannot hold as \x2d.
 std::string unescape(std::string_view text) {
   std::string plain;
   while (!text.empty()) {

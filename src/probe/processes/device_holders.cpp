@@ -19,16 +19,16 @@
 namespace chg {
 namespace {
 
-// The names in a folder; none where it can't be read.
+// The names in a folder; none where it cannot be read.
 std::vector<std::string> readable_names_in(const std::string& folder) {
   return names_in(folder).value_or(std::vector<std::string>());
 }
 
 // The driver's file has a line "Device Minor: \t 3".
 std::optional<std::uint64_t> nvidia_minor(const std::string& pci_bus_id, const std::string& root) {
-  const SysfsText file =
-      read_sysfs(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information");
-  std::string_view text = file.text ? std::string_view(*file.text) : std::string_view();
+  const std::string file =
+      read_sysfs(root + "/proc/driver/nvidia/gpus/" + pci_bus_id + "/information").value_or("");
+  std::string_view text = file;
   while (!text.empty()) {
     std::string_view value = cut(text, '\n');
     if (cut(value, ':') == "Device Minor") return parse<std::uint64_t>(trimmed(value));

@@ -35,7 +35,7 @@ UniqueFd open_process(const std::string& root, int pid) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-// The first `bytes_max` bytes of a file, or missing when it can't be read.
+// The first `bytes_max` bytes of a file, or missing when it cannot be read.
 std::optional<std::string> read_in(const UniqueFd& folder, const char* name,
                                    std::size_t bytes_max) {
   const UniqueFd file(::openat(folder.get(), name, O_RDONLY | O_CLOEXEC));

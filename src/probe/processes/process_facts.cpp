@@ -1,17 +1,28 @@
 #include "probe/processes/process_facts.h"
 
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 
+#include "base/json.h"
+#include "base/text.h"
 #include "core/fields.h"
 
 namespace chg {
 namespace {
 
+// A note: a line of JSON.
+struct Fact {
+  std::size_t place = 0;
+  GpuProcess process;
+};
+
+constexpr auto fields_of(const Fact*) {
+  return std::tuple(field("place", &Fact::place), field("process", &Fact::process));
+}
+
 void note(Notes& notes, std::size_t place, const GpuProcess& process) {
-  Packer pack;
-  pack(place, process);
-  notes.add(pack.bytes());
+  notes.add(write_json(Fact{place, process}) + "\n");
 }
 
 }  // namespace
@@ -26,17 +37,19 @@ void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, Pr
   }
 }
 
-std::size_t enter_facts(Unpacker& noted, std::size_t begin,
+std::size_t enter_facts(std::string_view notes, std::size_t begin,
                         const std::vector<GpuProcess*>& processes) {
   std::size_t next = begin;
-  while (!noted.is_at_end()) {
-    std::size_t place = 0;
-    GpuProcess process;
-    noted(place, process);
-    if (place >= processes.size()) return next;
-    *processes[place] = std::move(process);
-    processes[place]->asked_proc = true;
-    next = place + 1;
+  try {
+    while (!notes.empty()) {
+      auto fact = read_json<Fact>(cut(notes, '\n'));
+      if (fact.place >= processes.size()) return next;
+      fact.process.asked_proc = true;
+      *processes[fact.place] = std::move(fact.process);
+      next = fact.place + 1;
+    }
+  } catch (const std::invalid_argument&) {
+    // A vendor's library has run wild, after it gave its answer.
   }
   return next;
 }
@@ -46,8 +59,7 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
       processes.size(),
       [&](std::size_t begin, Notes& notes) { note_facts(processes, begin, proc, notes); },
       [&](std::size_t begin, const std::string& notes) {
-        Unpacker noted(notes);
-        return enter_facts(noted, begin, processes);
+        return enter_facts(notes, begin, processes);
       }};
   bounded_map("/proc", list, timeout);
 }

@@ -3,17 +3,17 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 #include "base/isolation.h"
-#include "base/packed.h"
 #include "core/observation.h"
 #include "probe/processes/proc_reader.h"
 
 namespace chg {
 
 /// Fills each of them in as ProcReader does, by bounded_map. A process that hangs keeps what was
-/// read of it before (start, owner, kernel's name, control group), and hides no other. What can't
+/// read of it before (start, owner, kernel's name, control group), and hides no other. What cannot
 /// be read before the timeout stays as it was. Never takes more than 0.2 s longer than the
 /// timeout, and where there is nothing to fill in, no time. REQUIRES: one thread.
 void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout);
@@ -24,9 +24,9 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
 void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, ProcReader& proc,
                 Notes& notes);
 
-/// Enters the notes, and marks the processes as asked about. Returns the place behind the last one
-/// that was begun. Throws Error where the rest of the notes is damaged.
-std::size_t enter_facts(Unpacker& noted, std::size_t begin,
+/// Enters the notes up to where they are damaged, and marks the processes as asked about. Returns
+/// the place behind the last one that was begun.
+std::size_t enter_facts(std::string_view notes, std::size_t begin,
                         const std::vector<GpuProcess*>& processes);
 
 /// The processes that are listed on the GPUs.

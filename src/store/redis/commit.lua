@@ -1,9 +1,9 @@
 -- Commits if the lock is the caller's and the pool is still as it was loaded; and unlocks.
--- KEYS: lock, unlocked, pool, log, history. Redis checks the caller's rights to them first.
+-- KEYS: lock, unlocked, pool, log, events. Redis checks the caller's rights to them first.
 -- ARGV: token; the version before; the number and the commit of the new one; '1' if nothing new is
 -- taken, so that it is to be made even where there is no memory; and then lists, each after its
--- length: channels to tell, records (field, '1' and the record, or '0' and ''), usage records
--- (score, member); and last, without its length, a hash of all pools with a field and its value, or
+-- length: channels to tell, records (field, '1' and the record, or '0' and ''), events (millisecond,
+-- field, value); and last, without its length, a hash of all pools with a field and its value, or
 -- nothing.
 -- Returns 'done', also when this commit was done before; 'lost' when nothing was written.
 local at = 0
@@ -54,10 +54,19 @@ local function call_in_parts(name, key, list, size)
     redis.call(name, key, unpack(list, first, math.min(first + size - 1, #list)))
   end
 end
-local usage = {}
-for i = 1, 2 * tonumber(take()) do usage[i] = take() end
--- The usage records first: an end without its record would count as lost by the store.
-call_in_parts('ZADD', KEYS[5], usage, 4000)
+-- The events first: an end without its event would count as lost by the store. Each gets a later id
+-- than the one before it, whatever the clocks say.
+local ms, number_in_ms = 0, 0
+local newest = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
+if newest then
+  ms, number_in_ms = string.match(newest[1], '^(%d+)-(%d+)$')
+  ms, number_in_ms = tonumber(ms), tonumber(number_in_ms)
+end
+for _ = 1, tonumber(take()) do
+  local at = tonumber(take())
+  if at > ms then ms, number_in_ms = at, 0 else number_in_ms = number_in_ms + 1 end
+  redis.call('XADD', KEYS[5], string.format('%.0f-%.0f', ms, number_in_ms), take(), take())
+end
 redis.call(unpack(words))
 call_in_parts('HDEL', KEYS[3], removed, 4000)
 call_in_parts('HSET', KEYS[3], written, 4000)

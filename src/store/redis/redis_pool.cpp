@@ -1,13 +1,14 @@
 #include "store/redis/redis_pool.h"
 
+#include <chrono>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "base/text.h"
-#include "core/fields.h"
 #include "store/records.h"
 
 namespace chg {
@@ -29,6 +30,8 @@ constexpr auto fields_of(const Registration*) {
 namespace {
 
 constexpr std::string_view kVersion = "version";
+constexpr const char* kEndField = "end";
+constexpr const char* kEventField = "event";
 
 std::optional<RedisVersion> parse_version(std::string_view text) {
   try {
@@ -100,27 +103,25 @@ bool follow_log(RedisPool& pool, const RedisReply& entries) {
   return true;
 }
 
-HistoryMember history_member(const UsageRecord& record, std::uint64_t commit, std::size_t place) {
-  // The nanoseconds first, since scores are only as exact as a double.
-  return {history_score(record.ended),
-          fmt::format("{:019}{:016x}{:08x}{}", json_codec::count_of(record.ended), commit, place,
-                      records::write(record))};
+std::uint64_t event_millisecond(WallTime at) {
+  const auto passed = std::chrono::floor<std::chrono::milliseconds>(at).time_since_epoch().count();
+  return passed < 0 ? 0 : static_cast<std::uint64_t>(passed);
 }
 
-std::string history_score(WallTime from) {
-  if (from == WallTime::min()) return "-inf";
-  return fmt::to_string(
-      std::chrono::floor<std::chrono::microseconds>(from).time_since_epoch().count());
+const char* event_field(const Event& event) {
+  return event.kind == EventKind::Ended ? kEndField : kEventField;
 }
 
-std::optional<UsageRecord> read_history_member(const std::string& text) {
-  try {
-    const std::size_t begin = text.find('{');
-    if (begin == std::string::npos) return std::nullopt;
-    return records::read_usage(std::string_view(text).substr(begin));
-  } catch (const std::invalid_argument&) {
-    return std::nullopt;
+EventEntry read_event_entry(const RedisReply& entry) {
+  if (entry.elements.size() == 2 && entry.elements[1].elements.size() >= 2) {
+    std::string_view id = entry.elements[0].text;
+    const auto time = parse<std::uint64_t>(cut(id, '-'));
+    const auto number = parse<std::uint64_t>(id);
+    const auto& words = entry.elements[1].elements;
+    if (time && number) return {{*time, *number}, words[0].text == kEndField, words[1].text};
   }
+  throw Error(ErrorKind::Failed, "the store is damaged: its events are none of canhazgpu's",
+              "move them aside: redis-cli rename PREFIX:events NAME");
 }
 
 std::string registration_of(const Pool& pool, const RedisKeys& keys, WallTime now) {

@@ -2,7 +2,8 @@
 //
 //   PREFIX:pool       hash: the records of a pool (records.h), and "version"
 //   PREFIX:log        stream: an entry for each of the last commits, with the records it wrote
-//   PREFIX:history    sorted set: usage records, by the microsecond of their end
+//   PREFIX:events     stream: the events (core/events.h). The id of an entry is the millisecond in
+//                     which the event took effect, or the one before it where that is not later
 //   PREFIX:lock       the token of whoever changes the pool; expires
 //   PREFIX:unlocked   list: one word, for the one who has waited longest for the lock
 //   PREFIX:changes, PREFIX:request:ID, PREFIX:loss   channels
@@ -17,10 +18,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/pool.h"
 #include "store/redis/redis_connection.h"
+#include "store/store.h"
 
 namespace chg {
 
@@ -31,7 +34,7 @@ struct RedisKeys {
   std::string named(const std::string& name) const { return prefix + ":" + name; }
   std::string pool() const { return named("pool"); }
   std::string log() const { return named("log"); }
-  std::string history() const { return named("history"); }
+  std::string events() const { return named("events"); }
   std::string lock() const { return named("lock"); }
   std::string unlocked() const { return named("unlocked"); }
   std::string changes() const { return named("changes"); }
@@ -60,19 +63,21 @@ RedisPool read_redis_pool(const RedisReply& hash);
 /// unchanged or half changed, where they do not follow on it step by step: it has to be read anew.
 bool follow_log(RedisPool& pool, const RedisReply& entries);
 
-/// A usage record as it lies in the history: members with the same score are in the order of their
-/// text. `place`: among the records of the same commit.
-struct HistoryMember {
-  std::string score;
-  std::string text;
+/// The millisecond of an event in PREFIX:events; 0 for anything before 1970.
+std::uint64_t event_millisecond(WallTime at);
+
+/// The name of the one field of its entry there. Its value is the event's JSON.
+const char* event_field(const Event& event);
+
+/// An entry there, in a reply of XRANGE.
+struct EventEntry {
+  EventPosition position;      ///< its id
+  bool is_end = false;         ///< of the kind Ended
+  std::string_view json = {};  ///< valid as long as the reply
 };
-HistoryMember history_member(const UsageRecord& record, std::uint64_t commit, std::size_t place);
 
-/// The score from which on the records that ended at `from` or later are found.
-std::string history_score(WallTime from);
-
-/// The usage record of a member; nullopt for what is none.
-std::optional<UsageRecord> read_history_member(const std::string& text);
+/// Throws Error(Failed) for what is no such entry.
+EventEntry read_event_entry(const RedisReply& entry);
 
 /// In which hash hosts are registered, whatever the prefixes of their pools.
 inline constexpr const char* kRedisHosts = "canhazgpu:hosts";

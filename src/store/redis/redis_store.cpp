@@ -1,7 +1,10 @@
 #include "store/redis/redis_store.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <random>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -55,20 +58,24 @@ std::string holder_text(const std::string& token) {
 
 class RedisStore;
 
-// Pages of the history, which Redis keeps in the order in which they are wanted.
-class RedisHistory final : public HistoryReader {
+// The events, a page at a time.
+class RedisEvents final : public EventReader {
  public:
-  RedisHistory(RedisStore& store, WallTime from)
-      : store_(store), from_(from), score_(history_score(from)) {}
+  RedisEvents(RedisStore& store, const EventsAsked& asked)
+      : store_(store), only_ends_(asked.only_ends), position_(asked.after) {
+    const std::uint64_t from = event_millisecond(asked.from);
+    if (from > 0) {
+      position_ = std::max(position_, {from - 1, std::numeric_limits<std::uint64_t>::max()});
+    }
+  }
 
-  std::vector<UsageRecord> next() override;
+  std::vector<Event> next() override;
+  EventPosition position() const override { return position_; }
 
  private:
   RedisStore& store_;
-  WallTime from_;
-  std::string score_;         ///< of the last member that was read
-  std::size_t of_score_ = 0;  ///< how many of that score were read
-  bool at_end_ = false;
+  bool only_ends_;
+  EventPosition position_;
 };
 
 class RedisStore final : public Store {
@@ -106,11 +113,22 @@ class RedisStore final : public Store {
     return pool;
   }
 
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return std::make_unique<RedisHistory>(*this, from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return std::make_unique<RedisEvents>(*this, asked);
   }
 
-  void forget_history() override { ask({"UNLINK", keys_.history()}); }
+  void forget_events(WallTime before) override {
+    if (before == WallTime::max()) {
+      ask({"UNLINK", keys_.events()});
+      return;
+    }
+    const RedisReply newest = ask({"XREVRANGE", keys_.events(), "+", "-", "COUNT", "1"});
+    if (newest.elements.empty()) return;
+    // The newest stays: ids count on from it.
+    const std::uint64_t last = read_event_entry(newest.elements[0]).position.time;
+    ask({"XTRIM", keys_.events(), "MINID",
+         fmt::to_string(std::min(last, event_millisecond(before)))});
+  }
 
   std::vector<Neighbour> neighbours() override {
     const RedisReply reply = ask({"HGETALL", kRedisHosts});
@@ -144,7 +162,7 @@ class RedisStore final : public Store {
   std::string location() const override { return to_url(address_, false); }
 
  private:
-  friend RedisHistory;
+  friend RedisEvents;
 
   // False when the lock was lost before the commit.
   bool try_update(const std::function<void(Pool&)>& change, SteadyClock::time_point until) {
@@ -232,17 +250,17 @@ class RedisStore final : public Store {
     for (const auto& [field, record] : writes) {
       words.insert(words.end(), {field, record ? "1" : "0", record.value_or("")});
     }
-    words.push_back(fmt::to_string(after.ended.size()));
-    for (std::size_t place = 0; place < after.ended.size(); ++place) {
-      HistoryMember member = history_member(after.ended[place], version.number, place);
-      words.insert(words.end(), {std::move(member.score), std::move(member.text)});
+    words.push_back(fmt::to_string(after.events.size()));
+    for (const Event& event : after.events) {
+      words.insert(words.end(), {fmt::to_string(event_millisecond(event.at)), event_field(event),
+                                 records::write(event)});
     }
     if (what.host_changed() && !after.host.name.empty()) {
       const WallTime now = std::chrono::system_clock::now();
       words.insert(words.end(), {kRedisHosts, after.host.name, registration_of(after, keys_, now)});
     }
     if (send_commit(words).text != "done") return false;
-    after.ended.clear();
+    after.events.clear();
     records::put_in_order(after);
     known_ = {version, std::move(after)};
     // Heartbeats of runs as well: so that one which begins is told at its second try, too.
@@ -278,7 +296,7 @@ class RedisStore final : public Store {
   // Sent twice at most: a commit that was done is not done again.
   RedisReply send_commit(const std::vector<std::string>& words) {
     const std::vector<std::string> keys = {keys_.lock(), keys_.unlocked(), keys_.pool(),
-                                           keys_.log(), keys_.history()};
+                                           keys_.log(), keys_.events()};
     try {
       return run_once(redis_scripts::kCommit, keys, words);
     } catch (const Error&) {
@@ -357,23 +375,26 @@ class RedisStore final : public Store {
   RedisPool known_;  ///< as last read or written
 };
 
-std::vector<UsageRecord> RedisHistory::next() {
-  constexpr std::size_t kMembers = 5000;
-  std::vector<UsageRecord> records;
-  while (records.empty() && !at_end_) {
-    const RedisReply page =
-        store_.ask({"ZRANGEBYSCORE", store_.keys_.history(), score_, "+inf", "WITHSCORES", "LIMIT",
-                    fmt::to_string(of_score_), fmt::to_string(kMembers)});
-    for (std::size_t i = 0; i + 1 < page.elements.size(); i += 2) {
-      const std::string& score = page.elements[i + 1].text;
-      of_score_ = score == score_ ? of_score_ + 1 : 1;
-      score_ = score;
-      auto record = read_history_member(page.elements[i].text);
-      if (record && record->ended >= from_) records.push_back(std::move(*record));
+std::vector<Event> RedisEvents::next() {
+  constexpr std::size_t kPage = 5000;
+  std::vector<Event> events;
+  for (bool at_end = false; events.empty() && !at_end;) {
+    const RedisReply page = store_.ask({"XRANGE", store_.keys_.events(),
+                                        fmt::format("({}-{}", position_.time, position_.number),
+                                        "+", "COUNT", fmt::to_string(kPage)});
+    for (const RedisReply& element : page.elements) {
+      const EventEntry entry = read_event_entry(element);
+      position_ = entry.position;
+      if (only_ends_ && !entry.is_end) continue;
+      try {
+        events.push_back(records::read_event(entry.json));
+      } catch (const std::invalid_argument&) {
+        continue;  // one damaged event hides no other
+      }
     }
-    at_end_ = page.elements.size() < 2 * kMembers;
+    at_end = page.elements.size() < kPage;
   }
-  return records;
+  return events;
 }
 
 }  // namespace

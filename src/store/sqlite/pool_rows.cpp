@@ -1,16 +1,21 @@
 #include "store/sqlite/pool_rows.h"
 
+#include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
 #include "base/json.h"
-#include "core/fields.h"
 #include "store/records.h"
 
 namespace chg {
 namespace {
+
+// An event of a later time, which only a wrong clock can have told, is counted on from the one
+// before it: serials must not come to their end. In the year 2200.
+constexpr std::int64_t kSerialOfTimeMax = Duration(std::chrono::hours(2'016'144)).count();
 
 // One use of a statement; after it the statement holds no lock, and can be used again.
 class StatementUse {
@@ -83,18 +88,16 @@ void PoolRows::drop(const std::string& field) {
   remove.exec();
 }
 
-void PoolRows::append(const UsageRecord& record) {
-  SQLite::Statement& insert = prepared(append_, "INSERT INTO usage VALUES (?,?,?,?,?,?,?,?,?)");
+void PoolRows::append(const Event& event) {
+  SQLite::Statement& insert =
+      prepared(append_,
+               "INSERT INTO events VALUES "
+               "(max(?, 1 + coalesce((SELECT max(serial) FROM events), 0)), ?, ?)");
   const StatementUse use(insert);
-  insert.bind(1, record.reservation_id);
-  insert.bind(2, record.gpu);
-  insert.bind(3, record.account.uid);
-  insert.bind(4, record.account.name);
-  insert.bind(5, record.label);
-  insert.bind(6, std::string(word_of(record.kind)));
-  insert.bind(7, json_codec::count_of(record.started));
-  insert.bind(8, json_codec::count_of(record.ended));
-  insert.bind(9, std::string(word_of(record.end)));
+  const std::string record = records::write(event);
+  insert.bind(1, std::min(json_codec::count_of(event.at), kSerialOfTimeMax));
+  insert.bind(2, event.kind == EventKind::Ended ? 1 : 0);
+  insert.bindNoCopy(3, record);
   insert.exec();
 }
 
@@ -102,39 +105,31 @@ void PoolRows::write(const Pool& after, const Difference& what) {
   for (const auto& [field, record] : records::writes(after, what)) {
     record ? put(field, *record) : drop(field);
   }
-  for (const UsageRecord& record : after.ended) append(record);
+  for (const Event& event : after.events) append(event);
 }
 
-HistoryRows::HistoryRows(SQLite::Database& database, WallTime from)
-    : select_(database,
-              "SELECT reservation, gpu, uid, account, label, kind, started, ended, how "
-              "FROM usage WHERE ended >= ? ORDER BY ended, rowid") {
-  select_.bind(1, json_codec::count_of(from));
-}
+EventRows::EventRows(SQLite::Database& database, const EventsAsked& asked)
+    : select_(database, fmt::format("SELECT serial, record FROM events WHERE serial > ?{} "
+                                    "ORDER BY serial",
+                                    asked.only_ends ? " AND is_end" : "")),
+      // Serials begin at 1.
+      serial_(std::max({std::int64_t{1}, json_codec::count_of(asked.from),
+                        static_cast<std::int64_t>(asked.after.time) + 1}) -
+              1) {}
 
-std::vector<UsageRecord> HistoryRows::next(std::size_t count) {
-  const auto time = [&](int column) {
-    return WallTime(Duration(select_.getColumn(column).getInt64()));
-  };
-  std::vector<UsageRecord> records;
-  while (records.size() < count && !select_.isDone() && select_.executeStep()) {
-    UsageRecord record;
-    record.reservation_id = select_.getColumn(0).getString();
-    record.gpu = select_.getColumn(1).getInt();
-    record.account.uid = static_cast<std::uint32_t>(select_.getColumn(2).getInt64());
-    record.account.name = select_.getColumn(3).getString();
-    record.label = select_.getColumn(4).getString();
-    record.started = time(6);
-    record.ended = time(7);
+std::vector<Event> EventRows::next(std::size_t count) {
+  const StatementUse use(select_);
+  select_.bind(1, serial_);
+  std::vector<Event> events;
+  while (events.size() < count && select_.executeStep()) {
+    serial_ = select_.getColumn(0).getInt64();
     try {
-      record.kind = json_codec::parse_enum<ReservationKind>(select_.getColumn(5).getText());
-      record.end = json_codec::parse_enum<EndReason>(select_.getColumn(8).getText());
+      events.push_back(records::read_event(text_in(select_.getColumn(1))));
     } catch (const std::invalid_argument&) {
-      continue;  // one damaged record does not keep all others from a report
+      continue;  // one damaged event hides no other
     }
-    records.push_back(std::move(record));
   }
-  return records;
+  return events;
 }
 
 }  // namespace chg

@@ -1,6 +1,7 @@
 // The pool as rows of schema.sql.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "core/pool.h"
 #include "store/difference.h"
+#include "store/store.h"
 
 namespace SQLite {
 class Database;
@@ -30,7 +32,7 @@ class PoolRows {
   /// The provider and the policy alone.
   Pool read_policy();
 
-  /// Writes what differs, and appends after.ended. REQUIRES: the transaction in which the pool was
+  /// Writes what differs, and appends after.events. REQUIRES: the transaction in which the pool was
   /// read.
   void write(const Pool& after, const Difference& what);
 
@@ -43,7 +45,7 @@ class PoolRows {
 
   void put(const std::string& field, const std::string& record);
   void drop(const std::string& field);
-  void append(const UsageRecord& record);
+  void append(const Event& event);
 
   SQLite::Database& database_;
   std::optional<SQLite::Statement> select_;
@@ -52,16 +54,21 @@ class PoolRows {
   std::optional<SQLite::Statement> append_;
 };
 
-/// Reads usage records as Store::read_history does, without damaged ones; throws SQLite::Exception.
-class HistoryRows {
+/// Reads events as Store::read_events does; throws SQLite::Exception. Holds no lock between two
+/// calls.
+class EventRows {
  public:
-  HistoryRows(SQLite::Database& database, WallTime from);
+  EventRows(SQLite::Database& database, const EventsAsked& asked);
 
-  /// At most `count`; none at the end.
-  std::vector<UsageRecord> next(std::size_t count);
+  /// At most `count`; none where there are no more.
+  std::vector<Event> next(std::size_t count);
+
+  /// Of the last one that was read.
+  std::int64_t serial() const { return serial_; }
 
  private:
   SQLite::Statement select_;
+  std::int64_t serial_;
 };
 
 }  // namespace chg

@@ -1,4 +1,4 @@
--- The pool and its history, version 4.
+-- The pool and what has happened to it, version 4.
 
 -- What the pool is now: a record for each thing in it (records.h says what is in them).
 --   settings, policy, cancelled, gpu:N, reservation:ID, request:ID   JSON
@@ -10,18 +10,11 @@ CREATE TABLE pool (
   record TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- One row for each GPU of each ended reservation. Times are nanoseconds since 1970, UTC;
--- how: finished, released, expired, timed_out, killed, lost, cleared.
-CREATE TABLE usage (
-  reservation TEXT NOT NULL,
-  gpu         INTEGER NOT NULL,
-  uid         INTEGER NOT NULL,
-  account     TEXT NOT NULL,
-  label       TEXT NOT NULL,
-  kind        TEXT NOT NULL,
-  started     INTEGER NOT NULL,
-  ended       INTEGER NOT NULL,
-  how         TEXT NOT NULL
+-- The events (core/events.h), as JSON. `serial` tells their order, and the time without an index:
+-- nanoseconds since 1970 (UTC) when the event took effect, or one more than the serial before it
+-- where that is not later.
+CREATE TABLE events (
+  serial INTEGER PRIMARY KEY,
+  is_end INTEGER NOT NULL,  -- 1: the event is an end, and makes usage records
+  record TEXT NOT NULL
 );
-
-CREATE INDEX usage_by_end ON usage (ended);

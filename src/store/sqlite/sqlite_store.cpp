@@ -90,23 +90,27 @@ bool lacks_log(const std::string& path) {
   }
 }
 
-class SqliteHistory final : public HistoryReader {
+class SqliteEvents final : public EventReader {
  public:
-  SqliteHistory(SQLite::Database& database, WallTime from, std::string path)
-      : rows_(database, from), path_(std::move(path)) {}
+  SqliteEvents(SQLite::Database& database, const EventsAsked& asked, std::string path)
+      : rows_(database, asked), path_(std::move(path)) {}
 
-  std::vector<UsageRecord> next() override {
+  std::vector<Event> next() override {
     try {
-      return rows_.next(kRecordsAtOnce);
+      return rows_.next(kEventsAtOnce);
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }
   }
 
- private:
-  static constexpr std::size_t kRecordsAtOnce = 1000;
+  EventPosition position() const override {
+    return {static_cast<std::uint64_t>(rows_.serial()), 0};
+  }
 
-  HistoryRows rows_;
+ private:
+  static constexpr std::size_t kEventsAtOnce = 1000;
+
+  EventRows rows_;
   std::string path_;
 };
 
@@ -188,18 +192,25 @@ class SqliteStore final : public Store {
     }
   }
 
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
     try {
-      return std::make_unique<SqliteHistory>(database_, from, path_);
+      return std::make_unique<SqliteEvents>(database_, asked, path_);
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }
   }
 
-  void forget_history() override {
+  void forget_events(WallTime before) override {
+    const std::string some = fmt::format(
+        "DELETE FROM events WHERE serial IN "
+        "(SELECT serial FROM events WHERE serial < {} ORDER BY serial LIMIT 10000)",
+        before.time_since_epoch().count());
     try {
-      const FileLock lock(path_ + "-lock", "the store", kWriterPatience);
-      database_.exec("DELETE FROM usage");
+      // Some at a time, so that other writers don't wait for long.
+      for (int deleted = 1; deleted > 0;) {
+        const FileLock lock(path_ + "-lock", "the store", kWriterPatience);
+        deleted = database_.exec(some);
+      }
     } catch (const SQLite::Exception& error) {
       rethrow(error, path_);
     }

@@ -26,6 +26,15 @@ TEST(Acquire, IsGrantedOnArrivalWhatIsFree) {
   EXPECT_EQ(app.store.read().reservations.at(0).holder, self_identity());
 }
 
+TEST(Acquire, GivesEachGrantASerialOfItsOwn) {
+  AppScene app(1);
+  acquire_at_once(app, {.id = "mine"});
+  const std::uint64_t first = app.store.read().reservations.at(0).grant;
+  app.store.update([](Pool& pool) { pool.reservations.clear(); });
+  acquire_at_once(app, {.id = "mine"});
+  EXPECT_NE(app.store.read().reservations.at(0).grant, first);
+}
+
 TEST(Acquire, WithoutWaitingLeavesTheQueueAgain) {
   AppScene app(1);
   app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
@@ -193,7 +202,7 @@ TEST(Acquire, LooksAgainAfterTroubleBeforeItJoins) {
     strike(is_made);
     if (!is_made) return;
     EXPECT_TRUE(app.written.back().reservations.empty()) << "granted on what was seen before";
-    app.store.update([&app](Pool& pool) { clear(pool, app.scene.now()); });
+    app.store.update([&app](Pool& pool) { clear(pool, {}, app.scene.now()); });
   };
   EXPECT_TRUE(std::holds_alternative<NotGranted>(acquire_in_trouble(app, {}).acquired));
 }

@@ -103,7 +103,7 @@ TEST_F(OwnReservation, IsAskedForItsJobWhenItIsKnownWhoEndedIt) {
       record.reservation_id = "run";
       record.started = record.ended = own_.started.wall;
       record.end = EndReason::Cleared;
-      pool.ended.push_back(record);
+      pool.events.push_back(ended_event(record));
     });
     return JobState::Running;
   };

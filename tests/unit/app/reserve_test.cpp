@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/protocol.h"
 #include "support/app_scene.h"
 #include "support/expect_error.h"
 
@@ -69,6 +70,42 @@ TEST(Reserve, IsNotClaimedOfWhatItsOwnReadingDoesNotShowAsUsable) {
   ASSERT_EQ(app.written.at(0).reservations.size(), 1U) << "it was not granted at first";
   EXPECT_EQ(app.written[0].reservations[0].holder, self_identity());
   EXPECT_TRUE(app.store.read().reservations.empty());
+}
+
+// It was stopped for a while, after it had read of its grant: bob got the GPU.
+TEST(Reserve, GoesBackToItsPlaceWhenItsGrantWasPassedOn) {
+  AppScene app(1);
+  app.scene.hold({.id = "bobs", .uid = kBob, .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  app.save();
+  const auto free_gpu = [&](Pool& pool) {
+    pool.reservations.clear();
+    schedule(pool, app.scene.given());
+  };
+  app.look = [&app, looks = 0]() mutable {
+    if (++looks == 2) {
+      app.store.update([&](Pool& pool) {
+        Request mine = pool.reservations.at(0).request.value();
+        mine.passed_over = true;
+        return_to_queue(pool, mine);
+        pool.reservations = app.scene.pool.reservations;
+      });
+    }
+    return app.scene.observation({reading(0)});
+  };
+  std::vector<std::uint64_t> arrivals;
+  const Request request =
+      app.scene.request({.id = "mine", .kind = ReservationKind::Manual, .duration = hours(1)});
+  const Acquired acquired = reserve(app.context, request, {},
+                                    {[&](const Decision&, const Instant&) {
+                                       arrivals.push_back(app.store.read().queue.at(0).arrival);
+                                       app.store.update(free_gpu);
+                                     },
+                                     [](const Error&) {}});
+  ASSERT_TRUE(std::holds_alternative<Granted>(acquired));
+  EXPECT_FALSE(app.store.read().reservations.at(0).holder);
+  ASSERT_EQ(arrivals.size(), 2U);
+  EXPECT_EQ(arrivals[0], arrivals[1]);
+  EXPECT_TRUE(app.store.history(WallTime::min()).empty());
 }
 
 TEST(Reserve, IsClaimedOnceWhenItIsNotToldThatItWas) {

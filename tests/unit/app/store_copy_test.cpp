@@ -25,10 +25,10 @@ class FlawedStore final : public Store {
     if (before_read) before_read();
     return store_.read();
   }
-  std::unique_ptr<HistoryReader> read_history(WallTime from) override {
-    return store_.read_history(from);
+  std::unique_ptr<EventReader> read_events(const EventsAsked& asked) override {
+    return store_.read_events(asked);
   }
-  void forget_history() override { store_.forget_history(); }
+  void forget_events(WallTime before) override { store_.forget_events(before); }
   std::unique_ptr<Subscription> subscribe_to(const std::string& id) override {
     return store_.subscribe_to(id);
   }
@@ -47,7 +47,7 @@ class FlawedStore final : public Store {
 class StoreCopyTest : public ::testing::Test {
  protected:
   StoreCopyTest() {
-    app_.scene.pool.creator_uid = caller_.uid;
+    app_.scene.pool.creator_uid = caller_.account.uid;
     app_.save();
   }
 
@@ -62,7 +62,7 @@ class StoreCopyTest : public ::testing::Test {
   void remember(Store& store, int begin, int end) {
     store.update([&](Pool& pool) {
       for (int i = begin; i < end; ++i) {
-        pool.ended.push_back(usage_record("r" + std::to_string(i), i % 8, i / 10));
+        pool.events.push_back(usage_event("r" + std::to_string(i), i % 8, i / 10));
       }
     });
   }
@@ -86,7 +86,7 @@ class StoreCopyTest : public ::testing::Test {
     return store;
   }
 
-  const Caller caller_{1000};
+  const Caller caller_{{1000, ""}};
   TemporaryFolder folder_;
   AppScene app_{4};
   MemoryStore target_;
@@ -109,7 +109,7 @@ TEST_F(StoreCopyTest, CopiesPoolAndHistory) {
   remember(app_.store, 0, 2500);
   const Pool before = app_.store.read();
   const StoreCopy copied = copy();
-  EXPECT_EQ(copied.records, 2500U);
+  EXPECT_EQ(copied.events, 2500U);
   EXPECT_EQ(copied.pool, before);
   EXPECT_EQ(target_.read(), before);
   EXPECT_EQ(target_.history(WallTime::min()), app_.store.history(WallTime::min()));
@@ -127,7 +127,7 @@ TEST_F(StoreCopyTest, LeavesTheQueueBehind) {
 TEST_F(StoreCopyTest, GoesOnWhereItWasInterrupted) {
   remember(app_.store, 0, 2500);
   remember(target_, 0, 1000);
-  EXPECT_EQ(copy().records, 2500U);
+  EXPECT_EQ(copy().events, 2500U);
   EXPECT_EQ(target_.history(WallTime::min()), app_.store.history(WallTime::min()));
 }
 
@@ -162,9 +162,9 @@ TEST_F(StoreCopyTest, TakesAwayACopyWhosePoolDiffers) {
 TEST_F(StoreCopyTest, TakesAwayACopyWhoseHistoryDiffers) {
   remember(app_.store, 0, 10);
   flaw_ = [](Pool& pool) {
-    if (pool.ended.size() > 3) pool.ended[3].gpu = 77;
+    if (pool.events.size() > 3) pool.events[3].gpus = {77};
   };
-  expect_error(ErrorKind::Failed, "record 4 of the history differs in 'to'", [&] { copy(); });
+  expect_error(ErrorKind::Failed, "event 4 differs in 'to'", [&] { copy(); });
   EXPECT_TRUE(target_is_empty());
 }
 
@@ -180,7 +180,7 @@ TEST_F(StoreCopyTest, TakesAwayACopyThatCanNotBeFinished) {
 TEST_F(StoreCopyTest, TakesAwayAHistoryThatCanNotBeFinished) {
   remember(app_.store, 0, 1500);
   flaw_ = [](Pool& pool) {
-    if (pool.ended.size() < 1000) throw Error(ErrorKind::Failed, "no space left");
+    if (pool.events.size() < 1000) throw Error(ErrorKind::Failed, "no space left");
   };
   expect_error(ErrorKind::Failed, "no space left", [&] { copy(); });
   EXPECT_TRUE(target_is_empty());
@@ -196,7 +196,7 @@ TEST_F(StoreCopyTest, FollowsAPoolThatChangesMeanwhile) {
       app_.store.update([](Pool& pool) { pool.gpus[0].model = "newer"; });
     }
   };
-  EXPECT_EQ(copy().records, 20U);
+  EXPECT_EQ(copy().events, 20U);
   EXPECT_EQ(target_.read().gpus[0].model, "newer");
 }
 

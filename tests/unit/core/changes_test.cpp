@@ -13,8 +13,8 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 
-Caller caller(std::uint32_t uid) { return {uid, false}; }
-Caller admin() { return {0, true}; }
+Caller caller(std::uint32_t uid) { return {account(uid), false}; }
+Caller admin() { return {{0, "root"}, true}; }
 
 // What is special about a selection.
 struct Select {
@@ -56,9 +56,9 @@ TEST_F(Changes, ReleaseGivesBackTheCallersManualReservations) {
   const Released released = release_as(caller(kAlice), {});
   EXPECT_EQ(released.gpus, (Gpus{0, 1}));
   EXPECT_EQ(find_reservation(scene_.pool, "alices"), nullptr);
-  ASSERT_EQ(scene_.pool.ended.size(), 2U);
-  EXPECT_EQ(scene_.pool.ended[0].end, EndReason::Released);
-  EXPECT_EQ(scene_.pool.ended[0].ended, scene_.now().wall);
+  ASSERT_EQ(usage_of(scene_.pool.events).size(), 2U);
+  EXPECT_EQ(usage_of(scene_.pool.events)[0].end, EndReason::Released);
+  EXPECT_EQ(usage_of(scene_.pool.events)[0].ended, scene_.now().wall);
 }
 
 TEST_F(Changes, ReleaseKeepsLiveRunsAndCountsThem) {
@@ -100,8 +100,8 @@ TEST_F(Changes, ReleaseOfSomeGpusKeepsTheOthers) {
   scene_.clock.advance(minutes(30));
   EXPECT_EQ(release_as(caller(kAlice), {.gpu_ids = {1}}).gpus, Gpus{1});
   EXPECT_EQ(scene_.gpus_of("alices"), Gpus{0});
-  ASSERT_EQ(scene_.pool.ended.size(), 1U);
-  EXPECT_EQ(scene_.pool.ended[0].gpu, 1);
+  ASSERT_EQ(usage_of(scene_.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene_.pool.events)[0].gpu, 1);
   EXPECT_EQ(scene_.gpu(1).last_released, scene_.now());
   EXPECT_EQ(scene_.gpu(0).last_released, std::nullopt);
 }

@@ -234,13 +234,13 @@ class History {
   }
 
   void collect_records() {
-    for (const UsageRecord& record : scene_.pool.ended) {
+    for (const UsageRecord& record : usage_of(scene_.pool.events)) {
       EXPECT_TRUE(recorded_.insert({record.reservation_id, record.gpu}).second)
           << record.reservation_id << " has two records of GPU " << record.gpu;
       EXPECT_LE(record.started, record.ended);
       EXPECT_LE(record.ended, scene_.now().wall);
     }
-    scene_.pool.ended.clear();
+    scene_.pool.events.clear();
   }
 
   Scene scene_{kGpus};

@@ -25,7 +25,7 @@ TEST(EndReservation, WritesARecordForEachGpu) {
                                               started, scene.now().wall, EndReason::Released},
                                              {"m", 2, account(kBob), "ann", ReservationKind::Manual,
                                               started, scene.now().wall, EndReason::Released}};
-  EXPECT_EQ(scene.pool.ended, expected);
+  EXPECT_EQ(usage_of(scene.pool.events), expected);
   EXPECT_TRUE(scene.pool.reservations.empty());
 }
 
@@ -61,8 +61,8 @@ TEST(EndReservation, NeverEndsBeforeItsStart) {
   Scene scene(1);
   scene.hold({.id = "m", .age = hours(1)});
   end_reservation(scene.pool, "m", scene.ago(hours(2)), EndReason::Lost);
-  EXPECT_EQ(scene.pool.ended.at(0).ended, scene.now().wall - hours(1));
-  EXPECT_EQ(scene.pool.ended.at(0).started, scene.now().wall - hours(1));
+  EXPECT_EQ(usage_of(scene.pool.events).at(0).ended, scene.now().wall - hours(1));
+  EXPECT_EQ(usage_of(scene.pool.events).at(0).started, scene.now().wall - hours(1));
 }
 
 // When the wall clock stepped back, the release was still later than any look of before (rule 13).
@@ -74,7 +74,7 @@ TEST(EndReservation, KeepsTheBootTimeOfTheEndThoughTheWallClockSteppedBack) {
   end_reservation(scene.pool, "m", scene.now(), EndReason::Released);
   ASSERT_TRUE(scene.gpu(0).last_released);
   EXPECT_EQ(scene.gpu(0).last_released->boot, scene.now().boot);
-  EXPECT_GE(scene.pool.ended.at(0).ended, scene.pool.ended.at(0).started);
+  EXPECT_GE(usage_of(scene.pool.events).at(0).ended, usage_of(scene.pool.events).at(0).started);
 }
 
 TEST(EndReservationOn, LeavesTheOtherGpusReserved) {
@@ -82,8 +82,8 @@ TEST(EndReservationOn, LeavesTheOtherGpusReserved) {
   scene.hold({.id = "m", .gpus = {0, 1, 2}});
   end_reservation_on(scene.pool, "m", {1}, scene.now(), EndReason::Released);
   EXPECT_EQ(scene.gpus_of("m"), (Gpus{0, 2}));
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].gpu, 1);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].gpu, 1);
 }
 
 TEST(EndReservationOn, ForgetsTheReservationWithItsLastGpu) {
@@ -92,7 +92,7 @@ TEST(EndReservationOn, ForgetsTheReservationWithItsLastGpu) {
   end_reservation_on(scene.pool, "m", {1}, scene.now(), EndReason::Released);
   end_reservation_on(scene.pool, "m", {0}, scene.now(), EndReason::Expired);
   EXPECT_TRUE(scene.pool.reservations.empty());
-  EXPECT_EQ(scene.pool.ended.size(), 2U);
+  EXPECT_EQ(usage_of(scene.pool.events).size(), 2U);
 }
 
 // Rule 24: else its waiter would come back to the queue.
@@ -118,7 +118,7 @@ TEST(EndReservationOn, WritesNoRecordForAGpuThatIsNotItsOwn) {
   Scene scene(2);
   scene.hold({.id = "m", .gpus = {0}});
   end_reservation_on(scene.pool, "m", {1, 0, 0}, scene.now(), EndReason::Released);
-  EXPECT_EQ(scene.pool.ended.size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events).size(), 1U);
   EXPECT_EQ(scene.gpu(1).last_released, std::nullopt);
 }
 

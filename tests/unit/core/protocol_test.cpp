@@ -19,6 +19,14 @@ Request unasked(Scene& scene, const Ask& special) {
   return made;
 }
 
+// A request as its waiter remembers it; the pool has lost it.
+Request remembered(Scene& scene, const Ask& special) {
+  Pool lost = scene.pool;
+  Request made = unasked(scene, special);
+  join(lost, made, scene.now());
+  return made;
+}
+
 TEST(Join, PutsANewRequestAtTheEndAndFillsInWhenAndWhere) {
   Scene scene(1);
   scene.ask({.id = "first"});
@@ -26,13 +34,13 @@ TEST(Join, PutsANewRequestAtTheEndAndFillsInWhenAndWhere) {
   join(scene.pool, mine, scene.now());
   EXPECT_EQ(scene.waiting(), (Ids{"first", "mine"}));
   EXPECT_EQ(mine.enqueued, scene.now());
-  EXPECT_EQ(mine.arrival, 2U);
+  EXPECT_EQ(mine.arrival, scene.pool.queue.front().arrival + 1);
   EXPECT_EQ(scene.pool.queue.back(), mine);
 }
 
 TEST(Join, PutsARequestThatHasWaitedBeforeInItsPlace) {
   Scene scene(1);
-  Request mine = scene.request({.id = "mine"});
+  Request mine = remembered(scene, {.id = "mine"});
   scene.clock.advance(minutes(1));
   scene.ask({.id = "later"});
   join(scene.pool, mine, scene.now());
@@ -40,17 +48,18 @@ TEST(Join, PutsARequestThatHasWaitedBeforeInItsPlace) {
   EXPECT_EQ(mine.last_heartbeat, scene.now());
 }
 
-TEST(Join, ChangesNothingWhenAnEarlierAttemptWasCarriedOut) {
+TEST(Join, OnlyGivesASignOfLifeWhenAnEarlierAttemptWasCarriedOut) {
   Scene scene(1);
   Request waits = unasked(scene, {.id = "waits"});
   join(scene.pool, waits, scene.now());
   scene.hold({.id = "granted"});
   Request granted = unasked(scene, {.id = "granted"});
-  const Pool before = scene.pool;
+  Pool expected = scene.pool;
   scene.clock.advance(minutes(1));
+  expected.queue.front().last_heartbeat = scene.now();
   join(scene.pool, waits, scene.now());
   join(scene.pool, granted, scene.now());
-  EXPECT_EQ(scene.pool, before);
+  EXPECT_EQ(scene.pool, expected);
 }
 
 TEST(Withdraw, TakesOnlyAWaitingRequestOut) {
@@ -64,36 +73,45 @@ TEST(Withdraw, TakesOnlyAWaitingRequestOut) {
   EXPECT_EQ(scene.gpus_of("granted"), Gpus{0});
 }
 
-TEST(Requeue, PutsARequestBackToItsPlace) {
+TEST(Join, KeepsTheOrderOfALostPool) {
   Scene scene(3);
-  const Request first = scene.request({.id = "first"});
+  scene.clock.advance(-hours(10));
+  Request first = remembered(scene, {.id = "first"});
   scene.clock.advance(minutes(1));
-  const Request second = scene.request({.id = "second"});
+  Request second = remembered(scene, {.id = "second"});
   scene.clock.advance(minutes(1));
   scene.ask({.id = "new"});
-  requeue(scene.pool, second);
-  requeue(scene.pool, first);
+  join(scene.pool, second, scene.now());
+  join(scene.pool, first, scene.now());
   EXPECT_EQ(scene.waiting(), (Ids{"first", "second", "new"}));
-  for (std::size_t i = 1; i < scene.pool.queue.size(); ++i) {
-    EXPECT_LT(scene.pool.queue[i - 1].arrival, scene.pool.queue[i].arrival);
-  }
   EXPECT_LT(scene.pool.queue.back().arrival, scene.pool.next_arrival);
-  EXPECT_EQ(scene.pool.queue.front().enqueued, first.enqueued);
 }
 
-TEST(Requeue, PutsTheLatestRequestToTheEnd) {
-  Scene scene(3);
-  scene.ask({.id = "earlier"});
-  scene.clock.advance(minutes(1));
-  requeue(scene.pool, scene.request({.id = "later"}));
-  EXPECT_EQ(scene.waiting(), (Ids{"earlier", "later"}));
-  EXPECT_EQ(scene.pool.queue.front().arrival, 1U) << "the others keep their numbers";
+TEST(Join, StaysBehindThoseThatThePoolKnowsWhereverTheClockStands) {
+  Scene scene(1);
+  scene.ask({.id = "first"});
+  scene.clock.step_wall(-hours(2));
+  scene.ask({.id = "second"});
+  scene.clock.reboot();
+  scene.ask({.id = "third"});
+  EXPECT_EQ(scene.waiting(), (Ids{"first", "second", "third"}));
 }
 
-TEST(Requeue, RefusesWhatAPoolThatIsSmallerNowCanNeverGrant) {
+TEST(Join, PutsThoseOfTheSameNumberInTheOrderOfTheirIds) {
+  Scene scene(1);
+  Request b = remembered(scene, {.id = "b"});
+  Request a = remembered(scene, {.id = "a"});
+  ASSERT_EQ(a.arrival, b.arrival);
+  join(scene.pool, b, scene.now());
+  join(scene.pool, a, scene.now());
+  EXPECT_EQ(scene.waiting(), (Ids{"a", "b"}));
+}
+
+TEST(Join, RefusesWhatAPoolThatIsSmallerNowCanNeverGrant) {
   Scene scene(3);
-  expect_error(ErrorKind::Usage, "",
-               [&] { requeue(scene.pool, scene.request({.id = "big", .count = 4})); });
+  Request big = remembered(scene, {.id = "big", .count = 3});
+  scene.pool.gpus.pop_back();
+  expect_error(ErrorKind::Usage, "", [&] { join(scene.pool, big, scene.now()); });
 }
 
 TEST(AcknowledgeCancelled, TellsAWaiterOnceThatItWasCancelled) {
@@ -119,7 +137,7 @@ TEST(AcknowledgeCancelled, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
   EXPECT_TRUE(acknowledge_cancelled(scene.pool, "stopped"));
 }
 
-TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
+TEST(GiveBack, PutsTheRequestBackIntoItsOldPlace) {
   Scene scene(1);
   scene.hold({.id = "bobs", .uid = kBob});
   scene.ask({.id = "first"});
@@ -130,6 +148,7 @@ TEST(GiveBack, PutsTheRequestBackIntoItsOldPlaceWithoutATrace) {
   std::erase_if(scene.pool.queue, [](const Request& one) { return one.id == "second"; });
   scene.hold({.id = "second", .gpus = {}});
   return_to_queue(scene.pool, second);
+  scene.pool.events.clear();
   EXPECT_EQ(scene.pool, before);
 }
 
@@ -151,7 +170,7 @@ TEST(GiveBack, IsServedBeforeThoseThatCameLater) {
   scene.ask({.id = "second"});
   return_to_queue(scene.pool, first);
   EXPECT_EQ(scene.schedule(), (Ids{"first"}));
-  EXPECT_TRUE(scene.pool.ended.empty());
+  EXPECT_TRUE(usage_of(scene.pool.events).empty());
 }
 
 TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
@@ -167,25 +186,89 @@ TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
   EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
 }
 
-// The numbers of arrival are those of another pool, which the store has lost, and tell nothing.
-TEST(GiveBack, GoesByWhenTheRequestWasMadeWhereNumbersOfArrivalTellNothing) {
-  for (const std::uint64_t arrival : {1U, 3U, 40U}) {
-    Scene scene(1);
-    const Request first = scene.request({.id = "first"});
-    scene.clock.advance(minutes(1));
-    Request mine = scene.request({.id = "mine"});
-    mine.arrival = arrival;
-    scene.clock.advance(minutes(1));
-    scene.pool.next_arrival = 3;
-    scene.ask({.id = "new"});
-    requeue(scene.pool, first);
-    return_to_queue(scene.pool, mine);
-    EXPECT_EQ(scene.waiting(), (Ids{"first", "mine", "new"})) << arrival;
-    for (std::size_t i = 1; i < scene.pool.queue.size(); ++i) {
-      EXPECT_LT(scene.pool.queue[i - 1].arrival, scene.pool.queue[i].arrival) << arrival;
-    }
-    EXPECT_LT(scene.pool.queue.back().arrival, scene.pool.next_arrival) << arrival;
+// Alice's request was granted the one GPU, and bob waits for it.
+class PassOn : public ::testing::Test {
+ protected:
+  PassOn() {
+    scene_.ask({.id = "alices", .pid = 5});
+    scene_.schedule();
+    scene_.clock.advance(std::chrono::seconds(1));
+    scene_.ask({.id = "bobs", .uid = kBob});
   }
+
+  // An update, as much later.
+  void update(Duration later) {
+    scene_.clock.advance(later);
+    bring_up_to_date(scene_.pool, scene_.given());
+    scene_.schedule();
+  }
+
+  const Reservation& granted() const { return scene_.pool.reservations.front(); }
+
+  Scene scene_{1};
+};
+
+TEST_F(PassOn, GivesTheNextWhatAStoppedWaiterDoesNotTake) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(std::chrono::milliseconds(8999));
+  EXPECT_EQ(granted().id, "alices");
+  EXPECT_EQ(time_to_pass_on(granted(), scene_.now()), std::chrono::milliseconds(1));
+  update(std::chrono::milliseconds(1));
+  EXPECT_EQ(granted().id, "bobs");
+  EXPECT_EQ(scene_.waiting(), Ids{"alices"}) << "it keeps its place";
+  EXPECT_TRUE(scene_.pool.queue.front().passed_over);
+  EXPECT_TRUE(scene_.pool.ended.empty());
+}
+
+TEST_F(PassOn, LeavesOneThatIsBusyMoreTime) {
+  for (const Liveness state : {Liveness::Alive, Liveness::Unseen}) {
+    SCOPED_TRACE(static_cast<int>(state));
+    Scene before = scene_;
+    scene_.liveness.set(5, state);
+    update(std::chrono::seconds(58));
+    EXPECT_EQ(granted().id, "alices");
+    update(std::chrono::seconds(1));
+    EXPECT_EQ(granted().id, "bobs");
+    scene_ = before;
+  }
+}
+
+TEST_F(PassOn, LeavesWhatWasTaken) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  begin_run(scene_.pool, "alices", process(6), scene_.now());
+  update(hours(1));
+  EXPECT_EQ(granted().id, "alices");
+  EXPECT_EQ(time_to_pass_on(granted(), scene_.now()), std::nullopt);
+}
+
+TEST_F(PassOn, HoldsNothingForOneThatWasPassedOverAndSaysWhy) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  discard(scene_.pool, "bobs");
+  scene_.ask({.id = "carols", .uid = kCarol});
+  const Decision decision = scene_.decision("alices");
+  EXPECT_EQ(decision.position, 1);
+  EXPECT_EQ(decision.held, Gpus{});
+  EXPECT_TRUE(decision.reason.passed_over);
+  EXPECT_EQ(scene_.schedule(), Ids{"carols"});
+}
+
+TEST_F(PassOn, ServesItInItsOldPlaceAfterASignOfLife) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  discard(scene_.pool, "bobs");
+  scene_.ask({.id = "carols", .uid = kCarol});
+  beat(scene_.pool, "alices", scene_.now());
+  EXPECT_FALSE(scene_.decision("alices").reason.passed_over);
+  EXPECT_EQ(scene_.schedule(), Ids{"alices"});
+}
+
+TEST_F(PassOn, EndsWithOneThatComesBackByItself) {
+  scene_.liveness.set(5, Liveness::Stopped);
+  update(minutes(1));
+  Request alices = scene_.pool.queue.front();
+  join(scene_.pool, alices, scene_.now());
+  EXPECT_FALSE(scene_.pool.queue.front().passed_over);
 }
 
 TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {

@@ -36,8 +36,9 @@ class ReapRun : public ::testing::Test {
   bool goes_on() const { return find_reservation(scene_.pool, "run") != nullptr; }
 
   UsageRecord record() const {
-    EXPECT_EQ(scene_.pool.ended.size(), 1U);
-    return scene_.pool.ended.empty() ? UsageRecord{} : scene_.pool.ended.front();
+    const std::vector<UsageRecord> records = usage_of(scene_.pool.events);
+    EXPECT_EQ(records.size(), 1U);
+    return records.empty() ? UsageRecord{} : records.front();
   }
 
   Reservation& run() { return *find_reservation(scene_.pool, "run"); }
@@ -341,9 +342,9 @@ TEST_F(ReapRun, EndsOnAllItsGpusWithARecordEach) {
   scene_.hold({.id = "run", .gpus = {0, 1}, .age = hours(1), .holder = kCommand});
   scene_.liveness.set(kCommand, Liveness::Gone);
   scene_.reap();
-  ASSERT_EQ(scene_.pool.ended.size(), 2U);
-  EXPECT_EQ(scene_.pool.ended[0].gpu, 0);
-  EXPECT_EQ(scene_.pool.ended[1].gpu, 1);
+  ASSERT_EQ(usage_of(scene_.pool.events).size(), 2U);
+  EXPECT_EQ(usage_of(scene_.pool.events)[0].gpu, 0);
+  EXPECT_EQ(usage_of(scene_.pool.events)[1].gpu, 1);
   EXPECT_EQ(scene_.gpu(1).last_released, scene_.now());
 }
 
@@ -355,9 +356,9 @@ TEST(ReapManual, EndsAtItsExpiryWheneverSomebodyNotices) {
   const Instant expiry{scene.now().wall + hours(1), scene.now().boot + hours(1), "boot"};
   scene.clock.advance(hours(9));
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].ended, expiry.wall);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry.wall);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Expired);
   EXPECT_EQ(scene.gpu(0).last_released, expiry);
 }
 
@@ -403,8 +404,8 @@ TEST(ReapManual, IsLostWhenItsWaiterDiesBeforeTakingIt) {
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
   scene.liveness.set(20, Liveness::Gone);
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Lost);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Lost);
 }
 
 // Found by tests/sim: it was charged until somebody noticed.
@@ -415,9 +416,9 @@ TEST(ReapManual, EndsAtItsExpiryThoughItsWaiterDiedBeforeTakingIt) {
   scene.liveness.set(20, Liveness::Gone);
   scene.clock.advance(hours(48));
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].ended, expiry);
-  EXPECT_EQ(scene.pool.ended[0].end, EndReason::Expired);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].end, EndReason::Expired);
 }
 
 TEST(ReapManual, IsLostWhenItsWaiterIsOutOfSightAndSilent) {

@@ -70,11 +70,13 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
              .count = 2,
              .duration = hours(3),
              .pid = 77});
+  const Request request = scene.pool.queue.front();
   scene.clock.advance(minutes(1));
   EXPECT_EQ(scene.schedule(), (Ids{"mine"}));
   EXPECT_EQ(scene.waiting(), Ids{});
   Reservation expected;
   expected.id = "mine";
+  expected.grant = scene.serial;
   expected.account = account(kBob);
   expected.label = "ann";
   expected.note = "training";
@@ -83,6 +85,7 @@ TEST(Schedule, GrantedRequestLeavesTheQueueAndKeepsWhatItSaid) {
   expected.started = expected.last_heartbeat = scene.now();
   expected.ends = scene.now().wall + hours(3);
   expected.holder = process(77);
+  expected.request = request;
   EXPECT_EQ(scene.pool.reservations, std::vector{expected});
 }
 
@@ -97,12 +100,15 @@ TEST(Schedule, RunWithoutTimeoutHasNoEnd) {
 
 TEST(Schedule, EnqueueNumbersTheArrivals) {
   Scene scene(1);
-  scene.pool.next_arrival = 41;
+  const std::uint64_t now_us = 1'795'525'200'000'000;
   scene.ask({.id = "a"});
   scene.ask({.id = "b"});
-  EXPECT_EQ(find_request(scene.pool, "a")->arrival, 41U);
-  EXPECT_EQ(find_request(scene.pool, "b")->arrival, 42U);
-  EXPECT_EQ(scene.pool.next_arrival, 43U);
+  EXPECT_EQ(find_request(scene.pool, "a")->arrival, now_us);
+  EXPECT_EQ(find_request(scene.pool, "b")->arrival, now_us + 1);
+  scene.clock.advance(minutes(1));
+  scene.ask({.id = "c"});
+  EXPECT_EQ(find_request(scene.pool, "c")->arrival, now_us + 60'000'000);
+  EXPECT_EQ(scene.pool.next_arrival, now_us + 60'000'001);
 }
 
 TEST(Schedule, ServesInOrderOfArrival) {

@@ -8,10 +8,10 @@
 namespace chg {
 namespace {
 
-std::string shown(const std::optional<AmdSmiProcesses>& processes) {
+std::string shown(const std::optional<std::map<int, std::vector<GpuProcess>>>& processes) {
   if (!processes) return "none";
   std::string text;
-  for (const auto& [gpu, list] : processes->by_gpu) {
+  for (const auto& [gpu, list] : *processes) {
     text += "[" + std::to_string(gpu) + ":";
     for (const GpuProcess& process : list) {
       text += " " + std::to_string(process.pid) + "(" + process.program +
@@ -134,13 +134,6 @@ TEST(AmdSmiProcesses, AreReadOneByOne) {
                           {"gpu": 0, "process_info": {"pid": 8, "name": "b", "mem_usage": "1 MB"}},
                           {"gpu": 1, "process_info": "Not Found"}])"),
             "[0: 7(a)=2 8(b)=1][1:]");
-}
-
-TEST(AmdSmiProcesses, AreReadByProcess) {
-  const auto answer = parse_amd_smi_processes(fixture("amd_smi_process_by_pid.json"));
-  EXPECT_EQ(shown(answer), "[0: 6001(python3.12)=6][2: 6001(python3.12)=64]");
-  EXPECT_TRUE(answer->is_by_process);
-  EXPECT_FALSE(parse_amd_smi_processes(fixture("amd_smi_process_list.json"))->is_by_process);
 }
 
 TEST(AmdSmiProcesses, HaveTheLargerOfTheirTwoAmountsOfMemory) {

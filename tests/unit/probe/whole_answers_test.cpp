@@ -46,7 +46,7 @@ std::string amd_smi_processes(const std::string& answer) {
   const auto processes = parse_amd_smi_processes(answer);
   if (!processes) return "none";
   std::string text;
-  for (const auto& [gpu, list] : processes->by_gpu) {
+  for (const auto& [gpu, list] : *processes) {
     text += "[" + std::to_string(gpu) + ":" + std::to_string(list.size()) + "]";
   }
   return text;

@@ -12,7 +12,7 @@ constexpr std::uint64_t kOther = 4026532177;
 
 TEST(Caller, IsTheRealUidInTheFirstUserNamespace) {
   const Caller caller = caller_of({1000, {1000, 27}, kFirst, std::nullopt});
-  EXPECT_EQ(caller.uid, 1000U);
+  EXPECT_EQ(caller.account.uid, 1000U);
   EXPECT_EQ(caller.uid_here, 1000U);
   EXPECT_EQ(caller.user_namespace, UserNamespace::First);
   EXPECT_EQ(caller.groups, (std::vector<std::uint32_t>{1000, 27}));
@@ -25,7 +25,7 @@ TEST(Caller, IsAnAdminAsRootOfTheFirstUserNamespace) {
 
 TEST(Caller, IsTheHostsAccountInAnotherUserNamespace) {
   const Caller caller = caller_of({0, {0}, kOther, 1000});
-  EXPECT_EQ(caller.uid, 1000U);
+  EXPECT_EQ(caller.account.uid, 1000U);
   EXPECT_EQ(caller.uid_here, 0U);
   EXPECT_EQ(caller.user_namespace, UserNamespace::Other);
 }

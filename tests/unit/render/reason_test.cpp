@@ -70,6 +70,11 @@ TEST_F(ReasonText, NeedsNoBlocker) {
   EXPECT_EQ(sentence({1, {3}, 1, {}}, kNow), "waiting for GPU 3");
 }
 
+TEST_F(ReasonText, OfOneThatWasPassedOverSaysWhy) {
+  EXPECT_EQ(sentence({1, {}, 0, {}, true}, kNow),
+            "granted, but not taken: its process is stopped or does not answer");
+}
+
 TEST_F(ReasonText, LeavesOutWhatNobodySaid) {
   const auto only = [](Blocker::Kind kind) {
     return sentence({1, {3}, 0, {{kind, {3}, "", {}}}}, kNow);

@@ -173,6 +173,8 @@ TEST(StatusLineInUse, SaysOfAManualOneWhetherItIsClaimedOrExpired) {
   EXPECT_NE(line(gpu).find("(manual, expired 0h 0m 7s ago)"), std::string::npos);
   gpu.reservation->ends.reset();
   EXPECT_NE(line(gpu).find("(manual, not yet claimed)"), std::string::npos);
+  gpu.reservation->request = Request{};
+  EXPECT_NE(line(gpu).find("(manual, granted, not taken yet)"), std::string::npos);
 }
 
 TEST(StatusLineUnreserved, NamesUsersAndAtMostThreeProcesses) {

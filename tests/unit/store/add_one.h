@@ -10,7 +10,7 @@ namespace chg {
 
 inline void add_one(Store& store) {
   store.update([](Pool& pool) {
-    pool.ended.push_back(usage_record(std::to_string(pool.next_arrival), 0, 1));
+    pool.events.push_back(usage_event(std::to_string(pool.next_arrival), 0, 1));
     ++pool.next_arrival;
   });
 }

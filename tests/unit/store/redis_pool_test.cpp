@@ -100,28 +100,30 @@ TEST_F(RedisLog, WhoseEntriesAreNoneIsNotFollowed) {
       list_reply({list_reply({text_reply("8-0"), words({"after", "aa", "commit", "bb", "=x"})})})));
 }
 
-TEST(RedisHistory, GivesRecordsBack) {
-  const UsageRecord record = usage_record(odd_text("id"), 3, 1'800'000'000);
-  const HistoryMember member = history_member(record, 5, 2);
-  EXPECT_EQ(read_history_member(member.text), record);
-  EXPECT_EQ(member.score, "1800000000000000");
+TEST(RedisEvents, TellWhereAnEntryIsAndWhatIsInIt) {
+  const RedisReply reply =
+      list_reply({text_reply("1795525200123-4"), words({"end", R"({"event":"ended"})"})});
+  const EventEntry entry = read_event_entry(reply);
+  EXPECT_EQ(entry.position, (EventPosition{1'795'525'200'123, 4}));
+  EXPECT_TRUE(entry.is_end);
+  EXPECT_EQ(entry.json, R"({"event":"ended"})");
+  EXPECT_FALSE(read_event_entry(list_reply({text_reply("1-1"), words({"event", "{}"})})).is_end);
 }
 
-TEST(RedisHistory, PassesOverWhatIsNoRecord) {
-  for (const char* member : {"", "nonsense", "{", "0001{}"}) {
-    EXPECT_EQ(read_history_member(member), std::nullopt) << member;
+TEST(RedisEvents, RefuseWhatIsNoEntry) {
+  for (const RedisReply& reply :
+       {text_reply("1-1"), list_reply({}), list_reply({text_reply("1-1")}),
+        list_reply({text_reply("1-1"), words({"end"})}),
+        list_reply({text_reply("x-1"), words({"end", "{}"})}),
+        list_reply({text_reply("1"), words({"end", "{}"})})}) {
+    expect_error(ErrorKind::Failed, "damaged", [&] { read_event_entry(reply); });
   }
 }
 
-// Redis puts equal scores in the order of their texts.
-TEST(RedisHistory, IsInTheOrderOfEndsAndThenOfCommits) {
-  UsageRecord early = usage_record("z", 0, 1'800'000'000);
-  UsageRecord late = usage_record("a", 0, 1'800'000'000);
-  late.ended += Duration(1);
-  EXPECT_EQ(history_member(early, 9, 9).score, history_member(late, 1, 1).score);
-  EXPECT_LT(history_member(early, 9, 9).text, history_member(late, 1, 1).text);
-  EXPECT_LT(history_member(early, 9, 99).text, history_member(early, 10, 1).text);
-  EXPECT_LT(history_member(early, 10, 9).text, history_member(early, 10, 10).text);
+TEST(RedisEvents, AreNeverCountedFromBefore1970) {
+  EXPECT_EQ(event_millisecond(WallTime(std::chrono::nanoseconds(1'999'999))), 1U);
+  EXPECT_EQ(event_millisecond(WallTime(std::chrono::nanoseconds(-1))), 0U);
+  EXPECT_EQ(event_millisecond(WallTime::min()), 0U);
 }
 
 TEST(RedisHosts, SayWhereTheirPoolIs) {

@@ -369,19 +369,19 @@ TEST_F(RedisStoreTest, ReadsAnewWhatALogHadDamaged) {
   EXPECT_EQ(store_->read(), open()->read()) << "the hash itself is whole";
 }
 
-TEST_F(RedisStoreTest, WritesNothingWhereAUsageRecordCannotBeKept) {
+TEST_F(RedisStoreTest, WritesNothingWhereAnEventCannotBeKept) {
   add_gpus(*store_, 1);
   store_->update([](Pool& pool) {
     enqueue(pool, request_for("abc", 1));
     grant_what_fits(pool);
   });
   const Pool before = store_->read();
-  redis({"SET", "canhazgpu:history", "no history"});
+  redis({"SET", "canhazgpu:events", "none"});
   const auto end = [](Pool& pool) { end_reservation(pool, "abc", now(), EndReason::Finished); };
   expect_error(ErrorKind::Failed, "something else under a key", [&] { store_->update(end); });
   EXPECT_EQ(open()->read(), before);
   EXPECT_TRUE(redis({"GET", kLock}).is_nil());
-  redis({"DEL", "canhazgpu:history"});
+  redis({"DEL", "canhazgpu:events"});
   store_->update(end);
   EXPECT_EQ(store_->history(WallTime::min()).size(), 1U);
 }
@@ -496,7 +496,7 @@ TEST_F(RedisStoreTest, WritesNothingWithoutMemory) {
       redis({"CONFIG", "SET", "maxmemory", "1"});
       pool.provider = "half";
       pool.reservations.clear();
-      pool.ended.push_back(usage_record("r", 0, 1));
+      pool.events.push_back(usage_event("r", 0, 1));
     });
   };
   const Error error = error_of(spoil);

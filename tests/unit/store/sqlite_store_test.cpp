@@ -188,10 +188,12 @@ TEST_F(SqliteStore, LeavesDamagedUsageRecordsOut) {
   create_full();
   const auto store = open();
   store->update([](Pool& pool) {
-    pool.ended = {usage_record("damaged", 0, 1), usage_record("whole", 0, 2)};
+    pool.events = {usage_event("damaged", 0, 1), usage_event("whole", 0, 2)};
   });
   SQLite::Database(path_, SQLite::OPEN_READWRITE)
-      .exec("UPDATE usage SET how = 'evaporated' WHERE reservation = 'damaged'");
+      .exec(
+          "UPDATE events SET record = json_set(record, '$.how', 'evaporated') "
+          "WHERE record ->> 'id' = 'damaged'");
   const auto history = store->history(WallTime::min());
   ASSERT_EQ(history.size(), 1U);
   EXPECT_EQ(history[0].reservation_id, "whole");

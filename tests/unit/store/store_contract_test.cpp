@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/fields.h"
 #include "store/redis/redis_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "support/child.h"
@@ -26,6 +27,21 @@ struct StoreKind {
   /// A second handle to the same store, as another process would have it.
   std::function<std::shared_ptr<Store>(const std::shared_ptr<Store>&)> reopen;
 };
+
+std::vector<Event> events_of(Store& store, const EventsAsked& asked) {
+  const auto reader = store.read_events(asked);
+  std::vector<Event> all;
+  for (auto some = reader->next(); !some.empty(); some = reader->next()) {
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+std::string ids_of(const std::vector<Event>& events) {
+  std::string ids;
+  for (const Event& event : events) ids += event.id + " ";
+  return ids;
+}
 
 class StoreContract : public ::testing::TestWithParam<StoreKind> {
  protected:
@@ -115,6 +131,9 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
       [](Pool& pool) { pool.reservations[1].supervisor.reset(); },
       [](Pool& pool) { pool.reservations[1].leftovers.clear(); },
       [](Pool& pool) { pool.reservations[1].ending.reset(); },
+      [](Pool& pool) { pool.reservations[1].ending_by.reset(); },
+      [](Pool& pool) { pool.reservations[1].command = ""; },
+      [](Pool& pool) { pool.queue[1].command = ""; },
       [](Pool& pool) { pool.queue[1].account.name = "x"; },
       [](Pool& pool) { pool.queue[1].label = ""; },
       [](Pool& pool) { pool.queue[1].note = ""; },
@@ -144,36 +163,45 @@ TEST_P(StoreContract, WritesChangesOfEachField) {
   }
 }
 
-TEST_P(StoreContract, GivesALongHistoryInOrderAndSomeAtATime) {
+TEST_P(StoreContract, GivesManyEventsInOrderAndSomeAtATime) {
   // More than one second's worth, and more in one second than fits a page.
-  constexpr int kRecords = 12'000;
-  std::vector<UsageRecord> all;
-  for (int i = 0; i < kRecords; ++i) {
-    all.push_back(usage_record("r" + std::to_string(i), i % 8, i < 6000 ? i / 100 : 60));
+  constexpr int kEvents = 12'000;
+  std::vector<Event> all;
+  for (int i = 0; i < kEvents; ++i) {
+    all.push_back(usage_event("r" + std::to_string(i), i % 8, i < 6000 ? i / 100 : 60));
   }
-  for (int begin = 0; begin < kRecords; begin += 1000) {
+  for (int begin = 0; begin < kEvents; begin += 1000) {
     store_.update(
-        [&](Pool& pool) { pool.ended.assign(all.begin() + begin, all.begin() + begin + 1000); });
+        [&](Pool& pool) { pool.events.assign(all.begin() + begin, all.begin() + begin + 1000); });
   }
-  EXPECT_EQ(other_.history(WallTime::min()), all);
-  const auto reader = other_.read_history(WallTime(std::chrono::seconds(60)));
-  std::size_t count = 0;
-  while (true) {
-    const std::vector<UsageRecord> some = reader->next();
-    if (some.empty()) break;
-    count += some.size();
-  }
-  EXPECT_EQ(count, 6000U);
-  EXPECT_TRUE(reader->next().empty());
+  EXPECT_EQ(events_of(other_, {}), all);
+  EXPECT_EQ(other_.history(WallTime(std::chrono::seconds(60))).size(), 6000U);
 }
 
-TEST_P(StoreContract, ForgetsTheHistoryAlone) {
+TEST_P(StoreContract, ForgetsTheEventsAlone) {
   write(full_pool());
-  store_.update([](Pool& pool) { pool.ended.push_back(usage_record("r", 1, 30)); });
+  store_.update([](Pool& pool) { pool.events.push_back(usage_event("r", 1, 30)); });
   ASSERT_EQ(other_.history(WallTime::min()).size(), 1U);
-  other_.forget_history();
-  EXPECT_TRUE(store_.history(WallTime::min()).empty());
+  other_.forget_events(WallTime::max());
+  EXPECT_TRUE(events_of(store_, {}).empty());
   EXPECT_EQ(store_.read(), full_pool());
+  store_.update([](Pool& pool) { pool.events.push_back(usage_event("new", 1, 20)); });
+  EXPECT_EQ(ids_of(events_of(other_, {})), "new ");
+}
+
+TEST_P(StoreContract, ForgetsOldEvents) {
+  store_.update([](Pool& pool) {
+    pool.events = {usage_event("a", 0, 10), usage_event("b", 0, 20), usage_event("c", 0, 30)};
+  });
+  other_.forget_events(WallTime(std::chrono::seconds(20)));
+  EXPECT_EQ(ids_of(events_of(store_, {})), "b c ");
+  // Not the order of those that come after.
+  other_.forget_events(WallTime(std::chrono::seconds(40)));
+  store_.update([](Pool& pool) {
+    pool.events = {usage_event("d", 0, 5), usage_event("e", 0, 50)};
+  });
+  const std::string left = ids_of(events_of(store_, {}));
+  EXPECT_TRUE(left.ends_with("d e ")) << left;
 }
 
 TEST_P(StoreContract, HasNoNeighboursOfItsOwnAccord) {
@@ -198,7 +226,7 @@ TEST_P(StoreContract, ChangeThatThrowsWritesNothing) {
   write(full_pool());
   EXPECT_THROW(store_.update([](Pool& pool) {
     pool = Pool{};
-    pool.ended.push_back(usage_record("r", 0, 1));
+    pool.events.push_back(usage_event("r", 0, 1));
     throw std::out_of_range("no");
   }),
                std::out_of_range);
@@ -222,28 +250,34 @@ TEST_P(StoreContract, GoesOnAfterAChangeThatThrew) {
 
 // History.
 
-TEST_P(StoreContract, EndedRecordsGoIntoTheHistoryAndLeaveThePool) {
-  UsageRecord record{odd_text("id"),
-                     std::numeric_limits<int>::max(),
-                     {std::numeric_limits<std::uint32_t>::max(), odd_text("account")},
-                     long_text(),
-                     ReservationKind::Manual,
-                     WallTime(std::chrono::nanoseconds(-7)),
-                     WallTime(std::chrono::nanoseconds(1795525200123456789)),
-                     EndReason::Cleared};
-  store_.update([&](Pool& pool) { pool.ended.push_back(record); });
-  EXPECT_TRUE(store_.read().ended.empty());
-  EXPECT_EQ(other_.history(WallTime::min()), std::vector{record});
+TEST_P(StoreContract, EventsAreKeptAsTheyAreAndLeaveThePool) {
+  const auto kinds = words_of(static_cast<const EventKind*>(nullptr));
+  std::vector<Event> all;
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    all.push_back(full_event(static_cast<EventKind>(i)));
+  all.push_back(Event{});
+  store_.update([&](Pool& pool) { pool.events = all; });
+  EXPECT_TRUE(store_.read().events.empty());
+  EXPECT_EQ(events_of(other_, {}), all);
   store_.update([](Pool& pool) {
-    EXPECT_TRUE(pool.ended.empty());
+    EXPECT_TRUE(pool.events.empty());
     pool.provider = "x";
   });
-  EXPECT_EQ(other_.history(WallTime::min()).size(), 1U);
+  EXPECT_EQ(events_of(other_, {}).size(), all.size());
 }
 
-TEST_P(StoreContract, HistoryBeginsAtTheAskedMoment) {
+TEST_P(StoreContract, EventsAreInTheOrderInWhichTheyWereWritten) {
   store_.update([](Pool& pool) {
-    pool.ended = {usage_record("a", 0, 10), usage_record("b", 0, 20), usage_record("c", 0, 30)};
+    pool.events = {usage_event("c", 0, 30), usage_event("a", 1, 10), usage_event("a", 0, 10)};
+  });
+  other_.update([](Pool& pool) { pool.events = {usage_event("b", 0, 20)}; });
+  EXPECT_EQ(ids_of(events_of(store_, {})), "c a a b ");
+  EXPECT_EQ(other_.history(WallTime::min()).at(1).gpu, 1);
+}
+
+TEST_P(StoreContract, UsageBeginsAtTheAskedMoment) {
+  store_.update([](Pool& pool) {
+    pool.events = {usage_event("a", 0, 10), usage_event("b", 0, 20), usage_event("c", 0, 30)};
   });
   const WallTime from{std::chrono::seconds(20)};
   const std::vector<UsageRecord> records = store_.history(from);
@@ -253,16 +287,45 @@ TEST_P(StoreContract, HistoryBeginsAtTheAskedMoment) {
   EXPECT_TRUE(store_.history(WallTime(std::chrono::seconds(31))).empty());
 }
 
-TEST_P(StoreContract, HistoryListsTheOldestEndFirst) {
+// One that was noticed late, or written after a clock was set back, must not be missed.
+TEST_P(StoreContract, ReadsEveryEventSinceTheAskedMomentHoweverLateItWasWritten) {
   store_.update([](Pool& pool) {
-    pool.ended = {usage_record("c", 0, 30), usage_record("a", 1, 10), usage_record("a", 0, 10)};
+    pool.events = {usage_event("old", 0, 10), usage_event("ahead", 0, 1000),
+                   usage_event("behind", 0, 500)};
   });
-  store_.update([](Pool& pool) { pool.ended = {usage_record("b", 0, 20)}; });
-  std::string order;
-  for (const UsageRecord& record : other_.history(WallTime::min())) {
-    order += record.reservation_id + std::to_string(record.gpu);
-  }
-  EXPECT_EQ(order, "a1a0b0c0");
+  store_.update([](Pool& pool) { pool.events = {usage_event("late", 0, 600)}; });
+  const std::string read = ids_of(events_of(other_, {.from = WallTime(std::chrono::seconds(500))}));
+  EXPECT_EQ(read, "ahead behind late ");
+  EXPECT_EQ(other_.history(WallTime(std::chrono::seconds(501))).size(), 2U);
+}
+
+TEST_P(StoreContract, EndsCanBeReadAlone) {
+  store_.update([](Pool& pool) {
+    pool.events = {full_event(EventKind::Queued), usage_event("a", 0, 10),
+                   full_event(EventKind::Granted)};
+  });
+  EXPECT_EQ(ids_of(events_of(other_, {.only_ends = true})), "a ");
+}
+
+TEST_P(StoreContract, ReaderGoesOnWithWhatIsWrittenLater) {
+  store_.update([](Pool& pool) { pool.events = {usage_event("a", 0, 10)}; });
+  const auto reader = other_.read_events({});
+  EXPECT_EQ(ids_of(reader->next()), "a ");
+  EXPECT_TRUE(reader->next().empty());
+  store_.update([](Pool& pool) {
+    pool.events = {usage_event("b", 0, 10), usage_event("c", 0, 5)};
+  });
+  EXPECT_EQ(ids_of(reader->next()), "b c ");
+  EXPECT_TRUE(reader->next().empty());
+}
+
+TEST_P(StoreContract, AnotherReaderGoesOnWhereOneHasStopped) {
+  store_.update([](Pool& pool) { pool.events = {usage_event("a", 0, 10)}; });
+  const auto reader = other_.read_events({});
+  EXPECT_EQ(ids_of(reader->next()), "a ");
+  store_.update([](Pool& pool) { pool.events = {usage_event("b", 0, 10)}; });
+  EXPECT_EQ(ids_of(events_of(store_, {.after = reader->position()})), "b ");
+  EXPECT_EQ(ids_of(events_of(store_, {.after = other_.read_events({})->position()})), "a b ");
 }
 
 // Who is woken.
@@ -284,7 +347,7 @@ TEST_P(StoreContract, ChangesRingForEverybodyWhoListens) {
       [](Pool& pool) { pool.reservations.push_back(full_reservation("new", 9)); },
       [](Pool& pool) { pool.queue.push_back(full_request("new", 8)); },
       [](Pool& pool) { pool.queue.pop_back(); },
-      [](Pool& pool) { pool.ended.push_back(usage_record("r", 0, 1)); },
+      [](Pool& pool) { pool.events.push_back(usage_event("r", 0, 1)); },
       // A heartbeat beside something else is no heartbeat alone.
       [](Pool& pool) {
         pool.reservations[1].last_heartbeat = odd_instant(70);
@@ -360,7 +423,7 @@ TEST_P(StoreContract, WhatHappensToOthersDoesNotRingForARequest) {
   other_.update([](Pool& pool) {
     pool.queue.push_back(full_request("new", 8));
     pool.reservations.pop_back();
-    pool.ended.push_back(usage_record("r", 0, 1));
+    pool.events.push_back(usage_event("r", 0, 1));
   });
   EXPECT_TRUE(is_silent(*granted));
 }

@@ -1,10 +1,9 @@
-#include "probe/packed_result.h"
+#include "probe/result_text.h"
 
 #include <limits>
 
 #include <gtest/gtest.h>
 
-#include "base/packed.h"
 #include "support/expect_error.h"
 
 namespace chg {
@@ -56,12 +55,12 @@ Observation odd_observation() {
 
 ReadFailure failure_with(const Error& error) {
   return std::get<ReadFailure>(
-      unpacked_result(packed_result(ReadFailure{ReadFailure::Reason::Other, error})));
+      parse_result(result_text(ReadFailure{ReadFailure::Reason::Other, error})));
 }
 
-TEST(PackedResult, GivesEveryFieldOfAnObservationBack) {
+TEST(ResultText, GivesEveryFieldOfAnObservationBack) {
   for (const Observation& expected : {odd_observation(), Observation()}) {
-    const auto found = std::get<Observation>(unpacked_result(packed_result(expected)));
+    const auto found = std::get<Observation>(parse_result(result_text(expected)));
     EXPECT_EQ(found.taken, expected.taken);
     EXPECT_EQ(found.gpus, expected.gpus);
     EXPECT_EQ(found.observer, expected.observer);
@@ -69,13 +68,13 @@ TEST(PackedResult, GivesEveryFieldOfAnObservationBack) {
   }
 }
 
-TEST(PackedResult, GivesAFailureBack) {
+TEST(ResultText, GivesAFailureBack) {
   for (const ReadFailure::Reason reason :
        {ReadFailure::Reason::LibraryMissing, ReadFailure::Reason::LibraryUnusable,
         ReadFailure::Reason::LibraryMismatch, ReadFailure::Reason::DriverNotLoaded,
         ReadFailure::Reason::Crashed, ReadFailure::Reason::Late, ReadFailure::Reason::Other}) {
     const ReadFailure failure{reason, Error(ErrorKind::NotPermitted, "no 'x' \xFF", "Do it.")};
-    const auto found = std::get<ReadFailure>(unpacked_result(packed_result(failure)));
+    const auto found = std::get<ReadFailure>(parse_result(result_text(failure)));
     EXPECT_EQ(found.reason, reason);
     EXPECT_EQ(found.error.kind(), ErrorKind::NotPermitted);
     EXPECT_STREQ(found.error.what(), "no 'x' \xFF");
@@ -91,28 +90,28 @@ TEST(PackedResult, GivesAFailureBack) {
   }
 }
 
-TEST(PackedResult, RefusesWhatBreaksOffOrGoesOn) {
+TEST(ResultText, RefusesWhatBreaksOffOrGoesOn) {
   for (const ReadResult& look :
        {ReadResult(odd_observation()),
         ReadResult(ReadFailure{ReadFailure::Reason::Other, {ErrorKind::Failed, "x"}})}) {
-    const std::string whole = packed_result(look);
+    const std::string whole = result_text(look);
     for (std::size_t size = 0; size < whole.size(); ++size) {
-      EXPECT_THROW(unpacked_result(whole.substr(0, size)), Error) << size;
+      EXPECT_THROW(parse_result(whole.substr(0, size)), Error) << size;
     }
-    expect_error(ErrorKind::Failed, "damaged", [&] { unpacked_result(whole + '\0'); });
+    expect_error(ErrorKind::Failed, "damaged", [&] { parse_result(whole + '\0'); });
   }
 }
 
 // Whatever a byte is overwritten with, it is refused or becomes some look; nothing else happens.
-TEST(PackedResult, SurvivesAnyByte) {
-  const std::string whole = packed_result(odd_observation());
+TEST(ResultText, SurvivesAnyByte) {
+  const std::string whole = result_text(odd_observation());
   int refused = 0;
   for (std::size_t place = 0; place < whole.size(); ++place) {
     for (const char byte : {'\0', '\1', '\x7F', '\x80', '\xFF'}) {
       std::string damaged = whole;
       damaged[place] = byte;
       try {
-        unpacked_result(damaged);
+        parse_result(damaged);
       } catch (const Error&) {
         ++refused;
       }
@@ -121,15 +120,14 @@ TEST(PackedResult, SurvivesAnyByte) {
   EXPECT_GT(refused, 0);
 }
 
-TEST(PackedResult, RefusesWordsThatThereAreNot) {
-  const auto packed = [](int reason, int kind) {
-    Packer pack;
-    pack(std::size_t{1}, reason, kind, std::string("m"), std::string(), false);
-    return pack.bytes();
+TEST(ResultText, RefusesWordsThatThereAreNot) {
+  const auto text = [](const std::string& reason, int kind) {
+    return R"({"reason":")" + reason + R"(","kind":)" + std::to_string(kind) +
+           R"(,"message":"m","hint":"","retry":"no"})";
   };
-  EXPECT_THROW(unpacked_result(packed(99, 77)), Error);
-  EXPECT_THROW(unpacked_result(packed(static_cast<int>(ReadFailure::Reason::Other), 78)), Error);
-  EXPECT_NO_THROW(unpacked_result(packed(static_cast<int>(ReadFailure::Reason::Other), 77)));
+  EXPECT_THROW(parse_result(text("unknown", 77)), Error);
+  EXPECT_THROW(parse_result(text("other", 78)), Error);
+  EXPECT_NO_THROW(parse_result(text("other", 77)));
 }
 
 }  // namespace
