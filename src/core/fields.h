@@ -123,13 +123,13 @@ constexpr auto fields_of(const Cancelled*) {
 }
 
 constexpr auto fields_of(const Event*) {
-  return std::tuple(field("event", &Event::kind), field("at", &Event::at),
-                    field("by", &Event::actor), maybe("id", &Event::id), inlined(&Event::owner),
-                    maybe("label", &Event::label), maybe("note", &Event::note),
-                    maybe("command", &Event::command), maybe("kind", &Event::reservation_kind),
-                    maybe("count", &Event::count), maybe("gpus", &Event::gpus), maybe("grant", &Event::grant),
-                    field("started", &Event::started), field("how", &Event::how),
-                    field("ends", &Event::ends), maybe("detail", &Event::detail));
+  return std::tuple(
+      field("event", &Event::kind), field("at", &Event::at), field("by", &Event::actor),
+      maybe("id", &Event::id), inlined(&Event::owner), maybe("label", &Event::label),
+      maybe("note", &Event::note), maybe("command", &Event::command),
+      maybe("kind", &Event::reservation_kind), maybe("count", &Event::count),
+      maybe("gpus", &Event::gpus), maybe("grant", &Event::grant), field("started", &Event::started),
+      field("how", &Event::how), field("ends", &Event::ends), maybe("detail", &Event::detail));
 }
 
 constexpr auto fields_of(const UsageRecord*) {
