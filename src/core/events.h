@@ -28,16 +28,17 @@ enum class EndReason {
 
 enum class EventKind {
   // Of a request, and the reservation that it becomes.
-  Queued,        ///< it joined the queue; again, where the store had lost it
-  Granted,       ///< it got its GPUs
-  Taken,         ///< a run begins, or a manual reservation was claimed
-  Returned,      ///< its GPUs turned out not to be free: it waits again, in its old place
-  Withdrawn,     ///< its own process left before it used a GPU, or was found gone
-  Cancelled,     ///< somebody took it out of the queue
-  Extended,      ///< its expiry was moved
-  Ended,         ///< on `gpus`, which may be some of its GPUs; only these make usage records
-  GpusLost,      ///< another reservation has got these GPUs while the store had lost this one
-  Restored,      ///< the store had lost it, and has it again, on these GPUs
+  Queued,     ///< it joined the queue; again, where the store had lost it
+  Granted,    ///< it got its GPUs
+  Taken,      ///< a run begins, or a manual reservation was claimed
+  Returned,   ///< its GPUs turned out not to be free, or it was not taken: it waits again, in its
+              ///< old place
+  Withdrawn,  ///< its own process left before it used a GPU, or was found gone
+  Cancelled,  ///< somebody took it out of the queue
+  Extended,   ///< its expiry was moved
+  Ended,      ///< on `gpus`, which may be some of its GPUs; only these make usage records
+  GpusLost,   ///< another reservation has got these GPUs while the store had lost this one
+  Restored,   ///< the store had lost it, and has it again, on these GPUs
   GpusRestored,  ///< GPUs that it had lost are its own again
   // Of the pool.
   Drained,
@@ -60,7 +61,7 @@ struct Event {
   ReservationKind reservation_kind = ReservationKind::Run;
   int count = 0;                    ///< Queued: how many GPUs are asked for
   std::vector<int> gpus;            ///< ascending; Queued: those that are asked for by name
-  std::uint64_t grant = 0;          ///< Ended: the serial of the grant that ended
+  std::uint64_t grant = 0;          ///< of a reservation: the serial of its grant
   std::optional<WallTime> started;  ///< Ended: the start of the use
   std::optional<EndReason> how;     ///< Ended
   std::optional<WallTime> ends;     ///< Granted, Taken, Extended: when it will end, if that is set
@@ -79,7 +80,7 @@ struct UsageRecord {
   WallTime started{};
   WallTime ended{};
   EndReason end = EndReason::Finished;
-  std::uint64_t grant = 0;  ///< the serial of the grant that ended
+  std::uint64_t grant = 0;  ///< the serial of the grant that has ended
 
   bool operator==(const UsageRecord&) const = default;
 };

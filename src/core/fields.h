@@ -93,15 +93,15 @@ constexpr auto fields_of(const Gpu*) {
 }
 
 constexpr auto fields_of(const Request*) {
-  return std::tuple(
-      maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
-      maybe("groups", &Request::groups), maybe("label", &Request::label),
-      maybe("note", &Request::note), maybe("command", &Request::command),
-      field("kind", &Request::kind), field("count", &Request::count),
-      field("gpus", &Request::gpu_ids), field("force", &Request::force),
-      field("duration", &Request::duration), field("enqueued", &Request::enqueued),
-      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
-      maybe("passed_over", &Request::passed_over));
+  return std::tuple(maybe("id", &Request::id), field("arrival", &Request::arrival),
+                    inlined(&Request::account), maybe("groups", &Request::groups),
+                    maybe("label", &Request::label), maybe("note", &Request::note),
+                    maybe("command", &Request::command), field("kind", &Request::kind),
+                    field("count", &Request::count), field("gpus", &Request::gpu_ids),
+                    field("force", &Request::force), field("duration", &Request::duration),
+                    field("enqueued", &Request::enqueued),
+                    field("last_heartbeat", &Request::last_heartbeat),
+                    field("waiter", &Request::waiter), maybe("passed_over", &Request::passed_over));
 }
 
 constexpr auto fields_of(const Reservation*) {

@@ -108,6 +108,7 @@ Event& add_event(Pool& pool, EventKind kind, const Reservation& reservation,
                  const std::optional<Account>& actor) {
   Event& event = add_event_about(pool, kind, reservation, actor);
   event.gpus = reservation.gpus;
+  event.grant = reservation.grant;
   return event;
 }
 

@@ -36,7 +36,7 @@ class SqlitePool(Pool):
         """As if its first usage record had happened so often."""
         self.edit("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
                   "INSERT INTO usage SELECT 'x' || n.i, gpu, uid, account, label, kind, started, "
-                  "ended, how, granted FROM n, (SELECT * FROM usage LIMIT 1)", count)
+                  "ended, how FROM n, (SELECT * FROM usage LIMIT 1)", count)
 
     def left_over(self):
         """What lies beside the store and was not made by `admin`."""

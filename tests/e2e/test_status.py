@@ -440,8 +440,8 @@ def test_colour_on_a_terminal_only(pool, command):
 
 def add_usage(pool, id, gpu, account, kind, started_hours_ago, hours, label="", how="finished"):
     started = time.time_ns() - int(started_hours_ago * 3600e9)
-    pool.edit("INSERT INTO usage VALUES (?,?,?,?,?,?,?,?,?,?)", id, gpu, 1000, account, label, kind,
-              started, started + int(hours * 3600e9), how, 1)
+    pool.edit("INSERT INTO usage VALUES (?,?,?,?,?,?,?,?,?)", id, gpu, 1000, account, label, kind,
+              started, started + int(hours * 3600e9), how)
 
 
 def report(pool, *options):

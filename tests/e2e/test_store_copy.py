@@ -26,7 +26,7 @@ def fill_history(pool, count):
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
         "INSERT INTO usage SELECT printf('r%07d', i), i % 8, 1000 + i % 5, 'account', '', "
         "'run', 1795500000000000000 + i / 3 * 1000000000, "
-        "1795500060000000000 + i / 3 * 1000000000, 'finished', i FROM n", count)
+        "1795500060000000000 + i / 3 * 1000000000, 'finished' FROM n", count)
 
 
 def hours(report):

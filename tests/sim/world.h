@@ -140,8 +140,8 @@ class World {
   Model model_;
   Pool pool_;
   std::vector<UsageRecord> history_;
-  Ledger ledger_;
   std::uint64_t serial_ = 0;  ///< of the update that goes on
+  Ledger ledger_;
   struct Saved {
     Pool pool;
     std::vector<UsageRecord> history;

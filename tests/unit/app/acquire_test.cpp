@@ -126,7 +126,7 @@ Acquired wait_while(AppScene& app, const std::function<void(Pool&)>& strike) {
 TEST(Acquire, BelievesThatItWasCancelledOnlyWhenItWas) {
   AppScene app(1);
   const Acquired acquired = wait_while(app, [](Pool& pool) {
-    cancel(pool, {0, true}, "mine");
+    cancel(pool, {{0, "root"}, true}, "mine");
   });
   ASSERT_TRUE(std::holds_alternative<NotGranted>(acquired));
   EXPECT_EQ(std::get<NotGranted>(acquired).why, NotGranted::Why::Cancelled);

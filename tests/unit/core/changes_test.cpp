@@ -277,7 +277,7 @@ TEST_F(Cancel, AsksNoLabel) {
 
 TEST(Authority, BelongsToTheOwnersUidRootAndTheAdminGroup) {
   EXPECT_TRUE(may_change(caller(kAlice), account(kAlice)));
-  EXPECT_TRUE(may_change({kBob, true}, account(kAlice)));
+  EXPECT_TRUE(may_change({account(kBob), true}, account(kAlice)));
   EXPECT_FALSE(may_change(caller(kBob), account(kAlice)));
 }
 

@@ -104,7 +104,7 @@ class History {
     if (scene_.pool.reservations.empty()) return;
     const Reservation reservation = any_of(scene_.pool.reservations);
     if (reservation.kind == ReservationKind::Run) return;
-    release(scene_.pool, {reservation.account.uid, false}, {{reservation.gpus.front()}, {}, false},
+    release(scene_.pool, {reservation.account, false}, {{reservation.gpus.front()}, {}, false},
             scene_.now());
   }
 

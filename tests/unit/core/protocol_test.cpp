@@ -117,7 +117,7 @@ TEST(Join, RefusesWhatAPoolThatIsSmallerNowCanNeverGrant) {
 TEST(AcknowledgeCancelled, TellsAWaiterOnceThatItWasCancelled) {
   Scene scene(3);
   scene.ask({.id = "mine"});
-  cancel(scene.pool, {kAlice, false}, "mine");
+  cancel(scene.pool, {account(kAlice), false}, "mine");
   EXPECT_TRUE(scene.pool.queue.empty());
   EXPECT_FALSE(acknowledge_cancelled(scene.pool, "another"));
   EXPECT_TRUE(acknowledge_cancelled(scene.pool, "mine"));
@@ -128,8 +128,8 @@ TEST(AcknowledgeCancelled, KeepsNothingOfAWaiterThatCannotNoticeAnyMore) {
   Scene scene(3);
   scene.ask({.id = "dead", .pid = 20});
   scene.ask({.id = "stopped", .pid = 21});
-  cancel(scene.pool, {kAlice, false}, "dead");
-  cancel(scene.pool, {kAlice, false}, "stopped");
+  cancel(scene.pool, {account(kAlice), false}, "dead");
+  cancel(scene.pool, {account(kAlice), false}, "stopped");
   scene.liveness.set(20, Liveness::Gone);
   scene.liveness.set(21, Liveness::Stopped);
   drop_gone_waiters(scene.pool, scene.given());
@@ -217,7 +217,7 @@ TEST_F(PassOn, GivesTheNextWhatAStoppedWaiterDoesNotTake) {
   EXPECT_EQ(granted().id, "bobs");
   EXPECT_EQ(scene_.waiting(), Ids{"alices"}) << "it keeps its place";
   EXPECT_TRUE(scene_.pool.queue.front().passed_over);
-  EXPECT_TRUE(scene_.pool.ended.empty());
+  EXPECT_TRUE(usage_of(scene_.pool.events).empty());
 }
 
 TEST_F(PassOn, LeavesOneThatIsBusyMoreTime) {
@@ -288,7 +288,7 @@ TEST(Claim, LetsAManualReservationLiveByItsExpiryFromNowOn) {
 TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
   Scene scene(1);
   scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 5});
-  extend(scene.pool, {kAlice, false}, {0}, hours(2));
+  extend(scene.pool, {account(kAlice), false}, {0}, hours(2));
   scene.clock.advance(minutes(10));
   EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
   EXPECT_EQ(find_reservation(scene.pool, "m")->ends, scene.now().wall + hours(3));
