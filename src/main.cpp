@@ -8,6 +8,7 @@
 
 #include "app/world.h"
 #include "base/error.h"
+#include "base/fatal_signals.h"
 #include "cli/program.h"
 #include "probe/amd/amd_probe.h"
 #include "probe/fake_probe.h"
@@ -51,11 +52,9 @@ std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
 
 // Waiting for another's reading is a part of the time that people wait.
 chg::Reuse reuse(const chg::ProbeChoice& choice) {
-  return {choice.shared_file,
-          choice.name,
-          choice.not_before,
-          choice.observer,
-          std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
+  return {choice.shared_file,  choice.name,
+          chg::view_of_gpus(), choice.not_before,
+          choice.observer,     std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
           choice.timeout};
 }
 
@@ -87,6 +86,7 @@ std::unique_ptr<chg::Store> create_store(const std::string& address,
 
 int main(int argc, char** argv) {
   chg::fill_standard_streams();
+  chg::survive_file_size_limit();
   chg::remember_arguments(argc, argv);
   const chg::SystemClock clock;
   const chg::World world{
@@ -98,6 +98,8 @@ int main(int argc, char** argv) {
       [](chg::Duration timeout) { return chg::take_inventory(timeout); },
       chg::create_reading_file,
       chg::create_fake_gpus,
+      chg::write_sqlite_backup,
+      chg::open_sqlite_backup,
   };
   try {
     return chg::run_program(std::vector<std::string>(argv + 1, argv + argc), world);

@@ -136,6 +136,7 @@ class Waiter {
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
+      request_.visible = visible_gpus(pool, observation_);
       chg::join(pool, request_, given.now);
     };
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
@@ -160,19 +161,17 @@ class Waiter {
   void decide() { decision_ = explain(pool_, request_.id, context_.now()); }
 
   std::optional<Acquired> verify(const Reservation& reservation) {
-    if (!is_fresh_ || !covers(observation_, pool_, reservation.gpus)) {
-      if (!look()) {
-        // What cannot be read is not granted.
-        for (GpuReading& reading : observation_.gpus) reading.error = "cannot be read";
-        observation_.taken = context_.now();
-      }
-    }
-    is_fresh_ = true;
-    if (is_usable(pool_, reservation, request_, observation_)) {
+    const bool is_covered = is_fresh_ && covers(observation_, pool_, reservation.gpus);
+    const bool looked = is_covered || look();
+    is_fresh_ = looked;
+    if (looked && is_usable(pool_, reservation, request_, observation_)) {
       return Granted{reservation, observation_, pool_, request_};
     }
-    pool_ = update_pool(context_, &observation_, [&](Pool& pool, const Circumstances&) {
-      refuse_grant(pool, request_, observation_);
+    // What cannot be read here is not granted here; others see for themselves.
+    const Observation nothing{context_.now(), {}, {}, "", true};
+    const Observation& seen = looked ? observation_ : nothing;
+    pool_ = update_pool(context_, &seen, [&](Pool& pool, const Circumstances&) {
+      refuse_grant(pool, request_, seen);
     });
     decide();
     return std::nullopt;
@@ -240,7 +239,7 @@ class Waiter {
     });
   }
 
-  // As Liveness::Unseen, without asking the system for each reservation at each turn.
+  // Without asking the system for each reservation at each turn.
   bool is_seen_from_here(const ProcessIdentity& process) const {
     return process.boot_id == request_.waiter.boot_id &&
            process.pid_namespace == request_.waiter.pid_namespace;
@@ -255,8 +254,8 @@ class Waiter {
     }
     // Only the first four read the GPUs for orphans: one of them may be stopped, and a hundred
     // waiters need not all do it.
-    watches.needs_look =
-        is_blocked_by_what_was_seen() || (decision_->position <= 4 && has_orphans());
+    watches.needs_look = is_blocked_by_what_was_seen() || !sees_enough(request_) ||
+                         (decision_->position <= 4 && has_orphans());
     watches.timeout = time_until_due(now, watches.needs_look);
     return watches;
   }
@@ -271,15 +270,21 @@ class Waiter {
     for (const Reservation& reservation : pool_.reservations) {
       if (const auto left = time_to_pass_on(reservation, now))
         due = std::min(due, *left + patience);
-      if (reservation.kind == ReservationKind::Manual && reservation.ends) {
-        due = std::min<Duration>(due, *reservation.ends - now.wall + patience);
-      }
-      if (reservation.holder && !is_seen_from_here(*reservation.holder)) {
-        due = std::min(due,
-                       policy.heartbeat_timeout - age(reservation.last_heartbeat, now) + patience);
-      }
+      if (const auto left = time_to_end(reservation, now)) due = std::min(due, *left + patience);
     }
     return std::max<Duration>(due, milliseconds(1));
+  }
+
+  // How long until time alone may end the reservation; nullopt where something else has to happen.
+  std::optional<Duration> time_to_end(const Reservation& reservation, const Instant& now) const {
+    if (!blind_spot().empty()) return std::nullopt;
+    const bool is_manual = reservation.kind == ReservationKind::Manual;
+    const auto left = is_manual ? time_to_expiry(reservation, now) : std::nullopt;
+    if (!reservation.holder || is_seen_from_here(*reservation.holder)) return left;
+    const Liveness state = liveness(*reservation.holder);
+    if (state != Liveness::Unseen && state != Liveness::OtherBoot) return left;
+    const Duration silence = pool_.policy.heartbeat_timeout - age(reservation.last_heartbeat, now);
+    return left ? std::min(*left, silence) : silence;
   }
 
   Duration look_due(const Instant& now) const {
@@ -366,6 +371,7 @@ class Waiter {
     const bool beats = age(last_heartbeat_, now) >= pool_.policy.heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
       drop_gone_waiters(pool, given);
+      if (looked) note_visible(pool, request_.id, observation_);
       if (beats) beat(pool, request_.id, given.now);
     });
     if (beats) last_heartbeat_ = now;

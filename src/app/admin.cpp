@@ -8,6 +8,7 @@
 #include "app/pool_update.h"
 #include "base/accounts.h"
 #include "base/error.h"
+#include "base/poll.h"
 #include "base/text.h"
 #include "core/changes.h"
 
@@ -150,13 +151,48 @@ bool only_changes_service(const AdminOptions& options) {
   return service && !options.gpus && options.provider.empty() && !options.force;
 }
 
+// While their supervisors bring runs back that a lost pool had, nothing may be granted.
+constexpr const char* kRecalling = "runs of before are looked for";
+constexpr std::chrono::seconds kRecallPatience{3};
+
+void end_recall(Pool& pool) {
+  for (Gpu& gpu : pool.gpus) {
+    if (gpu.out_of_service == kRecalling) gpu.out_of_service.reset();
+  }
+}
+
+// A Redis whose pool is gone cuts no connection, so the supervisors of its runs would notice with
+// their next heartbeat only. They are told now, and come back before anything is granted.
+void recall_runs(Context& context, int runs) {
+  Store& store = context.store();
+  store.signal_loss();
+  const auto until = SteadyClock::now() + kRecallPatience;
+  const auto has_all = [&] { return static_cast<int>(store.read().reservations.size()) >= runs; };
+  while (!has_all() && SteadyClock::now() < until) wait_ready({}, std::chrono::milliseconds(20));
+  update_pool(context, nullptr, [](Pool& pool, const Circumstances&) { end_recall(pool); });
+}
+
+// How many runs have a supervisor that listens; none where they can't be counted.
+int count_supervisors(Context& context) {
+  try {
+    return context.store().loss_subscribers();
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
 }  // namespace
 
 AdminResult administer(Context& context, const AdminOptions& options, const Confirm& confirm) {
   const std::string& address = context.store_address();
   const auto sharing = sharing_for(context, options);
   const bool exists = store_exists(context);
-  const Pool before = exists ? context.world().create_store(address, std::nullopt)->read() : Pool{};
+  AdminResult result;
+  const auto read_present = [&] {
+    const auto store = context.world().create_store(address, std::nullopt);
+    return options.force ? store->read_past_damage(result.damaged) : store->read();
+  };
+  const Pool before = exists ? read_present() : Pool{};
   require_authority(context, before, context.caller_in(before));
   if (!options.force) require_this_host(context, before);
   const bool keeps_gpus = only_changes_service(options) && !before.gpus.empty();
@@ -170,13 +206,15 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   if (provider == "fake") make_store();
   const std::vector<Gpu> found =
       keeps_gpus ? before.gpus : found_gpus(context, options, before, provider);
-  const bool takes_away = !before.reservations.empty() || !before.queue.empty();
+  const bool takes_away =
+      !before.reservations.empty() || !before.queue.empty() || !result.damaged.empty();
   if (options.force && takes_away && !confirm(before)) {
     throw Error(ErrorKind::Failed, "nothing was changed");
   }
   if (provider != "fake") make_store();
-  AdminResult result;
   result.created = before.gpus.empty();
+  const int runs_before = result.created ? count_supervisors(context) : 0;
+  if (!result.damaged.empty()) context.store().drop_records(result.damaged);
   result.pool = update_pool(context, nullptr, [&](Pool& pool, const Circumstances& given) {
     const Caller caller = context.caller_in(pool);
     require_authority(context, pool, caller);
@@ -188,8 +226,12 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
       result.cleared_requests = static_cast<int>(pool.queue.size());
       clear(pool, caller, given.now);
     }
+    end_recall(pool);  // of one that was killed
     const Pool known = pool;
     if (!keeps_gpus) replace_gpus(pool, found);
+    if (runs_before > 0) {
+      for (Gpu& gpu : pool.gpus) gpu.out_of_service = kRecalling;
+    }
     pool.provider = provider;
     if (options.admin_group) {
       if (!options.admin_group->empty()) group_id(*options.admin_group);
@@ -199,6 +241,8 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     set_service(pool, caller, options.drain, options.note);
     set_service(pool, caller, options.undrain, std::nullopt);
   });
+  if (runs_before > 0) recall_runs(context, runs_before);
+  context.store().make_whole();
   return result;
 }
 

@@ -11,9 +11,10 @@
 namespace chg {
 
 struct AdminOptions {
-  std::optional<int> gpus;           ///< missing: as many as the probe finds
-  std::string provider;              ///< "": the pool's, or what the host has
-  bool force = false;                ///< clears reservations and queue; believes `gpus`
+  std::optional<int> gpus;  ///< missing: as many as the probe finds
+  std::string provider;     ///< "": the pool's, or what the host has
+  /// Clears reservations and queue, and what can't be read of the pool; believes `gpus`.
+  bool force = false;
   std::optional<std::string> group;  ///< whose members share the store; missing: everybody
   std::optional<std::string> admin_group;
   std::vector<int> drain;
@@ -26,6 +27,7 @@ struct AdminResult {
   bool created = false;  ///< there was no pool before
   int cleared_reservations = 0;
   int cleared_requests = 0;
+  std::vector<std::string> damaged;  ///< what could not be read, and was taken out by `force`
 };
 
 /// Called before `force` takes reservations or requests away from people; false: leave all as it

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/accounts.h"
 #include "base/error.h"
@@ -49,6 +51,12 @@ Instant cached_since(const Pool& pool, const Instant& now) {
   return begin;
 }
 
+// The kernel's driver of the GPUs that a probe reads; "": they are simulated.
+std::string driver_of(const std::string& probe) {
+  if (probe == "fake") return "";
+  return probe == "amd" ? "amdgpu" : "nvidia";
+}
+
 [[noreturn]] void refuse_without_pool() {
   throw Error(ErrorKind::Failed, "there is no pool on this host yet",
               "set it up with: canhazgpu admin");
@@ -57,7 +65,7 @@ Instant cached_since(const Pool& pool, const Instant& now) {
 }  // namespace
 
 Circumstances Context::circumstances(const Observation* observation) const {
-  return {now(), liveness, observation};
+  return {now(), liveness, observation, 0, blind_spot().empty()};
 }
 
 const Caller& Context::caller() const {
@@ -102,13 +110,23 @@ ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
           fake_file(),
           reading_file(),
           not_before,
-          self_identity()};
+          own_place()};
+}
+
+// Only root and whoever owns the store say of a GPU that no tool finds that it is lost, and only
+// where the device files of all GPUs can be used.
+bool Context::may_miss_gpus(const std::string& probe) const {
+  struct stat file {};
+  const bool owns_store =
+      store_is_file() && ::stat(options_.store_path.c_str(), &file) == 0 && file.st_uid == getuid();
+  return (getuid() != 0 && !owns_store) || !may_use_all_devices(driver_of(probe));
 }
 
 Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) const {
   const auto started = SteadyClock::now();
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
+  observation.is_partial = may_miss_gpus(choice.name);
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
   find_suspects(observation, policy, proc, choice.timeout - passed);
@@ -139,7 +157,10 @@ Observation Context::cached_reading(const Pool& pool) {
 }
 
 std::optional<Observation> Context::last_reading(const Pool& pool) const {
-  return world_.last_reading(choice(pool, pool.policy.probe, {}));
+  const ProbeChoice probe = choice(pool, pool.policy.probe, {});
+  std::optional<Observation> reading = world_.last_reading(probe);
+  if (reading) reading->is_partial = may_miss_gpus(probe.name);
+  return reading;
 }
 
 const Pool& Context::known() {
@@ -164,11 +185,16 @@ Observation Context::read_gpus() {
 
 std::vector<std::string> Context::limited_groups(const Policy& policy) const {
   constexpr std::string_view kGroup = "group.";
+  Caller member = caller_;
+  // Nobody leaves the limits of his groups behind by another user namespace.
+  if (member.user_namespace != UserNamespace::First) {
+    member.groups = groups_of_account(member.account.uid);
+  }
   std::vector<std::string> groups;
   for (const Limits& limits : policy.limits) {
     if (!limits.subject.starts_with(kGroup)) continue;
     std::string name = limits.subject.substr(kGroup.size());
-    if (is_member_of(name, caller_)) groups.push_back(std::move(name));
+    if (is_member_of(name, member)) groups.push_back(std::move(name));
   }
   return groups;
 }

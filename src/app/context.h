@@ -90,6 +90,7 @@ class Context {
   const Pool& known();
   ProbeChoice choice(const Pool& pool, const std::string& probe, const Instant& not_before) const;
   Observation read_with(const ProbeChoice& choice, const Policy& policy) const;
+  bool may_miss_gpus(const std::string& probe) const;
 
   const World& world_;
   ContextOptions options_;

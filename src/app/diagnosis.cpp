@@ -50,6 +50,13 @@ void examine_host(const Facts& facts, Findings& findings) {
                                                               : facts.container->name),
                     "");
   }
+  if (!facts.blind_spot.empty()) {
+    findings.notice("judgement",
+                    facts.blind_spot +
+                        ": nobody can tell from here which runs live, and when a "
+                        "reservation has expired, so commands end none of others",
+                    "run canhazgpu outside of it, or with the host's /proc");
+  }
   if (!facts.in_first_pid_namespace) {
     findings.notice(
         "processes",
@@ -101,6 +108,10 @@ void examine_store(const Facts& facts, Findings& findings) {
   } else {
     findings.good("store", fmt::format("{}, a change takes {}", where,
                                        milliseconds_text(facts.writing_store.took)));
+  }
+  if (!facts.store_danger.empty()) {
+    findings.bad("store", facts.store_danger,
+                 "its administrator has to set: maxmemory-policy noeviction");
   }
   if (facts.store_is_private) {
     findings.notice("sharing", "other users don't see this store",
@@ -198,7 +209,11 @@ void compare_with_pool(const Facts& facts, Findings& findings) {
       lost.push_back(std::to_string(gpu.index));
     }
   }
-  if (!lost.empty()) {
+  if (!lost.empty() && facts.observation.is_partial) {
+    findings.notice("GPUs", fmt::format("cannot be seen from here: {}", join_names(lost)),
+                    "a container, a control group or the rights of this account may hide them; "
+                    "requests from here get others");
+  } else if (!lost.empty()) {
     findings.bad("GPUs", fmt::format("not found any more: {}", join_names(lost)),
                  "see the kernel's log (dmesg); if they are gone for good: canhazgpu admin");
   }

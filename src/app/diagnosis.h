@@ -25,6 +25,7 @@ struct Facts {
   std::optional<Container> container;  ///< that this process runs in
   bool in_first_pid_namespace = true;  ///< and so sees every process of the host
   bool hides_processes = false;        ///< /proc is mounted with hidepid
+  std::string blind_spot;              ///< why it can't be told from here who lives; "" it can
   std::string cgroups;                 ///< "version 2"
   Instant now;
 
@@ -33,6 +34,7 @@ struct Facts {
   std::string file_system;                ///< a network's, by name; "" for a local one
   std::optional<std::uint64_t> free_mib;  ///< on the store's disk
   Attempt reading_store;
+  std::string store_danger;  ///< Store::danger
   Attempt writing_store;
   Pool pool;            ///< empty where it could not be read
   Attempt owning_pool;  ///< fails where it is another host's

@@ -26,18 +26,20 @@ std::string kernel() {
   return std::string(names.release) + " " + names.machine;
 }
 
-// The line of /proc itself: "proc /proc proc rw,nosuid,…,hidepid=invisible 0 0".
+// The line of /proc itself: "proc /proc proc rw,nosuid,…,hidepid=invisible 0 0". The last one,
+// where another was mounted over the first.
 bool hides_processes() {
   const std::string mounts = read_file("/proc/self/mounts").value_or("");
+  bool hides = false;
   std::string_view rest = mounts;
   while (!rest.empty()) {
     const std::string_view line = cut(rest, '\n');
     if (line.find(" /proc proc ") == std::string::npos) continue;
     const std::size_t option = line.find("hidepid=");
-    return option != std::string::npos && line.compare(option, 9, "hidepid=0") != 0 &&
-           line.compare(option, 11, "hidepid=off") != 0;
+    hides = option != std::string::npos && line.compare(option, 9, "hidepid=0") != 0 &&
+            line.compare(option, 11, "hidepid=off") != 0;
   }
-  return false;
+  return hides;
 }
 
 // Network file systems, by the magic numbers of statfs(2).
@@ -89,7 +91,8 @@ Facts gather_facts(Context& context) {
   Facts facts;
   facts.kernel = kernel();
   facts.container = parse_cgroup(read_file("/proc/self/cgroup").value_or("")).container;
-  facts.in_first_pid_namespace = sees_host_pids(self_identity());
+  facts.in_first_pid_namespace = sees_host_pids(own_place());
+  facts.blind_spot = blind_spot();
   facts.hides_processes = hides_processes();
   facts.cgroups =
       access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";
@@ -102,6 +105,7 @@ Facts gather_facts(Context& context) {
   facts.free_mib = free_mib(folder);
   facts.reading_store = attempt(context, [&] { facts.pool = context.store().read(); });
   if (facts.reading_store.failure.empty()) {
+    attempt(context, [&] { facts.store_danger = context.store().danger(); });
     facts.writing_store = attempt(context, [&] { update_pool(context, nullptr, change_nothing); });
   }
 

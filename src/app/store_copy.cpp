@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/reap.h"
 #include "process/identity.h"
 
 namespace chg {
@@ -77,7 +78,7 @@ class Copier {
       if (target_is_ours_) empty_target();
       throw;
     }
-    to_.store().tidy_up();
+    to_.store().make_whole();
     return result_;
   }
 
@@ -95,24 +96,27 @@ class Copier {
     }
     require_owner(pool, from_.caller_in(pool));
     result_.live_runs = 0;
-    for (const Reservation& reservation : pool.reservations) require_movable(reservation);
+    for (const Reservation& reservation : pool.reservations) require_movable(pool, reservation);
     result_.waiting = static_cast<int>(pool.queue.size());
     pool.queue.clear();
     pool.cancelled.clear();
     return pool;
   }
 
-  void require_movable(const Reservation& reservation) {
+  void require_movable(const Pool& pool, const Reservation& reservation) {
     if (reservation.kind == ReservationKind::Manual && !reservation.holder) return;
+    const bool is_over =
+        reservation.holder &&
+        is_gone(*reservation.holder, reservation.last_heartbeat, pool.policy, from_.circumstances());
+    if (is_over) return;
     const Liveness state = reservation.holder ? liveness(*reservation.holder) : Liveness::Unseen;
-    if (state == Liveness::Gone) return;
     const std::string gpus = to_gpu_names(reservation.gpus);
     const std::string name = printable(reservation.account.name, 60);
     if (reservation.kind == ReservationKind::Manual) {
       throw Error(ErrorKind::Failed, fmt::format("'{}' is about to reserve {}", name, gpus),
                   "try it again");
     }
-    if (state == Liveness::Unseen) {
+    if (state != Liveness::Alive && state != Liveness::Stopped) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the run of '{}' on {} cannot be seen from here: it lives by "
                               "heartbeats, which go only to '{}'",

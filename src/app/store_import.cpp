@@ -107,7 +107,7 @@ class Importer {
       throw;
     }
     unlock();
-    to_.store().tidy_up();
+    to_.store().make_whole();
     return std::move(result_);
   }
 
@@ -304,7 +304,7 @@ class Importer {
     if (reservation.holder) {
       const Liveness state = liveness(*reservation.holder);
       if (state == Liveness::Gone) return "its command has ended";
-      if (state == Liveness::Unseen) {
+      if (state != Liveness::Alive && state != Liveness::Stopped) {
         return "its command can't be seen from here, as in a container";
       }
     } else if (reservation.kind == ReservationKind::Run) {

@@ -139,14 +139,19 @@ class Supervisor {
             change(*find_reservation(pool, own_.id), given.now);
             interval_ = pool.policy.heartbeat_interval;
           });
-      if (made == OwnChange::NoPool) throw lost_pool();
+      // Whoever sets the pool up again signals it to those who still listen.
+      made == OwnChange::NoPool ? lengthen_pause() : end_pause();
       is_over_ = made == OwnChange::Ended;
-      pause_ = Duration::zero();
     } catch (const Error&) {
       loss_.reset();
-      pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
+      lengthen_pause();
     }
     context_.close_store();
+  }
+
+  void end_pause() { pause_ = Duration::zero(); }
+  void lengthen_pause() {
+    pause_ = std::clamp<Duration>(pause_ * 2, std::chrono::seconds(1), kPauseMax);
   }
 
   // Asks the kernel, whatever others may have concluded from its silence.

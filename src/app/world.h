@@ -38,6 +38,10 @@ struct World {
   std::function<void(const std::string& file)> create_reading_file;
   /// Makes a file of simulated GPUs; one that is there is kept.
   std::function<void(const std::string& file, int count)> create_fake_gpus;
+  /// Writes a pool and its history into a new file of its own.
+  std::function<void(const std::string& file, const Pool&, EventReader&)> write_backup = {};
+  /// Opens such a file, only to be read.
+  std::function<std::unique_ptr<Store>(const std::string& file)> open_backup = {};
 };
 
 }  // namespace chg

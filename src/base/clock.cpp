@@ -4,9 +4,12 @@
 #include <cerrno>
 
 #include <fmt/chrono.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file_text.h"
+#include "base/number.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -25,6 +28,35 @@ std::string read_boot_id() {
                 "is /proc mounted here?");
   }
   return id->substr(0, id->find('\n'));
+}
+
+std::uint64_t read_time_namespace() {
+  // The inode of the one that the kernel begins with (PROC_TIME_INIT_INO in proc_ns.h of Linux). A
+  // kernel without this file has no other.
+  constexpr std::uint64_t kFirstTimeNamespace = 0xEFFFFFFA;
+  struct stat file {};
+  const bool is_known = stat("/proc/self/ns/time", &file) == 0;
+  return is_known && file.st_ino != kFirstTimeNamespace ? file.st_ino : 0;
+}
+
+// How far the clock of the boot is ahead of the host's, by the line "boottime  SECONDS
+// NANOSECONDS".
+Duration boot_offset() {
+  if (own_time_namespace() == 0) return Duration::zero();
+  const std::string file = read_file("/proc/self/timens_offsets").value_or("");
+  std::string_view rest = file;
+  while (!rest.empty()) {
+    std::string_view numbers = cut(rest, '\n');
+    if (cut(numbers, ' ') != "boottime") continue;
+    numbers = trimmed(numbers);
+    const auto seconds = parse<std::int64_t>(cut(numbers, ' '));
+    const auto nanoseconds = parse<std::int64_t>(trimmed(numbers));
+    if (seconds && nanoseconds) {
+      return std::chrono::seconds(*seconds) + std::chrono::nanoseconds(*nanoseconds);
+    }
+  }
+  throw Error(ErrorKind::Failed, "cannot read '/proc/self/timens_offsets'",
+              "in a time namespace, only this file tells the host's time");
 }
 
 // The fields of a wall-clock time in this host's time zone.
@@ -67,8 +99,14 @@ const std::string& boot_id() {
   return id;
 }
 
+std::uint64_t own_time_namespace() {
+  static const std::uint64_t inode = read_time_namespace();
+  return inode;
+}
+
 Instant SystemClock::now() const {
-  return {WallTime(read_clock(CLOCK_REALTIME)), read_clock(CLOCK_BOOTTIME), boot_id()};
+  static const Duration offset = boot_offset();
+  return {WallTime(read_clock(CLOCK_REALTIME)), read_clock(CLOCK_BOOTTIME) - offset, boot_id()};
 }
 
 std::string to_rfc3339(WallTime time) {

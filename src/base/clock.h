@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 namespace chg {
@@ -45,7 +46,8 @@ class Clock {
   virtual Instant now() const = 0;
 };
 
-/// The clocks of this host. The boot id is read once, when first needed.
+/// The clocks of this host: `boot` is the host's in every time namespace. The boot id is read once,
+/// when first needed.
 class SystemClock final : public Clock {
  public:
   Instant now() const override;
@@ -53,6 +55,10 @@ class SystemClock final : public Clock {
 
 /// The id of the running kernel's boot (/proc/sys/kernel/random/boot_id).
 const std::string& boot_id();
+
+/// The inode of the time namespace of this process: in it, /proc counts the starts of processes
+/// from another moment. 0 in the first one, which has the host's clocks.
+std::uint64_t own_time_namespace();
 
 /// A wall-clock time as RFC 3339 in UTC, with whole seconds: "2026-11-24T13:24:28Z".
 std::string to_rfc3339(WallTime time);

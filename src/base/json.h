@@ -142,11 +142,6 @@ template <typename Type>
 void append(std::string& out, const Type& value);
 
 template <typename Type>
-void append(std::string& out, const std::optional<Type>& value) {
-  append(out, *value);
-}
-
-template <typename Type>
 void append(std::string& out, const std::vector<Type>& values) {
   if constexpr (kIsOneText<Type>) {
     std::string lines;
@@ -160,6 +155,11 @@ void append(std::string& out, const std::vector<Type>& values) {
     }
     out += ']';
   }
+}
+
+template <typename Type>
+void append(std::string& out, const std::optional<Type>& value) {
+  append(out, *value);
 }
 
 template <typename Key, typename Value>
@@ -226,11 +226,6 @@ template <typename Type>
 void read(Scanner& in, Type& value);
 
 template <typename Type>
-void read(Scanner& in, std::optional<Type>& value) {
-  read(in, value.emplace());
-}
-
-template <typename Type>
 void read(Scanner& in, std::vector<Type>& values) {
   values.clear();
   if constexpr (kIsOneText<Type>) {
@@ -246,6 +241,11 @@ void read(Scanner& in, std::vector<Type>& values) {
     } while (in.skip(','));
     in.expect(']');
   }
+}
+
+template <typename Type>
+void read(Scanner& in, std::optional<Type>& value) {
+  read(in, value.emplace());
 }
 
 template <typename Key, typename Value>

@@ -81,6 +81,9 @@ int execute_admin(Session& session, const Arguments& arguments) {
     text += fmt::format("cleared {} and {}\n", count_of(result.cleared_reservations, "reservation"),
                         count_of(result.cleared_requests, "waiting request"));
   }
+  for (const std::string& field : result.damaged) {
+    text += fmt::format("took out '{}', which could not be read\n", printable(field, 60));
+  }
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
   if (!options.undrain.empty())
@@ -106,7 +109,7 @@ Command admin_command() {
           "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db",
       .options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
                   {"-p,--provider", "WHAT", "nvidia, amd, or fake for simulated GPUs"},
-                  {"--force", "", "Clear reservations and queue, and believe --gpus"},
+                  {"--force", "", "Clear reservations, queue and damage, and believe --gpus"},
                   {"--yes", "", "Don't ask before --force clears"},
                   {"--group", "NAME", "Only members of this group may reserve"},
                   {"--admin-group", "NAME", "Its members may change everybody's reservations"},

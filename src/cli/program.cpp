@@ -16,6 +16,7 @@ ConfigInputs inputs_of(const Invocation& invocation) {
   inputs.environment = read_environment(environ);
   inputs.file = invocation.config_file;
   inputs.home = environment("HOME");
+  inputs.uid = getuid();
   inputs.xdg_config_home = environment("XDG_CONFIG_HOME");
   // `config` shows every value, and says what is wrong with any.
   if (invocation.command->name != "config") inputs.command = invocation.command->name;

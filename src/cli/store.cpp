@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/store_backup.h"
 #include "app/store_copy.h"
 #include "app/store_import.h"
 #include "base/error.h"
@@ -111,27 +112,59 @@ int import_by_command(Session& session, const std::string& url) {
   return 0;
 }
 
+int back_up_by_command(Session& session, const std::string& file, bool overwrite) {
+  const StoreBackup made = back_up_store(session.context(), file, overwrite);
+  print(fmt::format("wrote {}, {} and {} to {}, and checked it\n",
+                    count_of(made.pool.gpus.size(), "GPU"),
+                    count_of(made.pool.reservations.size(), "reservation"),
+                    count_of(made.records, "usage record"), printable(file)));
+  return 0;
+}
+
+int restore_by_command(Session& session, const std::string& file) {
+  const StoreRestore restored = restore_store(session.context(), file);
+  session.warn_if_private();
+  print(fmt::format(
+      "brought {}, {} and {} back from {} into {}\n", count_of(restored.pool.gpus.size(), "GPU"),
+      count_of(restored.reservations, "reservation"), count_of(restored.records, "usage record"),
+      printable(file), printable(session.context().options().store_path)));
+  return 0;
+}
+
 int execute_store(Session& session, const Arguments& arguments) {
   const std::string action = arguments.value("ACTION").value_or("");
   const std::string from = arguments.value("FROM").value_or("");
   const auto to = arguments.value("TO");
+  const bool overwrite = arguments.has("force");
+  if (overwrite && action != "backup") {
+    throw Error(ErrorKind::Usage, "--force is only for: canhazgpu store backup FILE");
+  }
   if (action == "copy" && to) return copy_by_command(session, from, *to);
   if (action == "import" && !to) return import_by_command(session, from);
+  if (action == "backup" && !to) return back_up_by_command(session, from, overwrite);
+  if (action == "restore" && !to) return restore_by_command(session, from);
   if (action == "copy") {
     throw Error(ErrorKind::Usage, "TO is missing", "write: canhazgpu store copy FROM TO");
+  }
+  if (action == "backup" || action == "restore") {
+    throw Error(
+        ErrorKind::Usage, fmt::format("unexpected word '{}'", printable(*to, 60)),
+        fmt::format("write: canhazgpu store {} FILE; of which store, --store says", action));
   }
   if (action == "import") {
     throw Error(ErrorKind::Usage, fmt::format("unexpected word '{}'", printable(*to, 60)),
                 "write: canhazgpu store import URL; into which store, --store says");
   }
   throw Error(ErrorKind::Usage, fmt::format("unknown action '{}'", printable(action, 60)),
-              "write: canhazgpu store copy FROM TO, or: canhazgpu store import URL");
+              "write copy, import, backup or restore; see: canhazgpu store --help");
 }
 
 constexpr char kStoreExamples[] =
     R"(  sudo canhazgpu store copy sqlite:/var/lib/canhazgpu/pool.db redis://HOST/0
   canhazgpu store copy 'redis://HOST/0?prefix=old' 'redis://HOST/0?prefix=new'
   sudo canhazgpu store import redis://localhost:6379/0
+  sudo canhazgpu store backup /var/backups/canhazgpu.db --force
+  sudo canhazgpu store restore /var/backups/canhazgpu.db
 
 FROM and TO are written as for --store; passwords are better set as redis.password. TO has
 to be empty, FROM stays as it is. The queue is not copied. A run goes on, and its GPUs stay
@@ -139,16 +172,20 @@ reserved in TO. Then name TO as 'store' in /etc/canhazgpu/config.yaml.
 
 import takes over the pool that the Go program of the same name, or canhazgpu 0.1.0, has in
 that Redis, into the store in use. Runs go on. The Go program's commands say from then on that
-the pool has moved.)";
+the pool has moved.
+
+backup writes the pool and its history, whatever store they are in, into one file. restore
+brings them back into the store in use: what the store lacks, and what has not ended since.)";
 
 }  // namespace
 
 Command store_command() {
   return {.name = "store",
-          .help = "Copy the pool to another store, or take over that of the Go program",
+          .help = "Copy the pool, back it up, or take over that of the Go program",
           .examples = kStoreExamples,
-          .operands = {{"ACTION", "copy or import"},
-                       {"FROM", "The store to copy, or the Redis to import from"},
+          .options = {{"--force", "", "Let backup replace a file that is there"}},
+          .operands = {{"ACTION", "copy, import, backup or restore"},
+                       {"FROM", "The store to copy, the Redis to import from, or the FILE"},
                        {"TO", "An empty store; of copy only", true}},
           .execute = execute_store};
 }

@@ -30,6 +30,7 @@ struct ConfigInputs {
   std::string home = {};                                ///< not absolute: the user has no file
   std::string xdg_config_home = {};                     ///< not absolute: HOME/.config
   std::string system_directory = "/etc/canhazgpu";
+  std::uint32_t uid = 0;  ///< whose files, beside root's, are followed without being named
   /// The command that is run. What files and environment say for another command is
   /// then no concern of it, wrong or not. "": every value is checked.
   std::string command = {};
@@ -89,7 +90,8 @@ class Config {
 /// Flags before environment before the user's file before the system's before defaults. A variable
 /// that is set to nothing is not set. The user's file is HOME/.canhazgpu.EXT or
 /// XDG_CONFIG_HOME/canhazgpu/config.EXT, the system's SYSTEM_DIRECTORY/config.EXT; nothing is read
-/// from the working directory unless `file` says so.
+/// from the working directory unless `file` says so. A user's file that is neither root's nor of
+/// `uid` is left out with a warning: HOME may be somebody else's, as after sudo -E.
 ///
 /// Every value that concerns the command is checked, those too that a stronger one hides. Throws
 /// Error: Usage for a value that isn't the key's, named with its origin; Failed (NotPermitted) for

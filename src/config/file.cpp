@@ -22,11 +22,13 @@ constexpr std::size_t kFileSizeMax = 65536;
 // TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
 constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json", ".toml"};
 
-enum class Presence { Absent, Present, Hidden };
+enum class Presence { Absent, Present, Hidden, Foreign };
 
-Presence look_for(const std::string& path) {
+Presence look_for(const std::string& path, const TrustedOwner& is_trusted) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) return Presence::Present;
+  if (::stat(path.c_str(), &status) == 0) {
+    return !is_trusted || is_trusted(status.st_uid) ? Presence::Present : Presence::Foreign;
+  }
   if (errno == EACCES) return Presence::Hidden;
   if (errno == ENOENT || errno == ENOTDIR) return Presence::Absent;
   throw_errno(fmt::format("cannot look for the configuration file '{}'", printable(path)));
@@ -46,10 +48,14 @@ void check_ending(const std::string& path) {
 }
 
 // A pipe or a device would keep every command waiting.
-void check_regular(const UniqueFd& fd, const std::string& path) {
+void check_file(const UniqueFd& fd, const std::string& path, const TrustedOwner& is_trusted) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) {
     throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  }
+  if (is_trusted && !is_trusted(status.st_uid)) {
+    throw Error(ErrorKind::Failed,
+                fmt::format("configuration file '{}' belongs to somebody else", printable(path)));
   }
   if (S_ISREG(status.st_mode)) return;
   throw Error(ErrorKind::Failed,
@@ -57,10 +63,10 @@ void check_regular(const UniqueFd& fd, const std::string& path) {
                           S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"));
 }
 
-std::string read_all(const std::string& path) {
+std::string read_all(const std::string& path, const TrustedOwner& is_trusted) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
-  check_regular(fd, path);
+  check_file(fd, path, is_trusted);
   const auto text = read_to_end(fd.get(), kFileSizeMax + 1);
   if (!text) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
   if (text->size() <= kFileSizeMax) return *text;
@@ -71,13 +77,20 @@ std::string read_all(const std::string& path) {
 }  // namespace
 
 std::optional<std::string> find_config_file(const std::vector<std::string>& stems,
+                                            const TrustedOwner& is_trusted,
                                             std::vector<std::string>& warnings) {
   std::vector<std::string> found;
   for (const std::string& stem : stems) {
     for (const std::string_view ending : kEndings) {
       const std::string path = stem + std::string(ending);
-      const Presence presence = look_for(path);
+      const Presence presence = look_for(path, is_trusted);
       if (presence == Presence::Present) found.push_back(path);
+      if (presence == Presence::Foreign) {
+        warnings.push_back(
+            fmt::format("did not read '{}', which belongs to somebody else; to follow it, name it "
+                        "with --config",
+                        printable(path)));
+      }
       if (presence != Presence::Hidden) continue;
       warnings.push_back(fmt::format("cannot look for a configuration file '{}.*': {}",
                                      printable(stem), std::generic_category().message(EACCES)));
@@ -90,9 +103,9 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
               "keep one of them");
 }
 
-std::vector<FileEntry> read_config_file(const std::string& path) {
+std::vector<FileEntry> read_config_file(const std::string& path, const TrustedOwner& is_trusted) {
   check_ending(path);
-  return read_yaml(read_all(path), path);
+  return read_yaml(read_all(path, is_trusted), path);
 }
 
 }  // namespace chg

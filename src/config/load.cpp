@@ -71,7 +71,7 @@ class ConfigLoader {
     }
   }
 
-  void add_file(const std::string& path, Source source);
+  void add_file(const std::string& path, Source source, const TrustedOwner& is_trusted);
   void add_environment(const std::map<std::string, std::string>& environment);
   void add_flags(const std::vector<ConfigFlag>& flags);
 
@@ -109,8 +109,9 @@ class ConfigLoader {
   Config config_;
 };
 
-void ConfigLoader::add_file(const std::string& path, Source source) {
-  for (FileEntry& entry : read_config_file(path)) {
+void ConfigLoader::add_file(const std::string& path, Source source,
+                            const TrustedOwner& is_trusted) {
+  for (FileEntry& entry : read_config_file(path, is_trusted)) {
     entry.key = with_underscores(std::move(entry.key));
     if (concerns_another_command(entry.key)) continue;
     add_entry(entry, {source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path});
@@ -199,12 +200,15 @@ void ConfigLoader::add_flags(const std::vector<ConfigFlag>& flags) {
 
 Config load_config(const ConfigInputs& inputs) {
   ConfigLoader loader(inputs.command);
+  const TrustedOwner own = [&](std::uint32_t uid) { return uid == 0 || uid == inputs.uid; };
   const auto system_file =
-      find_config_file({inputs.system_directory + "/config"}, loader.warnings());
-  if (system_file) loader.add_file(*system_file, Source::SystemFile);
-  const auto user_file =
-      inputs.file ? inputs.file : find_config_file(user_stems(inputs), loader.warnings());
-  if (user_file) loader.add_file(*user_file, Source::UserFile);
+      find_config_file({inputs.system_directory + "/config"}, {}, loader.warnings());
+  if (system_file) loader.add_file(*system_file, Source::SystemFile, {});
+  if (inputs.file) {
+    loader.add_file(*inputs.file, Source::UserFile, {});
+  } else if (const auto file = find_config_file(user_stems(inputs), own, loader.warnings())) {
+    loader.add_file(*file, Source::UserFile, own);
+  }
   loader.add_environment(inputs.environment);
   loader.add_flags(inputs.flags);
   return loader.take();

@@ -20,6 +20,8 @@ struct Circumstances {
   const Observation* observation = nullptr;  ///< nullptr where nobody has looked at the GPUs
   /// The serial of every grant that is made now: a random number, another one in each update.
   std::uint64_t serial = 0;
+  /// False where it can't be told who lives (rule 11): then nothing is over.
+  bool can_judge = true;
 };
 
 }  // namespace chg

@@ -93,15 +93,15 @@ constexpr auto fields_of(const Gpu*) {
 }
 
 constexpr auto fields_of(const Request*) {
-  return std::tuple(maybe("id", &Request::id), field("arrival", &Request::arrival),
-                    inlined(&Request::account), maybe("groups", &Request::groups),
-                    maybe("label", &Request::label), maybe("note", &Request::note),
-                    maybe("command", &Request::command), field("kind", &Request::kind),
-                    field("count", &Request::count), field("gpus", &Request::gpu_ids),
-                    field("force", &Request::force), field("duration", &Request::duration),
-                    field("enqueued", &Request::enqueued),
-                    field("last_heartbeat", &Request::last_heartbeat),
-                    field("waiter", &Request::waiter), maybe("passed_over", &Request::passed_over));
+  return std::tuple(
+      maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
+      maybe("groups", &Request::groups), maybe("label", &Request::label),
+      maybe("note", &Request::note), maybe("command", &Request::command),
+      field("kind", &Request::kind), field("count", &Request::count),
+      field("gpus", &Request::gpu_ids), field("force", &Request::force),
+      field("duration", &Request::duration), field("enqueued", &Request::enqueued),
+      field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
+      maybe("passed_over", &Request::passed_over), field("visible", &Request::visible));
 }
 
 constexpr auto fields_of(const Reservation*) {
@@ -189,7 +189,8 @@ constexpr auto fields_of(const GpuReading*) {
 constexpr auto fields_of(const Observation*) {
   return std::tuple(field("taken", &Observation::taken), field("gpus", &Observation::gpus),
                     field("observer", &Observation::observer),
-                    field("source", &Observation::source));
+                    field("source", &Observation::source),
+                    maybe("is_partial", &Observation::is_partial));
 }
 
 }  // namespace chg

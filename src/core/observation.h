@@ -93,6 +93,9 @@ struct Observation {
   /// The process that looked: its host and pid namespace are those in which the pids count.
   ProcessIdentity observer;
   std::string source;  ///< what it was read with: "NVML 590.48.01", "nvidia-smi", "fake"
+  /// A GPU that is missing here may be there all the same: the reader may not see all (a container,
+  /// another account). Not shared: each reader knows for itself.
+  bool is_partial = false;
 };
 
 /// The reading of the GPU with this UUID, or nullptr. A GPU or a reading without UUID (one that the

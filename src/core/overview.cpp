@@ -37,10 +37,11 @@ void look_at_reservation(GpuOverview& view, const Policy& policy, const Circumst
   }
 }
 
-void look_at_unreserved(GpuOverview& view, bool observed, const Policy& policy) {
+// `observation`: nullptr where nobody has looked.
+void look_at_unreserved(GpuOverview& view, const Observation* observation, const Policy& policy) {
   if (view.gpu.out_of_service) {
     view.status = GpuStatus::OutOfService;
-  } else if (!observed) {
+  } else if (observation == nullptr) {
     // What was last known: a GPU that nobody can see now is not free for that.
     if (!view.gpu.unavailable) return;
     const bool use = view.gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
@@ -48,7 +49,7 @@ void look_at_unreserved(GpuOverview& view, bool observed, const Policy& policy) 
     if (!use) view.error = view.gpu.unavailable->what;
   } else if (!view.reading) {
     view.status = GpuStatus::Error;
-    view.error = "not found by the GPU tool";
+    view.error = observation->is_partial ? "cannot be seen from here" : "not found by the GPU tool";
   } else if (!view.reading->error.empty()) {
     view.status = GpuStatus::Error;
     view.error = view.reading->error;
@@ -87,7 +88,7 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
       const bool outdated = view.stale_for && gpu.unavailable &&
                             !are_of_different_boots(gpu.unavailable->seen, observation->taken) &&
                             !is_before(gpu.unavailable->seen, observation->taken);
-      look_at_unreserved(view, observation != nullptr && !outdated, policy);
+      look_at_unreserved(view, outdated ? nullptr : observation, policy);
     }
     for (const Reservation& run : pool.reservations) {
       const bool is_lost = std::binary_search(run.lost.begin(), run.lost.end(), gpu.index);

@@ -62,6 +62,9 @@ struct Request {
   /// It did not take what it was granted. It keeps its place, and is granted and holds nothing,
   /// until its waiter gives a sign of life.
   bool passed_over = false;
+  /// The GPUs that can be seen where it was made (a container may hide some), ascending; nullopt:
+  /// all. It is granted, and holds, no others.
+  std::optional<std::vector<int>> visible;
 
   bool operator==(const Request&) const = default;
 };

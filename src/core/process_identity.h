@@ -11,9 +11,11 @@ inline constexpr char kReservationVariable[] = "CANHAZGPU_RESERVATION";
 
 /// A process is never a bare pid: pids are reused, within minutes on a busy host.
 struct ProcessIdentity {
-  std::string host;                 ///< host name; tells people where, decides only across boots
-  std::string boot_id;              ///< the kernel's boot; pids of another boot mean nothing
-  std::uint64_t pid_namespace = 0;  ///< inode of /proc/self/ns/pid in which `pid` counts
+  std::string host;     ///< host name; tells people where, decides only across boots
+  std::string boot_id;  ///< the kernel's boot; pids of another boot mean nothing
+  /// Where `pid` and `start_ticks` count: the inode of /proc/self/ns/pid, and in the upper half
+  /// that of the time namespace, where this is not the first.
+  std::uint64_t pid_namespace = 0;
   int pid = 0;
   std::uint64_t start_ticks = 0;  ///< field 22 of /proc/PID/stat: clock ticks after boot
 
@@ -28,8 +30,12 @@ inline constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;
 enum class Liveness {
   Alive,
   Stopped,  ///< exists, but SIGSTOP or a debugger holds it: it can't act
-  Gone,     ///< ended, a zombie, of an earlier boot, or its pid now belongs to another process
-  Unseen,   ///< of another host or pid namespace: only its heartbeat tells
+  Gone,     ///< ended, a zombie, or its pid now belongs to another process
+  /// Of this host, by its name, and of another boot, by its id; no such process is seen. It is gone
+  /// if the host has booted since.
+  OtherBoot,
+  Unseen,  ///< of another host or pid namespace: only its heartbeat tells
+  Hidden,  ///< a process has its pid, and nobody tells which (hidepid): those decide who see it
 };
 
 }  // namespace chg

@@ -36,6 +36,7 @@ void join(Pool& pool, Request& request, const Instant& now) {
   request.last_heartbeat = now;
   const bool is_new = request.arrival == 0;
   if (is_new) {
+    require_visible(pool, request);
     apply_limits(pool.policy, request);
     request.enqueued = now;
   }
@@ -88,11 +89,29 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id) {
   return std::erase_if(pool.cancelled, [&](const Cancelled& one) { return one.id == id; }) > 0;
 }
 
+std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation) {
+  if (!observation.is_partial) return std::nullopt;
+  std::vector<int> visible;
+  for (const Gpu& gpu : pool.gpus) {
+    if (find_reading(observation, gpu.uuid, gpu.index) != nullptr) visible.push_back(gpu.index);
+  }
+  if (visible.size() == pool.gpus.size()) return std::nullopt;
+  return visible;
+}
+
+void note_visible(Pool& pool, const std::string& id, const Observation& observation) {
+  for (Request& request : pool.queue) {
+    if (request.id == id) request.visible = visible_gpus(pool, observation);
+  }
+}
+
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation) {
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
     const Gpu* known = find_gpu(pool, index);
-    if (known == nullptr) return false;
+    const bool is_seen =
+        known != nullptr && find_reading(observation, known->uuid, index) != nullptr;
+    if (!is_seen) return false;
     Gpu gpu = *known;
     gpu.unavailable.reset();
     observe(gpu, observation, pool.policy);
@@ -107,8 +126,9 @@ void return_to_queue(Pool& pool, const Request& request) {
   put_in_place(pool, request);
 }
 
-void refuse_grant(Pool& pool, const Request& request, const Observation& seen) {
+void refuse_grant(Pool& pool, Request& request, const Observation& seen) {
   if (find_reservation(pool, request.id) == nullptr) return;
+  request.visible = visible_gpus(pool, seen);
   return_to_queue(pool, request);
   observe(pool, seen);
 }

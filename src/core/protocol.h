@@ -15,7 +15,8 @@ namespace chg {
 /// A request joins the queue: at its end when it is new, else in its old place, which the store may
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
-/// attempt may have been lost, or it was passed over. Throws as enqueue and apply_limits do.
+/// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
+/// apply_limits and require_visible do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// The waiter gives a sign of life: it is not passed over any more.
@@ -42,6 +43,12 @@ bool come_back(Pool& pool, Request& request, const Instant& now);
 /// The waiter learns whether somebody cancelled its request; the pool then forgets that.
 bool acknowledge_cancelled(Pool& pool, const std::string& id);
 
+/// Request::visible of who has read the GPUs so.
+std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation);
+
+/// The waiter has read the GPUs again. Does nothing when the request does not wait.
+void note_visible(Pool& pool, const std::string& id, const Observation& observation);
+
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation);
@@ -51,8 +58,8 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
 void return_to_queue(Pool& pool, const Request& request);
 
 /// The waiter has seen that it can't use the GPUs that it was granted: returns the request to the
-/// queue, and notes what was seen. Does nothing when the grant is gone already.
-void refuse_grant(Pool& pool, const Request& request, const Observation& seen);
+/// queue, and notes what was seen, also in `request`. Does nothing when the grant is gone already.
+void refuse_grant(Pool& pool, Request& request, const Observation& seen);
 
 /// Undoes a grant that nobody has begun to use, and leaves no trace of it.
 void discard(Pool& pool, const std::string& id);

@@ -16,9 +16,22 @@ bool is_older_than(const Observation& observation, const Instant& moment) {
 
 bool is_there(Liveness state) { return state == Liveness::Alive || state == Liveness::Stopped; }
 
-// The moment `wall` of the same boot as `now`.
-Instant at_wall(WallTime wall, const Instant& now) {
-  return {wall, now.boot - (now.wall - wall), now.boot_id};
+// A job whose end can't be seen is not over.
+bool may_live(Liveness state) { return is_there(state) || state == Liveness::Hidden; }
+
+// Whether the host has booted since that moment of another boot, by both clocks: one that only has
+// another boot id (a container's own) has not. A wall clock that was set back is no witness, but
+// for some time the boot clock still is.
+bool has_booted_since(const Instant& moment, const Instant& now) {
+  return moment.wall < now.wall - now.boot || now.boot < moment.boot;
+}
+
+// What is known of a process that gave its last sign of life at that moment.
+Liveness state_of(const ProcessIdentity& process, const Instant& last_heartbeat,
+                  const Circumstances& given) {
+  const Liveness state = given.liveness(process);
+  if (state != Liveness::OtherBoot) return state;
+  return has_booted_since(last_heartbeat, given.now) ? Liveness::Gone : Liveness::Unseen;
 }
 
 ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& observer) {
@@ -39,7 +52,7 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
   std::vector<ProcessIdentity> remaining;
   for (const GpuProcess& process : job_processes(run, pool, observation)) {
     const ProcessIdentity identity = identity_of(process, observation.observer);
-    if (is_there(given.liveness(identity))) remaining.push_back(identity);
+    if (may_live(given.liveness(identity))) remaining.push_back(identity);
   }
   return remaining;
 }
@@ -53,8 +66,8 @@ struct Ending {
 std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
                                     const Circumstances& given) {
   const EndReason end = run.ending.value_or(EndReason::Lost);
-  const Liveness command = given.liveness(*run.holder);
-  if (is_there(command)) return std::nullopt;
+  const Liveness command = state_of(*run.holder, run.last_heartbeat, given);
+  if (may_live(command)) return std::nullopt;
   if (command == Liveness::Unseen) {
     if (age(run.last_heartbeat, given.now) <= pool.policy.heartbeat_timeout) {
       return std::nullopt;
@@ -79,8 +92,9 @@ std::optional<Ending> ending_of_manual(const Reservation& manual, const Policy& 
                                        const Circumstances& given) {
   // Expiry first: nobody is charged for longer than he asked for, even if his process died before
   // it claimed the reservation.
-  if (manual.ends && *manual.ends <= given.now.wall) {
-    return Ending{at_wall(*manual.ends, given.now), EndReason::Expired};
+  if (const auto left = time_to_expiry(manual, given.now); left && *left <= Duration::zero()) {
+    const Instant expiry{*manual.ends, given.now.boot + *left, given.now.boot_id};
+    return Ending{expiry, EndReason::Expired};
   }
   if (manual.holder && is_gone(*manual.holder, manual.last_heartbeat, policy, given)) {
     return Ending{given.now, EndReason::Lost};
@@ -129,18 +143,30 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
 }  // namespace
 
 bool awaits_observation(const Reservation& run, const Policy& policy, const Circumstances& given) {
-  const bool is_over = run.kind == ReservationKind::Run && run.holder &&
+  const bool is_over = given.can_judge && run.kind == ReservationKind::Run && run.holder &&
                        run.holder->boot_id == given.now.boot_id &&
                        given.liveness(*run.holder) == Liveness::Gone;
   if (!is_over || !run.supervisor) return false;
   // A supervisor that is stopped, or silent for too long, will not end the run by itself.
-  return given.liveness(*run.supervisor) != Liveness::Alive ||
-         age(run.last_heartbeat, given.now) > policy.heartbeat_timeout;
+  const Liveness supervisor = given.liveness(*run.supervisor);
+  const bool may_work = supervisor == Liveness::Alive || supervisor == Liveness::Hidden;
+  return !may_work || age(run.last_heartbeat, given.now) > policy.heartbeat_timeout;
+}
+
+// The boot clock counts from the grant, by how long the reservation is on the wall clock. In
+// another boot only the wall clock tells.
+std::optional<Duration> time_to_expiry(const Reservation& manual, const Instant& now) {
+  if (!manual.ends) return std::nullopt;
+  const Duration by_wall = *manual.ends - now.wall;
+  if (manual.started.boot_id != now.boot_id) return by_wall;
+  const Duration length = *manual.ends - manual.started.wall;
+  return std::max(by_wall, length - (now.boot - manual.started.boot));
 }
 
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Policy& policy,
              const Circumstances& given) {
-  const Liveness state = given.liveness(process);
+  if (!given.can_judge) return false;
+  const Liveness state = state_of(process, last_heartbeat, given);
   if (state == Liveness::Unseen) {
     return age(last_heartbeat, given.now) > policy.heartbeat_timeout;
   }
@@ -148,6 +174,7 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, cons
 }
 
 void reap(Pool& pool, const Circumstances& given) {
+  if (!given.can_judge) return;
   // Decided first and carried out after: ending one changes the list that is walked.
   std::vector<std::pair<std::string, Ending>> over;
   for (Reservation& reservation : pool.reservations) {
@@ -177,8 +204,9 @@ void drop_gone_waiters(Pool& pool, const Circumstances& given) {
 void observe(Gpu& gpu, const Observation& observation, const Policy& policy) {
   if (gpu.last_released && is_older_than(observation, *gpu.last_released)) return;
   if (gpu.unavailable && is_older_than(observation, gpu.unavailable->seen)) return;
-  const auto found =
-      unavailability_of(find_reading(observation, gpu.uuid, gpu.index), observation.taken, policy);
+  const GpuReading* reading = find_reading(observation, gpu.uuid, gpu.index);
+  if (reading == nullptr && observation.is_partial) return;
+  const auto found = unavailability_of(reading, observation.taken, policy);
   // What is known already keeps the time when it was first seen: looking again changes nothing.
   const bool same = found && gpu.unavailable && found->kind == gpu.unavailable->kind &&
                     found->what == gpu.unavailable->what && found->uids == gpu.unavailable->uids;
@@ -196,6 +224,7 @@ void observe(Pool& pool, const Observation& observation) {
 }
 
 void pass_on_untaken(Pool& pool, const Circumstances& given) {
+  if (!given.can_judge) return;
   std::vector<Request> untaken;
   for (const Reservation& reservation : pool.reservations) {
     if (!reservation.request) continue;

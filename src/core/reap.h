@@ -10,9 +10,10 @@
 namespace chg {
 
 /// Ends expired manual reservations, those whose `reserve` was gone before it claimed them, and
-/// runs that are over. A run of an earlier boot, one whose command never began, and one that is
-/// invisible from here and silent for too long end at once. A run whose supervisor does not work
-/// any more ends only on an observation that shows no process of its job on its GPUs.
+/// runs that are over; nothing where `given.can_judge` is false. A run of an earlier boot, one
+/// whose command never began, and one that is invisible from here and silent for too long end at
+/// once. A run whose supervisor does not work any more ends only on an observation that shows no
+/// process of its job on its GPUs.
 void reap(Pool& pool, const Circumstances& given);
 
 /// Whether only an observation can show that this run is over: its command is gone, and it has a
@@ -23,12 +24,18 @@ bool awaits_observation(const Reservation& run, const Policy& policy, const Circ
 /// waiters that it would serve; this function is for callers that show the queue.
 void drop_gone_waiters(Pool& pool, const Circumstances& given);
 
-/// Whether a holder or waiter is over: gone, or invisible from here and silent for too long.
+/// How long until a manual reservation expires (rule 13); not above zero when it has. nullopt where
+/// it has no expiry.
+std::optional<Duration> time_to_expiry(const Reservation& manual, const Instant& now);
+
+/// Whether a holder or waiter is over: gone, or invisible from here and silent for too long. One of
+/// another boot is gone if the host has booted since its last heartbeat, and else it is invisible.
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Policy& policy,
              const Circumstances& given);
 
 /// Updates Gpu::unavailable of the GPUs without a reservation, and clears it on the others. An
-/// observation that began before a GPU's last release does not change that GPU.
+/// observation that began before a GPU's last release does not change that GPU, nor does a partial
+/// one that lacks it.
 void observe(Pool& pool, const Observation& observation);
 
 /// The same for one GPU. REQUIRES: nobody has reserved it.

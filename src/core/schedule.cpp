@@ -15,10 +15,17 @@
 namespace chg {
 namespace {
 
-bool asks_for(const Request& request, int gpu) {
+bool names(const Request& request, int gpu) {
   const auto& named = request.gpu_ids;
   return named.empty() || std::binary_search(named.begin(), named.end(), gpu);
 }
+
+bool sees(const Request& request, int gpu) {
+  const auto& visible = request.visible;
+  return !visible || std::binary_search(visible->begin(), visible->end(), gpu);
+}
+
+bool asks_for(const Request& request, int gpu) { return names(request, gpu) && sees(request, gpu); }
 
 // What the last users decide of the order in which GPUs are given: never used first, then the
 // oldest release, then the index.
@@ -53,7 +60,9 @@ class Available {
   std::vector<int> usable_by(const Request& request) const {
     std::vector<int> usable;
     const auto add_if_usable = [&](const Gpu* gpu) {
-      if (gpu != nullptr && may_take(request, *gpu)) usable.push_back(gpu->index);
+      if (gpu != nullptr && sees(request, gpu->index) && may_take(request, *gpu)) {
+        usable.push_back(gpu->index);
+      }
     };
     for (const int gpu : request.gpu_ids) add_if_usable(find(gpu));
     if (request.gpu_ids.empty()) {
@@ -71,7 +80,9 @@ class Available {
     std::vector<int> usable;
     for (std::size_t i = first_left_; i < order_.size() && usable.size() < count; ++i) {
       const Gpu* gpu = find(order_[i]);
-      if (gpu != nullptr && may_take(request, *gpu)) usable.push_back(gpu->index);
+      if (gpu != nullptr && sees(request, gpu->index) && may_take(request, *gpu)) {
+        usable.push_back(gpu->index);
+      }
     }
     return usable;
   }
@@ -123,7 +134,7 @@ class Available {
 
 // Whether nothing is left that this request, whatever it asks, could take.
 bool finds_nothing(const Available& available, const Request& request) {
-  return available.empty() || (!request.force && !available.has_free());
+  return available.empty() || (!request.force && !available.has_free()) || !sees_enough(request);
 }
 
 Reservation granted(const Request& request, std::vector<int> gpus, const Circumstances& given) {
@@ -227,8 +238,12 @@ Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders&
   reason.passed_over = request.passed_over;
   if (limit || request.passed_over) return reason;
   for (const Gpu& gpu : pool.gpus) {
-    if (!asks_for(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
+    if (!names(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
       continue;
+    if (!sees(request, gpu.index)) {
+      add_blocker(reason.blockers, {Blocker::Kind::Invisible, {gpu.index}, "", std::nullopt});
+      continue;
+    }
     const auto holder = holders.find(gpu.index);
     add_blocker(reason.blockers,
                 blocker_of(pool, gpu, holder == holders.end() ? nullptr : holder->second));
@@ -256,7 +271,7 @@ class Forecast {
 
   // The estimated start of the request, which then occupies what it gets.
   std::optional<WallTime> serve(const Request& request) {
-    if (!knows_any_ || request.passed_over) return std::nullopt;
+    if (!knows_any_ || request.passed_over || !sees_enough(request)) return std::nullopt;
     std::vector<Entry*> wanted;
     for (Entry& entry : gpus_) {
       if (asks_for(request, entry.gpu)) wanted.push_back(&entry);
@@ -269,7 +284,7 @@ class Forecast {
     // A request of unknown start keeps whatever becomes free, so nothing is known behind it either.
     if (!known) {
       for (Entry* entry : wanted) entry->free_at.reset();
-      if (request.gpu_ids.empty()) knows_any_ = false;
+      if (request.gpu_ids.empty() && !request.visible) knows_any_ = false;
       return std::nullopt;
     }
     const WallTime start = *wanted[count - 1]->free_at;
@@ -339,6 +354,30 @@ void enqueue(Pool& pool, Request request) {
   if (request.arrival == 0)
     request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
   put_in_place(pool, std::move(request));
+}
+
+bool sees_enough(const Request& request) {
+  if (!request.visible) return true;
+  const auto& named = request.gpu_ids;
+  if (named.empty()) return request.visible->size() >= static_cast<std::size_t>(request.count);
+  return std::all_of(named.begin(), named.end(), [&](int gpu) { return sees(request, gpu); });
+}
+
+void require_visible(const Pool& pool, const Request& request) {
+  if (sees_enough(request)) return;
+  std::vector<int> unseen = request.gpu_ids;
+  std::erase_if(unseen, [&](int gpu) { return sees(request, gpu); });
+  const auto named = [](const std::vector<int>& gpus) {
+    return fmt::format("GPU{} {}", gpus.size() == 1 ? "" : "s", to_id_list(gpus));
+  };
+  const std::string what =
+      unseen.empty() ? fmt::format("{} GPUs can never be granted here: {} of {} can be seen",
+                                   request.count, request.visible->size(), pool.gpus.size())
+                     : named(unseen) + " cannot be seen from here";
+  throw Error(ErrorKind::Usage, what,
+              fmt::format("from here {} can be seen: a container, a control group or the rights of "
+                          "this account may hide the others",
+                          request.visible->empty() ? "no GPU" : "only " + named(*request.visible)));
 }
 
 void put_in_place(Pool& pool, Request request) {

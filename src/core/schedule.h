@@ -13,7 +13,7 @@ namespace chg {
 
 /// Why one GPU that a request could use is not to be had.
 struct Blocker {
-  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService };
+  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService, Invisible };
   Kind kind = Kind::Reserved;
   std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
   std::string who;                ///< display name; or the text of the unavailability or drain
@@ -55,6 +55,13 @@ struct Decision {
 /// Throws Error(Usage) when it can never be granted: more GPUs than the pool has, an unknown or
 /// repeated id, a count that contradicts the ids. REQUIRES: request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
+
+/// Whether the request sees as many GPUs as it asks for, and all that it names. Until it does, it
+/// is granted nothing and holds nothing.
+bool sees_enough(const Request& request);
+
+/// Throws Error(Usage) with a hint when the request does not see enough of this pool.
+void require_visible(const Pool& pool, const Request& request);
 
 /// Puts a request that the pool has granted back into its place. REQUIRES: as enqueue.
 void put_in_place(Pool& pool, Request request);

@@ -39,12 +39,13 @@ constexpr std::uint64_t kMeasureMax = 1'000'000;
 constexpr std::uint64_t kMemoryMibMax = 1ULL << 40;
 constexpr std::uint64_t kDelayMsMax = 3'600'000;
 constexpr int kGpusMax = 1024;
+constexpr std::size_t kFileBytesMax = 64U << 20;
 
 const std::vector<std::string> kFileKeys = {"gpus", "error", "delay_ms", "standin"};
 const std::vector<std::string> kGpuKeys = {
     "uuid",          "model",   "memory_total_mb", "memory_used_mb", "utilization_percent",
     "temperature_c", "power_w", "pci_bus_id",      "error",          "processes",
-    "parts",         "device"};
+    "parts",         "device",  "seen_by"};
 const std::vector<std::string> kMigKeys = {"uuid", "model", "memory_total_mb", "memory_used_mb"};
 const std::vector<std::string> kProcessKeys = {
     "pid", "memory_mb", "type", "user", "uid", "program", "command_line", "reservation_id"};
@@ -87,6 +88,13 @@ class Object {
     return value.get<std::uint64_t>();
   }
 
+  // Whether the list `key` has the number; true where there is no such key.
+  bool lists(const char* key, std::uint64_t number) const {
+    if (!has(key)) return true;
+    if (!value_[key].is_array()) refuse(key, "a list");
+    return std::find(value_[key].begin(), value_[key].end(), number) != value_[key].end();
+  }
+
   // The objects of the list `key`; none where there is no such key.
   std::vector<Object> objects(const char* key, std::span<const std::string> keys) const {
     std::vector<Object> result;
@@ -121,17 +129,27 @@ class Object {
   const json& value_;
 };
 
-json read_json(const std::string& file) {
-  const auto text = read_file(file);
-  if (!text) {
-    throw errno_error(fmt::format("cannot read '{}'", file), errno,
-                      "make it: canhazgpu admin --provider fake --gpus 8");
+// Somebody else may have put a pipe there, or a link to what only the caller may read.
+std::string read_text(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  const bool is_read = fd && ::fstat(fd.get(), &status) == 0;
+  if (is_read && !S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::Failed, fmt::format("'{}' is not a regular file", file), "remove it");
   }
+  const auto text = is_read ? read_to_end(fd.get(), kFileBytesMax) : std::nullopt;
+  if (text) return *text;
+  throw errno_error(fmt::format("cannot read '{}'", file), errno,
+                    "make it: canhazgpu admin --provider fake --gpus 8");
+}
+
+json read_json(const std::string& file) {
+  const std::string text = read_text(file);
   try {
-    return json::parse(*text);
+    return json::parse(text);
   } catch (const json::parse_error& problem) {
-    const auto bytes = static_cast<std::ptrdiff_t>(std::min(problem.byte, text->size()));
-    const auto line = 1 + std::count(text->begin(), text->begin() + bytes, '\n');
+    const auto bytes = static_cast<std::ptrdiff_t>(std::min(problem.byte, text.size()));
+    const auto line = 1 + std::count(text.begin(), text.begin() + bytes, '\n');
     // The library's text begins with its own number for the error, and the place again.
     const std::string_view what = problem.what();
     const std::string reason =
@@ -263,8 +281,12 @@ Observation FakeProbe::read_gpus() {
   const Object top(file_, "", content, kFileKeys);
   if (!top.has("gpus")) top.refuse("gpus", "a list");
   std::vector<Object> entries;
+  std::size_t index = 0;
   for (const Object& entry : top.objects("gpus", kGpuKeys)) {
-    observation.gpus.push_back(read_gpu(entry, observation.gpus.size(), proc_, entries));
+    if (entry.lists("seen_by", ::getuid())) {
+      observation.gpus.push_back(read_gpu(entry, index, proc_, entries));
+    }
+    ++index;
   }
   const std::vector<GpuProcess*> listed = listed_processes(observation);
   std::vector<GpuProcess*> real;
@@ -286,13 +308,13 @@ void create_fake_gpus(const std::string& file, int count) {
     throw Error(ErrorKind::Usage, fmt::format("cannot simulate '{}' GPUs", count),
                 fmt::format("choose 1 to {}", kGpusMax));
   }
-  // One at a time, under one name: what somebody who was killed has left is overwritten and removed
-  // by the next.
+  // One at a time, under one name: what somebody who was killed has left is removed by the next.
   const std::string folder = std::filesystem::path(file).parent_path() / ".";
   const FileLock lock(folder, "the folder of the simulated GPUs", std::chrono::seconds(10));
   const std::string unfinished = file + ".new";
+  ::unlink(unfinished.c_str());
   const UniqueFd fd(
-      ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+      ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) throw_errno(fmt::format("cannot write '{}'", unfinished));
   struct Remover {
     const std::string& path;

@@ -33,6 +33,7 @@
 //                                  suspect where memory belongs to nobody
 //             pci_bus_id           "0000:3b:00.0"; left out: unknown
 //             error                why the GPU cannot be used; "" or left out: it can
+//             seen_by              the uids that see it at all; left out: everybody does
 //             processes            a list
 //             parts                a list of the MIG devices of a GPU in MIG mode
 // A MIG device:

@@ -26,6 +26,10 @@ struct Inventory {
   std::vector<DeviceFile> devices;           ///< of GPUs, in alphabetical order
 };
 
+/// Which GPUs this process may use, by their device files: "/dev/nvidia0 /dev/nvidia1". Where there
+/// is none, "uid N". Whoever has the same sees the same GPUs. `root` as below.
+std::string view_of_gpus(const std::string& root = "");
+
 /// Takes stock without asking any driver. NVIDIA's library is loaded in a process of its own,
 /// which has `timeout` for it. `root` is put before each path; "" for the system's. REQUIRES: one
 /// thread.

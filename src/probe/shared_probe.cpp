@@ -46,7 +46,8 @@ std::optional<std::string> read_whole(const std::string& path) {
 // What a reader finds halfway doesn't match its checksum; what cannot be written is not shared.
 void write_whole(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file) return;
+  struct stat found {};
+  if (!file || ::fstat(file.get(), &found) != 0 || found.st_nlink != 1) return;
   if (!write_all(file.get(), text)) return;
   struct stat now {};
   const auto size = static_cast<off_t>(text.size());
@@ -54,22 +55,52 @@ void write_whole(const std::string& path, std::string_view text) {
   [[maybe_unused]] const int ignored = ::ftruncate(file.get(), size);
 }
 
-std::string heading(const Reuse& reuse) { return reuse.probe + "\n"; }
+// For how long the reading of who sees more GPUs is kept.
+constexpr std::chrono::minutes kKeptFor{1};
 
-// A reading of this boot by the same probe, whose pids mean something to the observer.
+std::string heading(const Reuse& reuse) { return reuse.probe + "\n" + reuse.view + "\n"; }
+
+// Who left the reading, and the reading.
+struct Left {
+  std::string heading;
+  std::string text;
+};
+
+std::optional<Left> find_left(const std::string& file) {
+  const std::optional<std::string> text = read_whole(file);
+  const std::optional<std::string> content = text ? unsealed(*text) : std::nullopt;
+  if (!content) return std::nullopt;
+  const std::size_t end = content->find('\n', content->find('\n') + 1);
+  if (end == std::string::npos) return std::nullopt;
+  return Left{content->substr(0, end + 1), content->substr(end + 1)};
+}
+
+// A reading of this boot by the same probe of the same GPUs, whose pids mean something to the
+// observer.
 std::optional<Observation> load(const Reuse& reuse) {
   const ProcessIdentity& observer = reuse.observer;
-  const std::optional<std::string> text = read_whole(reuse.file);
-  const std::optional<std::string> content = text ? unsealed(*text) : std::nullopt;
-  if (!content || !content->starts_with(heading(reuse))) return std::nullopt;
+  const std::optional<Left> left = find_left(reuse.file);
+  if (!left || left->heading != heading(reuse)) return std::nullopt;
   try {
-    Observation shared = parse_observation(content->substr(heading(reuse).size()));
+    Observation shared = parse_observation(left->text);
     if (shared.taken.boot_id != observer.boot_id) return std::nullopt;
     if (shared.observer.pid_namespace != observer.pid_namespace) return std::nullopt;
     shared.observer = observer;
     return shared;
   } catch (const Error&) {
     return std::nullopt;  // anybody who may use the pool may have written it
+  }
+}
+
+// Whether the file has a recent reading of somebody who sees more GPUs than there are in this one.
+bool hides_more(const Reuse& reuse, const Observation& reading) {
+  const std::optional<Left> left = find_left(reuse.file);
+  if (!left || left->heading == heading(reuse)) return false;
+  try {
+    const Observation other = parse_observation(left->text);
+    return other.gpus.size() > reading.gpus.size() && age(other.taken, reading.taken) < kKeptFor;
+  } catch (const Error&) {
+    return false;
   }
 }
 
@@ -159,7 +190,7 @@ Observation SharedProbe::cached_or_new_reading() {
   Observation reading = read_();
   reading.observer = reuse_.observer;
   if (sees_host_pids(reuse_.observer)) add_starts(reading, proc_);
-  if (lock) {
+  if (lock && !hides_more(reuse_, reading)) {
     write_whole(reuse_.file, sealed(heading(reuse_) + observation_text(for_everybody(reading))));
   }
   return reading;

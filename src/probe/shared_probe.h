@@ -23,6 +23,7 @@ namespace chg {
 struct Reuse {
   std::string file;          ///< where readings are left; one that cannot be used is no failure
   std::string probe;         ///< who reads, "nvml": what another probe has read is another reading
+  std::string view;          ///< which GPUs are seen (view_of_gpus): others see other ones
   Instant not_before;        ///< one that was begun earlier is not good enough
   ProcessIdentity observer;  ///< who asks: pids of another pid namespace mean nothing to them
   Duration patience{};       ///< how long to wait for another's reading
@@ -36,10 +37,11 @@ class SharedProbe final : public Probe {
   SharedProbe(const Clock& clock, Reuse reuse, std::function<Observation()> read,
               ProcReader proc = ProcReader());
 
-  /// A reading of somebody else, if one is recent enough and every process in it still lives; else
-  /// a new one, which is left for others. Its processes are filled in, for an observer who sees the
-  /// host's pids: GPU drivers list those, and to others they would mean strangers. What /proc does
-  /// not tell in time is missing. A failure is not shared.
+  /// A reading of somebody else who sees the same GPUs, if one is recent enough and every process
+  /// in it still lives; else a new one, which is left for others, unless that would hide the recent
+  /// reading of somebody who sees more GPUs. Its processes are filled in, for an observer who sees
+  /// the host's pids: GPU drivers list those, and to others they would mean strangers. What /proc
+  /// does not tell in time is missing. A failure is not shared.
   Observation read_gpus() override;
 
  private:

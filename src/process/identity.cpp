@@ -27,14 +27,26 @@ std::string host_name() {
 
 std::uint64_t own_pid_namespace() {
   struct stat file {};
-  return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
+  if (stat("/proc/self/ns/pid", &file) != 0) return 0;
+  return file.st_ino | own_time_namespace() << 32U;
+}
+
+// Whether a pid means the same in /proc as it does to this process. A sandbox may have a pid
+// namespace of its own, and the /proc of its host.
+bool proc_shows_own_pids() {
+  static const bool is_so = [] {
+    std::array<char, 16> pid{};
+    const bool is_there = ::readlink("/proc/self", pid.data(), pid.size() - 1) > 0;
+    return is_there && std::to_string(getpid()) == pid.data();
+  }();
+  return is_so;
 }
 
 bool is_of_this_kernel(const ProcessIdentity& process) { return process.boot_id == boot_id(); }
 
-bool is_seen_from_here(const ProcessIdentity& process) {
+bool is_of_own_namespace(const ProcessIdentity& process) {
   static const std::uint64_t here = own_pid_namespace();
-  return is_of_this_kernel(process) && process.pid_namespace == here;
+  return process.pid_namespace == here && proc_shows_own_pids();
 }
 
 UniqueFd open_pidfd(int pid) { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
@@ -47,12 +59,38 @@ bool says_gone(int error_number) {
 
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
 
+// What /proc and the kernel say of a process of this pid namespace.
+Liveness look_at(const ProcessIdentity& process) {
+  const auto stat = read_stat(process.pid);
+  if (stat && stat->start_ticks != process.start_ticks) return Liveness::Gone;
+  if (stat && stat->state != 'Z' && stat->state != 'X') {
+    return stat->state == 'T' || stat->state == 't' ? Liveness::Stopped : Liveness::Alive;
+  }
+  // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may
+  // be a first thread that ended before the others. The pidfd knows.
+  const UniqueFd pidfd = open_pidfd(process.pid);
+  if (!pidfd) return says_gone(errno) ? Liveness::Gone : Liveness::Hidden;
+  if (has_ended(pidfd)) return Liveness::Gone;
+  return stat ? Liveness::Alive : Liveness::Hidden;
+}
+
 }  // namespace
 
 std::optional<ProcessIdentity> identity_of(int pid) {
-  const auto stat = read_stat(pid);
+  const auto stat = proc_shows_own_pids() ? read_stat(pid) : std::nullopt;
   if (!stat) return std::nullopt;
-  return ProcessIdentity{host_name(), boot_id(), own_pid_namespace(), pid, stat->start_ticks};
+  ProcessIdentity identity = own_place();
+  identity.pid = pid;
+  identity.start_ticks = stat->start_ticks;
+  return identity;
+}
+
+ProcessIdentity own_place() { return {host_name(), boot_id(), own_pid_namespace(), 0, 0}; }
+
+std::string blind_spot() {
+  if (!proc_shows_own_pids()) return "/proc does not show the pid namespace of this process";
+  if (own_time_namespace() != 0) return "this process is in a time namespace of its own";
+  return "";
 }
 
 HostIdentity this_host() { return {host_name(), boot_id()}; }
@@ -66,34 +104,24 @@ bool knows_host_name() {
 }
 
 ProcessIdentity self_identity() {
-  const auto identity = identity_of(getpid());
-  if (!identity) {
+  if (const auto identity = identity_of(getpid())) return *identity;
+  if (blind_spot().empty()) {
     throw Error(ErrorKind::Failed, "cannot read '/proc/self/stat'", "is /proc mounted here?");
   }
-  return *identity;
+  throw Error(ErrorKind::Failed, blind_spot(),
+              "mount it where the pid namespace is made: unshare --mount-proc");
 }
 
 Liveness liveness(const ProcessIdentity& process) {
-  if (!is_of_this_kernel(process)) {
-    // Another boot of this host ended it; another host cannot be seen.
-    return process.host == host_name() ? Liveness::Gone : Liveness::Unseen;
-  }
-  if (!is_seen_from_here(process)) return Liveness::Unseen;
-  const auto stat = read_stat(process.pid);
-  if (stat && stat->start_ticks != process.start_ticks) return Liveness::Gone;
-  if (stat && stat->state != 'Z' && stat->state != 'X') {
-    return stat->state == 'T' || stat->state == 't' ? Liveness::Stopped : Liveness::Alive;
-  }
-  // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may
-  // be a first thread that ended before the others. The pidfd knows.
-  const UniqueFd pidfd = open_pidfd(process.pid);
-  if (!pidfd) return says_gone(errno) ? Liveness::Gone : Liveness::Unseen;
-  if (has_ended(pidfd)) return Liveness::Gone;
-  return stat ? Liveness::Alive : Liveness::Unseen;
+  const bool is_of_this_boot = is_of_this_kernel(process);
+  if (!is_of_this_boot && process.host != host_name()) return Liveness::Unseen;
+  const Liveness seen = is_of_own_namespace(process) ? look_at(process) : Liveness::Unseen;
+  if (is_of_this_boot || seen == Liveness::Alive || seen == Liveness::Stopped) return seen;
+  return Liveness::OtherBoot;
 }
 
 UniqueFd watch(const ProcessIdentity& process) {
-  if (!is_seen_from_here(process)) return {};
+  if (!is_of_this_kernel(process) || !is_of_own_namespace(process)) return {};
   UniqueFd pidfd = open_pidfd(process.pid);
   if (!pidfd && !says_gone(errno)) throw_errno(fmt::format("cannot watch process {}", process.pid));
   // Looked at after the pidfd was opened: from then on the pid cannot become another's unnoticed.

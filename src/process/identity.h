@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/unique_fd.h"
 #include "core/host_identity.h"
@@ -9,8 +10,15 @@
 
 namespace chg {
 
-/// Who this process is. After a fork, ask again.
+/// Who this process is. After a fork, ask again. Throws Error(Failed) with a hint where /proc is
+/// missing, or shows another pid namespace: nobody there could find this process by its pid.
 ProcessIdentity self_identity();
+
+/// Where this process counts pids: an identity without pid and start.
+ProcessIdentity own_place();
+
+/// Why nobody can tell from here which other processes live, for people; "" where that can be told.
+std::string blind_spot();
 
 /// The host that this process runs on, under the name that it is seen by from here.
 HostIdentity this_host();
@@ -18,10 +26,12 @@ HostIdentity this_host();
 /// Whether that is the host's own name, and not one that a container was given.
 bool knows_host_name();
 
-/// Who the process with this pid of our own pid namespace is; missing when there is none.
+/// Who the process with this pid of our own pid namespace is; missing when there is none, and where
+/// /proc shows another pid namespace.
 std::optional<ProcessIdentity> identity_of(int pid);
 
-/// What can be known of it from here. A zombie is gone: it holds no GPU any more.
+/// What can be known of it from here. A zombie is gone: it holds no GPU any more. A process that
+/// lives with the recorded pid and start lives, even if its record has another boot id.
 Liveness liveness(const ProcessIdentity& process);
 
 /// A pidfd that polls as ready when the process has ended. Empty when it is gone, or cannot be seen

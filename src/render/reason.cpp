@@ -31,6 +31,8 @@ std::string by_whom(const Blocker& blocker) {
       return "in error" + in_parentheses(blocker.who);
     case Blocker::Kind::OutOfService:
       return "out of service" + in_parentheses(blocker.who);
+    case Blocker::Kind::Invisible:
+      return "invisible to the waiter";
   }
   return "";
 }

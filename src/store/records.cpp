@@ -57,7 +57,7 @@ std::string field_of(const Request& request) { return fmt::format("{}{}", kReque
   throw Error(ErrorKind::Failed,
               fmt::format("the store is damaged: nothing that canhazgpu writes is in '{}'",
                           printable(field, 60)),
-              "move it aside and set the pool up again with: canhazgpu admin");
+              "take it out, and end all reservations with: canhazgpu admin --force");
 }
 
 // More GPUs than this are a mistake.
@@ -127,7 +127,7 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
     pool.cancelled = read_json<CancelledList>(record).requests;
   } else if (field.starts_with(kGpu)) {
     const int index = json_codec::parse_number<int>(behind(kGpu));
-    if (index < 0 || index > kGpuIndexMax) refuse(field);
+    if (index < 0 || index > kGpuIndexMax) throw std::invalid_argument("no index of a GPU");
     pool.gpus.push_back(read_gpu(index, record));
   } else if (field.starts_with(kReservation)) {
     pool.reservations.push_back(read_reservation(behind(kReservation), record));
@@ -180,11 +180,13 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
 
 std::vector<Write> writes(const Pool& pool) { return writes(pool, difference(Pool{}, pool)); }
 
-void add(Pool& pool, std::string_view field, std::string_view record) {
+void add(Pool& pool, std::string_view field, std::string_view record,
+         std::vector<std::string>* damaged) {
   try {
     add_any(pool, field, record);
   } catch (const std::invalid_argument&) {
-    refuse(field);
+    if (damaged == nullptr) refuse(field);
+    damaged->emplace_back(field);
   }
 }
 

@@ -35,9 +35,11 @@ std::vector<Write> writes(const Pool& pool);
 
 /// Adds one record to a pool that has none under this field. Call put_in_order when all are there.
 /// A field that this version does not know is left out. A damaged record of a GPU takes that GPU
-/// out of service, until somebody has looked at it. Throws Error(Failed) for any other damaged
-/// record, and for the settings of a later version.
-void add(Pool& pool, std::string_view field, std::string_view record);
+/// out of service, until somebody has looked at it. Any other damaged record goes to `damaged`, by
+/// its field; without that list, throws Error(Failed) for it. Throws Error(Failed) for the settings
+/// of a later version.
+void add(Pool& pool, std::string_view field, std::string_view record,
+         std::vector<std::string>* damaged = nullptr);
 
 /// Takes what is under this field out of the pool. Settings and identity stay: a pool has them.
 void remove(Pool& pool, std::string_view field);

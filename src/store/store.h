@@ -90,6 +90,12 @@ class Store {
   /// A consistent snapshot. Waits for nobody.
   virtual Pool read() = 0;
 
+  /// The same without the records that can't be read, whose fields go to `damaged`.
+  virtual Pool read_past_damage(std::vector<std::string>& /*damaged*/) { return read(); }
+
+  /// Deletes records, whatever is in them, by their fields.
+  virtual void drop_records(const std::vector<std::string>& /*fields*/) {}
+
   /// What one has to know before one looks at the GPUs: a pool of which only the provider and the
   /// policy are read, for less than the whole pool costs.
   virtual Pool read_policy() { return read(); }
@@ -118,8 +124,21 @@ class Store {
   /// stores that cannot lose any.
   virtual std::unique_ptr<Subscription> subscribe_to_loss() { return nullptr; }
 
+  /// How many processes are subscribed to loss.
+  virtual int loss_subscribers() { return 0; }
+
+  /// Signals loss to all of them, as when the connection is lost.
+  virtual void signal_loss() {}
+
+  /// What is wrong with how the store is set up, so that it may lose a pool; "": nothing is known.
+  virtual std::string danger() { return ""; }
+
   /// Slow upkeep, such as an fsync. Call it only where nobody is waiting for you.
   virtual void tidy_up() {}
+
+  /// Brings the one file of the store up to date, so that a copy of it alone is a copy of the pool.
+  /// That others are in the way is no failure. Waits for the disk.
+  virtual void make_whole() {}
 
   /// Where it is, for messages: "/var/lib/canhazgpu/pool.db".
   virtual std::string location() const = 0;

@@ -40,8 +40,8 @@ class SqlitePool(Pool):
 
     def left_over(self):
         """What lies beside the store and was not made by `admin`."""
-        made = {"pool.db", "pool.db-lock", "pool.db-wal", "pool.db-shm", "pool.db-reading",
-                "pool.db-bells", "fake-gpus.json", "home", "locks"}
+        made = {"pool.db", "pool.db-lock", "pool.db-wal", "pool.db-shm", "pool.db-standby",
+                "pool.db-reading", "pool.db-bells", "fake-gpus.json", "home", "locks"}
         bells = {"changes"} | {f"request.{slot:02}" for slot in range(64)}
         there = {path.name for path in self.directory.iterdir()}
         return (there - made) | {path.name for path in (self.directory / "pool.db-bells").iterdir()

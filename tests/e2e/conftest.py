@@ -478,8 +478,8 @@ def remove_accounts(is_ours):
 
 
 class Users:
-    """Accounts a and b, which are nobody special; c, of the admin group; d, of the GPU group. They
-    are this process's own, so tests can run beside others."""
+    """Accounts a and b, which are nobody special; c, of the admin group; d and e, of the GPU group.
+    They are this process's own, so tests can run beside others."""
 
     prefix = f"canhazgpu-test-{os.getpid()}-"
     admin_group = prefix + "admin"
@@ -492,9 +492,10 @@ class Users:
             for group in (self.admin_group, self.gpu_group):
                 command("groupadd", group)
             for letter, groups in (("a", []), ("b", []), ("c", ["-G", self.admin_group]),
-                                   ("d", ["-G", self.gpu_group])):
+                                   ("d", ["-G", self.gpu_group]), ("e", ["-G", self.gpu_group])):
                 command("useradd", "-M", "-s", "/bin/sh", *groups, self.prefix + letter)
-        self.a, self.b, self.c, self.d = (User(self.prefix + letter) for letter in "abcd")
+        self.a, self.b, self.c, self.d, self.e = (User(self.prefix + letter)
+                                                  for letter in "abcde")
 
     def remove(self):
         with accounts_locked():

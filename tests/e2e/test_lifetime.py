@@ -206,15 +206,30 @@ def rewrite(pool, column, change):
         pool.edit(f"UPDATE reservation SET {column} = ? WHERE id = ?", change(text), id)
 
 
+OTHER_BOOT = "00000000-1111-2222-3333-444444444444"
+UPTIME = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def before_this_boot(text):
+    """The moment or process, as a record of before the host booted has it."""
+    words = text.split(" ")
+    if len(words) == 3:
+        words[0] = str(int(words[0]) - UPTIME - 24 * 3600 * 10**9)
+        words[2] = OTHER_BOOT
+    else:
+        words[1], words[3] = str(int(words[1]) + 1), OTHER_BOOT
+    return " ".join(words)
+
+
 def test_reboot(pool):
     pool.ok("reserve", "--gpu-ids", "7", "--duration", "2h")
     manual = pool.rows("SELECT ends, started FROM reservation WHERE kind = 'manual'")
     job = pool.job("--gpus", "2")
-    heartbeat = pool.value("SELECT last_heartbeat FROM reservation WHERE kind = 'run'")
-    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     for column in ("holder", "supervisor", "started", "last_heartbeat"):
-        pool.edit(f"UPDATE reservation SET {column} = replace({column}, ?, ?)", boot_id,
-                  "00000000-1111-2222-3333-444444444444")
+        rewrite(pool, column, before_this_boot)
+    pool.edit("UPDATE reservation SET started = ? WHERE kind = 'manual'",
+              before_this_boot(manual[0][1]))
+    heartbeat = pool.value("SELECT last_heartbeat FROM reservation WHERE kind = 'run'")
     lines = pool.status()
     assert lines[0].startswith("GPU 0: AVAILABLE (last released ")
     assert lines[1].startswith("GPU 1: AVAILABLE (last released ")
@@ -227,14 +242,41 @@ def test_reboot(pool):
 
 def test_a_waiter_of_before_the_reboot_is_gone(pool):
     pool.ok("reserve", "--gpus", "8")
-    waiter = pool.waiter()
-    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    pool.edit("UPDATE request SET waiter = replace(waiter, ?, ?)", boot_id,
-              "00000000-1111-2222-3333-444444444444")
+    waiter = pool.waiter(env=NO_TIMER)
+    for column in ("waiter", "last_heartbeat"):
+        text = pool.value(f"SELECT {column} FROM request")
+        pool.edit(f"UPDATE request SET {column} = ?", before_this_boot(text))
     assert pool.queue_json()["entries"] == []
     # But this one lives: it finds itself taken out, by nobody's wish, and comes back.
     wait_for(lambda: pool.waiting() == [waiter.request])
-    assert boot_id in pool.value("SELECT waiter FROM request") and waiter.poll() is None
+    assert OTHER_BOOT not in pool.value("SELECT waiter FROM request") and waiter.poll() is None
+
+
+def test_another_boot_id_alone_is_no_reboot(pool):
+    """A container may have a boot id of its own. Neither a holder that lives, nor a waiter that can't
+    be seen but was heard of since the host booted, is of an earlier boot."""
+    job = pool.job("--gpus", "2")
+    pool.ok("reserve", "--gpus", "6")
+    waiter = pool.waiter(env=NO_TIMER)
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for column in ("holder", "supervisor", "started", "last_heartbeat"):
+        rewrite(pool, column, lambda text: text.replace(boot_id, OTHER_BOOT))
+    pool.edit("UPDATE request SET waiter = ?",
+              str(Process(before_this_boot(pool.value("SELECT waiter FROM request")))))
+    assert pool.status()[0].startswith("GPU 0: IN USE by root")
+    assert pool.waiting() == [waiter.request] and pool.usage() == []
+    # The same, dead: its command can't be found, and it is silent for too long.
+    pool.ok("cancel", waiter.request)
+    supervisor = Process(pool.value("SELECT supervisor FROM reservation WHERE kind = 'run'")).pid
+    kill(supervisor)
+    wait_for(lambda: not is_alive(supervisor))
+    kill(job.pid)
+    job.wait()
+    assert pool.status()[0].startswith("GPU 0: IN USE by root")
+    rewrite(pool, "last_heartbeat", lambda text: " ".join(
+        [str(int(text.split()[0]) - 301 * 10**9), *text.split()[1:]]))
+    assert pool.status()[0].startswith("GPU 0: AVAILABLE")
+    assert how_it_ended(pool) == ["lost", "lost"]
 
 
 def test_pid_of_another_process(pool):

@@ -87,6 +87,19 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
   return Ending{client, now, end};
 }
 
+std::optional<Instant> expiry_of(const Reservation& reservation, const Instant& now) {
+  if (!reservation.ends || *reservation.ends > now.wall) return std::nullopt;
+  Duration since = now.wall - *reservation.ends;
+  const Instant& granted = reservation.started;
+  if (granted.boot_id == now.boot_id) {
+    const Duration lasted = now.boot - granted.boot;
+    const Duration asked = *reservation.ends - granted.wall;
+    if (lasted < asked) return std::nullopt;
+    since = std::min(since, lasted - asked);
+  }
+  return Instant{*reservation.ends, now.boot - since, now.boot_id};
+}
+
 std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int space,
                                               const Sighting* sighting) {
   const Reservation& reservation = *entry.held;
@@ -94,10 +107,8 @@ std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int spac
     return ending_of_run(client, entry, space, sighting);
   const Instant& now = machine_.now();
   // Rule 10.
-  if (reservation.ends && *reservation.ends <= now.wall) {
-    return Ending{client,
-                  {*reservation.ends, now.boot - (now.wall - *reservation.ends), now.boot_id},
-                  EndReason::Expired};
+  if (const auto expiry = expiry_of(reservation, now)) {
+    return Ending{client, *expiry, EndReason::Expired};
   }
   if (reservation.holder && is_dead(entry.process, reservation.last_heartbeat, space)) {
     return Ending{client, now, EndReason::Lost};

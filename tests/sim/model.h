@@ -46,6 +46,9 @@ struct Entry {
   std::vector<UsageRecord> endings;
 };
 
+/// Rule 13: when it expired; nullopt while it has not.
+std::optional<Instant> expiry_of(const Reservation& reservation, const Instant& now);
+
 class Model {
  public:
   Model(const Machine& machine, int gpus, AllocationPolicy policy);

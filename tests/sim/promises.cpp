@@ -64,7 +64,7 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
     if (is_held_up && held_for >= std::chrono::seconds(10))
       throw Violation("untaken", reservation.id);
     const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
-    if (expires && *reservation.ends <= machine.now().wall)
+    if (expires && expiry_of(reservation, machine.now()))
       throw Violation("outlives its time", reservation.id);
     // A supervisor, or somebody who looks, may have something to say first.
     const Process& process = *machine.find(entry.process);

@@ -98,6 +98,7 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.kind = ReservationKind::Manual;
   request.count = std::numeric_limits<int>::max();
   request.gpu_ids = {1, 2, 30};
+  request.visible = {1, 30, 31};
   request.force = true;
   request.duration = Duration(std::numeric_limits<std::int64_t>::max());
   request.enqueued = odd_instant(30);

@@ -217,7 +217,7 @@ class Scene {
 
   /// What decides now.
   Circumstances given(const Observation* observation = nullptr) const {
-    return {now(), liveness, observation, serial};
+    return {now(), liveness, observation, serial, can_judge};
   }
 
   Gpu& gpu(int index) { return *find_gpu(pool, index); }
@@ -244,6 +244,7 @@ class Scene {
   ManualClock clock;
   ScriptedLiveness liveness;
   std::uint64_t serial = 1;  ///< of what is granted now
+  bool can_judge = true;
 
  private:
   // What was asked for, of a grant that is not taken.

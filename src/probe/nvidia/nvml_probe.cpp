@@ -194,8 +194,11 @@ ReadResult read_nvml(const Clock& clock, const std::string& name) {
   if (!count.is_given()) return nvml_failure(count.code);
   if (count.value == 0 || count.value > kDevicesMax) return not_a_number_of_gpus(count.value);
   for (unsigned index = 0; index < count.value; ++index) {
+    // Not for this reader to see, and no error of the GPU.
+    if (library.device(index).code == kNoPermission) continue;
     observation.gpus.push_back(GpuReader(library, index).read());
   }
+  if (observation.gpus.empty()) return nvml_failure(kNoPermission);
   return observation;
 }
 

@@ -74,6 +74,17 @@ std::vector<std::string> device_files(const std::string& pci_bus_id, const std::
   return files;
 }
 
+bool may_use_all_devices(const std::string& driver, const std::string& root) {
+  const auto devices = readable_names_in(root + "/sys/bus/pci/drivers/" + driver);
+  return std::all_of(devices.begin(), devices.end(), [&](const std::string& name) {
+    if (!parse_pci_address(name)) return true;  // "bind", "module"
+    const std::vector<std::string> files = device_files(name, root);
+    return std::any_of(files.begin(), files.end(), [&](const std::string& file) {
+      return ::access((root + file).c_str(), R_OK | W_OK) == 0;
+    });
+  });
+}
+
 std::vector<int> holders_of(const std::vector<std::string>& files, const std::string& proc) {
   std::vector<int> holders;
   if (files.empty()) return holders;

@@ -15,6 +15,10 @@ namespace chg {
 /// read; "" for the system's.
 std::vector<std::string> device_files(const std::string& pci_bus_id, const std::string& root = "");
 
+/// Whether this process may use every GPU that a driver of the kernel has ("nvidia", "amdgpu"): one
+/// of its device files can be opened for reading and writing. True where the driver has none.
+bool may_use_all_devices(const std::string& driver, const std::string& root = "");
+
 /// The processes that have any of these files open, in the order of their pids. Those of other
 /// accounts are only seen by root. `proc`: where /proc is mounted.
 std::vector<int> holders_of(const std::vector<std::string>& files,

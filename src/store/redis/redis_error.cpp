@@ -48,6 +48,10 @@ constexpr auto kTranslations = std::to_array<Translation>({
     {"MOVED", Failed, false, "is one of a cluster, and does not have the pool's keys",
      "name the node that has them; all keys of a pool share one hash tag: "
      "?prefix={canhazgpu}"},
+    {"CROSSSLOT", Failed, false, "is one of a cluster, and would keep the pool's keys apart",
+     "all keys of a pool have to share one hash tag: ?prefix={canhazgpu}, or redis.prefix"},
+    {"unknown command", Failed, false, "lacks a command that canhazgpu needs",
+     "its administrator has to allow EVAL and EVALSHA, and all that they call (rename-command)"},
     {"BUSY ", Failed, true, "is busy with a script that does not end",
      "its administrator can stop it: SCRIPT KILL"},
     {"max number of clients", Failed, true, "has too many connections",
@@ -70,8 +74,8 @@ Error redis_error(std::string_view reply, std::string_view where) {
                       std::string(known.hint));
     return known.is_transient ? error.with(Retry::Later) : error;
   }
-  return Error(ErrorKind::Failed,
-               fmt::format("the Redis '{}' failed: {}", printable(where, 100), printable(reply)));
+  return Error(ErrorKind::Failed, fmt::format("the Redis '{}' failed: {}", printable(where, 100),
+                                              printable(reply, 200)));
 }
 
 }  // namespace chg

@@ -74,20 +74,24 @@ std::string RedisVersion::text() const {
   return commit.empty() ? "" : fmt::format("{} {}", number, commit);
 }
 
-RedisPool read_redis_pool(const RedisReply& hash) {
+RedisPool read_redis_pool(const RedisReply& hash, std::vector<std::string>* damaged) {
   RedisPool found;
   const auto& words = hash.elements;
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     if (words[i].text != kVersion) {
-      records::add(found.pool, words[i].text, words[i + 1].text);
+      records::add(found.pool, words[i].text, words[i + 1].text, damaged);
       continue;
     }
     const auto version = parse_version(words[i + 1].text);
+    if (!version && damaged != nullptr) {
+      damaged->emplace_back(kVersion);
+      continue;
+    }
     if (!version) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the store is damaged: its version is '{}'",
                               printable(words[i + 1].text, 60)),
-                  "move it aside and set the pool up again with: canhazgpu admin");
+                  "take it out, and end all reservations with: canhazgpu admin --force");
     }
     found.version = *version;
   }

@@ -37,6 +37,7 @@ struct RedisKeys {
   std::string events() const { return named("events"); }
   std::string lock() const { return named("lock"); }
   std::string unlocked() const { return named("unlocked"); }
+  std::string loss() const { return named("loss"); }
   std::string changes() const { return named("changes"); }
   std::string request(const std::string& id) const { return named("request:" + id); }
 };
@@ -56,8 +57,8 @@ struct RedisPool {
 };
 
 /// The pool in the reply of HGETALL PREFIX:pool. Throws Error(Failed) as records::add does, and for
-/// a version that is none.
-RedisPool read_redis_pool(const RedisReply& hash);
+/// a version that is none; with `damaged`, their fields go there.
+RedisPool read_redis_pool(const RedisReply& hash, std::vector<std::string>* damaged = nullptr);
 
 /// Brings the pool up to date with entries of the log (the reply of XRANGE). False, with the pool
 /// unchanged or half changed, where they do not follow on it step by step: it has to be read anew.

@@ -102,6 +102,14 @@ class RedisStore final : public Store {
     return known_.pool;
   }
 
+  Pool read_past_damage(std::vector<std::string>& damaged) override {
+    return read_redis_pool(ask({"HGETALL", keys_.pool()}), &damaged).pool;
+  }
+
+  void drop_records(const std::vector<std::string>& fields) override {
+    for (const std::string& field : fields) ask({"HDEL", keys_.pool(), field});
+  }
+
   Pool read_policy() override {
     Pool pool;
     const std::array<std::string, 2> fields = {records::kProvider, records::kPolicy};
@@ -154,9 +162,31 @@ class RedisStore final : public Store {
     return std::make_unique<RedisSubscription>(address_, keys_.changes());
   }
 
-  // Nobody publishes there: what comes is the end of the connection.
   std::unique_ptr<Subscription> subscribe_to_loss() override {
-    return std::make_unique<RedisSubscription>(address_, keys_.named("loss"));
+    return std::make_unique<RedisSubscription>(address_, keys_.loss());
+  }
+
+  int loss_subscribers() override {
+    const RedisReply reply = ask({"PUBSUB", "NUMSUB", keys_.loss()});
+    return reply.elements.size() == 2 ? static_cast<int>(reply.elements[1].integer) : 0;
+  }
+
+  void signal_loss() override { ask({"PUBLISH", keys_.loss(), ""}); }
+
+  std::string danger() override {
+    std::string_view rest;
+    const RedisReply reply = ask({"INFO", "memory"});
+    for (rest = reply.text; !rest.empty();) {
+      std::string_view value = cut(rest, '\n');
+      if (cut(value, ':') != "maxmemory_policy") continue;
+      const std::string_view policy = trimmed(value);
+      if (policy == "noeviction") return "";
+      return fmt::format(
+          "the Redis may forget the pool when its memory is full "
+          "(maxmemory-policy {})",
+          printable(policy, 40));
+    }
+    return "";
   }
 
   std::string location() const override { return to_url(address_, false); }

@@ -24,7 +24,7 @@ class Listener final : public Subscription {
   int fd() const override { return fd_.get(); }
 
   void renew() override {
-    fd_.reset(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    fd_.reset(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     if (!fd_) throw_errno(fmt::format("cannot listen at '{}'", path_));
   }
 
@@ -33,20 +33,29 @@ class Listener final : public Subscription {
   UniqueFd fd_;
 };
 
+// Gives what is open here its group and its mode, whatever the umask says, if it is the caller's.
+void share(int fd, const std::string& path, unsigned mode, int gid) {
+  struct stat made {};
+  if (fstat(fd, &made) != 0 || made.st_uid != geteuid()) {
+    throw Error(ErrorKind::NotPermitted, fmt::format("'{}' belongs to somebody else", path),
+                "remove it");
+  }
+  if ((gid >= 0 && fchown(fd, -1U, static_cast<gid_t>(gid)) != 0) || fchmod(fd, mode) != 0) {
+    throw_errno(fmt::format("cannot share '{}'", path));
+  }
+}
+
 void make_fifo(const std::string& path, unsigned mode, int gid) {
   if (mkfifo(path.c_str(), mode) != 0 && errno != EEXIST) {
     throw_errno(fmt::format("cannot make '{}'", path));
   }
   // What was there may be somebody's link to something else.
   struct stat made {};
-  if (lstat(path.c_str(), &made) != 0 || !S_ISFIFO(made.st_mode)) {
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd || fstat(fd.get(), &made) != 0 || !S_ISFIFO(made.st_mode) || made.st_nlink != 1) {
     throw Error(ErrorKind::Failed, fmt::format("'{}' is no FIFO", path), "remove it");
   }
-  // Again, since the umask has cut the mode.
-  if (chmod(path.c_str(), mode) != 0 ||
-      (gid >= 0 && lchown(path.c_str(), -1U, static_cast<gid_t>(gid)) != 0)) {
-    throw_errno(fmt::format("cannot share '{}'", path));
-  }
+  share(fd.get(), path, mode, gid);
 }
 
 std::string path_of_slot(const std::string& directory, unsigned slot) {
@@ -62,13 +71,12 @@ void Bells::create(unsigned mode, int gid) const {
   if (mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
     throw_errno(fmt::format("cannot make '{}'", directory_));
   }
-  if (gid >= 0 && chown(directory_.c_str(), -1U, static_cast<gid_t>(gid)) != 0) {
-    throw_errno(fmt::format("cannot share '{}'", directory_));
+  const UniqueFd fd(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) {
+    throw Error(ErrorKind::Failed, fmt::format("'{}' is no directory", directory_), "remove it");
   }
   // Nobody but its maker may take a bell away.
-  if (chmod(directory_.c_str(), directory_mode & ~0022U) != 0) {
-    throw_errno(fmt::format("cannot share '{}'", directory_));
-  }
+  share(fd.get(), directory_, directory_mode & ~0022U, gid);
   for (unsigned slot = 0; slot < kRequestBells; ++slot) {
     make_fifo(path_of_slot(directory_, slot), mode, gid);
   }
@@ -105,7 +113,7 @@ std::vector<UniqueFd> Bells::pull(const std::vector<std::string>& request_ids) c
   for (const std::string& path : paths) {
     // For reading too: a FIFO that nobody listens at can't be opened for writing alone, and
     // somebody may begin to listen before the commit.
-    UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
     if (fd) pulled.push_back(std::move(fd));
   }
   return pulled;

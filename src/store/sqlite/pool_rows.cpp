@@ -49,12 +49,12 @@ SQLite::Statement& PoolRows::select_from(const char* first) {
   return select;
 }
 
-Pool PoolRows::read() {
+Pool PoolRows::read(std::vector<std::string>* damaged) {
   SQLite::Statement& select = select_from("");
   const StatementUse use(select);
   Pool pool;
   while (select.executeStep()) {
-    records::add(pool, select.getColumn(0).getText(), text_in(select.getColumn(1)));
+    records::add(pool, select.getColumn(0).getText(), text_in(select.getColumn(1)), damaged);
   }
   records::put_in_order(pool);
   return pool;

@@ -26,8 +26,12 @@ class PoolRows {
  public:
   explicit PoolRows(SQLite::Database& database) : database_(database) {}
 
-  /// The whole pool. REQUIRES: a transaction, so that it is one state.
-  Pool read();
+  /// The whole pool. REQUIRES: a transaction, so that it is one state. Records that can't be read
+  /// go to `damaged`, by their fields, or are an Error.
+  Pool read(std::vector<std::string>* damaged = nullptr);
+
+  /// Deletes a record.
+  void drop(const std::string& field);
 
   /// The provider and the policy alone.
   Pool read_policy();
@@ -44,7 +48,6 @@ class PoolRows {
   SQLite::Statement& select_from(const char* first);
 
   void put(const std::string& field, const std::string& record);
-  void drop(const std::string& field);
   void append(const Event& event);
 
   SQLite::Database& database_;

@@ -150,5 +150,22 @@ TEST(Diagnose, RepeatsTheHintOfWhatFailed) {
   EXPECT_EQ(of(facts, "reading").at(0).advice, "reboot the host");
 }
 
+TEST(Diagnosis, SaysWhereNobodyCanJudge) {
+  Facts facts = sound();
+  EXPECT_TRUE(of(facts, "judgement").empty());
+  facts.blind_spot = "this process is in a time namespace of its own";
+  ASSERT_EQ(of(facts, "judgement").size(), 1U);
+  EXPECT_TRUE(of(facts, "judgement").front().text.starts_with(facts.blind_spot));
+}
+
+TEST(Diagnosis, TellsGpusThatMayBeHiddenFromThoseThatAreLost) {
+  Facts facts = sound();
+  facts.observation.gpus.pop_back();
+  EXPECT_EQ(health_of(facts, "GPUs"), Health::Bad);
+  facts.observation.is_partial = true;
+  ASSERT_EQ(health_of(facts, "GPUs"), Health::Notice);
+  EXPECT_EQ(of(facts, "GPUs").front().text, "cannot be seen from here: 1");
+}
+
 }  // namespace
 }  // namespace chg

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -20,6 +21,7 @@ class ConfigTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "chg-config-XXXXXX").string();
     root_ = mkdtemp(pattern.data());
     inputs.home = root_ + "/home";
+    inputs.uid = getuid();
     inputs.system_directory = root_ + "/etc";
   }
   ~ConfigTest() override { std::filesystem::remove_all(root_); }

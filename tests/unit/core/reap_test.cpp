@@ -181,6 +181,69 @@ TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenTheHostHasRebooted) {
   EXPECT_EQ(record().ended, last);
 }
 
+// By its id, of another boot: the clocks of this host tell whether it has booted since.
+TEST_F(ReapRun, EndsAtItsLastHeartbeatWhenTheClocksConfirmTheReboot) {
+  hold_run({}, seconds(30));
+  const WallTime last = run().last_heartbeat.wall;
+  scene_.clock.reboot();
+  scene_.liveness.set({kCommand, kSupervisor}, Liveness::OtherBoot);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(record().ended, last);
+}
+
+TEST_F(ReapRun, EndsAfterARebootThoughTheWallClockWasSetBack) {
+  hold_run();
+  scene_.clock.reboot();
+  scene_.clock.step_wall(-hours(24));
+  scene_.liveness.set({kCommand, kSupervisor}, Liveness::OtherBoot);
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnUnderAnotherBootIdWhileTheHostHasNotBooted) {
+  hold_run();
+  run().holder->boot_id = "of a container";
+  run().last_heartbeat.boot_id = "of a container";
+  scene_.liveness.set({kCommand, kSupervisor}, Liveness::OtherBoot);
+  scene_.clock.advance(minutes(5));
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+  scene_.clock.advance(seconds(1));
+  scene_.reap();
+  EXPECT_FALSE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWhileNobodyTellsWhetherItsCommandHasThePid) {
+  hold_run({}, hours(9));
+  scene_.liveness.set({kCommand, kSupervisor}, Liveness::Hidden);
+  scene_.reap();
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, GoesOnWhileAProcessOnItsGpuIsHidden) {
+  hold_run();
+  kill_command_and_supervisor();
+  scene_.liveness.set(kLeftover, Liveness::Hidden);
+  const Observation seen =
+      scene_.observation({reading(0, {{.pid = kLeftover, .reservation_id = "run"}}), reading(1)});
+  scene_.reap(&seen);
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(ReapRun, IsLeftToASupervisorThatIsHidden) {
+  hold_run();
+  scene_.liveness.set(kCommand, Liveness::Gone);
+  scene_.liveness.set(kSupervisor, Liveness::Hidden);
+  const Observation nothing_there = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&nothing_there);
+  EXPECT_TRUE(goes_on());
+  scene_.clock.advance(minutes(6));
+  const Observation later = scene_.observation({reading(0), reading(1)});
+  scene_.reap(&later);
+  EXPECT_FALSE(goes_on());
+}
+
 TEST_F(ReapRun, IsLeftToASupervisorThatIsAlive) {
   hold_run();
   scene_.liveness.set(kCommand, Liveness::Gone);
@@ -373,12 +436,69 @@ TEST(ReapManual, GoesOnUntilItsExpiry) {
   EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
 }
 
-TEST(ReapManual, ExpiresByTheWallClockBecausePeopleSayItSo) {
+// Rule 13: both clocks have to say so.
+TEST(ReapManual, GoesOnUnderAWallClockThatIsAheadForAsLongAsWasAsked) {
   Scene scene(1);
   scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  const Instant expiry{scene.now().wall + hours(1), scene.now().boot + hours(1), "boot"};
   scene.clock.step_wall(hours(2));
+  scene.clock.advance(hours(1) - seconds(1));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
+  scene.reap();
+  const std::vector<UsageRecord> used = usage_of(scene.pool.events);
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].ended, expiry.wall);
+  EXPECT_EQ(scene.gpu(0).last_released, expiry);
+}
+
+TEST(ReapManual, ExpiresByAWallClockThatWasSetBackBecausePeopleSayItSo) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  scene.clock.step_wall(-hours(2));
+  scene.clock.advance(hours(3) - seconds(1));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
   scene.reap();
   EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+  EXPECT_EQ(scene.gpu(0).last_released->boot, scene.now().boot);
+}
+
+TEST(ReapManual, ExpiresByTheWallClockAloneAfterAReboot) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  scene.clock.reboot();
+  scene.clock.advance(minutes(58));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(ReapManual, WhoseExpiryWasMovedLastsLongerOnBothClocks) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  *find_reservation(scene.pool, "m")->ends += hours(1);
+  scene.clock.step_wall(hours(24));
+  scene.clock.advance(hours(2) - seconds(1));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+TEST(TimeToExpiry, IsTheLongerOfWhatTheClocksSay) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  const Reservation& manual = *find_reservation(scene.pool, "m");
+  EXPECT_EQ(time_to_expiry(manual, scene.now()), hours(1));
+  scene.clock.step_wall(hours(2));
+  EXPECT_EQ(time_to_expiry(manual, scene.now()), hours(1));
+  scene.clock.step_wall(-hours(3));
+  EXPECT_EQ(time_to_expiry(manual, scene.now()), hours(2));
+  scene.hold({.id = "endless", .kind = ReservationKind::Manual});
+  EXPECT_EQ(time_to_expiry(*find_reservation(scene.pool, "endless"), scene.now()), std::nullopt);
 }
 
 TEST(ReapManual, OutlivesAReboot) {
@@ -456,6 +576,31 @@ TEST(Reap, ChangesNothingWhereNothingIsOver) {
   EXPECT_EQ(scene.pool, before);
 }
 
+// Rule 11: from where it can't be seen who lives, nothing is over, not even by its heartbeat.
+TEST(Reap, EndsNothingWhereNobodyCanJudge) {
+  Scene scene(4);
+  scene.hold({.id = "over", .kind = ReservationKind::Manual, .gpus = {0}, .ends_in = minutes(1)});
+  scene.hold({.id = "dead", .gpus = {1}, .holder = 30});
+  scene.hold({.id = "silent", .gpus = {2}, .holder = 31});
+  scene.hold({.id = "orphan", .gpus = {3}, .holder = 32, .supervisor = 33});
+  scene.ask({.id = "gone", .pid = 34});
+  scene.liveness.set({30, 32, 33, 34}, Liveness::Gone);
+  scene.liveness.set(31, Liveness::Unseen);
+  scene.clock.advance(minutes(9));
+  const Observation idle = scene.observation({reading(0), reading(1), reading(2), reading(3)});
+  scene.can_judge = false;
+  const Pool before = scene.pool;
+  scene.reap(&idle);
+  drop_gone_waiters(scene.pool, scene.given());
+  EXPECT_EQ(scene.pool, before);
+  EXPECT_FALSE(awaits_observation(*find_reservation(scene.pool, "orphan"), scene.pool.policy,
+                                  scene.given()));
+  scene.can_judge = true;
+  scene.reap(&idle);
+  drop_gone_waiters(scene.pool, scene.given());
+  EXPECT_TRUE(scene.pool.reservations.empty() && scene.pool.queue.empty());
+}
+
 // Waiters.
 
 TEST(DropGoneWaiters, DropsThoseThatAreGoneAndKeepsTheOthers) {
@@ -486,6 +631,9 @@ TEST(IsGone, HeartbeatNeverOverridesAFactThatCanBeChecked) {
   EXPECT_TRUE(gone(Liveness::Gone, seconds(0)));
   EXPECT_FALSE(gone(Liveness::Unseen, minutes(5)));
   EXPECT_TRUE(gone(Liveness::Unseen, minutes(5) + seconds(1)));
+  EXPECT_FALSE(gone(Liveness::Hidden, hours(9)));
+  EXPECT_FALSE(gone(Liveness::OtherBoot, minutes(5)));
+  EXPECT_TRUE(gone(Liveness::OtherBoot, hours(101)));  // before the host booted
 }
 
 // Observations held against the pool (rules 16, 18).

@@ -47,6 +47,40 @@ TEST(DeviceFiles, AreUnknownWhereTheDriverSaysNothing) {
   EXPECT_EQ(device_files("", root.path()), Files{});
 }
 
+class MayUseAllDevices : public ::testing::Test {
+ protected:
+  void add_gpu(const std::string& address, int minor) {
+    root_.write("sys/bus/pci/drivers/nvidia/" + address, "");
+    root_.write("proc/driver/nvidia/gpus/" + address + "/information",
+                "Device Minor: \t " + std::to_string(minor) + "\n");
+  }
+  bool may() const { return may_use_all_devices("nvidia", root_.path()); }
+
+  TemporaryFolder root_;
+};
+
+TEST_F(MayUseAllDevices, WhereEachHasAFileThatCanBeUsed) {
+  EXPECT_TRUE(may());
+  root_.write("sys/bus/pci/drivers/nvidia/bind", "");
+  add_gpu("0000:3b:00.0", 6);
+  root_.write("dev/nvidia6", "");
+  EXPECT_TRUE(may());
+}
+
+TEST_F(MayUseAllDevices, NotWhereAFileIsMissing) {
+  add_gpu("0000:3b:00.0", 6);
+  add_gpu("0000:af:00.0", 7);
+  root_.write("dev/nvidia6", "");
+  EXPECT_FALSE(may());
+}
+
+// The runtimes of containers hide these folders.
+TEST_F(MayUseAllDevices, NotWhereTheDriverDoesNotTellWhichFileItIs) {
+  root_.write("sys/bus/pci/drivers/nvidia/0000:3b:00.0", "");
+  root_.write("dev/nvidia0", "");
+  EXPECT_FALSE(may());
+}
+
 // A file that this process has open stands for a device.
 class Holders : public ::testing::Test {
  protected:

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +103,15 @@ TEST_F(Fake, MakesAnIdleGpuOfAnEmptyEntry) {
                             .error = ""};
   EXPECT_EQ(observation.gpus[1], expected);
   EXPECT_EQ(observation.taken, clock_.now());
+}
+
+TEST_F(Fake, ShowsAGpuToThoseWhoSeeIt) {
+  put(fmt::format(R"({{"gpus":[{{"seen_by":[{}]}},{{}},{{"seen_by":[7,{}]}}]}})", ::getuid() + 1,
+                  ::getuid()));
+  const Observation seen = look();
+  ASSERT_EQ(seen.gpus.size(), 2U);
+  EXPECT_EQ(seen.gpus[0].index, 1);
+  EXPECT_EQ(seen.gpus[1].index, 2);
 }
 
 TEST_F(Fake, ReadsTheFileAfreshOnEachLook) {
@@ -301,6 +311,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "'\"0000:3b:00\"'"},
         Mistake{R"({"gpus":[{"parts":[{"power_w":1}]}]})",
                 "unknown key 'gpus[0].parts[0].power_w'"},
+        Mistake{R"({"gpus":[{"seen_by":0}]})", "gpus[0].seen_by must be a list, not '0'"},
         Mistake{R"({"gpus":[{"processes":{}}]})", "gpus[0].processes must be a list, not '{}'"},
         Mistake{R"({"gpus":[{"processes":[{}]}]})",
                 "gpus[0].processes[0].pid must be a process id, not 'null'"},

@@ -1,6 +1,7 @@
 #include "probe/inventory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "support/path_variable.h"
 #include "support/temporary_folder.h"
@@ -63,6 +64,13 @@ TEST_F(TakeInventory, ListsTheDevicesOfGpusAlone) {
   }
   EXPECT_EQ(paths, (std::vector<std::string>{"/dev/dri/renderD128", "/dev/kfd", "/dev/nvidia-uvm",
                                              "/dev/nvidia0", "/dev/nvidia12", "/dev/nvidiactl"}));
+}
+
+TEST_F(TakeInventory, TellsWhichGpusCanBeSeen) {
+  EXPECT_EQ(view_of_gpus(folder_.path()), "uid " + std::to_string(::getuid()));
+  folder_.write("dev/nvidia1", "");
+  folder_.write("dev/dri/renderD128", "");
+  EXPECT_EQ(view_of_gpus(folder_.path()), "/dev/dri/renderD128 /dev/nvidia1");
 }
 
 TEST(ProviderOf, IsWhoseSignsThereAre) {

@@ -58,7 +58,7 @@ class Shared : public ::testing::Test {
     Instant begin = clock_.now();
     begin.wall -= age_max;
     begin.boot -= age_max;
-    SharedProbe probe(clock_, {file_, probe_, begin, observer, patience, seconds(30)}, [this] {
+    SharedProbe probe(clock_, {file_, probe_, view_, begin, observer, patience, seconds(30)}, [this] {
       ++looks_;
       return look_();
     });
@@ -66,7 +66,7 @@ class Shared : public ::testing::Test {
   }
 
   std::optional<Observation> last(const ProcessIdentity& observer) const {
-    return last_reading({file_, probe_, {}, observer, seconds(30), seconds(30)});
+    return last_reading({file_, probe_, view_, {}, observer, seconds(30), seconds(30)});
   }
 
   std::string content() const {
@@ -78,6 +78,7 @@ class Shared : public ::testing::Test {
   TemporaryFolder folder_;
   std::string file_ = folder_.write("reading", "");
   std::string probe_ = "nvml";
+  std::string view_ = "/dev/nvidia0 /dev/nvidia1";
   ManualClock clock_;
   ProcessIdentity observer_ = process(1);
   std::function<Observation()> look_;
@@ -144,6 +145,39 @@ TEST_F(Shared, ReadingOfAnotherProbeIsNotUsed) {
   EXPECT_EQ(looks_, 2);
   probe_ = "nvml";
   EXPECT_EQ(last(observer_), std::nullopt);
+}
+
+TEST_F(Shared, ReadingOfWhoSeesOtherGpusIsNotUsed) {
+  look(seconds(1));
+  view_ = "/dev/nvidia0";
+  look(seconds(1));
+  EXPECT_EQ(looks_, 2);
+  EXPECT_NE(last(observer_), std::nullopt);
+}
+
+TEST_F(Shared, ReadingOfWhoSeesFewerGpusHidesNoRecentOne) {
+  tell({reading(0), reading(1)});
+  look(seconds(1));
+  view_ = "/dev/nvidia0";
+  tell({reading(0)});
+  EXPECT_EQ(look(seconds(1)).gpus.size(), 1U);
+  EXPECT_EQ(last(observer_), std::nullopt);
+  view_ = "/dev/nvidia0 /dev/nvidia1";
+  EXPECT_EQ(last(observer_)->gpus.size(), 2U);
+  // It is of use to nobody by now.
+  clock_.advance(std::chrono::minutes(1));
+  view_ = "/dev/nvidia0";
+  look(seconds(1));
+  EXPECT_EQ(last(observer_)->gpus.size(), 1U);
+}
+
+TEST_F(Shared, ReadingOfTheSameViewIsReplacedThoughAGpuIsMissing) {
+  tell({reading(0), reading(1)});
+  look(seconds(0));
+  tell({reading(0)});
+  clock_.advance(milliseconds(1));
+  look(seconds(0));
+  EXPECT_EQ(last(observer_)->gpus.size(), 1U);
 }
 
 TEST_F(Shared, ProcessesAreFilledInForEverybodyAnew) {

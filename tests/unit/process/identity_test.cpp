@@ -108,10 +108,20 @@ TEST(Liveness, OfAnotherProcessWithTheSamePidIsGone) {
   EXPECT_EQ(liveness(reused), Liveness::Gone);
 }
 
-TEST(Liveness, OfAnEarlierBootOfThisHostIsGone) {
+TEST(Liveness, OfAnotherBootOfThisHostIsForTheClocksToTell) {
   ProcessIdentity earlier = self_identity();
   earlier.boot_id = "00000000-0000-0000-0000-000000000000";
-  EXPECT_EQ(liveness(earlier), Liveness::Gone);
+  ++earlier.start_ticks;
+  EXPECT_EQ(liveness(earlier), Liveness::OtherBoot);
+  ++earlier.pid_namespace;
+  EXPECT_EQ(liveness(earlier), Liveness::OtherBoot);
+}
+
+// A container may have a boot id of its own.
+TEST(Liveness, OfAProcessThatLivesUnderAnotherBootIdIsAlive) {
+  ProcessIdentity self = self_identity();
+  self.boot_id = "00000000-0000-0000-0000-000000000000";
+  EXPECT_EQ(liveness(self), Liveness::Alive);
 }
 
 TEST(Liveness, OfAnotherHostIsUnseen) {
@@ -159,6 +169,14 @@ TEST(Liveness, OfAProcessInAContainerIsUnseenFromOutside) {
   contained.pid_namespace = inside;
   contained.pid = 1;
   EXPECT_EQ(liveness(contained), Liveness::Unseen);
+}
+
+TEST(BlindSpot, IsNoneInTheNamespacesOfThisProcess) {
+  EXPECT_EQ(blind_spot(), "");
+  ProcessIdentity place = self_identity();
+  place.pid = 0;
+  place.start_ticks = 0;
+  EXPECT_EQ(own_place(), place);
 }
 
 TEST(ReadStat, KnowsParentAndSession) {

@@ -83,6 +83,7 @@ TEST_F(ReasonText, LeavesOutWhatNobodySaid) {
   EXPECT_EQ(only(Blocker::Kind::Error), "waiting for GPU 3, in error");
   EXPECT_EQ(only(Blocker::Kind::Held), "waiting for GPU 3, held for another");
   EXPECT_EQ(only(Blocker::Kind::UnreservedUse), "waiting for GPU 3, in unreserved use");
+  EXPECT_EQ(only(Blocker::Kind::Invisible), "waiting for GPU 3, invisible to the waiter");
 }
 
 TEST_F(ReasonText, SaysWhichError) {
@@ -105,7 +106,7 @@ TEST_F(ReasonText, CountsTheRestAfterFourReasons) {
 TEST_F(ReasonText, StaysOneHarmlessLineWhateverPeopleWrite) {
   for (const std::string& text : nasty_texts()) {
     Reason reason{8, {}, 0, {}};
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 6; ++i) {
       reason.blockers.push_back({static_cast<Blocker::Kind>(i), {i}, text, in(hms(30, 0, 0))});
     }
     EXPECT_FALSE(has_control(sentence(reason, kNow))) << sentence(reason, kNow);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/bells.h"
+#include "store/sqlite/connection.h"
 #include "support/child.h"
 #include "support/expect_error.h"
 #include "support/full_pool.h"
@@ -254,6 +255,32 @@ TEST_F(SqliteStore, EndsWellOrWithAnErrorWhateverBytesItHolds) {
   EXPECT_GT(refused, 0);
 }
 
+TEST_F(SqliteStore, EndsAStatementThatTakesTooLong) {
+  create();
+  SqliteConnection connection(path_, Access::Shared);
+  try {
+    connection.database().exec(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n");
+    FAIL() << "it came to an end";
+  } catch (const SQLite::Exception& error) {
+    expect_error(ErrorKind::Failed, "holds more than can be read in 10 s",
+                 [&] { rethrow_sqlite(error, path_); });
+  }
+}
+
+TEST_F(SqliteStore, RefusesWhatItsSchemaDoesNotMake) {
+  int round = 0;
+  for (const char* change :
+       {"CREATE VIEW more AS SELECT 1", "CREATE TABLE songs (name)", "ANALYZE",
+        "DROP TABLE events",
+        "CREATE TRIGGER more AFTER INSERT ON pool BEGIN DELETE FROM events; END"}) {
+    path_ = folder_.path(std::to_string(++round) + ".db");
+    create_full();
+    SQLite::Database(path_, SQLite::OPEN_READWRITE).exec(change);
+    expect_error(ErrorKind::Failed, "is no part of a pool", [&] { open(); });
+  }
+}
+
 // Opening it takes several descriptors; whichever is missing is no sign of a missing log.
 #ifndef __SANITIZE_ADDRESS__  // which needs descriptors of its own to see what an object is
 TEST_F(SqliteStore, SaysThatThereAreTooFewDescriptors) {
@@ -310,7 +337,7 @@ TEST_F(SqliteStore, RefusesAVersionThatItDoesNotKnow) {
 TEST_F(SqliteStore, SaysSoWhenTheDiskIsFullAndGoesOnWhenItIsNot) {
   const std::string disk = folder_.path("disk");
   ASSERT_EQ(::mkdir(disk.c_str(), 0755), 0);
-  if (::mount("none", disk.c_str(), "tmpfs", 0, "size=512k") != 0) {
+  if (::mount("none", disk.c_str(), "tmpfs", 0, "size=512k,mode=755") != 0) {
     GTEST_SKIP() << "may not mount a small disk here";
   }
   path_ = disk + "/pool.db";
@@ -462,6 +489,28 @@ TEST_F(SqliteStoreOfRoot, IsUsedByOthersWhoMayNotWriteItsDirectory) {
   EXPECT_EQ(open()->read().next_arrival, 3U);
   EXPECT_EQ(mode_of("-wal"), 0666U);
   EXPECT_EQ(mode_of("-shm"), 0666U);
+}
+
+// SQLite's own shell has taken the log away, and they may not make it again.
+TEST_F(SqliteStoreOfRoot, LosesNoUpdateOfManyProcessesThatAreAlone) {
+  constexpr unsigned kProcesses = 4;
+  constexpr unsigned kUpdates = 25;
+  create(kEverybody);
+  SQLite::Database(path_, SQLite::OPEN_READWRITE).exec("SELECT count(*) FROM pool");
+  ASSERT_NE(::access((path_ + "-wal").c_str(), F_OK), 0);
+  std::vector<Child> children;
+  for (unsigned i = 0; i < kProcesses; ++i) {
+    children.emplace_back([&] {
+      if (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) return 1;
+      const auto store = open();
+      for (unsigned n = 0; n < kUpdates; ++n) add_one(*store);
+      return 0;
+    });
+  }
+  for (Child& child : children) EXPECT_EQ(child.wait(), 0);
+  EXPECT_NE(::access((path_ + "-wal").c_str(), F_OK), 0);
+  EXPECT_EQ(open()->read().next_arrival, 1 + kProcesses * kUpdates);
+  EXPECT_EQ(mode_of("-wal"), 0666U);
 }
 
 TEST_F(SqliteStoreOfRoot, WakesOtherUsers) {
