@@ -106,8 +106,8 @@ class Copier {
   void require_movable(const Pool& pool, const Reservation& reservation) {
     if (reservation.kind == ReservationKind::Manual && !reservation.holder) return;
     const bool is_over =
-        reservation.holder &&
-        is_gone(*reservation.holder, reservation.last_heartbeat, pool.policy, from_.circumstances());
+        reservation.holder && is_gone(*reservation.holder, reservation.last_heartbeat, pool.policy,
+                                      from_.circumstances());
     if (is_over) return;
     const Liveness state = reservation.holder ? liveness(*reservation.holder) : Liveness::Unseen;
     const std::string gpus = to_gpu_names(reservation.gpus);
