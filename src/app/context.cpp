@@ -186,11 +186,16 @@ Observation Context::read_gpus() {
 
 std::vector<std::string> Context::limited_groups(const Policy& policy) const {
   constexpr std::string_view kGroup = "group.";
+  Caller member = caller_;
+  // Nobody leaves the limits of his groups behind by another user namespace.
+  if (member.user_namespace != UserNamespace::First) {
+    member.groups = groups_of_account(member.account.uid);
+  }
   std::vector<std::string> groups;
   for (const Limits& limits : policy.limits) {
     if (!limits.subject.starts_with(kGroup)) continue;
     std::string name = limits.subject.substr(kGroup.size());
-    if (is_member_of(name, caller_)) groups.push_back(std::move(name));
+    if (is_member_of(name, member)) groups.push_back(std::move(name));
   }
   return groups;
 }

@@ -50,16 +50,9 @@ std::size_t width_of(std::int32_t code_point) {
 }
 
 std::string escaped(std::int32_t code_point) {
-  switch (code_point) {
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    default:
-      break;
-  }
+  if (code_point == '\n') return "\\n";
+  if (code_point == '\r') return "\\r";
+  if (code_point == '\t') return "\\t";
   return code_point < 0x100 ? fmt::format("\\x{:02x}", code_point)
                             : fmt::format("\\u{{{:x}}}", code_point);
 }

@@ -237,9 +237,6 @@ void pass_on_untaken(Pool& pool, const Circumstances& given) {
     return_to_queue(pool, request);
     Event& event = pool.events.back();
     event.actor.reset();
-    event.detail = "it was not taken in time";
-    Event& event = pool.events.back();
-    event.actor.reset();
     event.detail = "its waiter did not take it";
   }
 }

@@ -62,26 +62,12 @@ UniqueFd open_nothing() {
   return above_standard(std::move(fd));
 }
 
-class FileActions {
+// How a tool is started: with these descriptors, in a process group of its own, with no signal
+// blocked or ignored.
+class SpawnPlan {
  public:
-  FileActions() { check(posix_spawn_file_actions_init(&actions_), "cannot prepare a process"); }
-  ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-
-  void give(const UniqueFd& fd, int as) {
-    check(posix_spawn_file_actions_adddup2(&actions_, fd.get(), as), "cannot prepare a process");
-  }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-};
-
-// An own process group; no signal blocked or ignored.
-class Attributes {
- public:
-  Attributes() {
+  SpawnPlan() {
+    check(posix_spawn_file_actions_init(&actions_), "cannot prepare a process");
     check(posix_spawnattr_init(&attributes_), "cannot prepare a process");
     sigset_t none;
     sigset_t all;
@@ -93,20 +79,28 @@ class Attributes {
     posix_spawnattr_setflags(
         &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
-  ~Attributes() { posix_spawnattr_destroy(&attributes_); }
-  Attributes(const Attributes&) = delete;
-  Attributes& operator=(const Attributes&) = delete;
+  ~SpawnPlan() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
 
-  const posix_spawnattr_t* get() const { return &attributes_; }
+  void give(const UniqueFd& fd, int as) {
+    check(posix_spawn_file_actions_adddup2(&actions_, fd.get(), as), "cannot prepare a process");
+  }
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
 
  private:
+  posix_spawn_file_actions_t actions_{};
   posix_spawnattr_t attributes_{};
 };
 
 // The running tool. Its process group is killed at the end of its life, however that comes.
 class Child {
  public:
-  Child(const std::vector<std::string>& argv, const FileActions& actions);
+  Child(const std::vector<std::string>& argv, const SpawnPlan& plan);
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -137,20 +131,20 @@ std::string path_of(const std::string& name) {
               "is it installed, and its folder in PATH?");
 }
 
-pid_t start(const std::vector<std::string>& argv, const FileActions& actions) {
+pid_t start(const std::vector<std::string>& argv, const SpawnPlan& plan) {
   const std::string path = path_of(argv[0]);
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  const Attributes attributes;
   pid_t pid = -1;
-  check(posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), arguments.data(), environ),
-        fmt::format("cannot start '{}'", path));
+  check(
+      posix_spawn(&pid, path.c_str(), plan.actions(), plan.attributes(), arguments.data(), environ),
+      fmt::format("cannot start '{}'", path));
   return pid;
 }
 
-Child::Child(const std::vector<std::string>& argv, const FileActions& actions)
-    : Child(start(argv, actions)) {
+Child::Child(const std::vector<std::string>& argv, const SpawnPlan& plan)
+    : Child(start(argv, plan)) {
   // Until it is reaped the pid is the tool's, so this cannot open somebody else's.
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!pidfd_) throw_errno(fmt::format("cannot watch '{}'", argv[0]));
@@ -233,12 +227,12 @@ ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
   const KeptExitStatus kept;
   Pipe out = make_pipe();
   Pipe err = make_pipe();
-  FileActions actions;
+  SpawnPlan plan;
   const UniqueFd nothing = open_nothing();
-  actions.give(nothing, STDIN_FILENO);
-  actions.give(out.write, STDOUT_FILENO);
-  actions.give(err.write, STDERR_FILENO);
-  Child child(argv, actions);
+  plan.give(nothing, STDIN_FILENO);
+  plan.give(out.write, STDOUT_FILENO);
+  plan.give(err.write, STDERR_FILENO);
+  Child child(argv, plan);
   out.write.reset();
   err.write.reset();
 

@@ -111,6 +111,14 @@ def test_a_waiter_inside_is_cancelled_outside(shared, users):
     assert waiter.wait(PATIENCE) == 130
 
 
+def test_the_limits_of_a_group_are_not_left_behind(shared, users):
+    shared.ok("policy", "set", "limits.gpus=4", f"limits.group.{users.gpu_group}.gpus=1")
+    for way in ([], INSIDE):
+        result = within(shared, way, "reserve", "--gpus", "2", "--nonblock", user=users.d)
+        assert result.status == 77, (way, result)
+    assert within(shared, INSIDE, "reserve", "--gpus", "2", "--nonblock", user=users.a).status == 0
+
+
 @pytest.mark.parametrize("way", [UNMAPPED, INSIDE + UNMAPPED], ids=["unmapped", "unmapped inside"])
 def test_an_account_that_is_not_told_only_looks(shared, users, way):
     shared.ok("reserve", "-G", "2", user=users.a)
