@@ -242,7 +242,7 @@ def test_reboot(pool):
 
 def test_a_waiter_of_before_the_reboot_is_gone(pool):
     pool.ok("reserve", "--gpus", "8")
-    waiter = pool.waiter(env=NO_TIMER)
+    waiter = pool.waiter()
     for column in ("waiter", "last_heartbeat"):
         text = pool.value(f"SELECT {column} FROM request")
         pool.edit(f"UPDATE request SET {column} = ?", before_this_boot(text))
@@ -257,7 +257,7 @@ def test_another_boot_id_alone_is_no_reboot(pool):
     be seen but was heard of since the host booted, is of an earlier boot."""
     job = pool.job("--gpus", "2")
     pool.ok("reserve", "--gpus", "6")
-    waiter = pool.waiter(env=NO_TIMER)
+    waiter = pool.waiter()
     boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     for column in ("holder", "supervisor", "started", "last_heartbeat"):
         rewrite(pool, column, lambda text: text.replace(boot_id, OTHER_BOOT))
