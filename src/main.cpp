@@ -52,16 +52,19 @@ std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
 
 // Waiting for another's reading is a part of the time that people wait.
 chg::Reuse reuse(const chg::ProbeChoice& choice) {
-  return {choice.shared_file,  choice.name,
-          chg::view_of_gpus(), choice.not_before,
-          choice.observer,     std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
+  return {choice.shared_file,
+          choice.name,
+          chg::view_of_gpus(choice.uid),
+          choice.not_before,
+          choice.observer,
+          std::min<chg::Duration>(choice.timeout / 4, std::chrono::seconds(3)),
           choice.timeout};
 }
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
     return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file,
-                                            choice.timeout);
+                                            choice.timeout, choice.uid);
   }
   return std::make_unique<chg::SharedProbe>(clock, reuse(choice), vendor_reading(clock, choice));
 }

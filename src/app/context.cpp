@@ -110,16 +110,17 @@ ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
           fake_file(),
           reading_file(),
           not_before,
-          own_place()};
+          own_place(),
+          caller_.uid_here};
 }
 
 // Only root and whoever owns the store say of a GPU that no tool finds that it is lost, and only
 // where the device files of all GPUs can be used.
 bool Context::may_miss_gpus(const std::string& probe) const {
   struct stat file {};
-  const bool owns_store =
-      store_is_file() && ::stat(options_.store_path.c_str(), &file) == 0 && file.st_uid == getuid();
-  return (getuid() != 0 && !owns_store) || !may_use_all_devices(driver_of(probe));
+  const bool owns_store = store_is_file() && ::stat(options_.store_path.c_str(), &file) == 0 &&
+                          file.st_uid == caller_.uid_here;
+  return (!caller_.is_admin && !owns_store) || !may_use_all_devices(driver_of(probe));
 }
 
 Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) const {

@@ -1,6 +1,7 @@
 // How the use cases get at the world. main fills it: it alone names the implementations.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ struct ProbeChoice {
   std::string shared_file;  ///< where readings are shared; "": they are not
   Instant not_before;       ///< shared readings that began before this are rejected
   ProcessIdentity observer;
+  std::uint32_t uid = 0;  ///< of who reads, as its own user namespace counts it
 };
 
 struct World {

@@ -270,8 +270,9 @@ std::string initial_text(int count) {
 
 }  // namespace
 
-FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout)
-    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), timeout_(timeout) {}
+FakeProbe::FakeProbe(const Clock& clock, ProcReader proc, std::string file, Duration timeout,
+                     std::uint32_t uid)
+    : clock_(clock), proc_(std::move(proc)), file_(std::move(file)), timeout_(timeout), uid_(uid) {}
 
 Observation FakeProbe::read_gpus() {
   Observation observation;
@@ -283,7 +284,7 @@ Observation FakeProbe::read_gpus() {
   std::vector<Object> entries;
   std::size_t index = 0;
   for (const Object& entry : top.objects("gpus", kGpuKeys)) {
-    if (entry.lists("seen_by", ::getuid())) {
+    if (entry.lists("seen_by", uid_)) {
       observation.gpus.push_back(read_gpu(entry, index, proc_, entries));
     }
     ++index;

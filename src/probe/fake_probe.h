@@ -54,6 +54,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "probe/probe.h"
@@ -64,9 +65,10 @@ namespace chg {
 class FakeProbe final : public Probe {
  public:
   /// `clock` must outlive the probe. The file is first read by read_gpus(). What /proc tells of the
-  /// real processes is read by fill_in_time, within the timeout. REQUIRES: one thread.
+  /// real processes is read by fill_in_time, within the timeout. `uid`: of who reads, for
+  /// "seen_by". REQUIRES: one thread.
   FakeProbe(const Clock& clock, ProcReader proc, std::string file,
-            Duration timeout = std::chrono::seconds(10));
+            Duration timeout = std::chrono::seconds(10), std::uint32_t uid = 0);
 
   /// Throws Error also where the file is missing, is no JSON (with the line), or holds something
   /// else than the above (with the key).
@@ -77,6 +79,7 @@ class FakeProbe final : public Probe {
   ProcReader proc_;
   std::string file_;
   Duration timeout_;
+  std::uint32_t uid_;
 };
 
 /// Writes a file with `count` idle GPUs that every account of this host may edit (mode 0666,

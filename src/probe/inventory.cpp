@@ -77,12 +77,12 @@ std::vector<DeviceFile> devices(const std::string& root) {
 
 }  // namespace
 
-std::string view_of_gpus(const std::string& root) {
+std::string view_of_gpus(std::uint32_t uid, const std::string& root) {
   std::string view;
   for (const DeviceFile& device : devices(root)) {
     if (device.is_usable) view += (view.empty() ? "" : " ") + device.path;
   }
-  return view.empty() ? "uid " + std::to_string(::getuid()) : view;
+  return view.empty() ? "uid " + std::to_string(uid) : view;
 }
 
 Inventory take_inventory(Duration timeout, const std::string& root) {

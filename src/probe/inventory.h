@@ -1,6 +1,7 @@
 // What this host has for reading GPUs: drivers, libraries, tools, device files.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,8 @@ struct Inventory {
 };
 
 /// Which GPUs this process may use, by their device files: "/dev/nvidia0 /dev/nvidia1". Where there
-/// is none, "uid N". Whoever has the same sees the same GPUs. `root` as below.
-std::string view_of_gpus(const std::string& root = "");
+/// is none, "uid N". Whoever has the same sees the same GPUs. `uid`: its own; `root` as below.
+std::string view_of_gpus(std::uint32_t uid, const std::string& root = "");
 
 /// Takes stock without asking any driver. NVIDIA's library is loaded in a process of its own,
 /// which has `timeout` for it. `root` is put before each path; "" for the system's. REQUIRES: one

@@ -3,7 +3,6 @@
 #include <csignal>
 #include <filesystem>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,9 +105,9 @@ TEST_F(Fake, MakesAnIdleGpuOfAnEmptyEntry) {
 }
 
 TEST_F(Fake, ShowsAGpuToThoseWhoSeeIt) {
-  put(fmt::format(R"({{"gpus":[{{"seen_by":[{}]}},{{}},{{"seen_by":[7,{}]}}]}})", ::getuid() + 1,
-                  ::getuid()));
-  const Observation seen = look();
+  put(R"({"gpus":[{"seen_by":[0]},{},{"seen_by":[7,1000]}]})");
+  const Observation seen =
+      FakeProbe(clock_, ProcReader(), file_, std::chrono::seconds(10), 1000).read_gpus();
   ASSERT_EQ(seen.gpus.size(), 2U);
   EXPECT_EQ(seen.gpus[0].index, 1);
   EXPECT_EQ(seen.gpus[1].index, 2);
