@@ -123,12 +123,12 @@ def test_a_grant_takes_six_commands_at_most(pool):
     other("ECHO", "mark-run")
     sent = sent_until(monitor, "mark-run")
     # The supervisor listens for the end of the server besides, which costs nothing later.
-    assert [name for name in sent if name != "SUBSCRIBE"] == ["HGET", *["EVALSHA"] * 4], sent
+    assert [name for name in sent if name != "SUBSCRIBE"] == ["HMGET", *["EVALSHA"] * 4], sent
     pool.ok("reserve", "--gpus", "2", "--duration", "1h")
     other("ECHO", "mark-reserve")
     sent = sent_until(monitor, "mark-reserve")
     # The supervisor of the run listens, from when its command has begun.
-    assert len([name for name in sent if name in ("HGET", "EVALSHA")]) == 3, sent
+    assert len([name for name in sent if name in ("HMGET", "EVALSHA")]) == 3, sent
     assert len(sent) <= 6 + 1, sent
     job.kill()
     monitor.close()
