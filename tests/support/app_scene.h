@@ -60,7 +60,7 @@ class ScriptedProbe final : public Probe {
 /// A host whose clock, GPUs and store belong to the test. Processes are real ones.
 struct AppScene {
   explicit AppScene(int gpus)
-      : scene(gpus), context(world, {}, {0, false, UserNamespace::First, ::getuid()}) {
+      : scene(gpus), context(world, {}, {{}, false, UserNamespace::First, ::getuid()}) {
     look = [this] {
       std::vector<GpuReading> readings;
       for (const Gpu& gpu : scene.pool.gpus) readings.push_back(reading(gpu.index));
