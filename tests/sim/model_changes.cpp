@@ -158,8 +158,9 @@ std::optional<Reservation> Model::to_restore(int client, const Reservation& own,
                                              bool is_alive) const {
   Reservation back = own;
   for (const UsageRecord& record : entries_.at(client).endings) {
-    // Another grant to the same request may have ended.
-    if (record.grant != own.grant) continue;
+    // Another grant to the same request may have ended. What ended before its start, which moves
+    // when it comes back, is not read.
+    if (record.grant != own.grant || record.ended < own.started.wall) continue;
     // Else it was given up for dead by those who could not see that it lives.
     if (record.end != EndReason::Lost || !is_alive) return std::nullopt;
     back.started.wall = std::max(back.started.wall, record.ended);

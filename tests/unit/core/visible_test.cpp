@@ -115,9 +115,10 @@ TEST(RequireVisible, RefusesWhatCanNeverBeGrantedThere) {
 TEST(RequireVisible, IsAskedOfWhoArrivesAndNotOfWhoComesBack) {
   Scene scene(2);
   Request back = request_from(scene, {}, {.id = "back"});
+  back.arrival = 1;
   Request fresh = back;
   fresh.id = "fresh";
-  fresh.enqueued = {};
+  fresh.arrival = 0;
   expect_error(ErrorKind::Usage, "can never be granted here",
                [&] { join(scene.pool, fresh, scene.now()); });
   join(scene.pool, back, scene.now());
