@@ -198,6 +198,7 @@ TEST_F(Events, TellThatAGrantWasGivenBackOrDropped) {
 
 TEST_F(Events, TellThatTheStoreHadLostARequest) {
   Request request = scene_.request({.id = "r"});
+  request.arrival = 1;
   join(scene_.pool, request, scene_.now());
   EXPECT_EQ(next().detail, "again: the store had lost it");
   join(scene_.pool, request, scene_.now());

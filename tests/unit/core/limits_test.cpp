@@ -163,6 +163,7 @@ TEST(TimeLimits, ARequestThatComesBackIsNotAskedAgain) {
   scene.pool.policy.limits = {limit("")};
   scene.pool.policy.limits[0].timeout = hours(2);
   Request request = scene.request({.duration = hours(3)});
+  request.arrival = 1;
   join(scene.pool, request, scene.now());
   EXPECT_NE(find_request(scene.pool, request.id), nullptr);
 }

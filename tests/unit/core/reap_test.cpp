@@ -447,8 +447,8 @@ TEST(ReapManual, GoesOnUnderAWallClockThatIsAheadForAsLongAsWasAsked) {
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
   scene.clock.advance(seconds(1));
   scene.reap();
-  ASSERT_EQ(scene.pool.ended.size(), 1U);
-  EXPECT_EQ(scene.pool.ended[0].ended, expiry.wall);
+  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
+  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry.wall);
   EXPECT_EQ(scene.gpu(0).last_released, expiry);
 }
 
@@ -592,7 +592,8 @@ TEST(Reap, EndsNothingWhereNobodyCanJudge) {
   scene.reap(&idle);
   drop_gone_waiters(scene.pool, scene.given());
   EXPECT_EQ(scene.pool, before);
-  EXPECT_FALSE(awaits_observation(*find_reservation(scene.pool, "orphan"), scene.given()));
+  EXPECT_FALSE(awaits_observation(*find_reservation(scene.pool, "orphan"), scene.pool.policy,
+                                  scene.given()));
   scene.can_judge = true;
   scene.reap(&idle);
   drop_gone_waiters(scene.pool, scene.given());

@@ -117,7 +117,7 @@ TEST(RequireVisible, IsAskedOfWhoArrivesAndNotOfWhoComesBack) {
   Request back = request_from(scene, {}, {.id = "back"});
   Request fresh = back;
   fresh.id = "fresh";
-  fresh.enqueued = {};
+  back.arrival = 1;
   expect_error(ErrorKind::Usage, "can never be granted here",
                [&] { join(scene.pool, fresh, scene.now()); });
   join(scene.pool, back, scene.now());
