@@ -62,7 +62,7 @@ class Waiter {
     if (mine != nullptr) request_ = *mine;
     if (!options_.nonblock) {
       if (mine == nullptr) return requeue_lost();
-      return mine->passed_over ? come_back() : wait();
+      return mine->passed_over ? answer() : wait();
     }
     if (mine == nullptr || leave()) {
       return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
@@ -72,22 +72,21 @@ class Waiter {
 
   // The request is missing: somebody cancelled it, or else the store has lost it.
   std::optional<NotGranted> requeue_lost() {
-    bool cancelled = false;
+    bool is_back = false;
     bool has_pool = false;
     pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances& given) {
       has_pool = !pool.gpus.empty() && !is_of_another_host(pool);
-      cancelled = acknowledge_cancelled(pool, request_.id);
-      if (has_pool && !cancelled) chg::join(pool, request_, given.now);
+      is_back = has_pool && chg::come_back(pool, request_, given.now);
     });
-    if (cancelled) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
     if (!has_pool) throw lost_pool();
+    if (!is_back) return NotGranted{NotGranted::Why::Cancelled, decision_, 0};
     is_fresh_ = false;
     decide();
     return std::nullopt;
   }
 
   // This process did not take its grant in time: it may have been stopped.
-  std::optional<NotGranted> come_back() {
+  std::optional<NotGranted> answer() {
     pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances& given) {
       beat(pool, request_.id, given.now);
     });
@@ -156,8 +155,7 @@ class Waiter {
   // In the transaction of the grant: a request that doesn't wait delays nobody.
   void leave_with_reason(Pool& pool, const Circumstances& given) {
     decision_ = explain(pool, request_.id, given.now);
-    // The GPUs that were held for it go to the requests behind it.
-    if (withdraw(pool, request_.id)) schedule(pool, given);
+    leave_at_once(pool, request_.id, given);
   }
 
   void decide() { decision_ = explain(pool_, request_.id, context_.now()); }
@@ -173,10 +171,7 @@ class Waiter {
     const Observation nothing{context_.now(), {}, {}, "", true};
     const Observation& seen = looked ? observation_ : nothing;
     pool_ = update_pool(context_, &seen, [&](Pool& pool, const Circumstances&) {
-      if (find_reservation(pool, request_.id) == nullptr) return;
-      request_.visible = visible_gpus(pool, seen);
-      return_to_queue(pool, request_);
-      observe(pool, seen);
+      refuse_grant(pool, request_, seen);
     });
     decide();
     return std::nullopt;
@@ -197,8 +192,7 @@ class Waiter {
   bool leave() {
     bool left = true;
     pool_ = update_pool(context_, nullptr, [&](Pool& pool, const Circumstances&) {
-      left = find_reservation(pool, request_.id) == nullptr;
-      withdraw(pool, request_.id);
+      left = stop_waiting(pool, request_.id);
     });
     return left;
   }
@@ -289,8 +283,7 @@ class Waiter {
     if (!reservation.holder || is_seen_from_here(*reservation.holder)) return left;
     const Liveness state = liveness(*reservation.holder);
     if (state != Liveness::Unseen && state != Liveness::OtherBoot) return left;
-    const Duration silence =
-        pool_.policy.heartbeat_timeout - age(reservation.last_heartbeat, now);
+    const Duration silence = pool_.policy.heartbeat_timeout - age(reservation.last_heartbeat, now);
     return left ? std::min(*left, silence) : silence;
   }
 
@@ -359,11 +352,8 @@ class Waiter {
     // It may be queued without knowing so: the others will find that its process is gone.
     if (!has_joined_) return NotGranted{NotGranted::Why::Interrupted, decision_, signal};
     try {
-      update_pool(context_, nullptr, [&](Pool& pool, const Circumstances&) {
-        // Waiting or granted: its GPUs were never used, so it leaves no trace.
-        withdraw(pool, request_.id);
-        discard(pool, request_.id);
-      });
+      update_pool(context_, nullptr,
+                  [&](Pool& pool, const Circumstances&) { abandon(pool, request_.id); });
     } catch (const Error&) {
       // The others will find that this process is gone.
     }

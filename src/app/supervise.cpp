@@ -44,11 +44,15 @@ class Supervisor {
     } else if (supervision_.leftovers == Leftovers::Keep) {
       keep_for_leftovers();
     }
+    std::optional<Duration> kept;
     persist([&] {
       change_own(context_, own_, JobState::Over, [&](Pool& pool, const Circumstances& given) {
         end_run(pool, own_.id, given.now);
+        kept = pool.policy.history_kept;
       });
     });
+    // Nobody waits for this process any more.
+    if (kept) context_.store().forget_events(context_.now().wall - *kept);
     context_.store().tidy_up();
   }
 

@@ -63,6 +63,28 @@ bool withdraw(Pool& pool, const std::string& id) {
   return true;
 }
 
+std::vector<std::string> leave_at_once(Pool& pool, const std::string& id,
+                                       const Circumstances& given) {
+  if (!withdraw(pool, id)) return {};
+  return schedule(pool, given);
+}
+
+bool stop_waiting(Pool& pool, const std::string& id) {
+  withdraw(pool, id);
+  return find_reservation(pool, id) == nullptr;
+}
+
+void abandon(Pool& pool, const std::string& id) {
+  withdraw(pool, id);
+  discard(pool, id);
+}
+
+bool come_back(Pool& pool, Request& request, const Instant& now) {
+  if (acknowledge_cancelled(pool, request.id)) return false;
+  join(pool, request, now);
+  return true;
+}
+
 bool acknowledge_cancelled(Pool& pool, const std::string& id) {
   return std::erase_if(pool.cancelled, [&](const Cancelled& one) { return one.id == id; }) > 0;
 }
@@ -102,6 +124,13 @@ void return_to_queue(Pool& pool, const Request& request) {
     add_event(pool, EventKind::Returned, *granted, request.account);
   remove_reservation(pool, request.id);
   put_in_place(pool, request);
+}
+
+void refuse_grant(Pool& pool, Request& request, const Observation& seen) {
+  if (find_reservation(pool, request.id) == nullptr) return;
+  request.visible = visible_gpus(pool, seen);
+  return_to_queue(pool, request);
+  observe(pool, seen);
 }
 
 void discard(Pool& pool, const std::string& id) {

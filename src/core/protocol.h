@@ -25,6 +25,21 @@ void beat(Pool& pool, const std::string& id, const Instant& now);
 /// The waiter leaves the queue. False when the request does not wait: it may have been granted.
 bool withdraw(Pool& pool, const std::string& id);
 
+/// A request that does not wait for longer than this leaves the queue, unless it was just granted;
+/// what was held for it goes to those behind it. Returns the ids that were granted thereby.
+std::vector<std::string> leave_at_once(Pool& pool, const std::string& id,
+                                       const Circumstances& given);
+
+/// The waiter stops waiting. False when its request has been granted meanwhile, after all.
+bool stop_waiting(Pool& pool, const std::string& id);
+
+/// The waiter ends: whether its request waits or was granted, nothing is left of it.
+void abandon(Pool& pool, const std::string& id);
+
+/// The waiter finds its request in neither list: it joins again, unless somebody cancelled it.
+/// Returns false in that case.
+bool come_back(Pool& pool, Request& request, const Instant& now);
+
 /// The waiter learns whether somebody cancelled its request; the pool then forgets that.
 bool acknowledge_cancelled(Pool& pool, const std::string& id);
 
@@ -41,6 +56,10 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
 /// Undoes a grant that nobody has taken: the request waits again, in its old place, and no usage is
 /// recorded.
 void return_to_queue(Pool& pool, const Request& request);
+
+/// The waiter has seen that it can't use the GPUs that it was granted: returns the request to the
+/// queue, and notes what was seen, also in `request`. Does nothing when the grant is gone already.
+void refuse_grant(Pool& pool, Request& request, const Observation& seen);
 
 /// Undoes a grant that nobody has begun to use, and leaves no trace of it.
 void discard(Pool& pool, const std::string& id);

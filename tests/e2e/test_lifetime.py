@@ -242,6 +242,7 @@ def test_reboot(pool):
 
 def test_a_waiter_of_before_the_reboot_is_gone(pool):
     pool.ok("reserve", "--gpus", "8")
+    pool.policy(*NO_TIMER)
     waiter = pool.waiter()
     for column in ("waiter", "last_heartbeat"):
         text = pool.value(f"SELECT {column} FROM request")

@@ -279,7 +279,7 @@ void World::release_gpus(const Event& event) {
   selection.gpu_ids = event.gpus;
   if (event.flags.labelled) selection.label = "x";
   selection.runs = event.flags.runs;
-  const Caller caller{{event.uid, ""}, event.flags.admin};
+  const Caller caller{account_of(event.uid), event.flags.admin};
   Released released;
   update(
       event.space, nullptr,
@@ -295,7 +295,7 @@ void World::release_gpus(const Event& event) {
 }
 
 void World::extend_reservations(const Event& event) {
-  const Caller caller{{event.uid, ""}, event.flags.admin};
+  const Caller caller{account_of(event.uid), event.flags.admin};
   const Duration by = milliseconds(event.by_ms);
   update(
       event.space, nullptr, [&](Pool& pool) { extend(pool, caller, event.gpus, by); },
@@ -308,7 +308,7 @@ void World::cancel_request(const Event& event) {
   const auto matches = std::count_if(pool_.queue.begin(), pool_.queue.end(),
                                      [&](const Request& one) { return one.id.starts_with(id); });
   if (matches > 1) return;
-  const Caller caller{{event.uid, ""}, event.flags.admin};
+  const Caller caller{account_of(event.uid), event.flags.admin};
   update(
       event.space, nullptr,
       [&](Pool& pool) {

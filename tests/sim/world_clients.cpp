@@ -78,8 +78,8 @@ void World::join(Client& client) {
       [&](Pool& pool) {
         const Circumstances circumstances = given(client.space, client.sighting.get());
         claimed = claim_on_arrival(pool, client.request, circumstances);
-        withdrawn = client.nonblock && withdraw(pool, client.request.id);
-        if (withdrawn) served = schedule(pool, circumstances);
+        withdrawn = client.nonblock && find_request(pool, client.request.id) != nullptr;
+        if (client.nonblock) served = leave_at_once(pool, client.request.id, circumstances);
       },
       [&](Model& model) {
         if (claimed) model.claim(number, *client.request.duration);
@@ -132,10 +132,7 @@ void World::requeue_lost(Client& client) {
   bool cancelled = false;
   update(
       client.space, nullptr,
-      [&](Pool& pool) {
-        cancelled = acknowledge_cancelled(pool, client.request.id);
-        if (!cancelled) chg::join(pool, client.request, machine_.now());
-      },
+      [&](Pool& pool) { cancelled = !come_back(pool, client.request, machine_.now()); },
       [&](Model& model) {
         const int number = client.number;
         if (model.acknowledge_cancelled(number) != cancelled) {
@@ -235,10 +232,8 @@ void World::trust_or_give_back(Client& client) {
   update(
       client.space, client.sighting.get(),
       [&](Pool& pool) {
-        if (find_reservation(pool, client.request.id) == nullptr) return;
-        ++counts_.given_back;
-        return_to_queue(pool, client.request);
-        observe(pool, seen);
+        if (find_reservation(pool, client.request.id) != nullptr) ++counts_.given_back;
+        refuse_grant(pool, client.request, seen);
       },
       [&](Model& model) {
         if (model.holding(client.number) != nullptr) {
@@ -253,11 +248,7 @@ void World::trust_or_give_back(Client& client) {
 void World::leave_queue(Client& client) {
   bool left = true;
   update(
-      client.space, nullptr,
-      [&](Pool& pool) {
-        left = find_reservation(pool, client.request.id) == nullptr;
-        withdraw(pool, client.request.id);
-      },
+      client.space, nullptr, [&](Pool& pool) { left = stop_waiting(pool, client.request.id); },
       [&](Model& model) {
         model.leave(client.number);
         return true;
@@ -273,11 +264,7 @@ void World::interrupt(Client& client) {
   // One that has read of its grant no longer waits for signals.
   if (find_request(*client.pool, client.request.id) == nullptr) return;
   update(
-      client.space, nullptr,
-      [&](Pool& pool) {
-        withdraw(pool, client.request.id);
-        discard(pool, client.request.id);
-      },
+      client.space, nullptr, [&](Pool& pool) { abandon(pool, client.request.id); },
       [&](Model& model) {
         model.leave(client.number);
         model.forget(client.number);

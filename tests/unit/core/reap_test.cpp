@@ -447,8 +447,9 @@ TEST(ReapManual, GoesOnUnderAWallClockThatIsAheadForAsLongAsWasAsked) {
   EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
   scene.clock.advance(seconds(1));
   scene.reap();
-  ASSERT_EQ(usage_of(scene.pool.events).size(), 1U);
-  EXPECT_EQ(usage_of(scene.pool.events)[0].ended, expiry.wall);
+  const std::vector<UsageRecord> used = usage_of(scene.pool.events);
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].ended, expiry.wall);
   EXPECT_EQ(scene.gpu(0).last_released, expiry);
 }
 

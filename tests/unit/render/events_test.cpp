@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/fields.h"
-#include "render/schema.h"
 #include "support/full_pool.h"
+#include "unit/render/schema.h"
 
 namespace chg {
 namespace {

@@ -71,7 +71,7 @@ TEST_F(ReasonText, NeedsNoBlocker) {
 }
 
 TEST_F(ReasonText, OfOneThatWasPassedOverSaysWhy) {
-  EXPECT_EQ(sentence({1, {}, 0, {}, true}, kNow),
+  EXPECT_EQ(sentence({1, {}, 0, {}, {}, true}, kNow),
             "granted, but not taken: its process is stopped or does not answer");
 }
 
