@@ -11,8 +11,8 @@ import subprocess
 import pytest
 from conftest import PATIENCE, assert_error, is_alive, validate, wait_for
 
-COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin", "policy",
-            "store", "doctor", "config", "completion"]
+COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
+            "policy", "events", "store", "doctor", "config", "completion"]
 
 
 # --- The command line ------------------------------------------------------------------------------

@@ -258,7 +258,6 @@ def test_another_boot_id_alone_is_no_reboot(pool):
     be seen but was heard of since the host booted, is of an earlier boot."""
     job = pool.job("--gpus", "2")
     pool.ok("reserve", "--gpus", "6")
-    pool.policy(*NO_TIMER)
     waiter = pool.waiter()
     boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     for column in ("holder", "supervisor", "started", "last_heartbeat"):

@@ -22,8 +22,8 @@ HOUR = 3600 * 10**9
 @pytest.fixture
 def job(pool, users):
     """Others have GPU 0 for a run, and GPU 7 until it expires; one waits, and ends nothing itself."""
-    job = pool.job("--gpu-ids", "0", user=users.a)
     pool.policy(*NO_TIMER)
+    job = pool.job("--gpu-ids", "0", user=users.a)
     job.waiter = pool.waiter("--gpu-ids", "0", user=users.a)
     os.kill(job.waiter.pid, signal.SIGSTOP)
     pool.ok("reserve", "--gpu-ids", "7", "--duration", "2h", user=users.a)
@@ -181,7 +181,7 @@ def switches(pid):
 
 
 def test_a_waiter_whose_clock_is_ahead_sleeps_until_the_other_clock_says_so(pool, job, ahead):
-    waiter = pool.waiter("--gpu-ids", "7", env={**ahead, **NO_TIMER})
+    waiter = pool.waiter("--gpu-ids", "7", env=ahead)
     before = switches(waiter.pid)
     for _ in range(20):
         pool.ok("queue")
@@ -243,8 +243,8 @@ def test_what_can_never_be_granted_there_is_refused_at_once(pool, users):
 def test_who_sees_fewer_gpus_holds_back_nobody(pool, users):
     """It waits for its only GPU, and all others are given to those who see them."""
     show_only(pool, users.a, 0)
-    pool.job("--gpu-ids", "0")
     pool.policy(*NO_TIMER)
+    pool.job("--gpu-ids", "0")
     waiter = pool.waiter(user=users.a)
     assert "GPU 0 reserved by root, GPUs 1-7 invisible to the waiter" in waiter.told
     pool.ok("run", "--gpus", "7", "--nonblock", "--", "true")
