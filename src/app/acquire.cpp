@@ -283,7 +283,8 @@ class Waiter {
     if (!reservation.holder || is_seen_from_here(*reservation.holder)) return left;
     const Liveness state = liveness(*reservation.holder);
     if (state != Liveness::Unseen && state != Liveness::OtherBoot) return left;
-    const Duration silence = pool_.policy.heartbeat_timeout - age(reservation.last_heartbeat, now);
+    const Duration silence =
+        pool_.policy.heartbeat_timeout - time_since(reservation.last_heartbeat, now);
     return left ? std::min(*left, silence) : silence;
   }
 

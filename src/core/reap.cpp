@@ -19,11 +19,10 @@ bool is_there(Liveness state) { return state == Liveness::Alive || state == Live
 // A job whose end can't be seen is not over.
 bool may_live(Liveness state) { return is_there(state) || state == Liveness::Hidden; }
 
-// Whether the host has booted since that moment of another boot, by both clocks: one that only has
-// another boot id (a container's own) has not. A wall clock that was set back is no witness, but
-// for some time the boot clock still is.
-bool has_booted_since(const Instant& moment, const Instant& now) {
-  return moment.wall < now.wall - now.boot || now.boot < moment.boot;
+// Whether the boot clock has begun anew since that moment. Another boot id alone shows no reboot,
+// since a container may have one of its own.
+bool has_begun_anew(const Instant& moment, const Instant& now) {
+  return are_of_different_boots(moment, now) && now.boot < moment.boot;
 }
 
 // What is known of a process that gave its last sign of life at that moment.
@@ -31,7 +30,7 @@ Liveness state_of(const ProcessIdentity& process, const Instant& last_heartbeat,
                   const Circumstances& given) {
   const Liveness state = given.liveness(process);
   if (state != Liveness::OtherBoot) return state;
-  return has_booted_since(last_heartbeat, given.now) ? Liveness::Gone : Liveness::Unseen;
+  return has_begun_anew(last_heartbeat, given.now) ? Liveness::Gone : Liveness::Unseen;
 }
 
 ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& observer) {
@@ -39,7 +38,8 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
           process.start_ticks.value_or(0)};
 }
 
-// The processes of a job whose command is gone; nullopt where its GPUs can't be read.
+// The processes of a job whose command is gone; nullopt where that can't be told: its GPUs can't be
+// read, or nobody says whose process is there.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Circumstances& given) {
   const Observation& observation = *given.observation;
@@ -69,7 +69,7 @@ std::optional<Ending> ending_of_run(Reservation& run, const Pool& pool,
   const Liveness command = state_of(*run.holder, run.last_heartbeat, given);
   if (may_live(command)) return std::nullopt;
   if (command == Liveness::Unseen) {
-    if (age(run.last_heartbeat, given.now) <= pool.policy.heartbeat_timeout) {
+    if (time_since(run.last_heartbeat, given.now) <= pool.policy.heartbeat_timeout) {
       return std::nullopt;
     }
     return Ending{run.last_heartbeat, end};
@@ -142,6 +142,11 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
 
 }  // namespace
 
+Duration time_since(const Instant& moment, const Instant& now) {
+  if (has_begun_anew(moment, now)) return Duration::max();
+  return moment.boot_id.empty() ? age(moment, now) : std::max(now.boot - moment.boot, Duration());
+}
+
 bool awaits_observation(const Reservation& run, const Policy& policy, const Circumstances& given) {
   const bool is_over = given.can_judge && run.kind == ReservationKind::Run && run.holder &&
                        run.holder->boot_id == given.now.boot_id &&
@@ -150,15 +155,18 @@ bool awaits_observation(const Reservation& run, const Policy& policy, const Circ
   // A supervisor that is stopped, or silent for too long, will not end the run by itself.
   const Liveness supervisor = given.liveness(*run.supervisor);
   const bool may_work = supervisor == Liveness::Alive || supervisor == Liveness::Hidden;
-  return !may_work || age(run.last_heartbeat, given.now) > policy.heartbeat_timeout;
+  return !may_work || time_since(run.last_heartbeat, given.now) > policy.heartbeat_timeout;
 }
 
-// The boot clock counts from the grant, by how long the reservation is on the wall clock. In
-// another boot only the wall clock tells.
+// The boot clock counts from the grant, by how long the reservation is on the wall clock. Where
+// either clock shows that the host has booted since, only the wall clock tells.
 std::optional<Duration> time_to_expiry(const Reservation& manual, const Instant& now) {
   if (!manual.ends) return std::nullopt;
   const Duration by_wall = *manual.ends - now.wall;
-  if (manual.started.boot_id != now.boot_id) return by_wall;
+  const bool has_booted =
+      are_of_different_boots(manual.started, now) &&
+      (now.boot < manual.started.boot || manual.started.wall < now.wall - now.boot);
+  if (has_booted || manual.started.boot_id.empty()) return by_wall;
   const Duration length = *manual.ends - manual.started.wall;
   return std::max(by_wall, length - (now.boot - manual.started.boot));
 }
@@ -168,7 +176,7 @@ bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, cons
   if (!given.can_judge) return false;
   const Liveness state = state_of(process, last_heartbeat, given);
   if (state == Liveness::Unseen) {
-    return age(last_heartbeat, given.now) > policy.heartbeat_timeout;
+    return time_since(last_heartbeat, given.now) > policy.heartbeat_timeout;
   }
   return state == Liveness::Gone;
 }
@@ -230,7 +238,8 @@ void pass_on_untaken(Pool& pool, const Circumstances& given) {
     if (!reservation.request) continue;
     const bool is_stopped = given.liveness(reservation.request->waiter) == Liveness::Stopped;
     const Duration patience = is_stopped ? kStoppedPatience : kTakePatience;
-    if (age(reservation.started, given.now) >= patience) untaken.push_back(*reservation.request);
+    if (time_since(reservation.started, given.now) >= patience)
+      untaken.push_back(*reservation.request);
   }
   for (Request& request : untaken) {
     request.passed_over = true;
@@ -243,7 +252,7 @@ void pass_on_untaken(Pool& pool, const Circumstances& given) {
 
 std::optional<Duration> time_to_pass_on(const Reservation& reservation, const Instant& now) {
   if (!reservation.request) return std::nullopt;
-  const Duration waited = age(reservation.started, now);
+  const Duration waited = time_since(reservation.started, now);
   return (waited < kStoppedPatience ? kStoppedPatience : kTakePatience) - waited;
 }
 

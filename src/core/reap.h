@@ -24,12 +24,17 @@ bool awaits_observation(const Reservation& run, const Policy& policy, const Circ
 /// waiters that it would serve; this function is for callers that show the queue.
 void drop_gone_waiters(Pool& pool, const Circumstances& given);
 
+/// How long ago that was by the boot clock, which all processes of the host share, whatever boot
+/// ids and wall clocks they believe in. Duration::max() where that clock has begun anew since.
+Duration time_since(const Instant& moment, const Instant& now);
+
 /// How long until a manual reservation expires (rule 13); not above zero when it has. nullopt where
 /// it has no expiry.
 std::optional<Duration> time_to_expiry(const Reservation& manual, const Instant& now);
 
 /// Whether a holder or waiter is over: gone, or invisible from here and silent for too long. One of
-/// another boot is gone if the host has booted since its last heartbeat, and else it is invisible.
+/// another boot is gone if the boot clock has begun anew since its last heartbeat, and else it is
+/// invisible.
 bool is_gone(const ProcessIdentity& process, const Instant& last_heartbeat, const Policy& policy,
              const Circumstances& given);
 

@@ -214,6 +214,25 @@ TEST_F(ReapRun, GoesOnUnderAnotherBootIdWhileTheHostHasNotBooted) {
   EXPECT_FALSE(goes_on());
 }
 
+// Found by tests/sim: a wall clock that was ahead ended it, where the boot id was another.
+TEST_F(ReapRun, GoesOnOutOfSightForOneWithAnotherBootIdAndAnotherWallClock) {
+  hold_run();
+  for (const Liveness state : {Liveness::Unseen, Liveness::OtherBoot}) {
+    scene_.liveness.set({kCommand, kSupervisor}, state);
+    Circumstances given = scene_.given();
+    given.now.boot_id = "of a container";
+    given.now.wall += hours(10'000);
+    reap(scene_.pool, given);
+    EXPECT_TRUE(goes_on());
+  }
+  Circumstances later = scene_.given();
+  later.now.boot_id = "of a container";
+  later.now.wall -= hours(10'000);
+  later.now.boot += minutes(6);
+  reap(scene_.pool, later);
+  EXPECT_FALSE(goes_on()) << "it was silent for too long";
+}
+
 TEST_F(ReapRun, GoesOnWhileNobodyTellsWhetherItsCommandHasThePid) {
   hold_run({}, hours(9));
   scene_.liveness.set({kCommand, kSupervisor}, Liveness::Hidden);
@@ -472,6 +491,20 @@ TEST(ReapManual, ExpiresByTheWallClockAloneAfterAReboot) {
   scene.clock.reboot();
   scene.clock.advance(minutes(58));
   scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
+}
+
+// Found by tests/sim: it expired.
+TEST(ReapManual, GoesOnForOneWithAnotherBootIdWhoseWallClockIsAhead) {
+  Scene scene(1);
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1)});
+  Circumstances given = scene.given();
+  given.now.boot_id = "of a container";
+  given.now.wall += hours(2);
+  reap(scene.pool, given);
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  given.now.boot += hours(1);
+  reap(scene.pool, given);
   EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
 }
 
