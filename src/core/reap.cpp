@@ -48,6 +48,11 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
     const GpuReading* reading =
         gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, gpu->index);
     if (reading == nullptr || !reading->error.empty()) return std::nullopt;
+    const std::vector<GpuProcess> counted = counted_processes(*reading, pool.policy);
+    const bool is_told = std::all_of(counted.begin(), counted.end(), [](const GpuProcess& one) {
+      return one.uid || one.reservation_id;
+    });
+    if (!is_told) return std::nullopt;
   }
   std::vector<ProcessIdentity> remaining;
   for (const GpuProcess& process : job_processes(run, pool, observation)) {

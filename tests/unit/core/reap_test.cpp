@@ -334,6 +334,22 @@ TEST_F(ReapRun, GoesOnForTheProcessesOfItsAccountWhereTheEnvironmentIsHidden) {
   EXPECT_TRUE(goes_on());
 }
 
+// Found by tests/sim: it ended, although the process may be of its job.
+TEST_F(ReapRun, GoesOnWhileNobodyTellsWhoseProcessIsOnItsGpu) {
+  hold_run();
+  kill_command_and_supervisor();
+  const Observation hidden = scene_.observation(
+      {reading(0, {{.pid = kLeftover, .uid = std::nullopt, .reservation_id = std::nullopt}}),
+       reading(1)});
+  scene_.reap(&hidden);
+  EXPECT_TRUE(goes_on());
+  const Observation elsewhere = scene_.observation(
+      {reading(0),
+       reading(1, {{.pid = kLeftover, .uid = std::nullopt, .reservation_id = std::nullopt}})});
+  scene_.reap(&elsewhere);
+  EXPECT_FALSE(goes_on());
+}
+
 TEST_F(ReapRun, EndsThoughOthersUseItsGpu) {
   hold_run();
   kill_command_and_supervisor();
