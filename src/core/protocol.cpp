@@ -148,6 +148,10 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
   const Duration extension =
       std::max<Duration>(mine->ends.value_or(granted_until) - granted_until, Duration::zero());
   mine->ends = now.wall + duration + extension;
+  // Whoever granted it may have had another wall clock: its owner's tells when it began, so that
+  // both clocks give it the same length.
+  if (mine->started.boot_id == now.boot_id)
+    mine->started.wall = now.wall - (now.boot - mine->started.boot);
   // Without holder it was claimed before, and that reply was lost.
   if (mine->holder) add_event(pool, EventKind::Taken, *mine, mine->account).ends = mine->ends;
   mine->holder.reset();

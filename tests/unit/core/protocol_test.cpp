@@ -12,6 +12,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
+using std::chrono::seconds;
 
 Request unasked(Scene& scene, const Ask& special) {
   Request made = scene.request(special);
@@ -292,6 +293,25 @@ TEST(Claim, KeepsAnExtensionThatCameBeforeIt) {
   scene.clock.advance(minutes(10));
   EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
   EXPECT_EQ(find_reservation(scene.pool, "m")->ends, scene.now().wall + hours(3));
+}
+
+// Found by tests/sim: by a clock that was ahead again it expired at once, since that of whoever
+// granted it had been ahead.
+TEST(Claim, CountsFromTheClockOfItsOwner) {
+  Scene scene(1);
+  scene.clock.step_wall(hours(10));
+  scene.hold({.id = "m", .kind = ReservationKind::Manual, .ends_in = hours(1), .holder = 5});
+  scene.clock.step_wall(-hours(10));
+  scene.clock.advance(minutes(1));
+  EXPECT_TRUE(claim(scene.pool, "m", hours(1), scene.now()));
+  EXPECT_EQ(find_reservation(scene.pool, "m")->started.wall, scene.now().wall - minutes(1));
+  scene.clock.step_wall(hours(10));
+  scene.clock.advance(hours(1) - seconds(1));
+  scene.reap();
+  EXPECT_NE(find_reservation(scene.pool, "m"), nullptr);
+  scene.clock.advance(seconds(1));
+  scene.reap();
+  EXPECT_EQ(find_reservation(scene.pool, "m"), nullptr);
 }
 
 TEST(Claim, FailsWhenTheReservationIsGone) {
