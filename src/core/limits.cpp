@@ -42,6 +42,10 @@ std::optional<GpuLimit> Quotas::count(const Request& request) {
   return GpuLimit{*allowed, before};
 }
 
+void Quotas::forget(const Request& request) {
+  if (!policy_.limits.empty()) taken_[request.account.uid] -= request.count;
+}
+
 void apply_limits(const Policy& policy, Request& request) {
   const Limits limits = limits_of(policy, request);
   if (limits.gpus && request.count > *limits.gpus) {

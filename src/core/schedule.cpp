@@ -425,6 +425,7 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
     if (usable.empty()) continue;
     if (is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) {
       leaves[i] = true;
+      quotas.forget(request);
       add_event(pool, EventKind::Withdrawn, request, std::nullopt);
       continue;
     }

@@ -88,6 +88,18 @@ TEST(GpuLimits, WhatAnAccountHoldsInTheQueueCounts) {
   EXPECT_EQ(scene.decision("one").held, Gpus{});
 }
 
+// Found by tests/sim: what its account asked for next waited until the next update.
+TEST(GpuLimits, AGoneWaiterThatIsDroppedCountsNoMore) {
+  for (const Liveness first : {Liveness::Gone, Liveness::Alive}) {
+    Scene scene(3);
+    limit_gpus(scene, 2);
+    scene.ask({.id = "first", .count = 2, .pid = 7});
+    scene.ask({.id = "second", .count = 2, .pid = 8});
+    scene.liveness.set(7, first);
+    EXPECT_EQ(scene.schedule(), Ids{first == Liveness::Gone ? "second" : "first"});
+  }
+}
+
 TEST(GpuLimits, SeveralGrantsAtOnceStayWithinIt) {
   Scene scene(8);
   limit_gpus(scene, 3);
