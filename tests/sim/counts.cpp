@@ -19,6 +19,13 @@ void Counts::add(const Counts& other) {
   passed_on += other.passed_on;
   answered += other.answered;
   taken += other.taken;
+  policies += other.policies;
+  blind += other.blind;
+  ahead += other.ahead;
+  partial += other.partial;
+  doubted += other.doubted;
+  too_many += other.too_many;
+  limited += other.limited;
   for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
 }
 
@@ -39,6 +46,13 @@ std::vector<std::pair<std::string, std::uint64_t>> Counts::named() const {
           {"passed on", passed_on},
           {"answered", answered},
           {"taken by another", taken},
+          {"policies set", policies},
+          {"blind", blind},
+          {"by other clocks", ahead},
+          {"of some GPUs", partial},
+          {"doubted", doubted},
+          {"one too many", too_many},
+          {"limited", limited},
           {"finished", endings[0]},
           {"released", endings[1]},
           {"expired", endings[2]},

@@ -26,6 +26,13 @@ struct Counts {
   std::uint64_t passed_on = 0;     ///< grants that nobody took
   std::uint64_t answered = 0;      ///< waiters that were passed over and went on
   std::uint64_t taken = 0;         ///< grants whose GPUs another had by the time they were used
+  std::uint64_t policies = 0;      ///< set by root
+  std::uint64_t blind = 0;         ///< updates where it can't be told who lives
+  std::uint64_t ahead = 0;         ///< updates by another wall clock
+  std::uint64_t partial = 0;       ///< updates in the light of some GPUs
+  std::uint64_t doubted = 0;       ///< views by another boot id
+  std::uint64_t too_many = 0;      ///< requests that were one too many
+  std::uint64_t limited = 0;       ///< reasons that name a limit
   std::array<std::uint64_t, 7> endings{};  ///< usage records, by End
 
   void add(const Counts& other);

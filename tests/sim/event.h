@@ -8,6 +8,7 @@
 
 #include "core/policy.h"
 #include "core/pool.h"
+#include "sim/machine.h"
 
 namespace chg::sim {
 
@@ -30,14 +31,15 @@ enum class What : std::uint8_t {
   StepClock,  ///< somebody sets the wall clock by `by_ms`
   Drain,      ///< `gpus` go out of service
   Undrain,
-  Cancel,   ///< `uid` cancels the request of client `who`
-  Release,  ///< `uid` gives back `gpus`, or all that is his
-  Extend,   ///< `uid` extends what is on `gpus`, or all that is his, by `by_ms`
-  Clear,    ///< `admin --force`
-  Save,     ///< the store saves its state
-  Lose,     ///< the store comes back with what it saved (`choice` 1), or empty and is set up anew
-  Report,   ///< somebody asks for the report of the last `by_ms`
-  Settle,   ///< everybody ends, everything is mended, time passes, and somebody looks
+  Cancel,     ///< `uid` cancels the request of client `who`
+  Release,    ///< `uid` gives back `gpus`, or all that is his
+  Extend,     ///< `uid` extends what is on `gpus`, or all that is his, by `by_ms`
+  SetPolicy,  ///< root sets the policy `choice`
+  Clear,      ///< `admin --force`
+  Save,       ///< the store saves its state
+  Lose,       ///< the store comes back with what it saved (`choice` 1), or empty and is set up anew
+  Report,     ///< somebody asks for the report of the last `by_ms`
+  Settle,     ///< everybody ends, everything is mended, time passes, and somebody looks
 };
 
 /// What may be said of an event beside its numbers.
@@ -62,7 +64,7 @@ struct Event {
   int number = 0;  ///< of the client or process that is born; never used twice
   std::uint32_t uid = 0;
   int choice = 0;
-  int space = 0;  ///< pid namespace: 0 is the host's, others are containers'
+  Place place;  ///< of who acts
   int count = 1;
   ReservationKind kind = ReservationKind::Run;
   Leftovers leftovers = Leftovers::Keep;
@@ -71,6 +73,9 @@ struct Event {
   std::vector<int> gpus;
   Flags flags;
 };
+
+/// The policy that a choice stands for; 0: the usual one.
+Policy policy_of(int choice);
 
 /// One line, without the end of line.
 std::string to_text(const Event& event);

@@ -47,6 +47,7 @@ Setup Generator::make_setup() {
   users_ = chance(30) ? 100 + below(300) : 1 + below(6);
   waiters_max_ = chance(5) ? 60 : 4 + below(10);
   has_containers_ = chance(40);
+  has_liars_ = chance(50);
   return setup;
 }
 
@@ -59,6 +60,22 @@ std::int64_t Generator::pause_ms() {
 }
 
 std::uint32_t Generator::some_uid() { return 1000 + static_cast<std::uint32_t>(below(users_)); }
+
+// Where somebody acts. Half of the hosts have people who believe, or see, something else.
+Place Generator::some_place(int percent_in_containers) {
+  Place place;
+  if (has_containers_ && chance(percent_in_containers)) place.space = 1 + below(kSpaces - 1);
+  if (!has_liars_ || chance(50)) return place;
+  if (chance(30)) {
+    const int hours = chance(50) ? 24 * 10 : 2;
+    place.ahead = std::chrono::seconds(below(2 * hours * 3600) - hours * 3600);
+  }
+  place.is_in_own_time = chance(15);
+  place.is_hidden_from = chance(25);
+  place.is_partial = chance(40);
+  if (place.is_partial && chance(70)) place.unseen = some_gpus(setup_.gpus);
+  return place;
+}
 
 std::vector<int> Generator::some_gpus(int limit) {
   std::vector<int> gpus;
@@ -124,9 +141,11 @@ Event Generator::arrive(const World& world) {
   Event event = event_of(What::Arrive);
   event.number = ++last_number_;
   event.uid = some_uid();
-  event.space = has_containers_ && chance(40) ? 1 + below(kSpaces - 1) : 0;
+  event.place = some_place(40);
   const bool crowded = static_cast<int>(world.model().queue().size()) >= waiters_max_;
   event.flags.views = crowded || chance(20);
+  event.place.sees_foreign_proc = has_liars_ && event.flags.views && chance(10);
+  event.place.has_own_boot = has_liars_ && event.flags.views && chance(10);
   event.kind = chance(60) ? ReservationKind::Run : ReservationKind::Manual;
   event.count = chance(65) ? 1 : 1 + below(std::min(setup_.gpus, chance(80) ? 4 : 64));
   if (chance(30)) {
@@ -224,7 +243,7 @@ Event Generator::touch_gpus(const World& /*world*/) {
     event = event_of(What::Intrude);
     event.number = ++last_number_;
     event.uid = some_uid();
-    event.space = has_containers_ && chance(30) ? 1 + below(kSpaces - 1) : 0;
+    event.place.space = has_containers_ && chance(30) ? 1 + below(kSpaces - 1) : 0;
     event.gpus = some_gpus(2);
     event.memory_mib = chance(15) ? 60 : 500 + below(3000);
     event.flags.hides_environment = chance(20);
@@ -257,7 +276,8 @@ Event Generator::ask(const World& world) {
   const int kind = below(100);
   Event event = event_of(kind < 25 ? What::Cancel : kind < 65 ? What::Release : What::Extend);
   event.flags.admin = chance(15);
-  event.space = has_containers_ && chance(20) ? 1 : 0;
+  event.place = some_place(20);
+  event.place.sees_foreign_proc = has_liars_ && chance(5);
   const Model& model = world.model();
   const std::vector<int>& whose = kind < 25 ? model.queue() : model.holders();
   if (whose.empty()) {
@@ -299,7 +319,11 @@ Event Generator::rare(const World& /*world*/) {
   } else if (kind < 70) {
     event = event_of(What::Lose);
     event.choice = below(2);
-  } else if (kind < 80) {
+  } else if (kind < 76) {
+    event = event_of(What::SetPolicy);
+    event.choice = below(2 * 3 * 3 * 3 * 5);
+    event.place = some_place(0);
+  } else if (kind < 84) {
     event = event_of(What::Settle);
     broken_.clear();
     probe_broken_ = 0;

@@ -28,6 +28,7 @@ class Generator {
   Setup make_setup();
   std::int64_t pause_ms();
   std::uint32_t some_uid();
+  Place some_place(int percent_in_containers);
   std::vector<int> some_gpus(int limit);
   int some_process(const World& world);
   int some_client(const World& world);
@@ -45,6 +46,7 @@ class Generator {
   int users_ = 2;
   int waiters_max_ = 12;
   bool has_containers_ = false;
+  bool has_liars_ = false;
   Setup setup_;
   int last_number_ = 0;
   int probe_broken_ = 0;     ///< steps until it is mended

@@ -17,14 +17,43 @@ constexpr std::uint64_t kIdleMib = 4;
 
 std::string boot_name(int boot) { return fmt::format("boot-{}", boot); }
 
+// A container's own begins anew with the host, and says so here.
+std::string boot_id_of(int boot, const Place& place) {
+  return boot_name(boot) + (place.has_own_boot ? "-box" : "");
+}
+
 int boot_number(const std::string& name) { return std::stoi(name.substr(5)); }
 
-std::uint64_t namespace_of(int space) { return kNamespaceBase + static_cast<std::uint64_t>(space); }
+std::uint64_t namespace_of(int space, bool is_in_own_time) {
+  constexpr std::uint64_t kTimeNamespace = 4026532448;
+  const std::uint64_t time = is_in_own_time ? kTimeNamespace : 0;
+  return (kNamespaceBase + static_cast<std::uint64_t>(space)) | time << 32U;
+}
 
 // A container has a name of its own.
-std::string host_name(int space) { return space == 0 ? "host" : fmt::format("box{}", space); }
+std::string host_name(const Place& place) {
+  return place.space == 0 ? "host" : fmt::format("box{}", place.space);
+}
+
+bool hides_from(const Process& process, const Place& place) {
+  return place.is_hidden_from && process.uid != place.uid;
+}
 
 }  // namespace
+
+Seen::Use Seen::use(const Policy& policy) const {
+  if (!is_readable()) return Use::Broken;
+  if (hides_memory) return processes.empty() ? Use::Broken : Use::Used;
+  const bool is_used = counts_unknown || counted_mib > policy.process_threshold_mib ||
+                       (lists_unknown ? total_mib : unlisted_mib) > policy.memory_threshold_mib;
+  return is_used ? Use::Used : Use::Free;
+}
+
+bool Seen::users_known(const Policy& policy) const {
+  if (hides_memory) return owners_known;
+  const std::uint64_t nobodys = lists_unknown ? 0 : unlisted_mib;
+  return owners_known && !processes.empty() && nobodys <= policy.memory_threshold_mib;
+}
 
 Machine::Machine(int gpus)
     : now_{WallTime(std::chrono::seconds(1795525200)), std::chrono::hours(100), boot_name(0)},
@@ -33,10 +62,10 @@ Machine::Machine(int gpus)
       users_(at(gpus)),
       faults_(at(gpus), Fault::None) {
   for (int gpu = 0; gpu < gpus; ++gpu) uuids_.push_back(fmt::format("GPU-{}", gpu));
-  for (int space = 0; space < kSpaces; ++space) {
-    liveness_.emplace_back(
-        [this, space](const ProcessIdentity& identity) { return state_of(identity, space); });
-  }
+}
+
+Instant Machine::now(const Place& place) const {
+  return {now_.wall + place.ahead, now_.boot, boot_id_of(boot_, place)};
 }
 
 void Machine::advance(Duration by) {
@@ -64,8 +93,9 @@ void Machine::reboot(Duration wall_gap) {
 }
 
 bool Machine::is_earlier(const Instant& a, const Instant& b) const {
-  if (a.boot_id == b.boot_id) return a.boot < b.boot;
-  return boot_number(a.boot_id) < boot_number(b.boot_id);
+  const int first = boot_number(a.boot_id);
+  const int second = boot_number(b.boot_id);
+  return first == second ? a.boot < b.boot : first < second;
 }
 
 int Machine::new_pid(int space, int key) {
@@ -83,17 +113,18 @@ int Machine::new_pid(int space, int key) {
 
 void Machine::correct_clock() { now_.wall = std::max(now_.wall, latest_wall_); }
 
-Process& Machine::start(int key, std::uint32_t uid, int space, int job) {
+Process& Machine::start(int key, std::uint32_t uid, const Place& place, int job) {
   if (at(key) >= processes_.size()) processes_.resize(at(key) + 1);
   Process& process = processes_[at(key)];
   process.key = key;
   process.uid = uid;
   process.job = job;
-  process.space = space;
+  process.space = place.space;
+  process.is_in_own_time = place.is_in_own_time;
   process.boot = boot_;
   process.ticks = ++ticks_;
-  process.pid = new_pid(space, key);
-  process.host_pid = space == 0 ? process.pid : new_pid(0, key);
+  process.pid = new_pid(place.space, key);
+  process.host_pid = place.space == 0 ? process.pid : new_pid(0, key);
   process.alive = true;
   living_.push_back(key);
   return process;
@@ -140,26 +171,58 @@ bool Machine::can_act(int key) const {
 
 ProcessIdentity Machine::identity(int key) const {
   const Process& process = processes_[at(key)];
-  return identity_from(process, process.space);
+  Place own;
+  own.space = process.space;
+  own.is_in_own_time = process.is_in_own_time;
+  return identity_from(process, own);
 }
 
-ProcessIdentity Machine::identity_from(const Process& process, int space) const {
-  const int pid = space == process.space ? process.pid : process.host_pid;
-  return {host_name(space), boot_name(process.boot), namespace_of(space), pid, process.ticks};
+ProcessIdentity Machine::identity_from(const Process& process, const Place& place) const {
+  const int pid = place.space == process.space ? process.pid : process.host_pid;
+  return {host_name(place), boot_id_of(process.boot, place),
+          namespace_of(place.space, place.is_in_own_time), pid, process.ticks};
 }
 
-Liveness Machine::state_of(const ProcessIdentity& identity, int space) const {
-  if (identity.boot_id != now_.boot_id) {
-    return identity.host == host_name(space) ? Liveness::Gone : Liveness::Unseen;
+LivenessOf Machine::liveness(const Place& place) const {
+  return [this, &place](const ProcessIdentity& identity) { return state_of(identity, place); };
+}
+
+bool Machine::is_seen(const Process& process, const Place& place) const {
+  const bool is_here = process.space == place.space && !process.is_in_own_time &&
+                       process.boot == boot_ && place.can_judge();
+  const Process* there = is_here ? find(pids_[at(process.space)][at(process.pid)]) : nullptr;
+  return there != nullptr && (!there->alive || !hides_from(*there, place));
+}
+
+bool Machine::may_act(int key, const Place& place) const {
+  const Process* process = find(key);
+  return process != nullptr && (can_act(key) || !is_seen(*process, place));
+}
+
+bool Machine::is_of_this_boot(const Instant& moment) const {
+  return boot_number(moment.boot_id) == boot_;
+}
+
+Liveness Machine::state_of(const ProcessIdentity& identity, const Place& place) const {
+  const bool is_of_this_boot = identity.boot_id == boot_id_of(boot_, place);
+  if (!is_of_this_boot && identity.host != host_name(place)) return Liveness::Unseen;
+  const bool is_of_own_namespace =
+      identity.pid_namespace == namespace_of(place.space, place.is_in_own_time) &&
+      !place.sees_foreign_proc;
+  Liveness seen = is_of_own_namespace ? Liveness::Gone : Liveness::Unseen;
+  const std::vector<int>& table = pids_[at(place.space)];
+  const bool is_pid = is_of_own_namespace && at(identity.pid) < table.size();
+  const Process* process = is_pid ? find(table[at(identity.pid)]) : nullptr;
+  if (process != nullptr && process->alive) {
+    const bool is_it = process->ticks == identity.start_ticks;
+    if (hides_from(*process, place)) {
+      seen = Liveness::Hidden;
+    } else if (is_it) {
+      seen = process->stopped ? Liveness::Stopped : Liveness::Alive;
+    }
   }
-  if (identity.pid_namespace != namespace_of(space)) return Liveness::Unseen;
-  const std::vector<int>& table = pids_[at(space)];
-  if (at(identity.pid) >= table.size()) return Liveness::Gone;
-  const Process* process = find(table[at(identity.pid)]);
-  if (process == nullptr || !process->alive || process->ticks != identity.start_ticks) {
-    return Liveness::Gone;
-  }
-  return process->stopped ? Liveness::Stopped : Liveness::Alive;
+  if (is_of_this_boot || seen == Liveness::Alive || seen == Liveness::Stopped) return seen;
+  return Liveness::OtherBoot;
 }
 
 void Machine::set_fault(int gpu, Fault fault) {
@@ -168,11 +231,11 @@ void Machine::set_fault(int gpu, Fault fault) {
 }
 
 // What the tool, and /proc, say of a process.
-GpuProcess Machine::listing(const Process& process, int space) const {
+GpuProcess Machine::listing(const Process& process, const Place& place) const {
   GpuProcess listed;
-  listed.pid = space == process.space ? process.pid : process.host_pid;
+  listed.pid = place.space == process.space ? process.pid : process.host_pid;
   if (!process.hides_memory) listed.memory_mib = process.memory_mib;
-  if (process.hides_owner) return listed;
+  if (process.hides_owner || hides_from(process, place)) return listed;
   listed.start_ticks = process.ticks;
   listed.uid = process.uid;
   listed.program = process.is_ignored ? "Xorg" : "python3";
@@ -182,90 +245,73 @@ GpuProcess Machine::listing(const Process& process, int space) const {
   return listed;
 }
 
-// Fills in what the tool says, and what is true of it by rule 15 of docs/semantics.md.
-void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
-  const bool lost = faults_[at(gpu)] == Fault::Lost;
-  std::uint64_t total = kIdleMib;
-  std::uint64_t counted = 0;
-  std::uint64_t unlisted = kIdleMib;
-  bool counted_unknown = false;
-  bool listed_unknown = false;
+// Fills in what the tool says, and what is true of it.
+void Machine::see(int gpu, const Place& place, GpuReading& reading, Seen& seen) const {
+  seen.is_listed = true;
+  seen.is_lost = faults_[at(gpu)] == Fault::Lost;
+  seen.hides_memory = faults_[at(gpu)] == Fault::HidesMemory;
+  seen.total_mib = kIdleMib;
+  seen.unlisted_mib = kIdleMib;
   for (const int key : users_[at(gpu)]) {
     const Process& process = processes_[at(key)];
-    total += process.memory_mib;
+    seen.total_mib += process.memory_mib;
     // In a container only its own processes are shown; the memory of all is.
-    if (lost || (space != 0 && space != process.space)) {
-      unlisted += process.memory_mib;
+    if (seen.is_lost || (place.space != 0 && place.space != process.space)) {
+      seen.unlisted_mib += process.memory_mib;
       continue;
     }
-    reading.processes.push_back(listing(process, space));
-    listed_unknown = listed_unknown || process.hides_memory;
-    if (process.is_ignored && !process.hides_owner) continue;
+    const bool hides_owner = process.hides_owner || hides_from(process, place);
+    reading.processes.push_back(listing(process, place));
+    seen.lists_unknown = seen.lists_unknown || process.hides_memory;
+    if (process.is_ignored && !hides_owner) continue;
     seen.processes.push_back(key);
-    if (process.hides_owner) {
-      seen.users_known = false;
+    if (hides_owner) {
+      seen.owners_known = false;
     } else {
       seen.uids.push_back(process.uid);
     }
-    counted += process.memory_mib;
-    counted_unknown = counted_unknown || process.hides_memory;
+    seen.counted_mib += process.memory_mib;
+    seen.counts_unknown = seen.counts_unknown || process.hides_memory;
   }
   std::sort(seen.uids.begin(), seen.uids.end());
   seen.uids.erase(std::unique(seen.uids.begin(), seen.uids.end()), seen.uids.end());
-  if (lost) {
+  if (seen.is_lost) {
     reading.error = "GPU is lost";
-    seen.use = Seen::Use::Broken;
-    seen.readable = false;
-    return;
+  } else if (!seen.hides_memory) {
+    reading.memory_used_mib = seen.total_mib;
   }
-  const Policy policy;
-  if (faults_[at(gpu)] == Fault::HidesMemory) {
-    seen.use = seen.processes.empty() ? Seen::Use::Broken : Seen::Use::Used;
-    return;
-  }
-  reading.memory_used_mib = total;
-  const std::uint64_t nobodys = listed_unknown ? 0 : unlisted;
-  const bool used = counted_unknown || counted > policy.process_threshold_mib ||
-                    (listed_unknown ? total : unlisted) > policy.memory_threshold_mib;
-  seen.use = used ? Seen::Use::Used : Seen::Use::Free;
-  const bool all_listed = !seen.processes.empty() && nobodys <= policy.memory_threshold_mib;
-  seen.users_known = seen.users_known && all_listed;
 }
 
-Sight Machine::look(int space) const {
+Sight Machine::look(const Place& place) const {
   if (probe_fails_) return nullptr;
   auto sighting = std::make_shared<Sighting>();
   sighting->version = version_;
-  sighting->space = space;
+  sighting->place = place;
   sighting->gpus.resize(users_.size());
   Observation& observation = sighting->observation;
-  observation.taken = now_;
-  observation.observer = {host_name(space), now_.boot_id, namespace_of(space), 1, 1};
+  observation.taken = now(place);
+  observation.is_partial = place.is_partial;
+  observation.observer = {host_name(place), observation.taken.boot_id,
+                          namespace_of(place.space, place.is_in_own_time), 1, 1};
   observation.gpus.reserve(users_.size());
   for (std::size_t gpu = 0; gpu < users_.size(); ++gpu) {
-    Seen& seen = sighting->gpus[gpu];
-    if (faults_[gpu] == Fault::Missing) {
-      seen.use = Seen::Use::Broken;
-      seen.readable = false;
-      continue;
-    }
+    const int index = static_cast<int>(gpu);
+    if (faults_[gpu] == Fault::Missing || holds(place.unseen, index)) continue;
     GpuReading& reading = observation.gpus.emplace_back();
-    reading.index = static_cast<int>(gpu);
+    reading.index = index;
     reading.uuid = uuids_[gpu];
-    see(static_cast<int>(gpu), space, reading, seen);
+    see(index, place, reading, sighting->gpus[gpu]);
   }
   return sighting;
 }
 
-Sight Machine::blinded(const Sighting& last) const {
-  auto sighting = std::make_shared<Sighting>(last);
-  sighting->observation.taken = now_;
-  for (GpuReading& reading : sighting->observation.gpus) reading.error = "can't be read";
-  for (Seen& seen : sighting->gpus) {
-    seen = Seen{};
-    seen.use = Seen::Use::Broken;
-    seen.readable = false;
-  }
+Sight Machine::blinded(const Place& place) const {
+  auto sighting = std::make_shared<Sighting>();
+  sighting->version = version_;
+  sighting->place = place;
+  sighting->gpus.resize(users_.size());
+  sighting->observation.taken = now(place);
+  sighting->observation.is_partial = true;
   return sighting;
 }
 

@@ -15,11 +15,28 @@ namespace chg::sim {
 inline constexpr int kSpaces = 3;  ///< the host's pid namespace, and two containers'
 inline constexpr int kNobody = -1;
 
+/// Where somebody is, and so what he can see of the host and what he believes.
+struct Place {
+  int space = 0;
+  std::uint32_t uid = 0;           ///< who is there
+  bool is_in_own_time = false;     ///< in a time namespace of its own
+  bool sees_foreign_proc = false;  ///< /proc is that of another pid namespace
+  bool is_hidden_from = false;     ///< /proc hides other people's processes (hidepid)
+  bool has_own_boot = false;       ///< a boot id of its own, as containers have
+  Duration ahead{};                ///< how far its wall clock is ahead of the host's
+  bool is_partial = false;         ///< what it does not see of the GPUs may be there
+  std::vector<int> unseen;         ///< GPUs that it does not see
+
+  /// As app/context.cpp asks the kernel.
+  bool can_judge() const { return !is_in_own_time && !sees_foreign_proc; }
+};
+
 struct Process {
   int key = 0;
   std::uint32_t uid = 0;
   int job = kNobody;  ///< the client whose job it belongs to
   int space = 0;
+  bool is_in_own_time = false;
   int pid = 0;       ///< in its own namespace
   int host_pid = 0;  ///< in the host's
   int boot = 0;
@@ -39,18 +56,31 @@ enum class Fault { None, Lost, HidesMemory, Missing };
 /// What a look showed of one GPU, told by the host and not by `core`.
 struct Seen {
   enum class Use { Free, Used, Broken };
-  Use use = Use::Free;
-  bool readable = true;             ///< its processes can be told
-  bool users_known = true;          ///< `uids` are all that use it
+  bool is_listed = false;  ///< the tool knows of it
+  bool is_lost = false;    ///< it can't be read
+  bool hides_memory = false;
+  bool owners_known = true;     ///< of the processes that were listed
+  bool counts_unknown = false;  ///< one of `processes` hides its memory
+  bool lists_unknown = false;   ///< one that was listed does
+  std::uint64_t total_mib = 0;
+  std::uint64_t counted_mib = 0;    ///< of `processes`
+  std::uint64_t unlisted_mib = 0;   ///< of nobody who was listed
   std::vector<std::uint32_t> uids;  ///< ascending
   std::vector<int> processes;       ///< keys of the compute processes that were listed
+
+  /// Rule 15, by the thresholds of this policy.
+  Use use(const Policy& policy) const;
+  /// Whether `uids` are all that use it.
+  bool users_known(const Policy& policy) const;
+  /// Whether its processes can be told.
+  bool is_readable() const { return is_listed && !is_lost; }
 };
 
 struct Sighting {
   Observation observation;
   std::vector<Seen> gpus;     ///< by index
   std::uint64_t version = 0;  ///< of the host when it was seen
-  int space = 0;
+  Place place;
 };
 
 using Sight = std::shared_ptr<const Sighting>;
@@ -62,6 +92,8 @@ class Machine {
   Machine& operator=(const Machine&) = delete;
 
   const Instant& now() const { return now_; }
+  /// What those in this place take it for.
+  Instant now(const Place& place) const;
   int boot() const { return boot_; }
   /// Counts every change that a look could show.
   std::uint64_t version() const { return version_; }
@@ -77,7 +109,7 @@ class Machine {
   /// Whether `a` was earlier than `b`, by the one true order of boots.
   bool is_earlier(const Instant& a, const Instant& b) const;
 
-  Process& start(int key, std::uint32_t uid, int space, int job);
+  Process& start(int key, std::uint32_t uid, const Place& place, int job);
   void use(Process& process, const std::vector<int>& gpus, std::uint64_t memory_mib);
   void kill(int key);
   void stop(int key, bool stopped);
@@ -91,23 +123,29 @@ class Machine {
 
   /// As the process itself records it, and as those in `space` know it.
   ProcessIdentity identity(int key) const;
-  ProcessIdentity identity_from(const Process& process, int space) const;
-  const LivenessOf& liveness(int space) const { return liveness_[static_cast<std::size_t>(space)]; }
+  ProcessIdentity identity_from(const Process& process, const Place& place) const;
+  /// What process/identity.cpp finds out there. The result refers to `place`.
+  LivenessOf liveness(const Place& place) const;
+  /// Whether those in that place can tell of this process, of this boot, that it ended or lives.
+  bool is_seen(const Process& process, const Place& place) const;
+  /// Whether it may be at work, as far as those in that place can tell. False for kNobody.
+  bool may_act(int key, const Place& place) const;
+  bool is_of_this_boot(const Instant& moment) const;
 
   void set_fault(int gpu, Fault fault);
   void set_probe_fails(bool fails) { probe_fails_ = fails; }
 
-  /// What the GPU tools show in this namespace; nullptr when the probe fails.
-  Sight look(int space) const;
-  /// What a waiter makes of a failed look: the GPUs of the last one, none of which can be read.
-  Sight blinded(const Sighting& last) const;
+  /// What the GPU tools show in this place; nullptr when the probe fails.
+  Sight look(const Place& place) const;
+  /// What a waiter makes of a failed look: it sees nothing, and others may.
+  Sight blinded(const Place& place) const;
 
  private:
   void set_wall(WallTime wall);
   int new_pid(int space, int key);
-  Liveness state_of(const ProcessIdentity& identity, int space) const;
-  GpuProcess listing(const Process& process, int space) const;
-  void see(int gpu, int space, GpuReading& reading, Seen& seen) const;
+  Liveness state_of(const ProcessIdentity& identity, const Place& place) const;
+  GpuProcess listing(const Process& process, const Place& place) const;
+  void see(int gpu, const Place& place, GpuReading& reading, Seen& seen) const;
 
   Instant now_;
   WallTime latest_wall_{};
@@ -123,7 +161,6 @@ class Machine {
   std::vector<std::vector<int>> users_;  ///< by GPU: keys
   std::vector<Fault> faults_;            ///< by GPU
   std::vector<std::string> uuids_;       ///< by GPU
-  std::vector<LivenessOf> liveness_;     ///< by namespace of who asks
 };
 
 }  // namespace chg::sim

@@ -10,6 +10,18 @@
 #include "sim/violation.h"
 
 namespace chg::sim {
+namespace {
+
+// Rule 6: all that it asks for can be seen where it was made.
+bool can_see_enough(const Request& request) {
+  if (!request.visible) return true;
+  const std::vector<int>& named = request.gpu_ids;
+  if (named.empty()) return request.visible->size() >= at(request.count);
+  return std::all_of(named.begin(), named.end(),
+                     [&](int gpu) { return holds(*request.visible, gpu); });
+}
+
+}  // namespace
 
 Model::Model(const Machine& machine, int gpus, AllocationPolicy policy)
     : machine_(machine), gpus_(at(gpus)) {
@@ -24,14 +36,41 @@ const Entry* Model::holding(int client) const {
   return holds(holders_, client) ? &entries_.at(client) : nullptr;
 }
 
-// Rule 11: a heartbeat never overrules what can be seen.
-bool Model::is_dead(int process, const Instant& heartbeat, int space) const {
+// Rule 11: a heartbeat never overrules what can be seen, and who can't tell says nothing.
+bool Model::is_dead(int process, const Instant& heartbeat, const Place& place) const {
+  if (!place.can_judge()) return false;
   const Process& one = *machine_.find(process);
-  const bool is_of_this_boot = one.boot == machine_.boot();
-  if (one.space == space) return !is_of_this_boot || !one.alive;
-  // A container's name is not the host's: nobody else can tell whose boot it was.
-  if (!is_of_this_boot) return age(heartbeat, machine_.now()) > policy_.heartbeat_timeout;
+  const bool is_here = one.space == place.space && !one.is_in_own_time;
+  if (one.boot == machine_.boot() && is_here) {
+    // Where it is hidden, another process may have its pid.
+    return !one.alive && machine_.is_seen(one, place);
+  }
+  // The boot clock shows less than before: it has begun anew.
+  if (!machine_.is_of_this_boot(heartbeat) && machine_.now().boot < heartbeat.boot) return true;
   return machine_.now().boot - heartbeat.boot > policy_.heartbeat_timeout;
+}
+
+// By the boot clock, which began anew where it shows less.
+bool Model::is_ago(const Instant& then, Duration time) const {
+  if (!machine_.is_of_this_boot(then) && machine_.now().boot < then.boot) return true;
+  return machine_.now().boot - then.boot >= time;
+}
+
+// What no client may do, whatever it believes: nobody loses GPUs while he may still need them.
+void Model::require_over(int client, EndReason end, const Place& place) const {
+  const Entry& entry = entries_.at(client);
+  const Reservation& reservation = *entry.held;
+  if (end == EndReason::Expired) {
+    const bool same_boot = machine_.is_of_this_boot(reservation.started);
+    if (same_boot && machine_.now().boot < entry.until)
+      throw Violation("cut short", reservation.id);
+    return;
+  }
+  if (!machine_.is_alive(entry.process)) return;
+  const Duration silent = machine_.now().boot - reservation.last_heartbeat.boot;
+  const bool is_seen = machine_.is_seen(*machine_.find(entry.process), place);
+  if (is_seen || silent <= policy_.heartbeat_timeout)
+    throw Violation("ended while it lives", reservation.id);
 }
 
 // ---- What is over
@@ -44,21 +83,21 @@ std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const 
       const Process& process = *machine_.find(key);
       const bool belongs = process.hides_environment ? process.uid == reservation.account.uid
                                                      : process.job == client;
-      if (belongs && !process.hides_owner && !holds(found, key)) found.push_back(key);
+      if (belongs && !holds(found, key)) found.push_back(key);
     }
   }
   return found;
 }
 
 // Rules 8 and 11.
-std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int space,
+std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, const Place& place,
                                                   const Sighting* sighting) {
   Reservation& reservation = *entry.held;
-  if (!is_dead(entry.process, reservation.last_heartbeat, space)) return std::nullopt;
-  const Instant& now = machine_.now();
+  if (!is_dead(entry.process, reservation.last_heartbeat, place)) return std::nullopt;
+  const Instant& now = now_;
   const EndReason end = reservation.ending.value_or(EndReason::Lost);
   const Process& command = *machine_.find(entry.process);
-  const bool is_seen = command.boot == machine_.boot() && command.space == space;
+  const bool is_seen = machine_.is_seen(command, place);
   // When it ended can't be known; its last sign of life is.
   if (!is_seen) {
     if (command.boot == machine_.boot()) ++ended_by_heartbeat_;
@@ -66,19 +105,20 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, int 
   }
   if (entry.supervisor == kNobody) return Ending{client, now, end};
   const bool is_silent = now.boot - reservation.last_heartbeat.boot > policy_.heartbeat_timeout;
-  if (machine_.can_act(entry.supervisor) && !is_silent) return std::nullopt;
+  if (machine_.may_act(entry.supervisor, place) && !is_silent) return std::nullopt;
   // From here on somebody has to look at what the job has left.
   if (sighting == nullptr ||
       machine_.is_earlier(sighting->observation.taken, reservation.started)) {
     return std::nullopt;
   }
   for (const int gpu : reservation.gpus) {
-    if (!sighting->gpus[at(gpu)].readable) return std::nullopt;
+    const Seen& seen = sighting->gpus[at(gpu)];
+    if (!seen.is_readable() || !seen.owners_known) return std::nullopt;
   }
   reservation.leftovers.clear();
   for (const int key : job_on_gpus(client, *sighting)) {
     if (!machine_.is_alive(key)) continue;
-    reservation.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->space));
+    reservation.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->place));
   }
   if (!reservation.leftovers.empty()) {
     ++kept_for_leftovers_;
@@ -91,7 +131,10 @@ std::optional<Instant> expiry_of(const Reservation& reservation, const Instant& 
   if (!reservation.ends || *reservation.ends > now.wall) return std::nullopt;
   Duration since = now.wall - *reservation.ends;
   const Instant& granted = reservation.started;
-  if (granted.boot_id == now.boot_id) {
+  // Another boot id alone is no reboot.
+  const bool has_booted = granted.boot_id != now.boot_id &&
+                          (now.boot < granted.boot || granted.wall < now.wall - now.boot);
+  if (!has_booted) {
     const Duration lasted = now.boot - granted.boot;
     const Duration asked = *reservation.ends - granted.wall;
     if (lasted < asked) return std::nullopt;
@@ -100,42 +143,47 @@ std::optional<Instant> expiry_of(const Reservation& reservation, const Instant& 
   return Instant{*reservation.ends, now.boot - since, now.boot_id};
 }
 
-std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, int space,
+std::optional<Model::Ending> Model::ending_of(int client, Entry& entry, const Place& place,
                                               const Sighting* sighting) {
   const Reservation& reservation = *entry.held;
   if (reservation.kind == ReservationKind::Run)
-    return ending_of_run(client, entry, space, sighting);
-  const Instant& now = machine_.now();
+    return ending_of_run(client, entry, place, sighting);
+  const Instant& now = now_;
   // Rule 10.
   if (const auto expiry = expiry_of(reservation, now)) {
     return Ending{client, *expiry, EndReason::Expired};
   }
-  if (reservation.holder && is_dead(entry.process, reservation.last_heartbeat, space)) {
+  if (reservation.holder && is_dead(entry.process, reservation.last_heartbeat, place)) {
     return Ending{client, now, EndReason::Lost};
   }
   return std::nullopt;
 }
 
-void Model::reap(int space, const Sighting* sighting) {
+void Model::reap(const Place& place, const Sighting* sighting) {
+  if (!place.can_judge()) return;
   std::vector<Ending> over;
   for (const int client : holders_) {
-    if (auto ending = ending_of(client, entries_.at(client), space, sighting)) {
+    if (auto ending = ending_of(client, entries_.at(client), place, sighting)) {
       over.push_back(std::move(*ending));
     }
   }
-  for (const Ending& ending : over) end(ending.client, ending.at, ending.end);
+  for (const Ending& ending : over) {
+    require_over(ending.client, ending.end, place);
+    end(ending.client, ending.at, ending.end);
+  }
 }
 
 // Rule 12: seconds for those that are seen to be stopped, a minute for all others.
-void Model::pass_on_untaken(int space) {
+void Model::pass_on_untaken(const Place& place) {
+  if (!place.can_judge()) return;
   std::vector<int> untaken;
   for (const int client : holders_) {
     const Entry& entry = entries_.at(client);
     if (!entry.held->request) continue;
     const Process& waiter = *machine_.find(entry.process);
-    const bool is_stopped = waiter.alive && waiter.stopped && waiter.space == space;
+    const bool is_stopped = waiter.alive && waiter.stopped && machine_.is_seen(waiter, place);
     const auto patience = std::chrono::seconds(is_stopped ? 10 : 60);
-    if (age(entry.held->started, machine_.now()) >= patience) untaken.push_back(client);
+    if (is_ago(entry.held->started, patience)) untaken.push_back(client);
   }
   for (const int client : untaken) {
     ++passed_on_;
@@ -147,13 +195,13 @@ void Model::pass_on_untaken(int space) {
   }
 }
 
-void Model::drop_gone_waiters(int space) {
+void Model::drop_gone_waiters(const Place& place) {
   std::erase_if(queue_, [&](int client) {
     const Entry& entry = entries_.at(client);
-    return is_dead(entry.process, entry.request.last_heartbeat, space);
+    return is_dead(entry.process, entry.request.last_heartbeat, place);
   });
   std::erase_if(cancelled_, [&](const Unnoticed& one) {
-    return is_dead(entries_.at(one.client).process, one.heartbeat, space);
+    return is_dead(entries_.at(one.client).process, one.heartbeat, place);
   });
 }
 
@@ -206,16 +254,18 @@ void Model::observe(const Sighting& sighting) {
       one.known.reset();
       continue;
     }
+    if (!seen.is_listed && sighting.observation.is_partial) continue;
     // What is older than the last thing that happened to the GPU says nothing of it.
     if (one.released && machine_.is_earlier(taken, *one.released)) continue;
     if (one.known && machine_.is_earlier(taken, one.known->seen)) continue;
-    if (seen.use == Seen::Use::Free) {
+    const Seen::Use use = seen.use(policy_);
+    if (use == Seen::Use::Free) {
       one.known.reset();
       continue;
     }
     Known known;
-    known.broken = seen.use == Seen::Use::Broken;
-    known.users_known = !known.broken && seen.users_known;
+    known.broken = use == Seen::Use::Broken;
+    known.users_known = !known.broken && seen.users_known(policy_);
     if (known.users_known) known.uids = seen.uids;
     known.seen = taken;
     one.known = known;
@@ -228,6 +278,7 @@ bool Model::may_use(const Request& request, int gpu) const {
   const ModelGpu& one = gpus_[at(gpu)];
   if (one.drained || request.passed_over) return false;
   if (!request.gpu_ids.empty() && !holds(request.gpu_ids, gpu)) return false;
+  if (request.visible && !holds(*request.visible, gpu)) return false;
   if (!one.known) return true;
   return request.force && one.known->users_known &&
          one.known->uids == std::vector<std::uint32_t>{request.account.uid};
@@ -267,6 +318,9 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
     }
   }
   require_preferred(request, made.gpus, usable);
+  const auto limit = limits_on(request.account).gpus;
+  const auto total = taken()[request.account.uid] + request.count;
+  if (limit && total > *limit) throw Violation("beyond the limit", request.id);
   Reservation reservation;
   if (!grants_.emplace(client, made.grant).second) throw Violation("serial twice", request.id);
   reservation.id = request.id;
@@ -277,8 +331,9 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   reservation.kind = request.kind;
   reservation.gpus = made.gpus;
   std::sort(reservation.gpus.begin(), reservation.gpus.end());
-  reservation.started = reservation.last_heartbeat = machine_.now();
-  if (request.duration) reservation.ends = machine_.now().wall + *request.duration;
+  reservation.started = reservation.last_heartbeat = now_;
+  if (request.duration) reservation.ends = now_.wall + *request.duration;
+  entry.until = machine_.now().boot + request.duration.value_or(Duration::zero());
   reservation.holder = machine_.identity(entry.process);
   reservation.request = request;
   for (const int gpu : reservation.gpus) {
@@ -312,7 +367,8 @@ void Model::reclaim_lost_gpus(const Pool& pool) {
   }
 }
 
-void Model::schedule(int space, const Pool& pool, const std::vector<std::string>& granted) {
+void Model::schedule(const Place& place, const Pool& pool,
+                     const std::vector<std::string>& granted) {
   reclaim_lost_gpus(pool);
   std::vector<int> free;
   for (std::size_t gpu = 0; gpu < gpus_.size(); ++gpu) {
@@ -321,24 +377,34 @@ void Model::schedule(int space, const Pool& pool, const std::vector<std::string>
   std::size_t next = 0;  // of `granted`
   std::vector<int> left;
   std::vector<int> usable;
+  std::map<std::uint32_t, int> taken_by = taken();
   for (const int client : queue_) {
     const Entry& entry = entries_.at(client);
     const Request& request = entry.request;
+    const bool may_have =
+        !request.passed_over && !is_beyond(request, taken_by) && can_see_enough(request);
     const bool is_granted = next < granted.size() && granted[next] == request.id;
     if (!is_granted && free.empty()) {
       const bool is_dropped = find_request(pool, request.id) == nullptr;
-      if (is_dropped && is_dead(entry.process, request.last_heartbeat, space)) continue;
+      if (is_dropped && is_dead(entry.process, request.last_heartbeat, place)) {
+        taken_by[request.account.uid] -= request.count;
+        continue;
+      }
       left.push_back(client);
       continue;
     }
-    if (is_dead(entry.process, request.last_heartbeat, space)) {
+    if (is_dead(entry.process, request.last_heartbeat, place)) {
       if (is_granted) throw Violation("dead waiter served", request.id);
-      if (find_request(pool, request.id) != nullptr) left.push_back(client);
+      if (find_request(pool, request.id) != nullptr) {
+        left.push_back(client);
+      } else if (!policy_.limits.empty()) {
+        taken_by[request.account.uid] -= request.count;
+      }
       continue;
     }
     usable.clear();
     for (const int gpu : free) {
-      if (may_use(request, gpu)) usable.push_back(gpu);
+      if (may_have && may_use(request, gpu)) usable.push_back(gpu);
     }
     const bool fits = usable.size() >= at(request.count);
     if (fits && !is_granted) {
@@ -368,10 +434,13 @@ std::vector<std::vector<int>> Model::held() const {
     if (gpus_[gpu].owner == kNobody) free.push_back(static_cast<int>(gpu));
   }
   std::vector<std::vector<int>> all;
+  std::map<std::uint32_t, int> taken_by = taken();
   for (const int client : queue_) {
     std::vector<int>& mine = all.emplace_back();
+    const Request& request = entries_.at(client).request;
+    if (request.passed_over || is_beyond(request, taken_by) || !can_see_enough(request)) continue;
     for (const int gpu : free) {
-      if (may_use(entries_.at(client).request, gpu)) mine.push_back(gpu);
+      if (may_use(request, gpu)) mine.push_back(gpu);
     }
     std::erase_if(free, [&](int gpu) { return holds(mine, gpu); });
   }

@@ -41,7 +41,8 @@ struct Entry {
   int process = kNobody;     ///< key of the waiter, later the command
   int supervisor = kNobody;  ///< key
   Duration extended{};       ///< since it was granted
-  bool came_late = false;    ///< while the wall clock was behind: others had later times before
+  Duration until{};          ///< manual: it lasts until then, by the boot clock of the host
+  bool came_late = false;    ///< others had later times before, by whatever clock
   /// One usage record of each end of what it was granted.
   std::vector<UsageRecord> endings;
 };
@@ -53,12 +54,14 @@ class Model {
  public:
   Model(const Machine& machine, int gpus, AllocationPolicy policy);
 
-  // The stages of an update, as seen from a pid namespace.
-  void reap(int space, const Sighting* sighting);
-  void pass_on_untaken(int space);
+  // The stages of an update, as seen from a place.
+  /// Whoever updates writes the times that he believes in.
+  void begin(const Place& place) { now_ = machine_.now(place); }
+  void reap(const Place& place, const Sighting* sighting);
+  void pass_on_untaken(const Place& place);
   void observe(const Sighting& sighting);
   /// Checks what `core` granted, and takes it over.
-  void schedule(int space, const Pool& pool, const std::vector<std::string>& granted);
+  void schedule(const Place& place, const Pool& pool, const std::vector<std::string>& granted);
   /// Holds the pool against what it should be, and takes its new usage records. Throws Violation.
   void compare(const Pool& pool);
 
@@ -75,7 +78,7 @@ class Model {
   void mark_ending(int client, EndReason end, const std::optional<Account>& by);
   void note_leftovers(int client, const std::vector<ProcessIdentity>& leftovers);
   void end(int client, const Instant& at, EndReason end);
-  void drop_gone_waiters(int space);
+  void drop_gone_waiters(const Place& place);
   void drain(const std::vector<int>& gpus, bool out_of_service);
   void clear();
   /// Everything but what the clients know themselves is as it was in the older state.
@@ -93,7 +96,14 @@ class Model {
   bool cancel(std::uint32_t uid, bool admin, int client);
   /// Whether the request was cancelled; forgets that it was.
   bool acknowledge_cancelled(int client);
-  bool accepts(const Request& request) const;
+  /// Whether this request may join, as it was made; what the policy adds to it is added.
+  bool accepts(Request& request) const;
+  /// Whether more requests of its account wait than may.
+  bool is_one_too_many(const Request& request) const;
+  void set_policy(const Policy& policy) { policy_ = policy; }
+  /// The GPUs that were seen there; nullopt: all.
+  static std::optional<std::vector<int>> visible(const Sighting& sighting);
+  void note_visible(int client, const Sighting& sighting);
 
   const Entry* waiting(int client) const;
   const Entry* holding(int client) const;
@@ -114,8 +124,16 @@ class Model {
   std::uint64_t returned() const { return returned_; }
   std::uint64_t passed_on() const { return passed_on_; }
 
-  /// Whether it is over, as far as those in `space` can tell.
-  bool is_dead(int process, const Instant& heartbeat, int space) const;
+  /// Throws Violation where nobody may end this reservation so, whatever he believes.
+  void require_over(int client, EndReason end, const Place& place) const;
+  bool is_ago(const Instant& then, Duration time) const;
+  /// GPUs of each account, by uid.
+  std::map<std::uint32_t, int> taken() const;
+  /// Counts what the request asks for. Whether that is more than its account may have.
+  bool is_beyond(const Request& request, std::map<std::uint32_t, int>& taken) const;
+
+  /// Whether it is over, as far as those in `place` can tell.
+  bool is_dead(int process, const Instant& heartbeat, const Place& place) const;
 
  private:
   struct Span {
@@ -133,8 +151,9 @@ class Model {
     EndReason end;
   };
 
-  std::optional<Ending> ending_of(int client, Entry& entry, int space, const Sighting* sighting);
-  std::optional<Ending> ending_of_run(int client, Entry& entry, int space,
+  std::optional<Ending> ending_of(int client, Entry& entry, const Place& place,
+                                  const Sighting* sighting);
+  std::optional<Ending> ending_of_run(int client, Entry& entry, const Place& place,
                                       const Sighting* sighting);
   void end_on(int client, const std::vector<int>& gpus, const Instant& at, EndReason end);
   void free(int client);
@@ -149,12 +168,16 @@ class Model {
   void require_preferred(const Request& request, const std::vector<int>& chosen,
                          const std::vector<int>& usable) const;
 
+  Limits limits_on(const Account& account) const;
+
   const Machine& machine_;
   Policy policy_;
+  Instant now_;  ///< as whoever updates believes
   std::vector<ModelGpu> gpus_;
   std::map<int, Entry> entries_;
   std::vector<int> queue_;  ///< clients, by the arrival of their requests
   std::uint64_t next_arrival_ = 1;
+  std::uint64_t highest_arrival_ = 0;  ///< that ever was, whatever the store has lost
   std::vector<Unnoticed> cancelled_;
   std::vector<int> holders_;           ///< clients
   std::vector<UsageRecord> expected_;  ///< of the update that goes on

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <fmt/format.h>
-
 #include "sim/indices.h"
 #include "sim/model.h"
 #include "sim/violation.h"
@@ -22,25 +20,16 @@ std::vector<int> all_gpus(const Reservation& reservation) {
 
 }  // namespace
 
-bool Model::accepts(const Request& request) const {
-  const std::vector<int>& named = request.gpu_ids;
-  for (std::size_t i = 0; i < named.size(); ++i) {
-    if (named[i] < 0 || at(named[i]) >= gpus_.size()) return false;
-    if (i > 0 && named[i - 1] == named[i]) return false;
-  }
-  const bool matches = named.empty() || named.size() == at(request.count);
-  return request.count >= 1 && at(request.count) <= gpus_.size() && matches;
-}
-
 void Model::join(int client, const Request& request, int process) {
   if (entries_.count(client) > 0) throw Violation("id used twice", request.id);
   Entry entry;
   entry.request = request;
   entry.process = process;
-  entry.came_late = machine_.wall_is_behind();
-  const auto now_us = std::chrono::floor<std::chrono::microseconds>(machine_.now().wall);
+  const auto now_us = std::chrono::floor<std::chrono::microseconds>(now_.wall);
   entry.request.arrival =
       std::max(next_arrival_, static_cast<std::uint64_t>(now_us.time_since_epoch().count()));
+  entry.came_late = machine_.wall_is_behind() || entry.request.arrival <= highest_arrival_;
+  highest_arrival_ = std::max(highest_arrival_, entry.request.arrival);
   entries_.emplace(client, std::move(entry));
   take_place(client);
   if (queue_.back() != client) throw Violation("overtaken on arrival", request.id);
@@ -82,6 +71,7 @@ void Model::forget(int client) {
 void Model::return_to_queue(int client, const Request& request, const Sighting& sighting) {
   // As the waiter knows it: a sign of life that it gave when it was granted may be missing.
   entries_.at(client).request = request;
+  entries_.at(client).request.visible = visible(sighting);
   for (const int gpu : entries_.at(client).held->gpus) gpus_[at(gpu)].known.reset();
   free(client);
   take_place(client);
@@ -92,7 +82,12 @@ void Model::claim(int client, Duration duration) {
   Reservation& reservation = *entries_.at(client).held;
   reservation.holder.reset();
   reservation.request.reset();
-  reservation.ends = machine_.now().wall + duration + entries_.at(client).extended;
+  Entry& entry = entries_.at(client);
+  reservation.ends = now_.wall + duration + entry.extended;
+  // Its owner's clock tells when it began, not that of whoever granted it.
+  if (reservation.started.boot_id == now_.boot_id)
+    reservation.started.wall = now_.wall - (now_.boot - reservation.started.boot);
+  entry.until = machine_.now().boot + duration + entry.extended;
 }
 
 void Model::attach(int client, int supervisor) {
@@ -100,18 +95,16 @@ void Model::attach(int client, int supervisor) {
   entry.supervisor = supervisor;
   entry.held->supervisor = machine_.identity(supervisor);
   entry.held->request.reset();
-  entry.held->last_heartbeat = machine_.now();
+  entry.held->last_heartbeat = now_;
 }
 
 void Model::beat_request(int client) {
   Request& request = entries_.at(client).request;
-  request.last_heartbeat = machine_.now();
+  request.last_heartbeat = now_;
   request.passed_over = false;
 }
 
-void Model::beat_reservation(int client) {
-  entries_.at(client).held->last_heartbeat = machine_.now();
-}
+void Model::beat_reservation(int client) { entries_.at(client).held->last_heartbeat = now_; }
 
 void Model::mark_ending(int client, EndReason end, const std::optional<Account>& by) {
   entries_.at(client).held->ending = end;
@@ -127,7 +120,7 @@ void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
 }
 
 void Model::clear() {
-  while (!holders_.empty()) end(holders_.front(), machine_.now(), EndReason::Cleared);
+  while (!holders_.empty()) end(holders_.front(), now_, EndReason::Cleared);
   for (const int client : queue_) {
     cancelled_.push_back({client, entries_.at(client).request.last_heartbeat});
   }
@@ -143,6 +136,7 @@ void Model::lose(const Model& older) {
   holders_ = older.holders_;
   spans_ = older.spans_;
   next_arrival_ = older.next_arrival_;
+  policy_ = older.policy_;
   for (auto& [client, entry] : entries_) {
     const auto then = older.entries_.find(client);
     if (then == older.entries_.end()) {
@@ -231,7 +225,7 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
     if (entries_.at(client).held->kind == ReservationKind::Run) {
       mark_ending(client, EndReason::Killed, Account{uid, fmt::format("u{}", uid)});
     } else {
-      end_on(client, mine, machine_.now(), EndReason::Released);
+      end_on(client, mine, now_, EndReason::Released);
     }
   }
   return true;
@@ -254,9 +248,15 @@ bool Model::extend(std::uint32_t uid, bool admin, const std::vector<int>& gpus, 
         chosen.push_back(client);
     }
   }
+  const auto longest = limits_on({uid, fmt::format("u{}", uid)}).duration;
+  for (const int client : chosen) {
+    const Reservation& one = *entries_.at(client).held;
+    if (!admin && longest && *one.ends + by - one.started.wall > *longest) return false;
+  }
   for (const int client : chosen) {
     *entries_.at(client).held->ends += by;
     entries_.at(client).extended += by;
+    entries_.at(client).until += by;
   }
   return !chosen.empty();
 }

@@ -1,6 +1,7 @@
 #include "sim/promises.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -36,18 +37,21 @@ void require_unique_ids(const Pool& pool) {
   }
 }
 
-bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen) {
+bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen, const Policy& policy) {
   const bool asks = request.gpu_ids.empty() ||
                     std::count(request.gpu_ids.begin(), request.gpu_ids.end(), gpu.index) > 0;
-  if (!asks || gpu.out_of_service) return false;
-  if (seen.use == Seen::Use::Free) return true;
-  return request.force && seen.use == Seen::Use::Used && seen.users_known &&
+  const bool is_visible = !request.visible || holds(*request.visible, gpu.index);
+  if (!asks || !is_visible || gpu.out_of_service) return false;
+  const Seen::Use use = seen.use(policy);
+  if (use == Seen::Use::Free) return true;
+  return request.force && use == Seen::Use::Used && seen.users_known(policy) &&
          seen.uids == std::vector<std::uint32_t>{request.account.uid};
 }
 
 }  // namespace
 
-void require_order(const Pool& pool, const Model& model, const Machine& machine, int space) {
+void require_order(const Pool& pool, const Model& model, const Machine& machine,
+                   const Place& place) {
   const std::vector<bool> reserved = reserved_gpus(pool);
   for (const Reservation& reservation : pool.reservations) {
     for (const int gpu : reservation.lost) {
@@ -55,24 +59,25 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
     }
   }
   require_unique_ids(pool);
+  if (!place.can_judge()) return;
+  const Instant now = machine.now(place);
   for (const int client : model.holders()) {
     const Entry& entry = model.entry(client);
     const Reservation& reservation = *entry.held;
     const Process& waiter = *machine.find(entry.process);
-    const bool is_held_up = reservation.request && waiter.stopped && waiter.space == space;
-    const Duration held_for = age(reservation.started, machine.now());
-    if (is_held_up && held_for >= std::chrono::seconds(10))
+    const bool is_held_up = reservation.request && waiter.stopped && machine.is_seen(waiter, place);
+    if (is_held_up && model.is_ago(reservation.started, std::chrono::seconds(10)))
       throw Violation("untaken", reservation.id);
     const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
-    if (expires && expiry_of(reservation, machine.now()))
+    if (expires && expiry_of(reservation, now))
       throw Violation("outlives its time", reservation.id);
     // A supervisor, or somebody who looks, may have something to say first.
     const Process& process = *machine.find(entry.process);
     const bool is_of_old_boot = process.boot != machine.boot();
     const bool waits_for_nobody =
-        entry.supervisor == kNobody || is_of_old_boot || process.space != space;
+        entry.supervisor == kNobody || is_of_old_boot || !machine.is_seen(process, place);
     if (reservation.holder && waits_for_nobody &&
-        model.is_dead(entry.process, reservation.last_heartbeat, space)) {
+        model.is_dead(entry.process, reservation.last_heartbeat, place)) {
       throw Violation("outlives its holder", reservation.id);
     }
   }
@@ -81,15 +86,16 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
 void require_service(const Pool& pool, const Model& model, const Machine& machine,
                      const Sighting& sighting) {
   std::vector<bool> taken = reserved_gpus(pool);
+  std::map<std::uint32_t, int> taken_by = model.taken();
   for (const int client : model.queue()) {
     const Entry& entry = model.entry(client);
     const Request& request = entry.request;
-    if (request.passed_over) continue;
-    if (model.is_dead(entry.process, request.last_heartbeat, sighting.space)) continue;
+    if (request.passed_over || model.is_beyond(request, taken_by)) continue;
+    if (model.is_dead(entry.process, request.last_heartbeat, sighting.place)) continue;
     std::vector<int> usable;
     for (const Gpu& gpu : pool.gpus) {
       const bool is_left = !taken[at(gpu.index)];
-      if (is_left && is_truly_free(request, gpu, sighting.gpus[at(gpu.index)])) {
+      if (is_left && is_truly_free(request, gpu, sighting.gpus[at(gpu.index)], pool.policy)) {
         usable.push_back(gpu.index);
       }
     }
@@ -103,21 +109,28 @@ void require_service(const Pool& pool, const Model& model, const Machine& machin
     const Entry& entry = model.entry(client);
     const Reservation& reservation = *entry.held;
     if (reservation.kind != ReservationKind::Run || machine.is_alive(entry.process)) continue;
-    const bool is_seen = machine.find(entry.process)->space == sighting.space;
-    if (!is_seen || machine.can_act(entry.supervisor)) continue;
-    const bool readable = std::all_of(reservation.gpus.begin(), reservation.gpus.end(),
-                                      [&](int gpu) { return sighting.gpus[at(gpu)].readable; });
+    const bool is_seen = machine.is_seen(*machine.find(entry.process), sighting.place);
+    if (!is_seen || machine.may_act(entry.supervisor, sighting.place)) continue;
+    const bool readable =
+        std::all_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
+          const Seen& seen = sighting.gpus[at(gpu)];
+          return seen.is_readable() && seen.owners_known;
+        });
     if (readable && model.job_on_gpus(client, sighting).empty()) {
       throw Violation("outlives its job", reservation.id);
     }
   }
 }
 
-void require_free(const Request& request, const std::vector<int>& gpus, const Sighting& sighting) {
+void require_free(const Request& request, const std::vector<int>& gpus, const Sighting& sighting,
+                  const Policy& policy) {
+  // What it sees now counts, and not what it saw when it asked.
+  Request here = request;
+  here.visible.reset();
   for (const int gpu : gpus) {
     Gpu any;
     any.index = gpu;
-    if (is_truly_free(request, any, sighting.gpus[at(gpu)])) continue;
+    if (is_truly_free(here, any, sighting.gpus[at(gpu)], policy)) continue;
     throw Violation("not free", fmt::format("{} trusts in GPU {}", request.id, gpu));
   }
 }

@@ -7,9 +7,10 @@
 
 namespace chg::sim {
 
-/// After any update by somebody in `space`: no GPU belongs to two, no id is there twice, and
-/// whoever is over, as far as `space` can tell, is gone. Throws Violation.
-void require_order(const Pool& pool, const Model& model, const Machine& machine, int space);
+/// After any update by somebody in `place`: no GPU belongs to two, no id is there twice, and
+/// whoever is over, as far as `place` can tell, is gone. Throws Violation.
+void require_order(const Pool& pool, const Model& model, const Machine& machine,
+                   const Place& place);
 
 /// After an update in the light of a look at the host as it is now: nobody waits who could be
 /// served, and no run goes on of which nothing is left. Throws Violation.
@@ -18,6 +19,7 @@ void require_service(const Pool& pool, const Model& model, const Machine& machin
 
 /// When somebody begins to use what he was granted: he has seen it to be free, or to be in use by
 /// nobody but himself where he forces his way. Throws Violation.
-void require_free(const Request& request, const std::vector<int>& gpus, const Sighting& sighting);
+void require_free(const Request& request, const std::vector<int>& gpus, const Sighting& sighting,
+                  const Policy& policy);
 
 }  // namespace chg::sim

@@ -66,22 +66,27 @@ std::shared_ptr<const Pool> World::snapshot() {
   return snapshot_;
 }
 
-Circumstances World::given(int space, const Sighting* sighting) const {
-  return {machine_.now(), machine_.liveness(space),
-          sighting == nullptr ? nullptr : &sighting->observation, serial_};
+Circumstances World::given(const Place& place, const Sighting* sighting) const {
+  return {machine_.now(place), machine_.liveness(place),
+          sighting == nullptr ? nullptr : &sighting->observation, serial_, place.can_judge()};
 }
 
-bool World::update(int space, const Sighting* sighting, const Change& change,
+bool World::update(const Place& place, const Sighting* sighting, const Change& change,
                    const Expected& expected, const Change& after_grants,
                    const std::function<void(Model&)>& expected_after) {
   ++counts_.updates;
+  if (!place.can_judge()) ++counts_.blind;
+  if (place.ahead != Duration::zero()) ++counts_.ahead;
+  if (sighting != nullptr && !place.unseen.empty()) ++counts_.partial;
   ++serial_;
   snapshot_.reset();
-  const Circumstances circumstances = given(space, sighting);
+  const Circumstances circumstances = given(place, sighting);
   bring_up_to_date(pool_, circumstances);
-  model_.reap(space, sighting);
-  model_.pass_on_untaken(space);
+  model_.begin(place);
+  model_.reap(place, sighting);
+  model_.pass_on_untaken(place);
   if (sighting != nullptr) model_.observe(*sighting);
+  const Duration timeout = pool_.policy.heartbeat_timeout;
   bool accepted = true;
   try {
     change(pool_);
@@ -96,13 +101,14 @@ bool World::update(int space, const Sighting* sighting, const Change& change,
   }
   const auto granted = schedule(pool_, circumstances);
   counts_.grants += granted.size();
-  model_.schedule(space, pool_, granted);
+  model_.schedule(place, pool_, granted);
   if (accepted && after_grants) {
     after_grants(pool_);
     expected_after(model_);
   }
   model_.compare(pool_);
-  require_order(pool_, model_, machine_, space);
+  // By a new policy more may be over; the next update ends it.
+  if (pool_.policy.heartbeat_timeout == timeout) require_order(pool_, model_, machine_, place);
   const bool sees_now = sighting != nullptr && sighting->version == machine_.version() &&
                         sighting->observation.taken == circumstances.now;
   if (sees_now) {
@@ -176,6 +182,8 @@ void World::apply(const Event& event) {
       return release_gpus(event);
     case What::Extend:
       return extend_reservations(event);
+    case What::SetPolicy:
+      return set_policy(event);
     case What::Clear:
       return clear();
     case What::Save:
@@ -205,7 +213,9 @@ void World::forget_inactive() {
 }
 
 void World::arrive(const Event& event) {
-  const Sight sighting = machine_.look(event.space);
+  Place place = event.place;
+  place.uid = event.uid;
+  const Sight sighting = machine_.look(place);
   // Nothing was read: `run` and `reserve` fail before they join.
   if (!sighting && !event.flags.views) return;
   if (active_.size() % 16 == 0) forget_inactive();
@@ -215,7 +225,8 @@ void World::arrive(const Event& event) {
   clients_[index] = std::make_unique<Client>();
   Client& client = *clients_[index];
   client.number = event.number;
-  client.space = event.space;
+  client.place = event.place;
+  client.place.uid = event.uid;
   client.views = event.flags.views;
   client.nonblock = event.flags.nonblock;
   client.uses_gpus = event.flags.uses_gpus;
@@ -231,7 +242,7 @@ void World::arrive(const Event& event) {
   request.force = event.flags.force;
   if (event.by_ms > 0) request.duration = milliseconds(event.by_ms);
   const bool is_job = !client.views && event.kind == ReservationKind::Run;
-  machine_.start(process_key(event.number), event.uid, event.space,
+  machine_.start(process_key(event.number), event.uid, event.place,
                  is_job ? event.number : kNobody);
   request.waiter = machine_.identity(process_key(event.number));
   active_.push_back(event.number);
@@ -259,7 +270,7 @@ void World::spawn(const Event& event) {
     gpus.push_back(client->gpus[static_cast<std::size_t>(one) % client->gpus.size()]);
   }
   Process& process =
-      machine_.start(key, client->request.account.uid, client->space, client->number);
+      machine_.start(key, client->request.account.uid, client->place, client->number);
   hide(process, event.flags);
   machine_.use(process, gpus, static_cast<std::uint64_t>(event.memory_mib));
 }
@@ -267,7 +278,7 @@ void World::spawn(const Event& event) {
 void World::intrude(const Event& event) {
   const int key = process_key(event.number);
   if (machine_.find(key) != nullptr) return;
-  Process& process = machine_.start(key, event.uid, event.space, kNobody);
+  Process& process = machine_.start(key, event.uid, event.place, kNobody);
   hide(process, event.flags);
   machine_.use(process, existing(event.gpus), static_cast<std::uint64_t>(event.memory_mib));
 }
@@ -282,8 +293,8 @@ void World::release_gpus(const Event& event) {
   const Caller caller{account_of(event.uid), event.flags.admin};
   Released released;
   update(
-      event.space, nullptr,
-      [&](Pool& pool) { released = release(pool, caller, selection, machine_.now()); },
+      event.place, nullptr,
+      [&](Pool& pool) { released = release(pool, caller, selection, machine_.now(event.place)); },
       [&](Model& model) {
         return model.release(event.uid, event.flags.admin, event.gpus, event.flags.labelled,
                              event.flags.runs);
@@ -298,7 +309,13 @@ void World::extend_reservations(const Event& event) {
   const Caller caller{account_of(event.uid), event.flags.admin};
   const Duration by = milliseconds(event.by_ms);
   update(
-      event.space, nullptr, [&](Pool& pool) { extend(pool, caller, event.gpus, by); },
+      event.place, nullptr,
+      [&](Pool& pool) {
+        // Some may have been extended by the time that another one is refused.
+        Pool changed = pool;
+        extend(changed, caller, event.gpus, by);
+        pool = std::move(changed);
+      },
       [&](Model& model) { return model.extend(event.uid, event.flags.admin, event.gpus, by); });
 }
 
@@ -310,13 +327,13 @@ void World::cancel_request(const Event& event) {
   if (matches > 1) return;
   const Caller caller{account_of(event.uid), event.flags.admin};
   update(
-      event.space, nullptr,
+      event.place, nullptr,
       [&](Pool& pool) {
-        drop_gone_waiters(pool, given(event.space));
+        drop_gone_waiters(pool, given(event.place));
         cancel(pool, caller, id);
       },
       [&](Model& model) {
-        model.drop_gone_waiters(event.space);
+        model.drop_gone_waiters(event.place);
         return model.cancel(event.uid, event.flags.admin, event.who);
       });
 }
@@ -324,7 +341,7 @@ void World::cancel_request(const Event& event) {
 void World::set_service(const Event& event, bool out_of_service) {
   const std::vector<int> gpus = existing(event.gpus);
   update(
-      0, nullptr,
+      Place{}, nullptr,
       [&](Pool& pool) {
         chg::set_service(pool, kRoot, gpus,
                          out_of_service ? std::optional<std::string>("fan") : std::nullopt);
@@ -335,9 +352,50 @@ void World::set_service(const Event& event, bool out_of_service) {
       });
 }
 
+void World::set_policy(const Event& event) {
+  ++counts_.policies;
+  const Policy policy = policy_of(event.choice);
+  update(
+      event.place, nullptr,
+      [&](Pool& pool) {
+        pool.policy = policy;
+        add_event(pool, EventKind::PolicyChanged, kRoot.account);
+      },
+      [&](Model& model) {
+        model.set_policy(policy);
+        return true;
+      });
+}
+
+// What somebody shows, or would end, whose boot id is a container's own. Nobody else may lose by
+// it.
+void World::doubt(const Place& place) const {
+  ++counts_.doubted;
+  Pool shown = pool_;
+  bring_up_to_date(shown, given(place));
+  drop_gone_waiters(shown, given(place));
+  for (const chg::Event& event : shown.events) {
+    const int client = std::stoi(event.id.substr(1));
+    const Entry& entry = model_.entry(client);
+    // A wall clock that is ahead by more than the host had run when it was granted can't be told
+    // from a reboot.
+    const Instant now = machine_.now(place);
+    const bool seems_booted = entry.held && entry.held->started.wall < now.wall - now.boot &&
+                              event.how == EndReason::Expired;
+    if (event.kind == EventKind::Ended && !seems_booted)
+      model_.require_over(client, *event.how, place);
+    if (event.kind == EventKind::Returned &&
+        !model_.is_ago(entry.held->started, std::chrono::seconds(10)))
+      throw Violation("passed on too soon", event.id);
+    const bool lives = machine_.is_alive(entry.process) &&
+                       !model_.is_ago(entry.request.last_heartbeat, pool_.policy.heartbeat_timeout);
+    if (event.kind == EventKind::Withdrawn && lives) throw Violation("dropped", event.id);
+  }
+}
+
 void World::clear() {
   update(
-      0, nullptr, [&](Pool& pool) { chg::clear(pool, kRoot, machine_.now()); },
+      Place{}, nullptr, [&](Pool& pool) { chg::clear(pool, kRoot, machine_.now()); },
       [](Model& model) {
         model.clear();
         return true;
@@ -373,15 +431,19 @@ void World::settle() {
   for (int gpu = 0; gpu < setup_.gpus; ++gpu) machine_.set_fault(gpu, Fault::None);
   machine_.set_probe_fails(false);
   machine_.correct_clock();
-  machine_.advance(pool_.policy.heartbeat_timeout + milliseconds(1));
   forget_inactive();
-  const Sight sighting = machine_.look(0);
-  update(
-      0, sighting.get(), [&](Pool& pool) { drop_gone_waiters(pool, given(0)); },
-      [](Model& model) {
-        model.drop_gone_waiters(0);
-        return true;
-      });
+  const Place host;
+  // Twice: after a reboot the boot clock may show just what it showed at a last heartbeat.
+  for (int i = 0; i < 2; ++i) {
+    machine_.advance(pool_.policy.heartbeat_timeout + milliseconds(1));
+    const Sight sighting = machine_.look(host);
+    update(
+        host, sighting.get(), [&](Pool& pool) { drop_gone_waiters(pool, given(host)); },
+        [&](Model& model) {
+          model.drop_gone_waiters(host);
+          return true;
+        });
+  }
   if (!pool_.queue.empty()) throw Violation("waits for ever", pool_.queue.front().id);
   for (const Reservation& reservation : pool_.reservations) {
     const bool lives_by_expiry = reservation.kind == ReservationKind::Manual && !reservation.holder;

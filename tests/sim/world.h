@@ -34,7 +34,7 @@ struct Client {
   enum class Supervisor { None, Watches, Looked, Left };
 
   int number = 0;
-  int space = 0;
+  Place place;
   bool views = false;
   bool nonblock = false;
   bool uses_gpus = false;
@@ -79,9 +79,9 @@ class World {
   using Expected = std::function<bool(Model&)>;
 
   // One update_pool. Returns whether the change was accepted.
-  Circumstances given(int space, const Sighting* sighting = nullptr) const;
-  bool update(int space, const Sighting* sighting, const Change& change, const Expected& expected,
-              const Change& after_grants = {},
+  Circumstances given(const Place& place, const Sighting* sighting = nullptr) const;
+  bool update(const Place& place, const Sighting* sighting, const Change& change,
+              const Expected& expected, const Change& after_grants = {},
               const std::function<void(Model&)>& expected_after = {});
   std::shared_ptr<const Pool> snapshot();
 
@@ -127,6 +127,8 @@ class World {
   void extend_reservations(const Event& event);
   void cancel_request(const Event& event);
   void set_service(const Event& event, bool out_of_service);
+  void set_policy(const Event& event);
+  void doubt(const Place& place) const;
   void clear();
   void lose(bool all);
   void check_report(Duration period) const;

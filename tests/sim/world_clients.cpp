@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "core/limits.h"
 #include "core/protocol.h"
 #include "core/reap.h"
 #include "core/schedule.h"
@@ -13,6 +14,19 @@
 #include "sim/world.h"
 
 namespace chg::sim {
+namespace {
+
+bool is_refused(const Pool& pool, const Request& request) {
+  try {
+    require_may_wait(pool, request);
+    return false;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+}  // namespace
+
 void World::exit(Client& client) {
   client.phase = Client::Phase::Left;
   client.pool.reset();
@@ -41,11 +55,15 @@ void World::step(Client& client, int choice) {
 }
 
 void World::view(Client& client, int choice) {
+  if (client.place.has_own_boot) {
+    doubt(client.place);
+    return exit(client);
+  }
   const Sighting* sighting = choice == 1 ? nullptr : client.sighting.get();
   update(
-      client.space, sighting, [&](Pool& pool) { drop_gone_waiters(pool, given(client.space)); },
+      client.place, sighting, [&](Pool& pool) { drop_gone_waiters(pool, given(client.place)); },
       [&](Model& model) {
-        model.drop_gone_waiters(client.space);
+        model.drop_gone_waiters(client.place);
         return true;
       });
   if (!model_.queue().empty()) check_decisions();
@@ -53,17 +71,27 @@ void World::view(Client& client, int choice) {
 }
 
 void World::join(Client& client) {
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   const int number = client.number;
   const bool is_new = client.request.arrival == 0;
   bool claimed = false;
   bool withdrawn = false;
+  bool too_many = false;
+  Request asked;
   std::vector<std::string> served;
   const bool accepted = update(
-      client.space, client.sighting.get(),
-      [&](Pool& pool) { chg::join(pool, client.request, now); },
+      client.place, client.sighting.get(),
+      [&](Pool& pool) {
+        client.request.visible = visible_gpus(pool, client.sighting->observation);
+        asked = client.request;
+        chg::join(pool, client.request, now);
+      },
       [&](Model& model) {
-        if (!model.accepts(client.request)) return false;
+        asked.visible = Model::visible(*client.sighting);
+        if (!model.accepts(asked)) return false;
+        if (is_new && client.request.duration != asked.duration)
+          throw Violation("default timeout", asked.id);
+        client.request.visible = asked.visible;
         if (model.is_in(number)) {
           if (model.waiting(number) != nullptr) model.beat_request(number);
           return true;
@@ -76,20 +104,28 @@ void World::join(Client& client) {
         return true;
       },
       [&](Pool& pool) {
-        const Circumstances circumstances = given(client.space, client.sighting.get());
+        const Circumstances circumstances = given(client.place, client.sighting.get());
         claimed = claim_on_arrival(pool, client.request, circumstances);
-        withdrawn = client.nonblock && find_request(pool, client.request.id) != nullptr;
-        if (client.nonblock) served = leave_at_once(pool, client.request.id, circumstances);
+        const bool waits = find_request(pool, client.request.id) != nullptr;
+        withdrawn = client.nonblock && waits;
+        // The store would write nothing then. Here those behind it may get what they get next.
+        if (is_new && waits && !client.nonblock) too_many = is_refused(pool, client.request);
+        if (client.nonblock || too_many)
+          served = leave_at_once(pool, client.request.id, circumstances);
       },
       [&](Model& model) {
         if (claimed) model.claim(number, *client.request.duration);
-        if (!withdrawn) return;
+        if (is_new && !client.nonblock && model.waiting(number) != nullptr &&
+            model.is_one_too_many(client.request) != too_many)
+          throw Violation("waiting limit", client.request.id);
+        if (!withdrawn && !too_many) return;
         model.leave(number);
-        model.schedule(client.space, pool_, served);
+        model.schedule(client.place, pool_, served);
       });
   // No two ask at the same moment: they do so one after the other.
   machine_.advance(std::chrono::microseconds(1));
-  if (!accepted) return exit(client);
+  if (too_many) ++counts_.too_many;
+  if (!accepted || too_many) return exit(client);
   client.is_fresh = true;
   client.last_heartbeat = now;
   client.pool = snapshot();
@@ -114,9 +150,9 @@ void World::act_as_waiter(Client& client, int choice) {
 // It did not take its grant in time, and waits again.
 void World::answer(Client& client) {
   ++counts_.answered;
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   update(
-      client.space, nullptr, [&](Pool& pool) { beat(pool, client.request.id, now); },
+      client.place, nullptr, [&](Pool& pool) { beat(pool, client.request.id, now); },
       [&](Model& model) {
         if (model.waiting(client.number) != nullptr) model.beat_request(client.number);
         return true;
@@ -131,8 +167,8 @@ void World::answer(Client& client) {
 void World::requeue_lost(Client& client) {
   bool cancelled = false;
   update(
-      client.space, nullptr,
-      [&](Pool& pool) { cancelled = !come_back(pool, client.request, machine_.now()); },
+      client.place, nullptr,
+      [&](Pool& pool) { cancelled = !come_back(pool, client.request, machine_.now(client.place)); },
       [&](Model& model) {
         const int number = client.number;
         if (model.acknowledge_cancelled(number) != cancelled) {
@@ -155,7 +191,7 @@ void World::wait(Client& client, int choice) {
     client.pool = snapshot();
     client.is_fresh = false;
   } else if (choice == 1) {
-    if (const Sight seen = machine_.look(client.space)) {
+    if (const Sight seen = machine_.look(client.place)) {
       client.sighting = seen;
       client.phase = Client::Phase::Cares;
     } else {
@@ -169,17 +205,19 @@ void World::wait(Client& client, int choice) {
 }
 
 void World::maintain_pool(Client& client, const Sighting* sighting, bool decides) {
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   const bool beats = age(client.last_heartbeat, now) >= pool_.policy.heartbeat_interval;
   if (beats) client.last_heartbeat = now;
   update(
-      client.space, sighting,
+      client.place, sighting,
       [&](Pool& pool) {
-        drop_gone_waiters(pool, given(client.space));
+        drop_gone_waiters(pool, given(client.place));
+        if (sighting != nullptr) note_visible(pool, client.request.id, sighting->observation);
         if (beats) beat(pool, client.request.id, now);
       },
       [&](Model& model) {
-        model.drop_gone_waiters(client.space);
+        model.drop_gone_waiters(client.place);
+        if (sighting != nullptr) model.note_visible(client.number, *sighting);
         if (beats && model.waiting(client.number) != nullptr) model.beat_request(client.number);
         return true;
       });
@@ -196,13 +234,15 @@ void World::check_decisions() const {
   if (decisions.size() != held.size()) throw Violation("decisions", "not one for each waiter");
   for (std::size_t i = 0; i < held.size(); ++i) {
     const Decision& decision = decisions[i];
+    if (decision.reason.limit) ++counts_.limited;
     std::size_t blocked = 0;
     for (const Blocker& blocker : decision.reason.blockers) blocked += blocker.gpus.size();
     const auto& named = decision.reason.named;
     const std::size_t wanted = named.empty() ? pool_.gpus.size() : named.size();
     const bool adds_up = decision.position == static_cast<int>(i) + 1 &&
                          blocked + held[i].size() == wanted && decision.held == held[i];
-    const bool is_skipped = pool_.queue[i].passed_over && decision.held.empty();
+    const bool waits_for_its_own = pool_.queue[i].passed_over || decision.reason.limit;
+    const bool is_skipped = waits_for_its_own && decision.held.empty() && held[i].empty();
     if (!adds_up && !is_skipped)
       throw Violation("decisions", "that of " + decision.request_id + " is wrong");
   }
@@ -213,8 +253,8 @@ void World::look_at_grant(Client& client, const Reservation& reservation) {
   const bool is_covered =
       client.is_fresh && covers(client.sighting->observation, *client.pool, reservation.gpus);
   if (is_covered) return trust_or_give_back(client);
-  const Sight seen = machine_.look(client.space);
-  client.sighting = seen ? seen : machine_.blinded(*client.sighting);
+  const Sight seen = machine_.look(client.place);
+  client.sighting = seen ? seen : machine_.blinded(client.place);
 }
 
 void World::trust_or_give_back(Client& client) {
@@ -222,7 +262,7 @@ void World::trust_or_give_back(Client& client) {
   client.is_fresh = true;
   const Observation& seen = client.sighting->observation;
   if (is_usable(*client.pool, reservation, client.request, seen)) {
-    require_free(client.request, reservation.gpus, *client.sighting);
+    require_free(client.request, reservation.gpus, *client.sighting, client.pool->policy);
     client.own = reservation;
     client.gpus = reservation.gpus;
     client.phase = Client::Phase::Granted;
@@ -230,7 +270,7 @@ void World::trust_or_give_back(Client& client) {
     return;
   }
   update(
-      client.space, client.sighting.get(),
+      client.place, client.sighting.get(),
       [&](Pool& pool) {
         if (find_reservation(pool, client.request.id) != nullptr) ++counts_.given_back;
         refuse_grant(pool, client.request, seen);
@@ -248,7 +288,7 @@ void World::trust_or_give_back(Client& client) {
 void World::leave_queue(Client& client) {
   bool left = true;
   update(
-      client.space, nullptr, [&](Pool& pool) { left = stop_waiting(pool, client.request.id); },
+      client.place, nullptr, [&](Pool& pool) { left = stop_waiting(pool, client.request.id); },
       [&](Model& model) {
         model.leave(client.number);
         return true;
@@ -264,7 +304,7 @@ void World::interrupt(Client& client) {
   // One that has read of its grant no longer waits for signals.
   if (find_request(*client.pool, client.request.id) == nullptr) return;
   update(
-      client.space, nullptr, [&](Pool& pool) { abandon(pool, client.request.id); },
+      client.place, nullptr, [&](Pool& pool) { abandon(pool, client.request.id); },
       [&](Model& model) {
         model.leave(client.number);
         model.forget(client.number);
@@ -282,7 +322,9 @@ void World::use_grant(Client& client, int choice) {
   }
   const OwnChange made = change_own(
       client, JobState::NotBegun,
-      [&](Pool& pool) { claim(pool, client.request.id, *client.request.duration, machine_.now()); },
+      [&](Pool& pool) {
+        claim(pool, client.request.id, *client.request.duration, machine_.now(client.place));
+      },
       [&](Model& model) { model.claim(client.number, *client.request.duration); });
   return made == OwnChange::Taken ? lose_grant(client, made) : exit(client);
 }
@@ -291,7 +333,7 @@ void World::use_grant(Client& client, int choice) {
 void World::lose_grant(Client& client, OwnChange made) {
   if (made == OwnChange::Taken) {
     ++counts_.taken;
-    client.sighting = machine_.look(client.space);
+    client.sighting = machine_.look(client.place);
   }
   if (made == OwnChange::Ended || !client.sighting) return exit(client);
   client.gpus.clear();
@@ -306,8 +348,8 @@ void World::discard_grant(Client& client) {
 
 void World::attach(Client& client) {
   const int key = supervisor_key(client.number);
-  const Instant now = machine_.now();
-  machine_.start(key, client.request.account.uid, client.space, kNobody);
+  const Instant now = machine_.now(client.place);
+  machine_.start(key, client.request.account.uid, client.place, kNobody);
   const OwnChange made = change_own(
       client, JobState::NotBegun,
       [&](Pool& pool) { begin_run(pool, client.request.id, machine_.identity(key), now); },

@@ -30,7 +30,7 @@ std::optional<OwnChange> World::try_change(Client& client, const std::optional<L
                                            const std::function<void(Model&)>& expected) {
   std::optional<OwnChange> result;
   update(
-      client.space, nullptr,
+      client.place, nullptr,
       [&](Pool& pool) {
         result = find_or_restore(pool, client.own, lost);
         if (result == OwnChange::Made) change(pool);

@@ -37,7 +37,7 @@ void World::change_watched(Client& client, bool hears,
 }
 
 void World::watch_command(Client& client, int choice) {
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   const bool is_late = client.timeout && age(client.supervised_since, now) >= *client.timeout;
   if (is_late && !client.timed_out) {
     client.timed_out = true;
@@ -64,7 +64,7 @@ void World::deal_with_leftovers(Client& client) {
   std::vector<ProcessIdentity> present;
   for (const int key : members(client.number)) present.push_back(machine_.identity(key));
   if (client.supervisor != Client::Supervisor::Looked) {
-    client.supervisor_sighting = machine_.look(client.space);
+    client.supervisor_sighting = machine_.look(client.place);
     if (!client.supervisor_sighting) return note_leftovers(client, present);
     client.supervisor = Client::Supervisor::Looked;
     return;
@@ -89,7 +89,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
   change_watched(
       client, true, [&](Reservation& reservation) { reservation.leftovers = leftovers; },
       [&](Model& model) { model.note_leftovers(client.number, leftovers); });
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
@@ -98,7 +98,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
 }
 
 void World::give_gpus_back(Client& client) {
-  const Instant now = machine_.now();
+  const Instant now = machine_.now(client.place);
   change_own(
       client, JobState::Over, [&](Pool& pool) { end_run(pool, client.request.id, now); },
       [&](Model& model) {
