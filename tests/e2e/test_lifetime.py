@@ -208,14 +208,16 @@ def rewrite(pool, column, change):
 
 OTHER_BOOT = "00000000-1111-2222-3333-444444444444"
 UPTIME = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+DAY = 24 * 3600 * 10**9
 
 
 def before_this_boot(text):
     """The moment or process, as a record of before the host booted has it."""
     words = text.split(" ")
     if len(words) == 3:
-        words[0] = str(int(words[0]) - UPTIME - 24 * 3600 * 10**9)
-        words[2] = OTHER_BOOT
+        # The host had been up for longer then.
+        words[0] = str(int(words[0]) - UPTIME - DAY)
+        words[1], words[2] = str(int(words[1]) + DAY), OTHER_BOOT
     else:
         words[1], words[3] = str(int(words[1]) + 1), OTHER_BOOT
     return " ".join(words)
@@ -274,8 +276,13 @@ def test_another_boot_id_alone_is_no_reboot(pool):
     kill(job.pid)
     job.wait()
     assert pool.status()[0].startswith("GPU 0: IN USE by root")
-    rewrite(pool, "last_heartbeat", lambda text: " ".join(
-        [str(int(text.split()[0]) - 301 * 10**9), *text.split()[1:]]))
+    # The boot clock tells, and no wall clock.
+    wall, boot, boot_id = pool.value(
+        "SELECT last_heartbeat FROM reservation WHERE kind = 'run'").split(" ", 2)
+    silence = 301 * 10**9
+    rewrite(pool, "last_heartbeat", lambda _: f"{int(wall) - silence} {boot} {boot_id}")
+    assert pool.status()[0].startswith("GPU 0: IN USE by root")
+    rewrite(pool, "last_heartbeat", lambda _: f"{wall} {int(boot) - silence} {boot_id}")
     assert pool.status()[0].startswith("GPU 0: AVAILABLE")
     assert how_it_ended(pool) == ["lost", "lost"]
 
