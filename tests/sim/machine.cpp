@@ -194,6 +194,12 @@ bool Machine::is_seen(const Process& process, const Place& place) const {
   return there != nullptr && (!there->alive || !hides_from(*there, place));
 }
 
+bool Machine::may_live(const Process& process, const Place& place) const {
+  const int pid = place.space == process.space ? process.pid : process.host_pid;
+  const Process* there = find(pids_[at(place.space)][at(pid)]);
+  return process.alive || (there != nullptr && there->alive && hides_from(*there, place));
+}
+
 bool Machine::may_act(int key, const Place& place) const {
   const Process* process = find(key);
   return process != nullptr && (can_act(key) || !is_seen(*process, place));

@@ -128,6 +128,8 @@ class Machine {
   LivenessOf liveness(const Place& place) const;
   /// Whether those in that place can tell of this process, of this boot, that it ended or lives.
   bool is_seen(const Process& process, const Place& place) const;
+  /// Whether it lives, or another process that is hidden there has its pid.
+  bool may_live(const Process& process, const Place& place) const;
   /// Whether it may be at work, as far as those in that place can tell. False for kNobody.
   bool may_act(int key, const Place& place) const;
   bool is_of_this_boot(const Instant& moment) const;

@@ -117,7 +117,7 @@ std::optional<Model::Ending> Model::ending_of_run(int client, Entry& entry, cons
   }
   reservation.leftovers.clear();
   for (const int key : job_on_gpus(client, *sighting)) {
-    if (!machine_.is_alive(key)) continue;
+    if (!machine_.may_live(*machine_.find(key), place)) continue;
     reservation.leftovers.push_back(machine_.identity_from(*machine_.find(key), sighting->place));
   }
   if (!reservation.leftovers.empty()) {
