@@ -118,7 +118,7 @@ const std::vector<MemberKey<Policy>>& plain_keys() {
                    "a GPU is in use if its processes hold more MB than this"),
             defaults),
         member_key<&Policy::ignore_processes>(
-            key_of("ignore_processes", List, "processes that never count as use of a GPU"),
+            key_of("ignore_processes", List, "system programs that do not count as use of a GPU"),
             defaults),
         member_key<&Policy::probe>(
             choice("probe", {"auto", "nvml", "nvidia-smi", "amd", "fake"}, "how GPUs are read"),

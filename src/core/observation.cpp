@@ -1,6 +1,7 @@
 #include "core/observation.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace chg {
 
@@ -16,13 +17,40 @@ const GpuReading* find_reading(const Observation& observation, const std::string
   return at_its_place == gpus.end() ? nullptr : &*at_its_place;
 }
 
+namespace {
+
+// Accounts below this one are the system's, as Debian numbers them.
+constexpr std::uint32_t kFirstUserUid = 1000;
+
+// A name alone proves nothing: anybody can give it to his program.
+bool is_ignored(const GpuProcess& process, const Policy& policy) {
+  const auto lists = [&](const std::string& name) {
+    const auto& names = policy.ignore_processes;
+    return !name.empty() && std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool is_systems = process.uid && *process.uid < kFirstUserUid;
+  return lists(process.system_program) || (is_systems && lists(process.program));
+}
+
+// What is known of it.
+std::uint64_t held_mib(const std::vector<GpuProcess>& processes) {
+  std::uint64_t held = 0;
+  for (const GpuProcess& process : processes) held += process.memory_mib.value_or(0);
+  return held;
+}
+
+}  // namespace
+
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy) {
+  std::vector<GpuProcess> ignored;
   std::vector<GpuProcess> counted;
   for (const GpuProcess& process : reading.processes) {
-    const auto& ignored = policy.ignore_processes;
-    const bool is_ignored =
-        std::find(ignored.begin(), ignored.end(), process.program) != ignored.end();
-    if (process.type == GpuProcess::Type::Compute && !is_ignored) counted.push_back(process);
+    if (process.type != GpuProcess::Type::Compute) continue;
+    (is_ignored(process, policy) ? ignored : counted).push_back(process);
+  }
+  // Whoever they are, they leave no room for a job.
+  if (held_mib(ignored) > policy.memory_threshold_mib) {
+    std::move(ignored.begin(), ignored.end(), std::back_inserter(counted));
   }
   return counted;
 }
