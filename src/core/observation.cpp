@@ -1,7 +1,6 @@
 #include "core/observation.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace chg {
 
@@ -32,25 +31,25 @@ bool is_ignored(const GpuProcess& process, const Policy& policy) {
   return lists(process.system_program) || (is_systems && lists(process.program));
 }
 
-// What is known of it.
-std::uint64_t held_mib(const std::vector<GpuProcess>& processes) {
+bool is_compute(const GpuProcess& process) { return process.type == GpuProcess::Type::Compute; }
+
+// Whether the ignored programs leave room for a job, as far as what they hold is known.
+bool leaves_room(const GpuReading& reading, const Policy& policy) {
   std::uint64_t held = 0;
-  for (const GpuProcess& process : processes) held += process.memory_mib.value_or(0);
-  return held;
+  for (const GpuProcess& process : reading.processes) {
+    if (is_compute(process) && is_ignored(process, policy)) held += process.memory_mib.value_or(0);
+  }
+  return held <= policy.memory_threshold_mib;
 }
 
 }  // namespace
 
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy) {
-  std::vector<GpuProcess> ignored;
+  const bool ignores = leaves_room(reading, policy);
   std::vector<GpuProcess> counted;
   for (const GpuProcess& process : reading.processes) {
-    if (process.type != GpuProcess::Type::Compute) continue;
-    (is_ignored(process, policy) ? ignored : counted).push_back(process);
-  }
-  // Whoever they are, they leave no room for a job.
-  if (held_mib(ignored) > policy.memory_threshold_mib) {
-    std::move(ignored.begin(), ignored.end(), std::back_inserter(counted));
+    const bool counts = is_compute(process) && !(ignores && is_ignored(process, policy));
+    if (counts) counted.push_back(process);
   }
   return counted;
 }

@@ -176,10 +176,22 @@ GpuProcess Machine::listing(const Process& process, int space) const {
   listed.start_ticks = process.ticks;
   listed.uid = process.uid;
   listed.program = process.is_ignored ? "Xorg" : "python3";
+  if (process.is_ignored) listed.system_program = listed.program;
   if (!process.hides_environment) {
     listed.reservation_id = process.job == kNobody ? "" : fmt::format("c{}", process.job);
   }
   return listed;
+}
+
+// The memory that the ignored programs which can be seen hold, as far as it is told.
+std::uint64_t Machine::held_by_ignored(int gpu, int space) const {
+  std::uint64_t held = 0;
+  for (const int key : users_[at(gpu)]) {
+    const Process& process = processes_[at(key)];
+    const bool is_seen = (space == 0 || space == process.space) && !process.hides_owner;
+    if (is_seen && process.is_ignored && !process.hides_memory) held += process.memory_mib;
+  }
+  return held;
 }
 
 // Fills in what the tool says, and what is true of it by rule 15 of docs/semantics.md.
@@ -190,6 +202,8 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
   std::uint64_t unlisted = kIdleMib;
   bool counted_unknown = false;
   bool listed_unknown = false;
+  const Policy policy;
+  const bool ignores = held_by_ignored(gpu, space) <= policy.memory_threshold_mib;
   for (const int key : users_[at(gpu)]) {
     const Process& process = processes_[at(key)];
     total += process.memory_mib;
@@ -200,7 +214,7 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
     }
     reading.processes.push_back(listing(process, space));
     listed_unknown = listed_unknown || process.hides_memory;
-    if (process.is_ignored && !process.hides_owner) continue;
+    if (ignores && process.is_ignored && !process.hides_owner) continue;
     seen.processes.push_back(key);
     if (process.hides_owner) {
       seen.users_known = false;
@@ -218,7 +232,6 @@ void Machine::see(int gpu, int space, GpuReading& reading, Seen& seen) const {
     seen.readable = false;
     return;
   }
-  const Policy policy;
   if (faults_[at(gpu)] == Fault::HidesMemory) {
     seen.use = seen.processes.empty() ? Seen::Use::Broken : Seen::Use::Used;
     return;

@@ -107,6 +107,7 @@ class Machine {
   int new_pid(int space, int key);
   Liveness state_of(const ProcessIdentity& identity, int space) const;
   GpuProcess listing(const Process& process, int space) const;
+  std::uint64_t held_by_ignored(int gpu, int space) const;
   void see(int gpu, int space, GpuReading& reading, Seen& seen) const;
 
   Instant now_;
