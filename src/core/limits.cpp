@@ -53,8 +53,10 @@ void apply_limits(const Policy& policy, Request& request) {
   if (request.kind == ReservationKind::Manual) {
     return require_duration(policy, request.account, request.groups, request.duration.value());
   }
-  if (!request.duration) request.duration = policy.default_timeout;
-  if (!request.duration) request.duration = limits.timeout;
+  if (!request.duration) {
+    request.duration = policy.default_timeout ? policy.default_timeout : limits.timeout;
+    if (limits.timeout) request.duration = std::min(*request.duration, *limits.timeout);
+  }
   if (!limits.timeout || *request.duration <= *limits.timeout) return;
   refuse(policy,
          fmt::format("a run may last {} here (limits.timeout), and this one {}",
