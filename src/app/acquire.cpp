@@ -132,19 +132,24 @@ class Waiter {
   void join() {
     const bool looked = trouble_.empty() || look();
     const Observation* seen = looked ? &observation_ : nullptr;
-    const bool is_new = request_.enqueued == Instant{};
+    const bool is_new = request_.arrival == 0;
+    Request joined;
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
-      request_.visible = visible_gpus(pool, observation_);
-      chg::join(pool, request_, given.now);
+      // Those that are gone do not count for its limits.
+      if (is_new && !pool.policy.limits.empty()) drop_gone_waiters(pool, given);
+      joined = request_;
+      joined.visible = visible_gpus(pool, observation_);
+      chg::join(pool, joined, given.now);
     };
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
-      claim_on_arrival(pool, request_, given);
+      claim_on_arrival(pool, joined, given);
       if (options_.nonblock) leave_with_reason(pool, given);
-      if (is_new && find_request(pool, request_.id) != nullptr) require_may_wait(pool, request_);
+      if (is_new && find_request(pool, joined.id) != nullptr) require_may_wait(pool, joined);
     };
     pool_ = update_pool(context_, seen, arrive, take_grant);
+    request_ = std::move(joined);
     has_joined_ = true;
     // Granted on arrival, in the light of what was just seen.
     is_fresh_ = looked;

@@ -31,7 +31,7 @@ std::optional<Sharing> sharing_for(const Context& context, const AdminOptions& o
     throw Error(ErrorKind::Usage, "--group shares the files of a store, and this one is a Redis",
                 "access to a Redis is set by its own users and passwords");
   }
-  if (context.caller().uid_here != 0) {
+  if (!context.caller().is_admin) {
     throw Error(ErrorKind::NotPermitted, "only root can share the store with a group",
                 "run it with sudo");
   }

@@ -16,7 +16,7 @@ bool store_exists(const Context& context) {
 std::optional<Sharing> sharing_of_new(const Context& context) {
   if (!context.store_is_file()) return std::nullopt;
   const bool exists = access(context.options().store_path.c_str(), F_OK) == 0;
-  if (exists || context.caller().uid_here != 0) return std::nullopt;
+  if (exists || !context.caller().is_admin) return std::nullopt;
   return Sharing{0666, -1};
 }
 

@@ -52,11 +52,20 @@ class Supervisor {
       });
     });
     // Nobody waits for this process any more.
-    if (kept) context_.store().forget_events(context_.now().wall - *kept);
     context_.store().tidy_up();
+    if (kept) forget_events(*kept);
   }
 
  private:
+  // The next run that ends tries it again.
+  void forget_events(Duration kept) {
+    try {
+      context_.store().forget_events(context_.now().wall - kept);
+    } catch (const Error&) {
+      context_.close_store();
+    }
+  }
+
   // From this process's memory: in the store others may have written.
   JobMarks job_marks() const {
     const Reservation& mine = supervision_.reservation;

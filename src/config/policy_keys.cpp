@@ -118,7 +118,7 @@ const std::vector<MemberKey<Policy>>& plain_keys() {
                    "a GPU is in use if its processes hold more MB than this"),
             defaults),
         member_key<&Policy::ignore_processes>(
-            key_of("ignore_processes", List, "processes that never count as use of a GPU"),
+            key_of("ignore_processes", List, "system programs that do not count as use of a GPU"),
             defaults),
         member_key<&Policy::probe>(
             choice("probe", {"auto", "nvml", "nvidia-smi", "amd", "fake"}, "how GPUs are read"),
@@ -261,12 +261,21 @@ Policy read_policy_file(const std::string& path) {
 
 void check_policy(const Policy& policy) {
   // A run that says that it is alive less often than the timeout would be given up while it lives.
-  if (policy.heartbeat_timeout > policy.heartbeat_interval) return;
-  throw Error(ErrorKind::Usage,
-              fmt::format("heartbeat.timeout {} is not longer than heartbeat.interval {}",
-                          to_short_text(policy.heartbeat_timeout),
-                          to_short_text(policy.heartbeat_interval)),
-              "set both: canhazgpu policy set heartbeat.interval=60s heartbeat.timeout=5m");
+  if (policy.heartbeat_timeout <= policy.heartbeat_interval) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("heartbeat.timeout {} is not longer than heartbeat.interval {}",
+                            to_short_text(policy.heartbeat_timeout),
+                            to_short_text(policy.heartbeat_interval)),
+                "set both: canhazgpu policy set heartbeat.interval=60s heartbeat.timeout=5m");
+  }
+  // A supervisor that finds no event of the end takes its run for one that the store has lost.
+  constexpr Duration kHistoryMin = std::chrono::hours(24);
+  if (policy.history_kept && *policy.history_kept < kHistoryMin) {
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("history.kept {} is shorter than a day", to_short_text(*policy.history_kept)),
+        "write a day or more: canhazgpu policy set history.kept=30d");
+  }
 }
 
 std::vector<PolicyValue> policy_values(const Policy& policy) {

@@ -159,7 +159,8 @@ constexpr auto fields_of(const GpuProcess*) {
   return std::tuple(
       field("pid", &GpuProcess::pid), field("start_ticks", &GpuProcess::start_ticks),
       field("uid", &GpuProcess::uid), field("user", &GpuProcess::user),
-      field("program", &GpuProcess::program), field("command_line", &GpuProcess::command_line),
+      field("program", &GpuProcess::program), maybe("system_program", &GpuProcess::system_program),
+      field("command_line", &GpuProcess::command_line),
       field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
       field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),

@@ -42,10 +42,6 @@ std::optional<GpuLimit> Quotas::count(const Request& request) {
   return GpuLimit{*allowed, before};
 }
 
-void Quotas::forget(const Request& request) {
-  if (!policy_.limits.empty()) taken_[request.account.uid] -= request.count;
-}
-
 void apply_limits(const Policy& policy, Request& request) {
   const Limits limits = limits_of(policy, request);
   if (limits.gpus && request.count > *limits.gpus) {
@@ -57,8 +53,10 @@ void apply_limits(const Policy& policy, Request& request) {
   if (request.kind == ReservationKind::Manual) {
     return require_duration(policy, request.account, request.groups, request.duration.value());
   }
-  if (!request.duration) request.duration = policy.default_timeout;
-  if (!request.duration) request.duration = limits.timeout;
+  if (!request.duration) {
+    request.duration = policy.default_timeout ? policy.default_timeout : limits.timeout;
+    if (limits.timeout) request.duration = std::min(*request.duration, *limits.timeout);
+  }
   if (!limits.timeout || *request.duration <= *limits.timeout) return;
   refuse(policy,
          fmt::format("a run may last {} here (limits.timeout), and this one {}",

@@ -25,9 +25,6 @@ class Quotas {
   /// comes before those that follow: what an account asked for later does not get ahead of it.
   std::optional<GpuLimit> count(const Request& request);
 
-  /// The request that was just counted leaves the queue, and comes before nobody.
-  void forget(const Request& request);
-
  private:
   const Policy& policy_;
   std::map<std::uint32_t, int> taken_;  ///< by uid; empty where the policy has no limits

@@ -16,13 +16,40 @@ const GpuReading* find_reading(const Observation& observation, const std::string
   return at_its_place == gpus.end() ? nullptr : &*at_its_place;
 }
 
+namespace {
+
+// Accounts below this one are the system's, as Debian numbers them.
+constexpr std::uint32_t kFirstUserUid = 1000;
+
+// A name alone proves nothing: anybody can give it to his program.
+bool is_ignored(const GpuProcess& process, const Policy& policy) {
+  const auto lists = [&](const std::string& name) {
+    const auto& names = policy.ignore_processes;
+    return !name.empty() && std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool is_systems = process.uid && *process.uid < kFirstUserUid;
+  return lists(process.system_program) || (is_systems && lists(process.program));
+}
+
+bool is_compute(const GpuProcess& process) { return process.type == GpuProcess::Type::Compute; }
+
+// Whether the ignored programs leave room for a job, as far as what they hold is known.
+bool leaves_room(const GpuReading& reading, const Policy& policy) {
+  std::uint64_t held = 0;
+  for (const GpuProcess& process : reading.processes) {
+    if (is_compute(process) && is_ignored(process, policy)) held += process.memory_mib.value_or(0);
+  }
+  return held <= policy.memory_threshold_mib;
+}
+
+}  // namespace
+
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy) {
+  const bool ignores = leaves_room(reading, policy);
   std::vector<GpuProcess> counted;
   for (const GpuProcess& process : reading.processes) {
-    const auto& ignored = policy.ignore_processes;
-    const bool is_ignored =
-        std::find(ignored.begin(), ignored.end(), process.program) != ignored.end();
-    if (process.type == GpuProcess::Type::Compute && !is_ignored) counted.push_back(process);
+    const bool counts = is_compute(process) && !(ignores && is_ignored(process, policy));
+    if (counts) counted.push_back(process);
   }
   return counted;
 }

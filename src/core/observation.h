@@ -38,8 +38,11 @@ struct GpuProcess {
   std::optional<std::uint32_t> uid;          ///< nullopt: /proc hides it
   std::string user;                          ///< account name, or the uid as text; "" when unknown
   std::string program;                       ///< "python3"; "" when unknown
-  std::string command_line;                  ///< arguments joined by spaces; "" when unknown
-  std::optional<std::uint64_t> memory_mib;   ///< on this GPU; missing on WSL or without permission
+  /// Name of the file that it runs, where that is root's: nobody else can give himself this name.
+  /// "": of somebody else's file, or unknown.
+  std::string system_program = {};
+  std::string command_line;                 ///< arguments joined by spaces; "" when unknown
+  std::optional<std::uint64_t> memory_mib;  ///< on this GPU; missing on WSL or without permission
   Type type = Type::Compute;
   /// CANHAZGPU_RESERVATION in its environment, "" when it has none; missing when that can't be
   /// read.
@@ -102,8 +105,9 @@ struct Observation {
 /// driver can't reach any more) is matched by index.
 const GpuReading* find_reading(const Observation& observation, const std::string& uuid, int index);
 
-/// The processes that count as use: compute processes whose program is not under
-/// `ignore_processes`.
+/// The processes that count as use: compute processes, without those of the system's accounts, or
+/// of root's files, that `ignore_processes` names. Where those together hold more than
+/// `memory_threshold_mib`, they count, too.
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy);
 
 /// Memory that belongs to no listed process, in MiB; missing when it can't be told.

@@ -29,9 +29,16 @@ void remove_reservation(Pool& pool, const std::string& id) {
 }  // namespace
 
 void join(Pool& pool, Request& request, const Instant& now) {
-  const bool is_known =
-      find_request(pool, request.id) != nullptr || find_reservation(pool, request.id) != nullptr;
-  if (is_known) return beat(pool, request.id, now);
+  const Reservation* granted = find_reservation(pool, request.id);
+  const Request* known = find_request(pool, request.id);
+  if (known == nullptr && granted != nullptr && granted->request) known = &*granted->request;
+  // The reply to an earlier attempt was lost, and with it what that has filled in.
+  if (known != nullptr && request.arrival == 0) {
+    request.arrival = known->arrival;
+    request.enqueued = known->enqueued;
+    request.duration = known->duration;
+  }
+  if (known != nullptr || granted != nullptr) return beat(pool, request.id, now);
   request.passed_over = false;
   request.last_heartbeat = now;
   const bool is_new = request.arrival == 0;

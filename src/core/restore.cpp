@@ -56,7 +56,10 @@ std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
   if (pool.gpus.empty()) return OwnChange::NoPool;
   if (is_known(pool, own)) return OwnChange::Made;
   if (!lost) return std::nullopt;
-  if (lost->job == JobState::NotBegun && !is_whole(pool, lost->reservation))
+  // A request that was passed over was not lost: others may have what it was granted.
+  const Request* waiting = find_request(pool, own.id);
+  const bool is_passed_over = waiting != nullptr && waiting->passed_over;
+  if (lost->job == JobState::NotBegun && (is_passed_over || !is_whole(pool, lost->reservation)))
     return OwnChange::Taken;
   restore(pool, lost->reservation);
   return find_reservation(pool, own.id) == nullptr ? OwnChange::NoPool : OwnChange::Made;

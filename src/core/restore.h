@@ -40,7 +40,7 @@ struct Lost {
 enum class OwnChange {
   Made,
   Ended,   ///< somebody has ended the reservation; nothing was changed
-  Taken,   ///< somebody else has got GPUs of a job that has not begun; nothing was changed
+  Taken,   ///< a job that has not begun was passed over, or others have its GPUs; no change
   NoPool,  ///< the store has lost all of the pool, or the GPUs; it may be set up again
 };
 

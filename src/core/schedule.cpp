@@ -420,15 +420,17 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
     const Request& request = pool.queue[i];
     if (request.passed_over) continue;
+    const auto drop_if_gone = [&] {
+      if (!is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) return false;
+      leaves[i] = true;
+      add_event(pool, EventKind::Withdrawn, request, std::nullopt);
+      return true;
+    };
+    // One that is gone takes up nothing of what its account may have.
+    if (!pool.policy.limits.empty() && drop_if_gone()) continue;
     if (quotas.count(request) || finds_nothing(available, request)) continue;
     const std::vector<int> usable = choose(pool, available, request, pool.policy.allocation);
-    if (usable.empty()) continue;
-    if (is_gone(request.waiter, request.last_heartbeat, pool.policy, given)) {
-      leaves[i] = true;
-      quotas.forget(request);
-      add_event(pool, EventKind::Withdrawn, request, std::nullopt);
-      continue;
-    }
+    if (usable.empty() || drop_if_gone()) continue;
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
     available.remove(usable);
     if (fits) {

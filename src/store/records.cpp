@@ -71,18 +71,25 @@ void require_indices(const std::vector<int>& gpus) {
   if (!is_ascending || !is_in_range) throw std::invalid_argument("no list of GPUs");
 }
 
+void require_sane(const Request& request) {
+  require_indices(request.gpu_ids);
+  if (request.visible) require_indices(*request.visible);
+  if (request.count < 0) throw std::invalid_argument("no count of GPUs");
+}
+
 Reservation read_reservation(std::string_view id, std::string_view record) {
   Reservation reservation = read_json<Reservation>(record);
   reservation.id = id;
   require_indices(reservation.gpus);
   require_indices(reservation.lost);
+  if (reservation.request) require_sane(*reservation.request);
   return reservation;
 }
 
 Request read_request(std::string_view id, std::string_view record) {
   Request request = read_json<Request>(record);
   request.id = id;
-  require_indices(request.gpu_ids);
+  require_sane(request);
   return request;
 }
 

@@ -133,6 +133,7 @@ class Scene {
     supervision.reservation.started = supervision.reservation.last_heartbeat = context.now();
     context.store().update([&](Pool& pool) {
       pool.provider = "fake";
+      pool.policy.heartbeat_interval = supervision.heartbeat_interval;
       pool.gpus.resize(1);
       pool.reservations = {supervision.reservation};
     });

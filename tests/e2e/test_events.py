@@ -217,14 +217,14 @@ def test_without_a_pool(pool):
 def test_old_events_are_forgotten_when_a_run_ends(pool):
     if isinstance(pool, RedisPool):
         pytest.skip("the times of its events can't be changed")
-    pool.policy("history.kept=2h")
+    pool.policy("history.kept=2d")
     pool.ok("reserve", "--duration", "1h")
     old = len(events(pool))
-    pool.edit("UPDATE events SET serial = serial - 3600 * 1000000000")
+    pool.edit("UPDATE events SET serial = serial - 86400 * 1000000000")
     pool.ok("run", "--", "true")
     pool.await_no_supervisors()
-    assert len(events(pool)) == old + 4, "an hour is not old"
-    pool.edit("UPDATE events SET serial = serial - 5400 * 1000000000 WHERE serial IN "
+    assert len(events(pool)) == old + 4, "a day is not old"
+    pool.edit("UPDATE events SET serial = serial - 129600 * 1000000000 WHERE serial IN "
               "(SELECT serial FROM events ORDER BY serial LIMIT ?)", old)
     pool.ok("run", "--", "true")
     pool.await_no_supervisors()

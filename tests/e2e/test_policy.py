@@ -1,6 +1,8 @@
 """The policy of the pool decides for everybody; what a user sets himself does not."""
 
 import json
+import os
+import shutil
 
 import pytest
 from conftest import assert_error, wait_for
@@ -86,7 +88,7 @@ def test_another_probe_is_not_believed(nvidia, smi):
 
 
 def test_thresholds_and_ignored_names_of_a_user_get_him_nothing(pool):
-    pool.put_processes(0, {"pid": 4000001, "memory_mb": 40000, "user": "bob", "uid": 61001,
+    pool.put_processes(0, {"pid": 4000001, "memory_mb": 900, "user": "root", "uid": 0,
                            "program": "python3", "type": "compute"})
     for words, env in ((["--memory-threshold", "1000000"], {}),
                        ([], {"CANHAZGPU_IGNORE_PROCESSES": "python3"})):
@@ -108,6 +110,27 @@ def test_heartbeats_of_a_user_end_no_run(pool):
     assert pool.run("status", env=env).out.count("IN USE by") == 8
     pool.policy("heartbeat.interval=0.001s", "heartbeat.timeout=0.002s")
     wait_for(lambda: "AVAILABLE" in pool.run("status").out, "the run to be given up")
+
+
+def test_an_ignored_name_hides_only_what_is_the_systems(pool, users):
+    """Whoever copies `sleep` may call it Xorg; only root can put a file of root's there."""
+    def use(gpu, owner, memory_mb):
+        folder = pool.directory / f"bin{gpu}"
+        folder.mkdir()
+        shutil.copy("/bin/sleep", folder / "Xorg")
+        os.chown(folder / "Xorg", owner, owner)
+        process = pool.start([folder / "Xorg", "600"], user=users.a)
+        pool.put_processes(gpu, {"pid": process.pid, "memory_mb": memory_mb})
+
+    use(0, users.a.uid, 40000)
+    use(1, users.a.uid, 500)
+    use(2, 0, 500)
+    use(3, 0, 40000)
+    words = [line.split(": ")[1].split(" (")[0].split(" by")[0] for line in pool.status()[:4]]
+    used = "IN USE WITHOUT RESERVATION"
+    assert words == [used, used, "AVAILABLE", used]
+    assert pool.run("run", "--gpu-ids", "0", "--nonblock", "--", "true").status == 75
+    assert pool.ok("run", "--gpu-ids", "2", "--nonblock", "--", "echo", "ran") == "ran\n"
 
 
 # --- Limits --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import HMS, NO_TIMER, assert_error, validate, wait_for
+from test_probe import nvidia, smi  # noqa: F401 (fixtures)
 
 CLOCK = ("date", "+%s.%N")
 
@@ -208,27 +209,17 @@ def test_signals_leave_the_queue(pool, number, kind):
     assert len(pool.usage()) == 8  # only of the reservation
 
 
-def test_a_signal_before_it_waits(pool):
+def test_a_signal_before_it_waits(nvidia, smi):
     """While it looks at the GPUs, which may take its time, it is not deaf."""
-    pool.gpus_file.unlink()
-    os.mkfifo(pool.gpus_file)
-    process = pool.popen("run", "--", "true")
-
-    def writer():
-        """Of the pipe; there can be one as soon as somebody reads from it."""
-        try:
-            return os.open(pool.gpus_file, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
-
-    pipe = wait_for(writer, "it to look at the GPUs")
-    try:
-        process.send_signal(signal.SIGINT)
-        result = pool.finish(process)
-    finally:
-        os.close(pipe)
+    asked = smi.folder / "asked"
+    asked.unlink()
+    smi.put("hang", "")
+    process = nvidia.popen("run", "--", "true")
+    wait_for(asked.exists, "it to look at the GPUs")
+    process.send_signal(signal.SIGINT)
+    result = nvidia.finish(process)
     assert result.status in (130, -signal.SIGINT), result
-    assert pool.waiting() == [] and pool.reserved() == []
+    assert nvidia.waiting() == [] and nvidia.reserved() == []
 
 
 def test_cancel_by_the_beginning_of_the_id(pool):

@@ -146,7 +146,7 @@ def test_unknown_process(pool):
 def test_thresholds(pool):
     pool.put_processes(0, process(5, 100, **BOB))
     pool.put_processes(1, process(5, 101, **BOB))
-    pool.put_processes(2, process(5, 50000, "Xorg", **BOB))
+    pool.put_processes(2, process(5, 1000, "Xorg", user="root", uid=0))
     pool.put_processes(3, process(5, 900, type="graphics", **BOB))
     pool.edit_gpus(lambda gpus: (gpus[4].update(memory_used_mb=1024),
                                  gpus[5].update(memory_used_mb=1025)))

@@ -35,24 +35,42 @@ std::string host_name(const Place& place) {
   return place.space == 0 ? "host" : fmt::format("box{}", place.space);
 }
 
+void add_uid(Listed& listed, std::uint32_t uid) {
+  const auto place = std::lower_bound(listed.uids.begin(), listed.uids.end(), uid);
+  if (place == listed.uids.end() || *place != uid) listed.uids.insert(place, uid);
+}
+
 bool hides_from(const Process& process, const Place& place) {
   return place.is_hidden_from && process.uid != place.uid;
 }
 
 }  // namespace
 
+Listed Seen::counted(const Policy& policy) const {
+  if (ignored.mib <= policy.memory_threshold_mib) return others;
+  Listed all = others;
+  all.keys = keys;
+  for (const std::uint32_t uid : ignored.uids) add_uid(all, uid);
+  all.mib += ignored.mib;
+  all.hides_memory = all.hides_memory || ignored.hides_memory;
+  return all;
+}
+
 Seen::Use Seen::use(const Policy& policy) const {
   if (!is_readable()) return Use::Broken;
-  if (hides_memory) return processes.empty() ? Use::Broken : Use::Used;
-  const bool is_used = counts_unknown || counted_mib > policy.process_threshold_mib ||
+  const Listed all = counted(policy);
+  if (hides_memory) return all.keys.empty() ? Use::Broken : Use::Used;
+  const bool lists_unknown = others.hides_memory || ignored.hides_memory;
+  const bool is_used = all.hides_memory || all.mib > policy.process_threshold_mib ||
                        (lists_unknown ? total_mib : unlisted_mib) > policy.memory_threshold_mib;
   return is_used ? Use::Used : Use::Free;
 }
 
 bool Seen::users_known(const Policy& policy) const {
   if (hides_memory) return owners_known;
+  const bool lists_unknown = others.hides_memory || ignored.hides_memory;
   const std::uint64_t nobodys = lists_unknown ? 0 : unlisted_mib;
-  return owners_known && !processes.empty() && nobodys <= policy.memory_threshold_mib;
+  return owners_known && !counted(policy).keys.empty() && nobodys <= policy.memory_threshold_mib;
 }
 
 Machine::Machine(int gpus)
@@ -245,6 +263,7 @@ GpuProcess Machine::listing(const Process& process, const Place& place) const {
   listed.start_ticks = process.ticks;
   listed.uid = process.uid;
   listed.program = process.is_ignored ? "Xorg" : "python3";
+  if (process.is_ignored) listed.system_program = listed.program;
   if (!process.hides_environment) {
     listed.reservation_id = process.job == kNobody ? "" : fmt::format("c{}", process.job);
   }
@@ -268,19 +287,19 @@ void Machine::see(int gpu, const Place& place, GpuReading& reading, Seen& seen) 
     }
     const bool hides_owner = process.hides_owner || hides_from(process, place);
     reading.processes.push_back(listing(process, place));
-    seen.lists_unknown = seen.lists_unknown || process.hides_memory;
-    if (process.is_ignored && !hides_owner) continue;
-    seen.processes.push_back(key);
+    Listed& listed = process.is_ignored && !hides_owner ? seen.ignored : seen.others;
+    listed.keys.push_back(key);
+    seen.keys.push_back(key);
     if (hides_owner) {
       seen.owners_known = false;
     } else {
-      seen.uids.push_back(process.uid);
+      add_uid(listed, process.uid);
     }
-    seen.counted_mib += process.memory_mib;
-    seen.counts_unknown = seen.counts_unknown || process.hides_memory;
+    // Of the ignored ones only what is told.
+    const bool is_told = !process.hides_memory || &listed == &seen.others;
+    if (is_told) listed.mib += process.memory_mib;
+    listed.hides_memory = listed.hides_memory || process.hides_memory;
   }
-  std::sort(seen.uids.begin(), seen.uids.end());
-  seen.uids.erase(std::unique(seen.uids.begin(), seen.uids.end()), seen.uids.end());
   if (seen.is_lost) {
     reading.error = "GPU is lost";
   } else if (!seen.hides_memory) {

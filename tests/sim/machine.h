@@ -53,24 +53,32 @@ struct Process {
 
 enum class Fault { None, Lost, HidesMemory, Missing };
 
+/// Compute processes that were listed on a GPU.
+struct Listed {
+  std::vector<int> keys;
+  std::vector<std::uint32_t> uids;  ///< ascending
+  std::uint64_t mib = 0;            ///< that they are known to hold
+  bool hides_memory = false;        ///< one of them does
+};
+
 /// What a look showed of one GPU, told by the host and not by `core`.
 struct Seen {
   enum class Use { Free, Used, Broken };
-  bool is_listed = false;  ///< the tool knows of it
-  bool is_lost = false;    ///< it can't be read
-  bool hides_memory = false;
-  bool owners_known = true;     ///< of the processes that were listed
-  bool counts_unknown = false;  ///< one of `processes` hides its memory
-  bool lists_unknown = false;   ///< one that was listed does
+  bool is_listed = false;     ///< the tool knows of it
+  bool is_lost = false;       ///< it can't be read
+  bool hides_memory = false;  ///< the tool does not tell how much is in use
+  bool owners_known = true;   ///< of the processes that were listed
   std::uint64_t total_mib = 0;
-  std::uint64_t counted_mib = 0;    ///< of `processes`
-  std::uint64_t unlisted_mib = 0;   ///< of nobody who was listed
-  std::vector<std::uint32_t> uids;  ///< ascending
-  std::vector<int> processes;       ///< keys of the compute processes that were listed
+  std::uint64_t unlisted_mib = 0;  ///< of nobody who was listed
+  std::vector<int> keys;           ///< of all compute processes, as the tool lists them
+  Listed others;
+  Listed ignored;  ///< of programs under `ignore_processes`
 
+  /// The processes that count: all, where the ignored ones hold too much (rule 15).
+  Listed counted(const Policy& policy) const;
   /// Rule 15, by the thresholds of this policy.
   Use use(const Policy& policy) const;
-  /// Whether `uids` are all that use it.
+  /// Whether those that count are all that use it.
   bool users_known(const Policy& policy) const;
   /// Whether its processes can be told.
   bool is_readable() const { return is_listed && !is_lost; }

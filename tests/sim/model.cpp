@@ -79,7 +79,7 @@ std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const 
   std::vector<int> found;
   const Reservation& reservation = *entries_.at(client).held;
   for (const int gpu : reservation.gpus) {
-    for (const int key : sighting.gpus[at(gpu)].processes) {
+    for (const int key : sighting.gpus[at(gpu)].counted(policy_).keys) {
       const Process& process = *machine_.find(key);
       const bool belongs = process.hides_environment ? process.uid == reservation.account.uid
                                                      : process.job == client;
@@ -266,7 +266,7 @@ void Model::observe(const Sighting& sighting) {
     Known known;
     known.broken = use == Seen::Use::Broken;
     known.users_known = !known.broken && seen.users_known(policy_);
-    if (known.users_known) known.uids = seen.uids;
+    if (known.users_known) known.uids = seen.counted(policy_).uids;
     known.seen = taken;
     one.known = known;
   }

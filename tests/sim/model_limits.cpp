@@ -53,8 +53,10 @@ bool Model::accepts(Request& request) const {
   const Limits limits = limits_on(request.account);
   if (limits.gpus && request.count > *limits.gpus) return false;
   const bool is_run = request.kind == ReservationKind::Run;
-  if (is_run && !request.duration) request.duration = policy_.default_timeout;
-  if (is_run && !request.duration) request.duration = limits.timeout;
+  if (is_run && !request.duration) {
+    request.duration = policy_.default_timeout ? policy_.default_timeout : limits.timeout;
+    if (limits.timeout && *request.duration > *limits.timeout) request.duration = limits.timeout;
+  }
   const auto& longest = is_run ? limits.timeout : limits.duration;
   return !longest || *request.duration <= *longest;
 }

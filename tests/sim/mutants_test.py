@@ -15,7 +15,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 STEPS = 2000
-SEEDS = 150
+SEEDS = 600
 
 
 def hunks_of(patch):

@@ -45,7 +45,7 @@ bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen, con
   const Seen::Use use = seen.use(policy);
   if (use == Seen::Use::Free) return true;
   return request.force && use == Seen::Use::Used && seen.users_known(policy) &&
-         seen.uids == std::vector<std::uint32_t>{request.account.uid};
+         seen.counted(policy).uids == std::vector<std::uint32_t>{request.account.uid};
 }
 
 }  // namespace

@@ -37,9 +37,10 @@ std::optional<OwnChange> World::try_change(Client& client, const std::optional<L
       },
       [&](Model& model) {
         const bool is_there = model.is_known(client.number, client.own);
-        const bool comes_back =
-            !is_there && lost &&
-            (lost->job != JobState::NotBegun || model.is_whole(client.number, lost->reservation));
+        const auto* waiting = model.waiting(client.number);
+        const bool may_begin = (waiting == nullptr || !waiting->request.passed_over) &&
+                               model.is_whole(client.number, lost ? lost->reservation : client.own);
+        const bool comes_back = !is_there && lost && (lost->job != JobState::NotBegun || may_begin);
         if ((result == OwnChange::Made) != (is_there || comes_back)) {
           throw Violation("own reservation", client.own.id);
         }

@@ -111,6 +111,7 @@ struct OnGpu {
   GpuProcess::Type type = GpuProcess::Type::Compute;
   std::optional<std::string> reservation_id = "";
   std::vector<int> ancestors = {};  ///< pids, its parent first
+  std::string system_program = {};
 };
 
 inline GpuProcess on_gpu(const OnGpu& special) {
@@ -123,6 +124,7 @@ inline GpuProcess on_gpu(const OnGpu& special) {
   made.memory_mib = special.memory_mib;
   made.type = special.type;
   made.reservation_id = special.reservation_id;
+  made.system_program = special.system_program;
   for (const int pid : special.ancestors) made.ancestors.push_back({pid, process(pid).start_ticks});
   return made;
 }

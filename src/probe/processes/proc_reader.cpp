@@ -1,11 +1,14 @@
 #include "probe/processes/proc_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/accounts.h"
@@ -76,6 +79,20 @@ Duration since_boot(std::uint64_t ticks) {
          std::chrono::nanoseconds(std::nano::den / ticks_a_second * (ticks % ticks_a_second));
 }
 
+// The name of the file that the process runs, if the file is root's. The kernel follows this link
+// to the very file, whatever has its name by now.
+std::string system_program_in(const UniqueFd& folder) {
+  struct stat file {};
+  std::array<char, PATH_MAX> path{};
+  if (::fstatat(folder.get(), "exe", &file, 0) != 0 || file.st_uid != 0) return "";
+  const ssize_t length = ::readlinkat(folder.get(), "exe", path.data(), path.size());
+  if (length <= 0) return "";
+  std::string_view name(path.data(), static_cast<std::size_t>(length));
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (name.ends_with(kDeleted)) name.remove_suffix(kDeleted.size());
+  return std::string(name.substr(name.rfind('/') + 1));
+}
+
 std::string without_trailing_nul(std::string text) {
   text.erase(text.find_last_not_of('\0') + 1);
   return text;
@@ -108,6 +125,7 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
     process.unit = std::move(facts.unit);
     process.session = std::move(facts.session);
   }
+  process.system_program = system_program_in(folder);
   if (before_memory) before_memory();
   // Before the command line: a process that is ending has neither, and its empty environment says
   // nothing of the one that it had.

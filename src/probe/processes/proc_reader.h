@@ -17,7 +17,7 @@ class ProcReader {
   /// `root`: where /proc is mounted. `host_root` stands before the files of container runtimes.
   explicit ProcReader(std::string root = "/proc", std::string host_root = "");
 
-  /// Fills in what /proc/PID tells of `process.pid`: start, owner, program, command line,
+  /// Fills in what /proc/PID tells of `process.pid`: start, owner, program, its file, command line,
   /// reservation id, container, systemd unit, session and ancestors. What it doesn't tell stays as
   /// it was: everything where there is no such process (a GPU tool's pid may be of another pid
   /// namespace), some where it ends meanwhile or belongs to somebody else. All that is filled in is

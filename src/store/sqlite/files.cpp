@@ -77,11 +77,12 @@ path make_directory(const path& store, const Sharing& sharing) {
   std::error_code failure;
   std::filesystem::create_directories(named.parent_path(), failure);
   const path parent = real_path_of(named.parent_path());
-  if (geteuid() == 0) require_roots_own_parents(parent);
+  const bool shares_as_root = geteuid() == 0 && (sharing.mode & 0066U) != 0;
+  if (shares_as_root) require_roots_own_parents(parent);
   const bool is_new = mkdir((parent / named.filename()).c_str(), 0755) == 0;
   if (!is_new && errno != EEXIST) throw_errno(fmt::format("cannot make '{}'", named.string()));
   const path directory = real_path_of(parent / named.filename());
-  if (geteuid() == 0) {
+  if (shares_as_root) {
     require_roots_own_parents(directory.parent_path());
     require_roots_own(directory, false);
   }

@@ -94,6 +94,14 @@ TEST(PolicyKeys, ATimeoutWithinTheIntervalIsRefused) {
   EXPECT_NO_THROW(check_policy(policy));
 }
 
+TEST(PolicyKeys, AHistoryOfLessThanADayIsRefused) {
+  Policy policy;
+  policy.history_kept = 24h;
+  EXPECT_NO_THROW(check_policy(policy));
+  policy.history_kept = 24h - 1s;
+  EXPECT_THROW(check_policy(policy), Error);
+}
+
 using PolicyFile = ConfigTest;
 
 TEST_F(PolicyFile, SaysAllOfThePolicy) {

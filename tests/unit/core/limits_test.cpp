@@ -137,6 +137,16 @@ TEST(GpuLimits, WhatCanNeverBeIsRefusedAtOnce) {
   EXPECT_EQ(join_refusal(scene, {.count = 2}), "no error");
 }
 
+TEST(GpuLimits, AWaiterThatIsGoneTakesUpNothing) {
+  Scene scene(4);
+  limit_gpus(scene, 2);
+  scene.ask({.id = "dead", .count = 2, .pid = 50});
+  scene.ask({.id = "alive", .count = 2});
+  scene.liveness.set(50, Liveness::Gone);
+  EXPECT_EQ(scene.schedule(), Ids{"alive"});
+  EXPECT_EQ(scene.waiting(), Ids{});
+}
+
 // --- Times ---
 
 TEST(TimeLimits, ARunWithoutTimeoutGetsTheDefaultOne) {
@@ -151,6 +161,17 @@ TEST(TimeLimits, ARunWithoutTimeoutGetsTheDefaultOne) {
   apply_limits(policy, limited);
   EXPECT_EQ(limited.duration, hours(9));
   policy.default_timeout = hours(2);
+  apply_limits(policy, request);
+  EXPECT_EQ(request.duration, hours(2));
+}
+
+TEST(TimeLimits, ADefaultTimeoutIsNoLongerThanTheLongestThatIsAllowed) {
+  Scene scene(1);
+  Policy policy;
+  policy.default_timeout = hours(9);
+  policy.limits = {limit("")};
+  policy.limits[0].timeout = hours(2);
+  Request request = scene.request({});
   apply_limits(policy, request);
   EXPECT_EQ(request.duration, hours(2));
 }

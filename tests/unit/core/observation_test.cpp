@@ -37,8 +37,25 @@ TEST_F(InUse, NotForGraphicsProcesses) {
   EXPECT_FALSE(in_use(reading(0, {{.memory_mib = 5000, .type = GpuProcess::Type::Graphics}})));
 }
 
-TEST_F(InUse, NotForIgnoredPrograms) {
-  EXPECT_FALSE(in_use(reading(0, {{.program = "nvidia-cuda-mps-server", .memory_mib = 5000}})));
+TEST_F(InUse, NotForIgnoredProgramsOfTheSystem) {
+  for (const std::uint32_t uid : {0U, 999U}) {
+    EXPECT_FALSE(in_use(reading(0, {{.uid = uid, .program = "Xorg", .memory_mib = 1000}})));
+  }
+  EXPECT_FALSE(in_use(
+      reading(0, {{.program = "a title", .memory_mib = 1000, .system_program = "gnome-shell"}})));
+}
+
+TEST_F(InUse, ForAnIgnoredNameThatAnybodyCanGiveHisProgram) {
+  EXPECT_TRUE(in_use(reading(0, {{.uid = 1000, .program = "Xorg", .memory_mib = 1000}})));
+  EXPECT_TRUE(in_use(reading(0, {{.uid = std::nullopt, .program = "Xorg", .memory_mib = 1000}})));
+  EXPECT_TRUE(in_use(
+      reading(0, {{.program = "Xorg", .memory_mib = 1000, .system_program = "python3.11"}})));
+}
+
+TEST_F(InUse, ForIgnoredProgramsThatTogetherLeaveNoRoom) {
+  EXPECT_TRUE(in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = 1025}})));
+  EXPECT_TRUE(in_use(reading(0, {{.pid = 1, .uid = 0, .program = "Xorg", .memory_mib = 600},
+                                 {.pid = 2, .uid = 0, .program = "X", .memory_mib = 600}})));
 }
 
 TEST_F(InUse, ForProgramsWhoseNamesOnlyBeginLikeIgnoredOnes) {
@@ -47,18 +64,18 @@ TEST_F(InUse, ForProgramsWhoseNamesOnlyBeginLikeIgnoredOnes) {
 
 TEST_F(InUse, FollowsTheIgnoredProgramsOfThePolicy) {
   policy_.ignore_processes = {"python3"};
-  EXPECT_FALSE(in_use(reading(0, {{.program = "python3"}})));
-  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg"}})));
+  EXPECT_FALSE(in_use(reading(0, {{.uid = 0, .program = "python3"}})));
+  EXPECT_TRUE(in_use(reading(0, {{.uid = 0, .program = "Xorg"}})));
 }
 
 TEST_F(InUse, WhenMemoryOfNoListedProcessExceedsTheThreshold) {
   EXPECT_TRUE(in_use(reading(0, {}, 1025)));
-  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg", .memory_mib = 300}}, 1025)));
+  EXPECT_TRUE(in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = 300}}, 1025)));
 }
 
 TEST_F(InUse, NotWhenMemoryOfNoListedProcessIsBelowTheThreshold) {
   EXPECT_FALSE(in_use(reading(0, {}, 1024)));
-  EXPECT_FALSE(in_use(reading(0, {{.program = "Xorg", .memory_mib = 3000}}, 1024)));
+  EXPECT_FALSE(in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = 1000}}, 1024)));
 }
 
 TEST_F(InUse, FollowsTheThresholdsOfThePolicy) {
@@ -77,11 +94,13 @@ TEST_F(InUse, WhenTheMemoryOfTheGpuCannotBeRead) {
 }
 
 TEST_F(InUse, WhenAnIgnoredProcessHidesItsMemoryAndTheTotalExceedsTheThreshold) {
-  EXPECT_TRUE(in_use(reading(0, {{.program = "Xorg", .memory_mib = std::nullopt}}, 1025)));
+  EXPECT_TRUE(
+      in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = std::nullopt}}, 1025)));
 }
 
 TEST_F(InUse, NotWhenAnIgnoredProcessHidesItsMemoryAndTheTotalIsSmall) {
-  EXPECT_FALSE(in_use(reading(0, {{.program = "Xorg", .memory_mib = std::nullopt}}, 900)));
+  EXPECT_FALSE(
+      in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = std::nullopt}}, 900)));
 }
 
 TEST(UnlistedMemory, IsWhatTheProcessesDoNotHold) {

@@ -63,6 +63,23 @@ TEST(Join, OnlyGivesASignOfLifeWhenAnEarlierAttemptWasCarriedOut) {
   EXPECT_EQ(scene.pool, expected);
 }
 
+TEST(Join, LearnsItsPlaceFromAnEarlierAttemptWhoseReplyWasLost) {
+  Scene scene(1);
+  Request first = unasked(scene, {.id = "mine"});
+  Request again = first;
+  scene.pool.policy.default_timeout = hours(2);
+  join(scene.pool, first, scene.now());
+  scene.clock.advance(minutes(1));
+  join(scene.pool, again, scene.now());
+  EXPECT_EQ(again.arrival, first.arrival);
+  EXPECT_EQ(again.enqueued, first.enqueued);
+  EXPECT_EQ(again.duration, hours(2));
+  Request granted = unasked(scene, {.id = "mine"});
+  scene.schedule();
+  join(scene.pool, granted, scene.now());
+  EXPECT_EQ(granted.arrival, first.arrival);
+}
+
 TEST(Withdraw, TakesOnlyAWaitingRequestOut) {
   Scene scene(1);
   scene.hold({.id = "granted"});

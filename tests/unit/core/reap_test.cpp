@@ -921,7 +921,7 @@ TEST(JobProcesses, LeaveOutGraphicsAndIgnoredPrograms) {
   scene.hold({.id = "run", .holder = 9});
   const Observation seen = scene.observation(
       {reading(0, {{.pid = 1, .type = GpuProcess::Type::Graphics, .reservation_id = "run"},
-                   {.pid = 2, .program = "Xorg", .reservation_id = "run"}})});
+                   {.pid = 2, .uid = 0, .program = "Xorg", .reservation_id = "run"}})});
   EXPECT_TRUE(job_processes(scene.pool.reservations[0], scene.pool, seen).empty());
 }
 

@@ -215,5 +215,21 @@ TEST_F(Restore, ReturnsLostGpusBeforeAnybodyWhoWaitsGetsThem) {
   EXPECT_EQ(*found(), run_);
 }
 
+TEST(FindOrRestore, DoesNotTakeAGrantThatWasPassedOnForALostOne) {
+  Scene scene(2);
+  scene.ask({.id = "mine", .pid = 50});
+  scene.schedule();
+  const Reservation own = *find_reservation(scene.pool, "mine");
+  const Lost lost{own, JobState::NotBegun};
+  scene.liveness.set(50, Liveness::Stopped);
+  scene.clock.advance(kStoppedPatience);
+  pass_on_untaken(scene.pool, scene.given());
+  ASSERT_EQ(scene.waiting(), Ids{"mine"});
+  EXPECT_EQ(find_or_restore(scene.pool, own, lost), OwnChange::Taken);
+  EXPECT_EQ(find_reservation(scene.pool, "mine"), nullptr);
+  scene.pool.queue.clear();
+  EXPECT_EQ(find_or_restore(scene.pool, own, lost), OwnChange::Made);
+}
+
 }  // namespace
 }  // namespace chg

@@ -250,7 +250,7 @@ TEST_F(Fake, RefusesAMissingFileWithAHint) {
 
 TEST_F(Fake, RefusesAFolder) {
   std::filesystem::create_directory(file_);
-  EXPECT_EQ(failure().what(), "cannot read '" + file_ + "': Is a directory");
+  EXPECT_EQ(failure().what(), "'" + file_ + "' is not a regular file");
 }
 
 TEST_F(Fake, NamesTheLineThatIsNoJson) {

@@ -152,8 +152,8 @@ TEST(Liveness, OfAProcessInAContainerIsUnseenFromOutside) {
       return 1;
     }
     const Child inner([&] {
-      const ProcessIdentity self = self_identity();
-      return ::write(said.writing_end(), &self.pid_namespace, sizeof self.pid_namespace) > 0
+      const ProcessIdentity place = own_place();
+      return ::write(said.writing_end(), &place.pid_namespace, sizeof place.pid_namespace) > 0
                  ? idle()
                  : 1;
     });
