@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "app/new_store.h"
+#include "app/pool_changes.h"
 #include "app/pool_update.h"
 #include "base/accounts.h"
 #include "base/error.h"
@@ -109,14 +110,7 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
                   "wait until it is given back, or add --force, which takes it away");
     }
   }
-  for (const Request& request : pool.queue) {
-    const auto size = static_cast<int>(found.size());
-    const bool impossible =
-        request.count > size || (!request.gpu_ids.empty() && request.gpu_ids.back() >= size);
-    if (!impossible) continue;
-    throw Error(ErrorKind::Failed, "a waiting request asks for more GPUs than there would be",
-                "cancel it (canhazgpu queue), or add --force");
-  }
+  require_grantable(pool, found.size(), "cancel it (canhazgpu queue), or add --force");
   for (Gpu& gpu : found) {
     const auto known = std::find_if(pool.gpus.begin(), pool.gpus.end(),
                                     [&](const Gpu& other) { return is_same(other, gpu); });
@@ -129,21 +123,6 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
     gpu.out_of_service = remembered.out_of_service;
   }
   pool.gpus = std::move(found);
-}
-
-// The events of what differs from the pool before.
-void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
-  const bool same_gpus =
-      std::equal(before.gpus.begin(), before.gpus.end(), pool.gpus.begin(), pool.gpus.end(),
-                 [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
-  if (!same_gpus || before.provider != pool.provider) {
-    add_event(pool, EventKind::SetUp, caller.account).detail =
-        fmt::format("{} GPUs of {}", pool.gpus.size(), pool.provider);
-  }
-  if (before.admin_group != pool.admin_group) {
-    add_event(pool, EventKind::PolicyChanged, caller.account).detail =
-        fmt::format("admin group: '{}'", printable(pool.admin_group, 60));
-  }
 }
 
 bool only_changes_service(const AdminOptions& options) {

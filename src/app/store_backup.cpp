@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "app/new_store.h"
+#include "app/pool_changes.h"
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/random_id.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "core/changes.h"
 #include "core/gpu_ids.h"
 #include "core/restore.h"
 #include "process/identity.h"
@@ -180,7 +182,7 @@ class Restorer {
     if (!missing.empty()) append();
   }
 
-  // What has ended since, by the store's own history, or can't go on.
+  // What has ended since, by the store's own history or can't go on.
   bool is_over(const Reservation& reservation, const Circumstances& given) const {
     const bool has_record =
         std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
@@ -190,9 +192,21 @@ class Restorer {
     return has_record || is_gone || (reservation.ends && *reservation.ends <= given.now.wall);
   }
 
+  // Events of the GPUs that go out of service, or come back into it.
+  static void note_service(const Pool& before, Pool& pool, const Caller& caller) {
+    for (const Gpu& gpu : pool.gpus) {
+      const Gpu* known = find_gpu(before, gpu.index);
+      if (gpu.out_of_service == (known != nullptr ? known->out_of_service : std::nullopt)) continue;
+      set_service(pool, caller, {gpu.index}, gpu.out_of_service);
+    }
+  }
+
   void put_back(Pool& pool, const Circumstances& given) {
     result_.reservations = 0;
-    Pool before = pool;
+    const Pool before = pool;
+    const Caller caller = context_.caller_in(before);
+    require_grantable(pool, saved_.gpus.size(),
+                      "cancel it (canhazgpu queue), and restore then");
     pool.gpus = saved_.gpus;
     pool.provider = saved_.provider;
     pool.admin_group = saved_.admin_group;
@@ -200,6 +214,8 @@ class Restorer {
     pool.policy = saved_.policy;
     pool.next_arrival = std::max(pool.next_arrival, saved_.next_arrival);
     note_this_host(pool);
+    note_changes(before, pool, caller);
+    note_service(before, pool, caller);
     for (const Reservation& reservation : saved_.reservations) {
       if (find_reservation(before, reservation.id) != nullptr) continue;
       if (is_over(reservation, given)) continue;
