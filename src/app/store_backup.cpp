@@ -164,6 +164,10 @@ class Restorer {
   }
 
   void append_history() {
+    // The pool first: what has ended before it was read has its event.
+    for (const Reservation& present : context_.store().read().reservations) {
+      present_.insert(present.id);
+    }
     note_events(*context_.store().read_events({}));
     std::vector<Event> missing;
     const auto append = [&] {
@@ -182,14 +186,15 @@ class Restorer {
     if (!missing.empty()) append();
   }
 
-  // What has ended since, by the store's own history or can't go on.
+  // What has ended since, by the store's own history or before our eyes, or can't go on.
   bool is_over(const Reservation& reservation, const Circumstances& given) const {
     const bool has_record =
         std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
           return ends_.contains({reservation.id, gpu, reservation.started.wall});
         });
     const bool is_gone = reservation.holder && liveness(*reservation.holder) == Liveness::Gone;
-    return has_record || is_gone || (reservation.ends && *reservation.ends <= given.now.wall);
+    const bool has_expired = reservation.ends && *reservation.ends <= given.now.wall;
+    return has_record || present_.contains(reservation.id) || is_gone || has_expired;
   }
 
   // Events of the GPUs that go out of service, or come back into it.
@@ -231,6 +236,7 @@ class Restorer {
   // Of the store, before anything was appended.
   std::set<std::string> events_;
   std::set<Use> ends_;
+  std::set<std::string> present_;  ///< ids of reservations
   StoreRestore result_;
 };
 
