@@ -29,8 +29,8 @@ namespace {
 // Small enough for one command of a Redis.
 constexpr std::size_t kRestoredAtOnce = 1000;
 
-// The history up to the moment at which the pool was read. What ended later is still reserved in
-// that pool.
+// The history without the ends of what is reserved in the pool: those that were written after it was
+// read.
 class EventsUntil final : public EventReader {
  public:
   EventsUntil(std::unique_ptr<EventReader> reader, const Pool& pool)
