@@ -29,8 +29,8 @@ namespace {
 // Small enough for one command of a Redis.
 constexpr std::size_t kRestoredAtOnce = 1000;
 
-// The history without the ends of what is reserved in the pool: those that were written after it was
-// read.
+// The history without the ends of what is reserved in the pool: those that were written after it
+// was read.
 class EventsUntil final : public EventReader {
  public:
   EventsUntil(std::unique_ptr<EventReader> reader, const Pool& pool)
@@ -210,8 +210,7 @@ class Restorer {
     result_.reservations = 0;
     const Pool before = pool;
     const Caller caller = context_.caller_in(before);
-    require_grantable(pool, saved_.gpus.size(),
-                      "cancel it (canhazgpu queue), and restore then");
+    require_grantable(pool, saved_.gpus.size(), "cancel it (canhazgpu queue), and restore then");
     pool.gpus = saved_.gpus;
     pool.provider = saved_.provider;
     pool.admin_group = saved_.admin_group;

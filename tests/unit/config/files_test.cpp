@@ -24,8 +24,8 @@ TEST_F(Files, UsersMayLieInHomeWithEachEnding) {
 
 TEST_F(Files, DashesAndUnderscoresMakeOneKey) {
   const std::string path = write_user("run.gpu_ids: 1\nrun.gpu-ids: 2\n");
-  EXPECT_EQ(failure().what(), "cannot understand '" + path +
-                                  ":2': 'run.gpu-ids' is set twice, first in line 1");
+  EXPECT_EQ(failure().what(),
+            "cannot understand '" + path + ":2': 'run.gpu-ids' is set twice, first in line 1");
 }
 
 TEST_F(Files, OneInTomlIsRefusedAndNotOverlooked) {

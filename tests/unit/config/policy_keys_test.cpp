@@ -108,8 +108,8 @@ TEST_F(PolicyFile, SaysAllOfThePolicy) {
 }
 
 TEST_F(PolicyFile, TellsAccountsApartByDashesAndUnderscores) {
-  const Policy policy = read_policy_file(
-      write("policy.yaml", "limits.user.a-b.gpus: 1\nlimits.user.a_b.gpus: 2\n"));
+  const Policy policy =
+      read_policy_file(write("policy.yaml", "limits.user.a-b.gpus: 1\nlimits.user.a_b.gpus: 2\n"));
   EXPECT_EQ(limits_on(policy, "a-b", {}).gpus, 1);
   EXPECT_EQ(limits_on(policy, "a_b", {}).gpus, 2);
 }
