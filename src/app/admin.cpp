@@ -12,6 +12,7 @@
 #include "base/poll.h"
 #include "base/text.h"
 #include "core/changes.h"
+#include "core/recall.h"
 
 namespace chg {
 namespace {
@@ -130,16 +131,6 @@ bool only_changes_service(const AdminOptions& options) {
   return service && !options.gpus && options.provider.empty() && !options.force;
 }
 
-// While their supervisors bring runs back that a lost pool had, nothing may be granted.
-constexpr const char* kRecalling = "runs of before are looked for";
-constexpr std::chrono::seconds kRecallPatience{3};
-
-void end_recall(Pool& pool) {
-  for (Gpu& gpu : pool.gpus) {
-    if (gpu.out_of_service == kRecalling) gpu.out_of_service.reset();
-  }
-}
-
 // A Redis whose pool is gone cuts no connection, so the supervisors of its runs would notice with
 // their next heartbeat only. They are told now, and come back before anything is granted.
 void recall_runs(Context& context, int runs) {
@@ -209,7 +200,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     const Pool known = pool;
     if (!keeps_gpus) replace_gpus(pool, found);
     if (runs_before > 0) {
-      for (Gpu& gpu : pool.gpus) gpu.out_of_service = kRecalling;
+      begin_recall(pool, given.now);
     }
     pool.provider = provider;
     if (options.admin_group) {
