@@ -5,12 +5,14 @@
 #include <fmt/format.h>
 
 #include "app/new_store.h"
+#include "app/pool_changes.h"
 #include "app/pool_update.h"
 #include "base/accounts.h"
 #include "base/error.h"
 #include "base/poll.h"
 #include "base/text.h"
 #include "core/changes.h"
+#include "core/recall.h"
 
 namespace chg {
 namespace {
@@ -109,14 +111,7 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
                   "wait until it is given back, or add --force, which takes it away");
     }
   }
-  for (const Request& request : pool.queue) {
-    const auto size = static_cast<int>(found.size());
-    const bool impossible =
-        request.count > size || (!request.gpu_ids.empty() && request.gpu_ids.back() >= size);
-    if (!impossible) continue;
-    throw Error(ErrorKind::Failed, "a waiting request asks for more GPUs than there would be",
-                "cancel it (canhazgpu queue), or add --force");
-  }
+  require_grantable(pool, found.size(), "cancel it (canhazgpu queue), or add --force");
   for (Gpu& gpu : found) {
     const auto known = std::find_if(pool.gpus.begin(), pool.gpus.end(),
                                     [&](const Gpu& other) { return is_same(other, gpu); });
@@ -131,34 +126,9 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
   pool.gpus = std::move(found);
 }
 
-// The events of what differs from the pool before.
-void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
-  const bool same_gpus =
-      std::equal(before.gpus.begin(), before.gpus.end(), pool.gpus.begin(), pool.gpus.end(),
-                 [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
-  if (!same_gpus || before.provider != pool.provider) {
-    add_event(pool, EventKind::SetUp, caller.account).detail =
-        fmt::format("{} GPUs of {}", pool.gpus.size(), pool.provider);
-  }
-  if (before.admin_group != pool.admin_group) {
-    add_event(pool, EventKind::PolicyChanged, caller.account).detail =
-        fmt::format("admin group: '{}'", printable(pool.admin_group, 60));
-  }
-}
-
 bool only_changes_service(const AdminOptions& options) {
   const bool service = !options.drain.empty() || !options.undrain.empty() || options.admin_group;
   return service && !options.gpus && options.provider.empty() && !options.force;
-}
-
-// While their supervisors bring runs back that a lost pool had, nothing may be granted.
-constexpr const char* kRecalling = "runs of before are looked for";
-constexpr std::chrono::seconds kRecallPatience{3};
-
-void end_recall(Pool& pool) {
-  for (Gpu& gpu : pool.gpus) {
-    if (gpu.out_of_service == kRecalling) gpu.out_of_service.reset();
-  }
 }
 
 // A Redis whose pool is gone cuts no connection, so the supervisors of its runs would notice with
@@ -230,7 +200,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     const Pool known = pool;
     if (!keeps_gpus) replace_gpus(pool, found);
     if (runs_before > 0) {
-      for (Gpu& gpu : pool.gpus) gpu.out_of_service = kRecalling;
+      begin_recall(pool, given.now);
     }
     pool.provider = provider;
     if (options.admin_group) {

@@ -22,14 +22,18 @@ Show since(WallTime from, const Show& show) {
 
 }  // namespace
 
+std::string host_of_events(Context& context) {
+  const Pool pool = context.store().read();
+  require_pool(pool);
+  return is_of_another_host(pool) ? pool.host.name : std::string();
+}
+
 void read_events(Context& context, WallTime from, const Show& show) {
-  require_pool(context.store().read());
   show_all(*context.store().read_events({.from = from}), since(from, show));
 }
 
 void follow_events(Context& context, WallTime from, const Show& show,
                    const std::function<void(const Error&)>& troubled) {
-  require_pool(context.store().read());
   EventsAsked asked{.from = from};
   bool shows_old = true;
   std::string trouble;

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "app/context.h"
 
 namespace chg {
+
+/// The name of the host whose events these are, where it is not this one; else "". Throws
+/// Error(Failed) where there is no pool.
+std::string host_of_events(Context& context);
 
 /// Calls `show` with the events that took effect at `from` or later, in the order in which they
 /// were written. Some may be read at once.

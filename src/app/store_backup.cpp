@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "app/new_store.h"
+#include "app/pool_changes.h"
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/random_id.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "core/changes.h"
 #include "core/gpu_ids.h"
 #include "core/restore.h"
 #include "process/identity.h"
@@ -27,8 +29,8 @@ namespace {
 // Small enough for one command of a Redis.
 constexpr std::size_t kRestoredAtOnce = 1000;
 
-// The history up to the moment at which the pool was read. What ended later is still reserved in
-// that pool.
+// The history without the ends of what is reserved in the pool: those that were written after it
+// was read.
 class EventsUntil final : public EventReader {
  public:
   EventsUntil(std::unique_ptr<EventReader> reader, const Pool& pool)
@@ -162,6 +164,10 @@ class Restorer {
   }
 
   void append_history() {
+    // The pool first: what has ended before it was read has its event.
+    for (const Reservation& present : context_.store().read().reservations) {
+      present_.insert(present.id);
+    }
     note_events(*context_.store().read_events({}));
     std::vector<Event> missing;
     const auto append = [&] {
@@ -180,19 +186,31 @@ class Restorer {
     if (!missing.empty()) append();
   }
 
-  // What has ended since, by the store's own history, or can't go on.
+  // What has ended since, by the store's own history or before our eyes, or can't go on.
   bool is_over(const Reservation& reservation, const Circumstances& given) const {
     const bool has_record =
         std::any_of(reservation.gpus.begin(), reservation.gpus.end(), [&](int gpu) {
           return ends_.contains({reservation.id, gpu, reservation.started.wall});
         });
     const bool is_gone = reservation.holder && liveness(*reservation.holder) == Liveness::Gone;
-    return has_record || is_gone || (reservation.ends && *reservation.ends <= given.now.wall);
+    const bool has_expired = reservation.ends && *reservation.ends <= given.now.wall;
+    return has_record || present_.contains(reservation.id) || is_gone || has_expired;
+  }
+
+  // Events of the GPUs that go out of service, or come back into it.
+  static void note_service(const Pool& before, Pool& pool, const Caller& caller) {
+    for (const Gpu& gpu : pool.gpus) {
+      const Gpu* known = find_gpu(before, gpu.index);
+      if (gpu.out_of_service == (known != nullptr ? known->out_of_service : std::nullopt)) continue;
+      set_service(pool, caller, {gpu.index}, gpu.out_of_service);
+    }
   }
 
   void put_back(Pool& pool, const Circumstances& given) {
     result_.reservations = 0;
-    Pool before = pool;
+    const Pool before = pool;
+    const Caller caller = context_.caller_in(before);
+    require_grantable(pool, saved_.gpus.size(), "cancel it (canhazgpu queue), and restore then");
     pool.gpus = saved_.gpus;
     pool.provider = saved_.provider;
     pool.admin_group = saved_.admin_group;
@@ -200,6 +218,8 @@ class Restorer {
     pool.policy = saved_.policy;
     pool.next_arrival = std::max(pool.next_arrival, saved_.next_arrival);
     note_this_host(pool);
+    note_changes(before, pool, caller);
+    note_service(before, pool, caller);
     for (const Reservation& reservation : saved_.reservations) {
       if (find_reservation(before, reservation.id) != nullptr) continue;
       if (is_over(reservation, given)) continue;
@@ -215,6 +235,7 @@ class Restorer {
   // Of the store, before anything was appended.
   std::set<std::string> events_;
   std::set<Use> ends_;
+  std::set<std::string> present_;  ///< ids of reservations
   StoreRestore result_;
 };
 

@@ -12,9 +12,10 @@ struct StoreBackup {
   std::size_t records = 0;  ///< usage records
 };
 
-/// Writes the pool and its history, as they were at one moment, into a file that only the caller
-/// may read. It is written under another name, checked, and then renamed. Throws Error(Failed)
-/// where the file is there already, unless `overwrite`.
+/// Writes the pool, as it was at one moment, and its history into a file that only the caller may
+/// read. The history has no end of what is reserved in that pool. The file is written under another
+/// name, checked, and then renamed. Throws Error(Failed) where the file is there already, unless
+/// `overwrite`.
 StoreBackup back_up_store(Context& context, const std::string& file, bool overwrite);
 
 struct StoreRestore {

@@ -60,6 +60,10 @@ void append(Store& store, std::vector<Event>& events) {
   events.clear();
 }
 
+bool has_no_pool(const Pool& pool) {
+  return pool.gpus.empty() && pool.queue.empty() && pool.reservations.empty();
+}
+
 class Copier {
  public:
   Copier(Context& from, Context& to) : from_(from), to_(to) {}
@@ -131,7 +135,7 @@ class Copier {
       return to_.world().create_store(to_.store_address(), sharing);
     };
     const Pool present = store_exists(to_) ? create(std::nullopt)->read() : Pool{};
-    if (!present.gpus.empty() || !present.queue.empty() || !present.reservations.empty()) {
+    if (!has_no_pool(present)) {
       throw Error(ErrorKind::Failed, fmt::format("there is a pool in '{}' already", shown(to_)),
                   "name an empty store: nothing is ever copied over a pool");
     }
@@ -186,7 +190,7 @@ class Copier {
       if (!pool.gpus.empty()) {
         throw Error(ErrorKind::Failed,
                     fmt::format("somebody has set a pool up in '{}'", shown(to_)),
-                    "nothing was copied over it");
+                    "the pool was not copied over it; its history has the copied events");
       }
       pool = pool_;
       is_written_ = true;
@@ -194,14 +198,19 @@ class Copier {
     result_.pool = to_.store().read();
     if (result_.pool == pool_) return;
     throw Error(ErrorKind::Failed, fmt::format("the pool differs in '{}'", shown(to_)),
-                "the copy was taken away again; does somebody use it already?");
+                "it stays there, since somebody may use it already");
   }
 
-  // Best effort: the first error is the one to tell.
+  // Leaves a pool that somebody else has set up or uses, with its history. Best effort: the first
+  // error is the one to tell.
   void empty_target() noexcept {
     try {
-      if (is_written_) to_.store().update([](Pool& pool) { pool = Pool{}; });
-      to_.store().forget_events(WallTime::max());
+      bool is_empty = false;
+      to_.store().update([&](Pool& pool) {
+        if (is_written_ && pool == pool_) pool = Pool{};
+        is_empty = has_no_pool(pool);
+      });
+      if (is_empty) to_.store().forget_events(WallTime::max());
     } catch (const std::exception&) {
     }
   }

@@ -24,7 +24,8 @@ struct StoreCopy {
 ///
 /// Throws Error: NotPermitted for those who may not change the pool; Failed when there is no pool
 /// to copy, when `to` has a pool or a history of its own, when a reservation can't be moved, or
-/// when the copy differs, which is taken away again then.
+/// when the copy differs. What was copied is taken away again then, unless `to` has a pool that was
+/// not written here: somebody may have set one up meanwhile, or use the copy already.
 StoreCopy copy_store(Context& from, Context& to);
 
 }  // namespace chg

@@ -129,8 +129,9 @@ class Importer {
                   "run it with sudo");
     }
     require_this_host(to_, before_);
+    is_imported_again_ = from_.imported_to() == to_.options().store_path;
     const bool is_used = !before_.reservations.empty() || !before_.queue.empty();
-    if (!is_used || from_.imported_to() == to_.options().store_path) return;
+    if (!is_used || is_imported_again_) return;
     throw Error(ErrorKind::Failed,
                 fmt::format("somebody has reserved GPUs in '{}' already", shown_target()),
                 "import into an empty pool: wait until all is given back, or name another --store");
@@ -166,9 +167,12 @@ class Importer {
       result_.known.clear();
       result_.not_taken = dead_runs_;
       const Account actor = to_.caller_in(pool).account;
+      const bool is_first = pool.gpus.empty() || !is_imported_again_;
       write_gpus(pool, found.pool);
-      add_event(pool, EventKind::SetUp, actor).detail =
-          "imported from " + printable(from_.location());
+      if (is_first) {
+        add_event(pool, EventKind::SetUp, actor).detail =
+            "imported from " + printable(from_.location());
+      }
       for (const Reservation& reservation : found.pool.reservations)
         add(pool, actor, reservation, known, here.now);
       for (const Reservation& reservation : found_runs_)
@@ -330,7 +334,8 @@ class Importer {
 
   Context& to_;
   GoRedis from_;
-  Pool before_;  ///< what is here, before anything is changed
+  Pool before_;                     ///< what is here, before anything is changed
+  bool is_imported_again_ = false;  ///< an import before this has noted where to
   std::vector<Reservation> found_runs_;
   std::vector<NotTaken> dead_runs_;
   StoreImport result_;

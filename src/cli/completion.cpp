@@ -122,7 +122,10 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   if (before == "--remote" || before == "-r") return session.config().list("remote_hosts");
   if (chosen->name == "cancel") return request_ids(session);
   if (chosen->name == "completion") return {"bash", "zsh", "fish"};
-  if (chosen->name == "store" && before == "store") return {"copy", "import"};
+  if (chosen->name == "store" && before == "store") {
+    return {"copy", "import", "backup", "restore"};
+  }
+  if (chosen->name == "policy" && before == "policy") return {"set", "unset", "apply"};
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/duration_text.h"
 #include "cli/command.h"
+#include "cli/many_hosts.h"
 #include "core/gpu_ids.h"
 #include "render/events.h"
 
@@ -30,6 +31,7 @@ int execute_events(Session& session, const Arguments& arguments) {
     }
     print(text);
   };
+  mention_elsewhere(session, host_of_events(session.context()));
   if (!arguments.has("follow")) {
     read_events(session.context(), from, show);
     return 0;

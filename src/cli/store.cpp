@@ -175,7 +175,8 @@ that Redis, into the store in use. Runs go on. The Go program's commands say fro
 the pool has moved.
 
 backup writes the pool and its history, whatever store they are in, into one file. restore
-brings them back into the store in use: what the store lacks, and what has not ended since.)";
+brings history and reservations back that the store in use lacks, but none that has ended since.
+GPUs, policy and admin group become those of the backup.)";
 
 }  // namespace
 

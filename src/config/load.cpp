@@ -1,4 +1,5 @@
 // How a configuration comes about: the weakest source first, and each one over those before it.
+#include <map>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -111,10 +112,19 @@ class ConfigLoader {
 
 void ConfigLoader::add_file(const std::string& path, Source source,
                             const TrustedOwner& is_trusted) {
+  std::map<std::string, int> lines;
   for (FileEntry& entry : read_config_file(path, is_trusted)) {
-    entry.key = with_underscores(std::move(entry.key));
+    const std::string place = entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path;
+    std::string key = with_underscores(entry.key);
+    const auto [first, is_new] = lines.emplace(key, entry.line);
+    if (!is_new) {
+      throw Error(ErrorKind::Failed,
+                  fmt::format("cannot understand '{}': '{}' is set twice, first in line {}",
+                              printable(place), printable(entry.key), first->second));
+    }
+    entry.key = std::move(key);
     if (concerns_another_command(entry.key)) continue;
-    add_entry(entry, {source, entry.line > 0 ? fmt::format("{}:{}", path, entry.line) : path});
+    add_entry(entry, {source, place});
   }
 }
 

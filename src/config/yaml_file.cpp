@@ -139,7 +139,7 @@ class YamlEvents final : public YAML::EventHandler {
   }
 
   void add(RawValue value) {
-    const auto [first, is_new] = lines_.emplace(with_underscores(path_), line_);
+    const auto [first, is_new] = lines_.emplace(path_, line_);
     if (!is_new) {
       refuse_file(file_, line_,
                   fmt::format("'{}' is set twice, first in line {}", path_, first->second));

@@ -118,6 +118,7 @@ struct Pool {
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
+  std::optional<Instant> recall_began;    ///< while runs of a lost pool are looked for
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "core/protocol.h"
+#include "core/recall.h"
 
 namespace chg {
 namespace {
@@ -262,6 +263,7 @@ std::optional<Duration> time_to_pass_on(const Reservation& reservation, const In
 }
 
 void bring_up_to_date(Pool& pool, const Circumstances& given) {
+  end_old_recall(pool, given.now);
   reap(pool, given);
   pass_on_untaken(pool, given);
   if (given.observation != nullptr) observe(pool, *given.observation);

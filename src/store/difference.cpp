@@ -59,7 +59,8 @@ Difference difference(const Pool& before, const Pool& after) {
   result.identity_changed = before.host != after.host;
   result.settings_changed = before.admin_group != after.admin_group ||
                             before.creator_uid != after.creator_uid ||
-                            before.next_arrival != after.next_arrival || result.gpus_came_or_went;
+                            before.next_arrival != after.next_arrival ||
+                            before.recall_began != after.recall_began || result.gpus_came_or_went;
   result.cancelled_changed = before.cancelled != after.cancelled;
   bool news = result.host_changed() || result.cancelled_changed || !after.events.empty();
   compare(

@@ -1,8 +1,9 @@
 // What a store keeps of a pool: a record for each thing in it, under the name of its field. All
 // stores keep the same ones:
 //
-//   settings, policy, cancelled, gpu:N, reservation:ID, request:ID   JSON, by the lists of
-//   core/fields.h provider, identity                                       a short text
+// - JSON, by the lists of core/fields.h: settings, policy, cancelled, gpu:N, reservation:ID,
+//   request:ID
+// - a short text: provider, identity
 #pragma once
 
 #include <optional>

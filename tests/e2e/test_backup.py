@@ -1,5 +1,6 @@
 """store backup and store restore, of both kinds of store."""
 
+import json
 import os
 import re
 import shutil
@@ -170,6 +171,46 @@ def test_the_queue_stays(pool):
     assert pool.waiting() == [waiter.request]
     pool.ok("release", "-G", "3")
     assert pool.finish(waiter).out == "started\n"
+
+
+def test_what_a_restore_changes_has_its_events(any_pool):
+    pool = any_pool
+    pool.ok("policy", "set", "limits.gpus=4")
+    pool.ok("admin", "--drain", "7", "--note", "fan")
+    pool.ok("store", "backup", "backup.db")
+    pool.ok("policy", "unset", "limits.gpus")
+    pool.ok("admin", "--undrain", "7")
+    pool.ok("admin", "--drain", "6")
+    before = len(pool.ok("events").splitlines())
+    pool.ok("store", "restore", "backup.db")
+    found = [json.loads(line) for line in pool.ok("events", "--json").splitlines()][before:]
+    assert [(event["event"], event.get("gpus")) for event in found] == [
+        ("policy_changed", None), ("undrained", [6]), ("drained", [7])]
+    assert all(event["actor"] for event in found) and found[2]["note"] == "fan"
+    assert "limits.gpus" in pool.ok("policy")
+    # Nothing differs any more.
+    pool.ok("store", "restore", "backup.db")
+    assert len(pool.ok("events").splitlines()) == before + 3
+
+
+def test_a_lost_pool_that_comes_back_is_set_up_by_somebody(any_pool):
+    pool = any_pool
+    pool.ok("store", "backup", "backup.db")
+    lose(pool)
+    pool.ok("store", "restore", "backup.db")
+    found = [json.loads(line) for line in pool.ok("events", "--json").splitlines()]
+    assert [event["event"] for event in found] == ["set_up", "set_up"]
+
+
+def test_a_waiting_request_must_still_be_possible(pool):
+    pool.ok("store", "backup", "backup.db")
+    pool.gpus_file.unlink()
+    pool.admin(16)
+    pool.ok("admin", "--drain", "0")
+    waiter = pool.waiter("-g", "16")
+    assert_error(pool.run("store", "restore", "backup.db"), 1,
+                 "a waiting request asks for more GPUs", "canhazgpu queue")
+    assert len(pool.status()) == 16 and pool.waiting() == [waiter.request]
 
 
 def test_what_is_no_backup(pool):

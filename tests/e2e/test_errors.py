@@ -353,7 +353,8 @@ def test_completion_in_bash(pool):
     assert complete(pool, "canhazgpu", "run", "--gpu-ids", "") == list("01234567")
     assert complete(pool, "chg", "admin", "--drain", "3") == ["3"]
     assert complete(pool, "canhazgpu", "completion", "b") == ["bash"]
-    assert complete(pool, "canhazgpu", "store", "") == ["copy", "import"]
+    assert complete(pool, "canhazgpu", "store", "") == ["copy", "import", "backup", "restore"]
+    assert complete(pool, "canhazgpu", "policy", "") == ["set", "unset", "apply"]
     assert complete(pool, "canhazgpu", "status", "--remote", "gpu",
                     env={"CANHAZGPU_REMOTE_HOSTS": "gpu1,gpu2,other"}) == ["gpu1", "gpu2"]
     pool.ok("reserve", "-g", "8")

@@ -124,7 +124,7 @@ def test_pool_of_another_host_is_shown(pool):
     assert lines[5] == "GPU 5: AVAILABLE (never used) [not validated]"
     assert "[not validated]" in other.ok("status", "--summary")
     validate(json.loads(other.ok("status", "--json")), "status")
-    for words in (["queue"], ["report"]):
+    for words in (["queue"], ["report"], ["events"]):
         result = other.run(*words)
         assert result.status == 0 and "not looked at from here" in result.err, result
     # Whoever only looks ends nothing there: its processes can't be seen from here.

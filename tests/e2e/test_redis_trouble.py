@@ -1,6 +1,9 @@
 """A Redis that is set up badly, that holds something else, or that forgets its pool: nobody gets a
 GPU that is in use, and one line says what is wrong."""
 
+import os
+import signal
+
 import pytest
 from conftest import NO_TIMER, assert_error, wait_for
 from redis_client import LOCK, Redis
@@ -32,6 +35,23 @@ def test_waiters_are_not_served_before_runs_come_back(pool):
     assert sorted(pool.reserved()) == list(range(8))
     wait_for(lambda: pool.queue_json()["total_waiting"] == 1, "the waiter to be back")
     assert waiter.poll() is None
+
+
+def test_an_admin_that_is_killed_keeps_no_gpu_out_of_service(pool):
+    pool.policy(*NO_TIMER)
+    pool.job("-G", "0")
+    # It listens, and brings nothing back.
+    (supervisor,) = pool.supervisors()
+    os.kill(supervisor, signal.SIGSTOP)
+    pool.redis("FLUSHALL")
+    admin = pool.popen("admin", "--provider", "fake", "--gpus", "8")
+    wait_for(lambda: "OUT OF SERVICE" in pool.run("status").out, "admin to look for runs", step=0)
+    admin.kill()
+    admin.wait()
+    wait_for(lambda: pool.run("reserve", "-G", "2", "--nonblock").status == 0, "a GPU to be granted")
+    assert "OUT OF SERVICE" not in pool.ok("status")
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: sorted(pool.reserved()) == [0, 2], "the run to be back")
 
 
 @pytest.mark.parametrize("policy, is_bad", [("noeviction", False), ("allkeys-lru", True),

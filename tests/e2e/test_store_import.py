@@ -94,8 +94,9 @@ def test_twice_in_a_row(bare_pool, server, keys):
     helper = supervisor(pool, [0], "root", live.pid)
     start = keys.run([0], "root")
     import_from(pool, server)
-    before = pool.status()
+    before, events = pool.status(), pool.ok("events", "--since", "3650d")
     out = import_from(pool, server)
+    assert pool.ok("events", "--since", "3650d") == events
     assert out.startswith("took over 0 reservations and 0 usage records"), out
     assert "taken over before: 3 reservations and 2500 usage records\n" in out
     assert len(pool.status()) == len(before) and pool.reserved() == [0, 2, 3, 4]

@@ -150,13 +150,25 @@ TEST_F(StoreCopyTest, HasNothingToCopyWithoutAPool) {
   expect_error(ErrorKind::Failed, "there is no pool in 'from' to copy", [&] { copy(); });
 }
 
-TEST_F(StoreCopyTest, TakesAwayACopyWhosePoolDiffers) {
+TEST_F(StoreCopyTest, LeavesACopyThatSomebodyUses) {
   remember(app_.store, 0, 10);
   flaw_ = [](Pool& pool) {
-    if (!pool.gpus.empty()) pool.gpus[0].model = "another";
+    if (!pool.gpus.empty()) pool.gpus[0].out_of_service = "fan";
   };
   expect_error(ErrorKind::Failed, "the pool differs in 'to'", [&] { copy(); });
-  EXPECT_TRUE(target_is_empty());
+  EXPECT_EQ(target_.read().gpus[0].out_of_service, "fan");
+  EXPECT_EQ(target_.history(WallTime::min()).size(), 10U);
+}
+
+TEST_F(StoreCopyTest, LeavesAPoolThatIsSetUpMeanwhile) {
+  remember(app_.store, 0, 10);
+  int reads = 0;
+  before_read_ = [&] {
+    if (++reads == 2) target_.update([](Pool& pool) { pool.gpus.resize(1); });
+  };
+  expect_error(ErrorKind::Failed, "somebody has set a pool up in 'to'", [&] { copy(); });
+  EXPECT_EQ(target_.read().gpus.size(), 1U);
+  EXPECT_EQ(target_.history(WallTime::min()).size(), 10U);
 }
 
 TEST_F(StoreCopyTest, TakesAwayACopyWhoseHistoryDiffers) {
@@ -180,7 +192,7 @@ TEST_F(StoreCopyTest, TakesAwayACopyThatCanNotBeFinished) {
 TEST_F(StoreCopyTest, TakesAwayAHistoryThatCanNotBeFinished) {
   remember(app_.store, 0, 1500);
   flaw_ = [](Pool& pool) {
-    if (pool.events.size() < 1000) throw Error(ErrorKind::Failed, "no space left");
+    if (pool.events.size() == 500) throw Error(ErrorKind::Failed, "no space left");
   };
   expect_error(ErrorKind::Failed, "no space left", [&] { copy(); });
   EXPECT_TRUE(target_is_empty());

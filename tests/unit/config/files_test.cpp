@@ -22,6 +22,12 @@ TEST_F(Files, UsersMayLieInHomeWithEachEnding) {
   EXPECT_EQ(load().number("run.gpus"), 3);
 }
 
+TEST_F(Files, DashesAndUnderscoresMakeOneKey) {
+  const std::string path = write_user("run.gpu_ids: 1\nrun.gpu-ids: 2\n");
+  EXPECT_EQ(failure().what(),
+            "cannot understand '" + path + ":2': 'run.gpu-ids' is set twice, first in line 1");
+}
+
 TEST_F(Files, OneInTomlIsRefusedAndNotOverlooked) {
   const std::string path = write("home/.canhazgpu.toml", "run.gpus = 4");
   const Error error = failure();

@@ -54,8 +54,6 @@ TEST(Yaml, SaysTheLineOfAMistake) {
 TEST(Yaml, RefusesAKeyThatIsSetTwice) {
   EXPECT_EQ(refusal_of("run:\n  timeout: 1h\nrun.timeout: 2h\n"),
             "cannot understand 'f:3': 'run.timeout' is set twice, first in line 2");
-  EXPECT_EQ(refusal_of("run.gpu_ids: 1\nrun.gpu-ids: 2\n"),
-            "cannot understand 'f:2': 'run.gpu-ids' is set twice, first in line 1");
 }
 
 TEST(Yaml, RefusesWhatIsNoSection) {

@@ -115,6 +115,13 @@ TEST_F(PolicyFile, SaysAllOfThePolicy) {
   EXPECT_EQ(limits_on(policy, "first-last", {}).gpus, 8);
 }
 
+TEST_F(PolicyFile, TellsAccountsApartByDashesAndUnderscores) {
+  const Policy policy =
+      read_policy_file(write("policy.yaml", "limits.user.a-b.gpus: 1\nlimits.user.a_b.gpus: 2\n"));
+  EXPECT_EQ(limits_on(policy, "a-b", {}).gpus, 1);
+  EXPECT_EQ(limits_on(policy, "a_b", {}).gpus, 2);
+}
+
 TEST_F(PolicyFile, NamesTheLineOfAMistake) {
   const std::string path = write("policy.yaml", "contact: x\nrun.gpus: 2\n");
   try {
