@@ -73,6 +73,46 @@ def test_neither_root_nor_the_admin_group_has_power_from_another_namespace(share
     assert shared.run("admin", "--drain", "7", user=users.c).status == 0
 
 
+def with_mounts(script):
+    """In a mount namespace of the caller's own, after a script that mounts there."""
+    return ["unshare", "-rm", "sh", "-c", f'set -e; {script}; exec "$@"', "sh"]
+
+
+# A directory that looks like a kernel's without user namespaces.
+NO_USER_NAMESPACES = with_mounts("mount -t tmpfs none /proc/$$/ns; "
+                                 "touch /proc/$$/ns/mnt /proc/$$/ns/pid")
+# The namespaces of a process in the first user namespace.
+THOSE_OF_THE_PARENT = ["sh", "-c", '"$@"; exit $?', "sh",
+                       *with_mounts("mount --bind /proc/$PPID/ns /proc/$$/ns")]
+# Links to all of the real files but one, which says that root asks.
+ONE_FALSE_FILE = with_mounts("""
+    mount -t tmpfs none /mnt; mkdir /mnt/proc; mount --rbind /proc /mnt/proc
+    mount -t tmpfs none /proc; mkdir /proc/$$
+    ln -s $$ /proc/self
+    echo "60 43 0:22 / /x rw - tmpfs canhazgpu rw,uid=0" > /proc/$$/mountinfo
+    for file in /mnt/proc/$$/* /mnt/proc/*; do
+      test -e "/proc/${file#/mnt/proc/}" || ln -s "$file" "/proc/${file#/mnt/proc/}"
+    done""")
+
+
+@pytest.mark.parametrize("way", [NO_USER_NAMESPACES, THOSE_OF_THE_PARENT, ONE_FALSE_FILE],
+                         ids=["no user namespaces", "those of the parent", "one false file"])
+def test_own_mounts_over_proc_make_nobody_another(shared, users, way):
+    shared.ok("reserve", "-G", "2", user=users.a)
+    shared.ok("reserve", "-G", "3")
+    before = state(shared)
+    for command in [["release", "-G", "2"], ["release", "-G", "3"], ["reserve"],
+                    ["policy", "set", "contact=mallory"]]:
+        assert_error(within(shared, way, *command, user=users.b), 77, UNTOLD)
+    assert state(shared) == before and "mallory" not in shared.ok("policy")
+
+
+def test_a_mount_over_another_file_of_proc_hides_nobody(shared, users):
+    way = with_mounts("mount --bind /dev/null /proc/cpuinfo")
+    assert within(shared, way, "reserve", "-G", "4", user=users.a).status == 0
+    assert shared.rows("SELECT uid FROM reservation") == [(users.a.uid,)]
+
+
 @pytest.mark.parametrize("way", [INSIDE, TWICE_INSIDE, ["unshare", "-c"]],
                          ids=["root inside", "root twice inside", "the same uid inside"])
 def test_inside_and_outside_is_the_same_person(shared, users, way):
