@@ -120,7 +120,7 @@ def test_inside_and_outside_is_the_same_person(shared, users, way):
         return shared.rows("SELECT uid, account FROM reservation")
 
     assert within(shared, way, "reserve", "-G", "4", user=users.a).status == 0
-    assert reserved() == [(users.a.uid, users.a.name)]
+    assert reserved() == [(users.a.uid, str(users.a.uid))]
     assert shared.ok("release", user=users.a) == "released GPU 4\n"
     shared.ok("reserve", "-G", "5", user=users.a)
     assert within(shared, way, "extend", "1h", user=users.a).status == 0
@@ -129,7 +129,7 @@ def test_inside_and_outside_is_the_same_person(shared, users, way):
     result = within(shared, way, "run", "--", "echo", "ran", user=users.a)
     assert (result.status, result.out) == (0, "ran\n"), result
     shared.await_free()
-    assert {row[2] for row in shared.usage()} == {users.a.name}
+    assert {row[2] for row in shared.usage()} == {users.a.name, str(users.a.uid)}
 
 
 @pytest.mark.parametrize("by_root", [False, True], ids=["by its owner", "by root"])
@@ -156,7 +156,36 @@ def test_the_limits_of_a_group_are_not_left_behind(shared, users):
     for way in ([], INSIDE):
         result = within(shared, way, "reserve", "--gpus", "2", "--nonblock", user=users.d)
         assert result.status == 77, (way, result)
-    assert within(shared, INSIDE, "reserve", "--gpus", "2", "--nonblock", user=users.a).status == 0
+
+
+def test_inside_the_strictest_limits_of_all_groups_hold(shared, users):
+    limit = f"limits.group.{users.gpu_group}"
+    shared.ok("policy", "set", "limits.gpus=4", f"{limit}.gpus=2", f"{limit}.duration=2h",
+              f"limits.user.{users.a.name}.gpus=8")
+    for arguments in (["--gpus", "3"], ["--duration", "3h"]):
+        result = within(shared, INSIDE, "reserve", "--nonblock", *arguments, user=users.a)
+        assert result.status == 77, (arguments, result)
+    reserve = ["reserve", "--gpus", "2", "--duration", "1h", "--nonblock"]
+    assert within(shared, INSIDE, *reserve, user=users.a).status == 0
+    assert within(shared, INSIDE, "extend", "2h", user=users.a).status == 77
+    assert shared.run("extend", "2h", user=users.a).status == 0
+    assert shared.run("reserve", "--gpus", "6", "--nonblock", user=users.a).status == 0
+
+
+def test_nobody_takes_anothers_name_or_limits(shared, users):
+    shared.ok("policy", "set", "limits.gpus=1", f"limits.user.{users.a.name}.gpus=4",
+              f"limits.group.{users.gpu_group}.gpus=4")
+    accounts = "/mnt/accounts"
+    way = with_mounts(f"""
+        mount -t tmpfs none /mnt
+        echo "{users.a.name}:x:{users.b.uid}:0::/:/bin/sh" > {accounts}
+        echo "{users.gpu_group}:x:0:{users.a.name}" > {accounts}-groups
+        mount --bind {accounts} /etc/passwd; mount --bind {accounts}-groups /etc/group""")
+    result = within(shared, way, "reserve", "--gpus", "2", "--nonblock", user=users.b)
+    assert result.status == 77, result
+    assert within(shared, way, "reserve", "--nonblock", user=users.b).status == 0
+    assert shared.rows("SELECT uid, account FROM reservation") == \
+        [(users.b.uid, str(users.b.uid))]
 
 
 @pytest.mark.parametrize("way", [UNMAPPED, INSIDE + UNMAPPED], ids=["unmapped", "unmapped inside"])
