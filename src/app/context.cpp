@@ -80,7 +80,10 @@ const Caller& Context::caller() const {
 Caller Context::caller_in(const Pool& pool) const {
   Caller result = caller();
   const std::uint32_t uid = result.account.uid;
-  result.account.name = name_of_account(uid).value_or(std::to_string(uid));
+  // In another user namespace anybody can mount an /etc/passwd of his own.
+  const bool is_first = result.user_namespace == UserNamespace::First;
+  const auto name = is_first ? name_of_account(uid) : std::nullopt;
+  result.account.name = name.value_or(std::to_string(uid));
   result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
   return result;
 }
@@ -186,16 +189,11 @@ Observation Context::read_gpus() {
 
 std::vector<std::string> Context::limited_groups(const Policy& policy) const {
   constexpr std::string_view kGroup = "group.";
-  Caller member = caller_;
-  // Nobody leaves the limits of his groups behind by another user namespace.
-  if (member.user_namespace != UserNamespace::First) {
-    member.groups = groups_of_account(member.account.uid);
-  }
   std::vector<std::string> groups;
   for (const Limits& limits : policy.limits) {
     if (!limits.subject.starts_with(kGroup)) continue;
     std::string name = limits.subject.substr(kGroup.size());
-    if (is_member_of(name, member)) groups.push_back(std::move(name));
+    if (is_member_of(name, caller_)) groups.push_back(std::move(name));
   }
   return groups;
 }

@@ -38,9 +38,11 @@ class Context {
   const Caller& caller() const;
 
   /// The same with its name, and the rights that this pool gives: its admin group makes admins.
+  /// Outside of the first user namespace no name is believed, and the uid stands for it.
   Caller caller_in(const Pool& pool) const;
 
-  /// Those groups of the caller for which the policy has limits, by name.
+  /// Those groups of the caller for which the policy has limits, by name; none outside of the first
+  /// user namespace.
   std::vector<std::string> limited_groups(const Policy& policy) const;
 
   /// What decides now. The result refers to the observation.

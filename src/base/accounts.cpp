@@ -1,9 +1,7 @@
 #include "base/accounts.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <grp.h>
@@ -39,21 +37,6 @@ std::optional<std::string> name_of_account(std::uint32_t uid) {
 
 std::optional<std::uint32_t> gid_of_group(const std::string& name) {
   return look_up(getgrnam_r, name.c_str(), [](const group& entry) { return entry.gr_gid; });
-}
-
-std::vector<std::uint32_t> groups_of_account(std::uint32_t uid) {
-  const auto account = look_up(getpwuid_r, uid, [](const passwd& entry) {
-    return std::pair(std::string(entry.pw_name), entry.pw_gid);
-  });
-  if (!account) return {};
-  std::vector<gid_t> groups(64);
-  int count = static_cast<int>(groups.size());
-  while (getgrouplist(account->first.c_str(), account->second, groups.data(), &count) < 0) {
-    groups.resize(std::max(groups.size() * 2, static_cast<std::size_t>(count)));
-    count = static_cast<int>(groups.size());
-  }
-  groups.resize(static_cast<std::size_t>(count));
-  return groups;
 }
 
 }  // namespace chg

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace chg {
 
@@ -13,8 +12,5 @@ std::optional<std::uint32_t> uid_of_account(const std::string& name);
 std::optional<std::string> name_of_account(std::uint32_t uid);
 
 std::optional<std::uint32_t> gid_of_group(const std::string& name);
-
-/// The gids of the account's groups; none where there is no such account.
-std::vector<std::uint32_t> groups_of_account(std::uint32_t uid);
 
 }  // namespace chg

@@ -27,7 +27,9 @@ Request request_from(Session& session, const std::string& section, ReservationKi
   Request request;
   request.id = random_id();
   request.kind = kind;
-  request.account = session.context().caller_in(Pool{}).account;
+  const Caller caller = session.context().caller_in(Pool{});
+  request.account = caller.account;
+  request.unnamed = caller.user_namespace != UserNamespace::First;
   request.label = config.text(section + ".user").value_or("");
   request.note = config.text(section + ".note").value_or("");
   request.count = static_cast<int>(config.number(section + ".gpus"));

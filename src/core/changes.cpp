@@ -143,12 +143,15 @@ std::vector<Extended> extend(Pool& pool, const Caller& caller, const std::vector
     throw Error(ErrorKind::Failed, "you have no manual reservation to extend",
                 "reserve GPUs with: canhazgpu reserve --gpus 1 --duration 4h");
   }
+  const Limits limits = caller.user_namespace == UserNamespace::First
+                            ? limits_on(pool.policy, caller.account.name, groups)
+                            : strictest_limits(pool.policy);
   std::vector<Extended> extended;
   for (const std::string& id : ids) {
     Reservation* reservation = find_reservation(pool, id);
     const WallTime expires = extend_one(*reservation, by);
     if (!caller.is_admin) {
-      require_duration(pool.policy, caller.account, groups, expires - reservation->started.wall);
+      require_duration(pool.policy, limits, expires - reservation->started.wall);
     }
     add_event(pool, EventKind::Extended, *reservation, caller.account).ends = expires;
     extended.push_back({id, reservation->gpus, expires});

@@ -95,7 +95,8 @@ constexpr auto fields_of(const Gpu*) {
 constexpr auto fields_of(const Request*) {
   return std::tuple(
       maybe("id", &Request::id), field("arrival", &Request::arrival), inlined(&Request::account),
-      maybe("groups", &Request::groups), maybe("label", &Request::label),
+      maybe("groups", &Request::groups), maybe("unnamed", &Request::unnamed),
+      maybe("label", &Request::label),
       maybe("note", &Request::note), maybe("command", &Request::command),
       field("kind", &Request::kind), field("count", &Request::count),
       field("gpus", &Request::gpu_ids), field("force", &Request::force),

@@ -12,6 +12,7 @@ namespace chg {
 namespace {
 
 Limits limits_of(const Policy& policy, const Request& request) {
+  if (request.unnamed) return strictest_limits(policy);
   return limits_on(policy, request.account.name, request.groups);
 }
 
@@ -51,7 +52,7 @@ void apply_limits(const Policy& policy, Request& request) {
            "ask for fewer GPUs");
   }
   if (request.kind == ReservationKind::Manual) {
-    return require_duration(policy, request.account, request.groups, request.duration.value());
+    return require_duration(policy, limits, request.duration.value());
   }
   if (!request.duration) {
     request.duration = policy.default_timeout ? policy.default_timeout : limits.timeout;
@@ -77,9 +78,8 @@ void require_may_wait(const Pool& pool, const Request& request) {
          "see those that wait: canhazgpu queue");
 }
 
-void require_duration(const Policy& policy, const Account& account,
-                      const std::vector<std::string>& groups, Duration duration) {
-  const auto longest = limits_on(policy, account.name, groups).duration;
+void require_duration(const Policy& policy, const Limits& limits, Duration duration) {
+  const auto longest = limits.duration;
   if (!longest || duration <= *longest) return;
   refuse(policy,
          fmt::format("a manual reservation may last {} here (limits.duration), and this one {}",

@@ -39,9 +39,8 @@ void apply_limits(const Policy& policy, Request& request);
 /// `request` is one of them.
 void require_may_wait(const Pool& pool, const Request& request);
 
-/// Throws Error(NotPermitted) when a manual reservation of this length is longer than an account in
-/// these groups may have.
-void require_duration(const Policy& policy, const Account& account,
-                      const std::vector<std::string>& groups, Duration duration);
+/// Throws Error(NotPermitted) when a manual reservation of this length is longer than these limits
+/// of an account, which the policy has, allow.
+void require_duration(const Policy& policy, const Limits& limits, Duration duration);
 
 }  // namespace chg

@@ -20,6 +20,11 @@ void raise(std::optional<Bound>& bound, const std::optional<Bound>& other) {
 }
 
 template <typename Bound>
+void lower(std::optional<Bound>& bound, const std::optional<Bound>& other) {
+  if (other && (!bound || *other < *bound)) bound = other;
+}
+
+template <typename Bound>
 void fill(std::optional<Bound>& bound, const std::optional<Bound>& weaker) {
   if (!bound) bound = weaker;
 }
@@ -66,6 +71,18 @@ Limits limits_on(const Policy& policy, const std::string& account,
   fill(limits, of_groups(policy, groups));
   add(limits, "");
   return limits;
+}
+
+Limits strictest_limits(const Policy& policy) {
+  Limits lowest;
+  for (const Limits& limits : policy.limits) {
+    if (limits.subject.starts_with(kUser)) continue;
+    lower(lowest.gpus, limits.gpus);
+    lower(lowest.duration, limits.duration);
+    lower(lowest.timeout, limits.timeout);
+    lower(lowest.requests, limits.requests);
+  }
+  return lowest;
 }
 
 }  // namespace chg

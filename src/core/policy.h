@@ -76,4 +76,8 @@ Policy seen_with(Policy policy, const View& view);
 Limits limits_on(const Policy& policy, const std::string& account,
                  const std::vector<std::string>& groups);
 
+/// The bounds on an account whose name and groups nobody vouches for: it may be in each group, so
+/// each bound is the strictest of everybody's and all groups'. It has none of its own.
+Limits strictest_limits(const Policy& policy);
+
 }  // namespace chg

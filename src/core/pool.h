@@ -48,6 +48,9 @@ struct Request {
   std::uint64_t arrival = 0;  ///< its place in the queue, for as long as it lives; enqueue sets it
   Account account;
   std::vector<std::string> groups;  ///< of the account, as far as the policy has limits for them
+  /// Nobody vouches for the account's name and groups, so strictest_limits are its limits: it was
+  /// made outside of the first user namespace.
+  bool unnamed = false;
   std::string label;                ///< --user: who on a shared account; decides nothing
   std::string note;
   std::string command;  ///< of a run, as short_command_text makes it

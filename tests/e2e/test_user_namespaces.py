@@ -73,6 +73,46 @@ def test_neither_root_nor_the_admin_group_has_power_from_another_namespace(share
     assert shared.run("admin", "--drain", "7", user=users.c).status == 0
 
 
+def with_mounts(script):
+    """In a mount namespace of the caller's own, after a script that mounts there."""
+    return ["unshare", "-rm", "sh", "-c", f'set -e; {script}; exec "$@"', "sh"]
+
+
+# A directory that looks like a kernel's without user namespaces.
+NO_USER_NAMESPACES = with_mounts("mount -t tmpfs none /proc/$$/ns; "
+                                 "touch /proc/$$/ns/mnt /proc/$$/ns/pid")
+# The namespaces of a process in the first user namespace.
+THOSE_OF_THE_PARENT = ["sh", "-c", '"$@"; exit $?', "sh",
+                       *with_mounts("mount --bind /proc/$PPID/ns /proc/$$/ns")]
+# Links to all of the real files but one, which says that root asks.
+ONE_FALSE_FILE = with_mounts("""
+    mount -t tmpfs none /mnt; mkdir /mnt/proc; mount --rbind /proc /mnt/proc
+    mount -t tmpfs none /proc; mkdir /proc/$$
+    ln -s $$ /proc/self
+    echo "60 43 0:22 / /x rw - tmpfs canhazgpu rw,uid=0" > /proc/$$/mountinfo
+    for file in /mnt/proc/$$/* /mnt/proc/*; do
+      test -e "/proc/${file#/mnt/proc/}" || ln -s "$file" "/proc/${file#/mnt/proc/}"
+    done""")
+
+
+@pytest.mark.parametrize("way", [NO_USER_NAMESPACES, THOSE_OF_THE_PARENT, ONE_FALSE_FILE],
+                         ids=["no user namespaces", "those of the parent", "one false file"])
+def test_own_mounts_over_proc_make_nobody_another(shared, users, way):
+    shared.ok("reserve", "-G", "2", user=users.a)
+    shared.ok("reserve", "-G", "3")
+    before = state(shared)
+    for command in [["release", "-G", "2"], ["release", "-G", "3"], ["reserve"],
+                    ["policy", "set", "contact=mallory"]]:
+        assert_error(within(shared, way, *command, user=users.b), 77, UNTOLD)
+    assert state(shared) == before and "mallory" not in shared.ok("policy")
+
+
+def test_a_mount_over_another_file_of_proc_hides_nobody(shared, users):
+    way = with_mounts("mount --bind /dev/null /proc/cpuinfo")
+    assert within(shared, way, "reserve", "-G", "4", user=users.a).status == 0
+    assert shared.rows("SELECT uid FROM reservation") == [(users.a.uid,)]
+
+
 @pytest.mark.parametrize("way", [INSIDE, TWICE_INSIDE, ["unshare", "-c"]],
                          ids=["root inside", "root twice inside", "the same uid inside"])
 def test_inside_and_outside_is_the_same_person(shared, users, way):
@@ -80,7 +120,7 @@ def test_inside_and_outside_is_the_same_person(shared, users, way):
         return shared.rows("SELECT uid, account FROM reservation")
 
     assert within(shared, way, "reserve", "-G", "4", user=users.a).status == 0
-    assert reserved() == [(users.a.uid, users.a.name)]
+    assert reserved() == [(users.a.uid, str(users.a.uid))]
     assert shared.ok("release", user=users.a) == "released GPU 4\n"
     shared.ok("reserve", "-G", "5", user=users.a)
     assert within(shared, way, "extend", "1h", user=users.a).status == 0
@@ -89,7 +129,7 @@ def test_inside_and_outside_is_the_same_person(shared, users, way):
     result = within(shared, way, "run", "--", "echo", "ran", user=users.a)
     assert (result.status, result.out) == (0, "ran\n"), result
     shared.await_free()
-    assert {row[2] for row in shared.usage()} == {users.a.name}
+    assert {row[2] for row in shared.usage()} == {users.a.name, str(users.a.uid)}
 
 
 @pytest.mark.parametrize("by_root", [False, True], ids=["by its owner", "by root"])
@@ -116,7 +156,36 @@ def test_the_limits_of_a_group_are_not_left_behind(shared, users):
     for way in ([], INSIDE):
         result = within(shared, way, "reserve", "--gpus", "2", "--nonblock", user=users.d)
         assert result.status == 77, (way, result)
-    assert within(shared, INSIDE, "reserve", "--gpus", "2", "--nonblock", user=users.a).status == 0
+
+
+def test_inside_the_strictest_limits_of_all_groups_hold(shared, users):
+    limit = f"limits.group.{users.gpu_group}"
+    shared.ok("policy", "set", "limits.gpus=4", f"{limit}.gpus=2", f"{limit}.duration=2h",
+              f"limits.user.{users.a.name}.gpus=8")
+    for arguments in (["--gpus", "3"], ["--duration", "3h"]):
+        result = within(shared, INSIDE, "reserve", "--nonblock", *arguments, user=users.a)
+        assert result.status == 77, (arguments, result)
+    reserve = ["reserve", "--gpus", "2", "--duration", "1h", "--nonblock"]
+    assert within(shared, INSIDE, *reserve, user=users.a).status == 0
+    assert within(shared, INSIDE, "extend", "2h", user=users.a).status == 77
+    assert shared.run("extend", "2h", user=users.a).status == 0
+    assert shared.run("reserve", "--gpus", "6", "--nonblock", user=users.a).status == 0
+
+
+def test_nobody_takes_anothers_name_or_limits(shared, users):
+    shared.ok("policy", "set", "limits.gpus=1", f"limits.user.{users.a.name}.gpus=4",
+              f"limits.group.{users.gpu_group}.gpus=4")
+    accounts = "/mnt/accounts"
+    way = with_mounts(f"""
+        mount -t tmpfs none /mnt
+        echo "{users.a.name}:x:{users.b.uid}:0::/:/bin/sh" > {accounts}
+        echo "{users.gpu_group}:x:0:{users.a.name}" > {accounts}-groups
+        mount --bind {accounts} /etc/passwd; mount --bind {accounts}-groups /etc/group""")
+    result = within(shared, way, "reserve", "--gpus", "2", "--nonblock", user=users.b)
+    assert result.status == 77, result
+    assert within(shared, way, "reserve", "--nonblock", user=users.b).status == 0
+    assert shared.rows("SELECT uid, account FROM reservation") == \
+        [(users.b.uid, str(users.b.uid))]
 
 
 @pytest.mark.parametrize("way", [UNMAPPED, INSIDE + UNMAPPED], ids=["unmapped", "unmapped inside"])

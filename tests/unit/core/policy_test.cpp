@@ -44,6 +44,16 @@ TEST(LimitsOn, SeveralGroupsAreThoseOfTheMostGenerous) {
   EXPECT_EQ(limits_on(policy, "alice", {"b", "a"}).duration, hours(5));
 }
 
+TEST(StrictestLimits, AreTheLowestOfEverybodysAndAllGroupsBoundByBound) {
+  Policy policy;
+  EXPECT_EQ(strictest_limits(policy), Limits{});
+  policy.limits = {limits("", 4, hours(2)), limits("group.a", 2, hours(5)), limits("group.b", 9),
+                   limits("user.alice", 1, hours(1))};
+  EXPECT_EQ(strictest_limits(policy), limits("", 2, hours(2)));
+  policy.limits = {limits("", std::nullopt, hours(2)), limits("group.a", 3)};
+  EXPECT_EQ(strictest_limits(policy), limits("", 3, hours(2)));
+}
+
 TEST(SeenWith, AViewChangesWhatItSays) {
   View view;
   view.memory_threshold_mib = 7;
