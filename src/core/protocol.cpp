@@ -156,9 +156,12 @@ bool claim(Pool& pool, const std::string& id, Duration duration, const Instant& 
       std::max<Duration>(mine->ends.value_or(granted_until) - granted_until, Duration::zero());
   mine->ends = now.wall + duration + extension;
   // Whoever granted it may have had another wall clock: its owner's tells when it began, so that
-  // both clocks give it the same length.
-  if (mine->started.boot_id == now.boot_id)
-    mine->started.wall = now.wall - (now.boot - mine->started.boot);
+  // both clocks give it the same length. Two readings of the same clocks differ by microseconds,
+  // and a start that moved by those could lie before the end of the use before.
+  const WallTime began = now.wall - (now.boot - mine->started.boot);
+  const bool is_other_clock =
+      std::chrono::abs(began - mine->started.wall) > std::chrono::seconds(1);
+  if (mine->started.boot_id == now.boot_id && is_other_clock) mine->started.wall = began;
   // Without holder it was claimed before, and that reply was lost.
   if (mine->holder) add_event(pool, EventKind::Taken, *mine, mine->account).ends = mine->ends;
   mine->holder.reset();

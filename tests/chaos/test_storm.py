@@ -218,7 +218,7 @@ class Storm:
         wait_for(lambda: not orphans(pool.known()), "all processes to end")
         assert pool.held() == {} and pool.waiting() == []
         assert pool.left_over() == set()
-        assert all("AVAILABLE" in line for line in pool.status())
+        assert all("AVAILABLE" in line for line in pool.status()), pool.status()
         pool.assert_sound()
         given, lines = self.given()
         assert len(given) == lines, "an id came twice"
