@@ -282,7 +282,8 @@ std::vector<Event> SqliteEvents::next() {
 }
 
 void require_ours(SqliteStore& store, const std::string& path) {
-  if (store.application_id() == kApplicationId || store.is_empty()) return;
+  // In this order: somebody may make the pool between the two questions.
+  if (store.is_empty() || store.application_id() == kApplicationId) return;
   throw Error(ErrorKind::Failed,
               fmt::format("'{}' is a database of another program", printable(path)),
               "name another file with --store sqlite:PATH");
