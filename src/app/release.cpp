@@ -40,11 +40,15 @@ void end_job_of(const Reservation& run, const Caller& caller, Duration grace) {
       marks_of(run, caller), grace, [] {}, is_own ? RightsOf() : run.account.uid);
 }
 
-void require_proof(const Reservation& run, const Caller& caller) {
+// Whether the command that the store names is of the run, or has ended.
+bool is_proven(const Reservation& run, const Caller& caller) {
   const Liveness state = run.holder ? liveness(*run.holder) : Liveness::Gone;
-  if (state != Liveness::Alive && state != Liveness::Stopped) return;
+  if (state != Liveness::Alive && state != Liveness::Stopped) return true;
   const std::vector<ProcessIdentity> members = job_members(marks_of(run, caller));
-  if (std::find(members.begin(), members.end(), *run.holder) != members.end()) return;
+  return std::find(members.begin(), members.end(), *run.holder) != members.end();
+}
+
+[[noreturn]] void refuse_unproven(const Reservation& run) {
   const int pid = run.holder->pid;
   throw Error(ErrorKind::Failed,
               fmt::format("process {}, which the store names as the run on {}, does not prove that "
@@ -89,13 +93,18 @@ Released release_gpus(Context& context, const ReleaseSelection& selection, Durat
     if (!released.runs.empty()) require_this_host(context, pool);
     for (const Reservation& run : released.runs) require_power_over(run, context.caller());
   });
+  // Asked before anything is signalled: a record that names a stranger is no ground to signal
+  // anybody. The runs beside it end all the same.
+  std::vector<Reservation> proven;
+  std::vector<Reservation> unproven;
   for (const Reservation& run : released.runs) {
+    (is_proven(run, context.caller()) ? proven : unproven).push_back(run);
+  }
+  for (const Reservation& run : proven) {
     if (run.holder) end_job_of(run, context.caller(), grace);
   }
-  for (const Reservation& run : released.runs) {
-    require_proof(run, context.caller());
-    await_return(context, run);
-  }
+  for (const Reservation& run : proven) await_return(context, run);
+  if (!unproven.empty()) refuse_unproven(unproven.front());
   return released;
 }
 
@@ -104,8 +113,8 @@ std::vector<Extended> extend_reservations(Context& context, const std::vector<in
   std::vector<Extended> extended;
   update_pool(context, nullptr, [&](Pool& pool, const Circumstances&) {
     require_pool(pool);
-    extended = extend(pool, context.caller_in(pool), gpu_ids, by,
-                      context.limited_groups(pool.policy));
+    extended =
+        extend(pool, context.caller_in(pool), gpu_ids, by, context.limited_groups(pool.policy));
   });
   return extended;
 }

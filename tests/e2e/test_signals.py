@@ -55,7 +55,7 @@ def test_root_signals_nobody_by_hearsay(pool, users, is_claimed):
     assert_error(pool.run("release", "--kill", "-G", "0"), 1,
                  f"process {victim.pid}, which the store names as the run on GPU 0, does not prove",
                  f"ps -fp {victim.pid}")
-    assert is_alive(victim.pid)
+    assert is_alive(victim.pid) and is_alive(job.pid)
 
 
 def test_people_signal_no_other_process_of_their_own_by_hearsay(pool, users):
