@@ -268,6 +268,8 @@ def test_hanging_at_the_end_of_a_job(nvidia, smi):
     job = nvidia.job(command=("sh", "-c", script), stdin=subprocess.PIPE,
                      env={"CANHAZGPU_PROBE_TIMEOUT": "0.5s"})
     left = int(job.first_line)
+    # While it becomes `sleep` it has no environment that could tell whose it is.
+    wait_for(lambda: pathlib.Path(f"/proc/{left}/comm").read_text() == "sleep\n")
     smi.put("hang")
     assert nvidia.finish(job, b"\n").status == 0
     wait_for(lambda: nvidia.value("SELECT leftovers FROM reservation").startswith(f"{left} "))
