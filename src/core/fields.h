@@ -166,6 +166,7 @@ constexpr auto fields_of(const GpuProcess*) {
       field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
+      maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),
       maybe("asked_proc", &GpuProcess::asked_proc));
 }
 

@@ -52,6 +52,8 @@ struct GpuProcess {
   std::string unit = {};                    ///< systemd's: "ollama.service"; "" when there is none
   std::string session = {};                 ///< the login session: "12"; "" when there is none
   std::vector<Ancestor> ancestors = {};     ///< its parent first; empty when unknown
+  /// Of the first ancestor whose command line tells an AI model; "" where its own does, or none.
+  std::string ancestor_command_line = {};
   bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
 
   bool operator==(const GpuProcess&) const = default;
