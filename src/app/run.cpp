@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kRecordPatience{30};
 
 Variables variables_or_discard(Context& context, const Granted& granted) {
   try {
-    return command_variables(granted);
+    return command_variables(context, granted);
   } catch (const Error&) {
     discard(context, granted.reservation);
     throw;

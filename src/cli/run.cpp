@@ -58,8 +58,9 @@ constexpr char kRunExamples[] = R"(  canhazgpu run -- python train.py
   canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh
   canhazgpu run --nonblock -- nvidia-smi
 
-The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means
-not available, 126 not executable, 127 not found, 130 interrupted while waiting.)";
+The command sees its GPUs alone (CUDA_VISIBLE_DEVICES, or HIP_VISIBLE_DEVICES on AMD). Its exit
+status is run's; 75 means not available, 126 not executable, 127 not found, 130 interrupted while
+waiting.)";
 
 }  // namespace
 

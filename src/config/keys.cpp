@@ -66,6 +66,8 @@ std::vector<Key> general_keys() {
       own_view("memory.threshold"),
       own_view("memory.process_threshold"),
       own_view("ignore_processes"),
+      choice("amd.variable", "hip", {"hip", "rocr"},
+             "tells jobs their AMD GPUs: HIP_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES"),
       std::move(hosts),
       duration("remote.timeout", "15s", "how long a host asked by ssh may take"),
       choice("color", "auto", {"auto", "always", "never"}, "whether output has colours"),

@@ -186,7 +186,7 @@ constexpr auto fields_of(const GpuReading*) {
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
       field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
       field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
-      maybe("suspects", &GpuReading::suspects));
+      field("runtime_index", &GpuReading::runtime_index), maybe("suspects", &GpuReading::suspects));
 }
 
 constexpr auto fields_of(const Observation*) {

@@ -85,6 +85,9 @@ struct GpuReading {
   std::string error;                   ///< why this GPU can't be used or read; "" when it can
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};
+  /// The number by which HIP counts it among the GPUs that the reader sees, which need not be its
+  /// place on the bus. Missing where that is unknown, and for GPUs of other vendors.
+  std::optional<int> runtime_index = {};
   /// Processes that have a device file of it open and are not listed. Only looked for where memory
   /// is in use that belongs to no listed process; these are the suspects.
   std::vector<GpuProcess> suspects = {};
