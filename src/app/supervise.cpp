@@ -90,7 +90,8 @@ class Supervisor {
           supervision_.timeout && age(started_, context_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
         timed_out = true;
-        mark_ending(EndReason::TimedOut);
+        // Best effort: the record of how it ended is worth less than the ending.
+        note([](Reservation& mine, const Instant&) { time_out(mine); });
         end_members();
       }
       beat();
@@ -101,14 +102,6 @@ class Supervisor {
     end_job(job_marks(), supervision_.grace, [&] { beat(); });
   }
 
-  // Best effort: the record of how it ended is worth less than the ending.
-  void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) {
-      mine.ending = end;
-      mine.ending_by.reset();
-    });
-  }
-
   Duration beat_due() const {
     return (pause_ > Duration::zero() ? std::min(pause_, interval_) : interval_) -
            age(last_try_, context_.now());
@@ -117,7 +110,7 @@ class Supervisor {
   void beat() {
     if (beat_due() > Duration::zero()) return;
     last_try_ = context_.now();
-    note([](Reservation& mine, const Instant& now) { mine.last_heartbeat = now; });
+    note([](Reservation& mine, const Instant& now) { chg::beat(mine, now); });
   }
 
   // From now on the supervisor hears when the connection is lost. A file has none.
@@ -188,39 +181,11 @@ class Supervisor {
     }
   }
 
-  // Whether /proc tells nothing of a process on the job's GPUs, which so may be a member: it is
-  // hidden, or this is a container, where the drivers' pids mean nothing.
-  bool has_strangers(const std::vector<int>& gpus, const Pool& pool,
-                     const Observation& observation) {
-    return std::any_of(gpus.begin(), gpus.end(), [&](int index) {
-      const Gpu* gpu = find_gpu(pool, index);
-      const GpuReading* reading =
-          gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
-      if (reading == nullptr) return true;
-      const auto counted = counted_processes(*reading, pool.policy);
-      return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
-        return !process.start_ticks && !process.uid;
-      });
-    });
-  }
-
   // The members that use the job's GPUs; all members while that can't be seen.
   std::vector<ProcessIdentity> on_gpus(const std::vector<ProcessIdentity>& members) {
     try {
       const Observation observation = context_.read_gpus();
-      const Pool pool = context_.store().read();
-      const Reservation* reservation = find_reservation(pool, own_.id);
-      // It may have reclaimed lost GPUs since it was last read.
-      const Reservation& mine = reservation != nullptr ? *reservation : own_;
-      if (has_strangers(mine.gpus, pool, observation)) return members;
-      std::vector<ProcessIdentity> using_gpus;
-      for (const GpuProcess& process : job_processes(mine, pool, observation)) {
-        const auto member =
-            std::find_if(members.begin(), members.end(),
-                         [&](const ProcessIdentity& other) { return other.pid == process.pid; });
-        if (member != members.end()) using_gpus.push_back(*member);
-      }
-      return using_gpus;
+      return members_on_gpus(members, own_, context_.store().read(), observation);
     } catch (const Error&) {
       return members;
     }

@@ -54,6 +54,27 @@ void join(Pool& pool, Request& request, const Instant& now) {
   request.arrival = find_request(pool, request.id)->arrival;
 }
 
+void arrive(Pool& pool, Request& request, const Observation& seen, const Circumstances& given) {
+  const bool is_new = request.arrival == 0;
+  if (is_new && !pool.policy.limits.empty()) drop_gone_waiters(pool, given);
+  request.visible = visible_gpus(pool, seen);
+  join(pool, request, given.now);
+}
+
+WaiterStep next_step(const Pool& pool, const std::string& id, bool nonblock) {
+  if (find_reservation(pool, id) != nullptr) return WaiterStep::Check;
+  const Request* mine = find_request(pool, id);
+  if (nonblock) return mine == nullptr ? WaiterStep::GiveUp : WaiterStep::Leave;
+  if (mine == nullptr) return WaiterStep::ComeBack;
+  return mine->passed_over ? WaiterStep::Answer : WaiterStep::Wait;
+}
+
+void maintain(Pool& pool, const std::string& id, bool beats, const Circumstances& given) {
+  drop_gone_waiters(pool, given);
+  if (given.observation != nullptr) note_visible(pool, id, *given.observation);
+  if (beats) beat(pool, id, given.now);
+}
+
 void beat(Pool& pool, const std::string& id, const Instant& now) {
   for (Request& request : pool.queue) {
     if (request.id != id) continue;
@@ -192,6 +213,13 @@ void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervi
     add_event(pool, EventKind::Taken, run, run.account).ends = run.ends;
   take(run, supervisor);
   run.last_heartbeat = now;
+}
+
+void beat(Reservation& run, const Instant& now) { run.last_heartbeat = now; }
+
+void time_out(Reservation& run) {
+  run.ending = EndReason::TimedOut;
+  run.ending_by.reset();
 }
 
 void end_run(Pool& pool, const std::string& id, const Instant& now) {

@@ -146,6 +146,21 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
   return std::nullopt;
 }
 
+// Whether /proc tells nothing of a process on the run's GPUs, which so may be of its job: it is
+// hidden, or this is a container, where the drivers' pids mean nothing.
+bool may_hide_members(const Reservation& run, const Pool& pool, const Observation& observation) {
+  return std::any_of(run.gpus.begin(), run.gpus.end(), [&](int index) {
+    const Gpu* gpu = find_gpu(pool, index);
+    const GpuReading* reading =
+        gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
+    if (reading == nullptr) return true;
+    const auto counted = counted_processes(*reading, pool.policy);
+    return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
+      return !process.start_ticks && !process.uid;
+    });
+  });
+}
+
 }  // namespace
 
 Duration time_since(const Instant& moment, const Instant& now) {
@@ -304,6 +319,23 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
       });
       if (belongs && !listed) found.push_back(process);
     }
+  }
+  return found;
+}
+
+std::vector<ProcessIdentity> members_on_gpus(const std::vector<ProcessIdentity>& members,
+                                             const Reservation& own, const Pool& pool,
+                                             const Observation& observation) {
+  // It may have reclaimed lost GPUs since it was last read.
+  const Reservation* known = find_reservation(pool, own.id);
+  const Reservation& mine = known != nullptr ? *known : own;
+  if (may_hide_members(mine, pool, observation)) return members;
+  std::vector<ProcessIdentity> found;
+  for (const GpuProcess& process : job_processes(mine, pool, observation)) {
+    const auto member =
+        std::find_if(members.begin(), members.end(),
+                     [&](const ProcessIdentity& other) { return other.pid == process.pid; });
+    if (member != members.end()) found.push_back(*member);
   }
   return found;
 }
