@@ -234,7 +234,8 @@ class Waiter {
   bool is_blocked_by_what_was_seen() const {
     const auto& blockers = decision_->reason.blockers;
     return std::any_of(blockers.begin(), blockers.end(), [](const Blocker& blocker) {
-      return blocker.kind == Blocker::Kind::UnreservedUse || blocker.kind == Blocker::Kind::Error;
+      return blocker.kind == Blocker::Kind::UnreservedUse || blocker.kind == Blocker::Kind::Error ||
+             blocker.kind == Blocker::Kind::Avoided;
     });
   }
 

@@ -19,7 +19,7 @@ namespace chg {
 /// apply_limits and require_visible do.
 void join(Pool& pool, Request& request, const Instant& now);
 
-/// A request arrives, or comes again: it joins, and notes which GPUs can be seen where it was made.
+/// A request arrives, or comes again: it joins, and notes what was seen (note_sight).
 /// Those that are gone do not count for the limits of a new one. Throws as join does.
 void arrive(Pool& pool, Request& request, const Observation& seen, const Circumstances& given);
 
@@ -65,8 +65,12 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id);
 /// Request::visible of who has read the GPUs so.
 std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation);
 
-/// The waiter has read the GPUs again. Does nothing when the request does not wait.
-void note_visible(Pool& pool, const std::string& id, const Observation& observation);
+/// Notes in the request which GPUs are visible, and which ones it avoids. It may have been granted
+/// some.
+void note_sight(const Pool& pool, Request& request, const Observation& observation);
+
+/// The waiter has read the GPUs again: note_sight of its request, if that waits.
+void note_sight(Pool& pool, const std::string& id, const Observation& observation);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
