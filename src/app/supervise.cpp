@@ -188,8 +188,9 @@ class Supervisor {
     }
   }
 
-  // Whether /proc tells nothing of a process on the job's GPUs, which so may be a member: it is
-  // hidden, or this is a container, where the drivers' pids mean nothing.
+  // Whether somebody unknown is on the job's GPUs, who so may be a member: the driver lists no
+  // processes, or /proc tells nothing of one (it is hidden, or this is a container, where the
+  // drivers' pids mean nothing).
   bool has_strangers(const std::vector<int>& gpus, const Pool& pool,
                      const Observation& observation) {
     return std::any_of(gpus.begin(), gpus.end(), [&](int index) {
@@ -197,6 +198,7 @@ class Supervisor {
       const GpuReading* reading =
           gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
       if (reading == nullptr) return true;
+      if (reading->processes_not_supported && is_in_use(*reading, pool.policy)) return true;
       const auto counted = counted_processes(*reading, pool.policy);
       return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
         return !process.start_ticks && !process.uid;

@@ -67,7 +67,9 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
 std::vector<GpuProcess*> listed_processes(Observation& observation) {
   std::vector<GpuProcess*> processes;
   for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) processes.push_back(&process);
+    for (GpuProcess& process : gpu.processes) {
+      if (!process.outside) processes.push_back(&process);
+    }
   }
   return processes;
 }
