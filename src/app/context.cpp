@@ -131,6 +131,7 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   observation.is_partial = may_miss_gpus(choice.name);
+  refuse_twins(observation);
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
   find_suspects(observation, policy, proc, choice.timeout - passed);
@@ -163,7 +164,9 @@ Observation Context::cached_reading(const Pool& pool) {
 std::optional<Observation> Context::last_reading(const Pool& pool) const {
   const ProbeChoice probe = choice(pool, pool.policy.probe, {});
   std::optional<Observation> reading = world_.last_reading(probe);
-  if (reading) reading->is_partial = may_miss_gpus(probe.name);
+  if (!reading) return reading;
+  reading->is_partial = may_miss_gpus(probe.name);
+  refuse_twins(*reading);
   return reading;
 }
 

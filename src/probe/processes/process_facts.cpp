@@ -91,7 +91,9 @@ std::vector<std::string> command_lines_in_time(const std::vector<Ancestor>& proc
 std::vector<GpuProcess*> listed_processes(Observation& observation) {
   std::vector<GpuProcess*> processes;
   for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) processes.push_back(&process);
+    for (GpuProcess& process : gpu.processes) {
+      if (!process.outside) processes.push_back(&process);
+    }
   }
   return processes;
 }
