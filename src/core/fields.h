@@ -56,7 +56,8 @@ constexpr auto fields_of(const Policy*) {
       field("process_threshold", &Policy::process_threshold_mib),
       field("memory_threshold", &Policy::memory_threshold_mib),
       field("ignore_processes", &Policy::ignore_processes), field("probe", &Policy::probe),
-      maybe("contact", &Policy::contact), field("history_kept", &Policy::history_kept),
+      maybe("contact", &Policy::contact), field("leftovers_grace", &Policy::leftovers_grace),
+      field("history_kept", &Policy::history_kept),
       field("default_timeout", &Policy::default_timeout), maybe("limits", &Policy::limits));
 }
 
