@@ -40,8 +40,9 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
   const Supervision supervision{
       mine, mine.ends ? std::optional<Duration>(*mine.ends - mine.started.wall) : std::nullopt,
       options.grace, options.leftovers, granted.pool.policy.heartbeat_interval};
-  const std::string title =
-      supervisor_title(mine.id, printable(command.arguments.front(), 60), mine.holder->pid);
+  const std::string title = supervisor_title(
+      mine.id, printable(command.arguments.front(), 60),
+      context.store_is_file() ? "" : context.options().store_path, mine.holder->pid);
   std::optional<ProcessIdentity> supervisor;
   OwnChange recorded = OwnChange::Made;
   // This process has the store open, and the supervisor has not: so this one records it.
