@@ -55,6 +55,7 @@ struct GpuProcess {
   /// Of the first ancestor whose command line tells an AI model; "" where its own does, or none.
   std::string ancestor_command_line = {};
   bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
+  std::uint64_t job_mark = 0;               ///< its limit of file locks (job_mark()); 0: none
 
   bool operator==(const GpuProcess&) const = default;
 };
