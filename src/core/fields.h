@@ -103,7 +103,10 @@ constexpr auto fields_of(const Request*) {
       field("gpus", &Request::gpu_ids), field("force", &Request::force),
       field("duration", &Request::duration), field("enqueued", &Request::enqueued),
       field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
-      maybe("passed_over", &Request::passed_over), field("visible", &Request::visible));
+      maybe("passed_over", &Request::passed_over), field("visible", &Request::visible),
+      maybe("process_threshold", &Request::process_threshold_mib),
+      maybe("memory_threshold", &Request::memory_threshold_mib),
+      maybe("avoided", &Request::avoided));
 }
 
 constexpr auto fields_of(const Reservation*) {

@@ -68,6 +68,12 @@ struct Request {
   /// The GPUs that can be seen where it was made (a container may hide some), ascending; nullopt:
   /// all. It is granted, and holds, no others.
   std::optional<std::vector<int>> visible;
+  /// Thresholds of its maker's own; they count where they are stricter than the policy's.
+  std::optional<std::uint64_t> process_threshold_mib;
+  std::optional<std::uint64_t> memory_threshold_mib;
+  /// GPUs that were in use by those when its waiter last looked, ascending. It is granted, and
+  /// holds, none of them.
+  std::vector<int> avoided;
 
   bool operator==(const Request&) const = default;
 };
@@ -139,6 +145,8 @@ Gpu* find_gpu(Pool& pool, int index);
 const Reservation* find_reservation(const Pool& pool, const std::string& id);
 Reservation* find_reservation(Pool& pool, const std::string& id);
 const Request* find_request(const Pool& pool, const std::string& id);
+/// Whether the GPU is among those that the request's own thresholds keep it from.
+bool avoids(const Request& request, int gpu);
 /// Throws Error(Usage) if the pool has no GPU of this index; the message names those that it has.
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".

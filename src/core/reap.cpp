@@ -146,6 +146,21 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
   return std::nullopt;
 }
 
+// Whether /proc tells nothing of a process on the run's GPUs, which so may be of its job: it is
+// hidden, or this is a container, where the drivers' pids mean nothing.
+bool may_hide_members(const Reservation& run, const Pool& pool, const Observation& observation) {
+  return std::any_of(run.gpus.begin(), run.gpus.end(), [&](int index) {
+    const Gpu* gpu = find_gpu(pool, index);
+    const GpuReading* reading =
+        gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
+    if (reading == nullptr) return true;
+    const auto counted = counted_processes(*reading, pool.policy);
+    return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
+      return !process.start_ticks && !process.uid;
+    });
+  });
+}
+
 }  // namespace
 
 Duration time_since(const Instant& moment, const Instant& now) {
@@ -308,6 +323,30 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
     }
   }
   return found;
+}
+
+JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reservation& own,
+                      const Pool& pool, const Observation& observation) {
+  // It may have reclaimed lost GPUs since it was last read.
+  const Reservation* known = find_reservation(pool, own.id);
+  Reservation on_one = known != nullptr ? *known : own;
+  if (may_hide_members(on_one, pool, observation)) return {members, {}};
+  const std::vector<int> gpus = on_one.gpus;
+  on_one.leftovers = members;
+  JobUse use;
+  for (const int gpu : gpus) {
+    on_one.gpus = {gpu};
+    for (const GpuProcess& process : job_processes(on_one, pool, observation)) {
+      const auto has_pid = [&](const ProcessIdentity& other) { return other.pid == process.pid; };
+      const auto member = std::find_if(members.begin(), members.end(), has_pid);
+      if (member == members.end()) continue;
+      if (std::none_of(use.processes.begin(), use.processes.end(), has_pid)) {
+        use.processes.push_back(*member);
+      }
+      if (use.gpus.empty() || use.gpus.back() != gpu) use.gpus.push_back(gpu);
+    }
+  }
+  return use;
 }
 
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus) {

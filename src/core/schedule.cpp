@@ -25,7 +25,9 @@ bool sees(const Request& request, int gpu) {
   return !visible || std::binary_search(visible->begin(), visible->end(), gpu);
 }
 
-bool asks_for(const Request& request, int gpu) { return names(request, gpu) && sees(request, gpu); }
+bool asks_for(const Request& request, int gpu) {
+  return names(request, gpu) && sees(request, gpu) && !avoids(request, gpu);
+}
 
 // What the last users decide of the order in which GPUs are given: never used first, then the
 // oldest release, then the index.
@@ -184,7 +186,8 @@ std::vector<Held> held_gpus(const Pool& pool) {
   return held;
 }
 
-Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request* held_for) {
+Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
+                   const Request* held_for) {
   if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
     return {Blocker::Kind::Reserved,
             {gpu.index},
@@ -201,6 +204,7 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request* held_for) {
             gpu.unavailable->what,
             std::nullopt};
   }
+  if (avoids(request, gpu.index)) return {Blocker::Kind::Avoided, {gpu.index}, "", std::nullopt};
   return {Blocker::Kind::Held,
           {gpu.index},
           held_for == nullptr ? "" : display_name(held_for->account, held_for->label),
@@ -246,7 +250,7 @@ Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders&
     }
     const auto holder = holders.find(gpu.index);
     add_blocker(reason.blockers,
-                blocker_of(pool, gpu, holder == holders.end() ? nullptr : holder->second));
+                blocker_of(pool, gpu, request, holder == holders.end() ? nullptr : holder->second));
   }
   return reason;
 }
@@ -388,7 +392,7 @@ void put_in_place(Pool& pool, Request request) {
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {
-  if (!gpu.unavailable) return true;
+  if (!gpu.unavailable) return !avoids(request, gpu.index);
   return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
          gpu.unavailable->uids == std::vector{request.account.uid};
 }

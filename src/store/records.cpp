@@ -76,6 +76,7 @@ void require_indices(const std::vector<int>& gpus) {
 void require_sane(const Request& request) {
   require_indices(request.gpu_ids);
   if (request.visible) require_indices(*request.visible);
+  require_indices(request.avoided);
   if (request.count < 0) throw std::invalid_argument("no count of GPUs");
 }
 
