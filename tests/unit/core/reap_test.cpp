@@ -250,6 +250,21 @@ TEST_F(ReapRun, GoesOnWhileAProcessOnItsGpuIsHidden) {
   EXPECT_TRUE(goes_on());
 }
 
+// What uses it may be of the job.
+TEST_F(ReapRun, GoesOnWhileItsGpuIsInUseAndListsNoProcesses) {
+  hold_run();
+  kill_command_and_supervisor();
+  GpuReading unlisted = reading(0, {}, 5000);
+  unlisted.processes_not_supported = true;
+  const Observation in_use = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&in_use);
+  EXPECT_TRUE(goes_on());
+  unlisted.memory_used_mib = 5;
+  const Observation free = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&free);
+  EXPECT_FALSE(goes_on());
+}
+
 TEST_F(ReapRun, IsLeftToASupervisorThatIsHidden) {
   hold_run();
   scene_.liveness.set(kCommand, Liveness::Gone);
