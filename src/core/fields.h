@@ -122,6 +122,11 @@ constexpr auto fields_of(const Reservation*) {
       field("ending_by", &Reservation::ending_by), field("request", &Reservation::request));
 }
 
+constexpr auto fields_of(const Recall*) {
+  return std::tuple(field("began", &Recall::began), maybe("runs", &Recall::runs),
+                    maybe("server", &Recall::server));
+}
+
 constexpr auto fields_of(const Cancelled*) {
   return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
                     field("last_heartbeat", &Cancelled::last_heartbeat));
@@ -171,7 +176,8 @@ constexpr auto fields_of(const GpuProcess*) {
       field("program", &GpuProcess::program), maybe("system_program", &GpuProcess::system_program),
       field("command_line", &GpuProcess::command_line),
       field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
-      field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
+      field("reservation_id", &GpuProcess::reservation_id),
+      maybe("job_mark", &GpuProcess::job_mark), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
       maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/recall.h"
 #include "core/schedule.h"
 
 namespace chg {
@@ -96,6 +97,7 @@ void restore(Pool& pool, const Reservation& remembered) {
   if (!reservation.lost.empty())
     add_event(pool, EventKind::GpusLost, reservation, std::nullopt).gpus = reservation.lost;
   insert_by_start(pool, std::move(reservation));
+  end_recall_of_all(pool);
 }
 
 }  // namespace chg
