@@ -8,6 +8,7 @@
 #include "base/poll.h"
 #include "core/protocol.h"
 #include "core/reap.h"
+#include "core/sight.h"
 #include "process/identity.h"
 
 namespace chg {

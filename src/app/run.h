@@ -7,6 +7,7 @@
 
 #include "app/acquire.h"
 #include "app/context.h"
+#include "core/inner.h"
 
 namespace chg {
 
@@ -19,10 +20,11 @@ struct RunOptions {
   AcquireOptions acquire;
   Duration grace = std::chrono::seconds(30);
   Leftovers leftovers = Leftovers::Keep;
+  Whereabouts where;
 };
 
 /// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only
-/// when the request was not granted. request.duration is --timeout.
+/// when the request was not granted. request.duration is --timeout. Throws as choose_outer does.
 NotGranted run(Context& context, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted);

@@ -24,6 +24,16 @@ RunCommand command_from(const Arguments& arguments) {
   return {resolve_command(name, path == nullptr ? "/usr/bin:/bin" : path), *arguments.command};
 }
 
+Whereabouts whereabouts_from(const Arguments& arguments) {
+  const Whereabouts where{environment(kReservationVariable), arguments.has("new"),
+                          arguments.has("mine")};
+  if (where.is_new && where.is_mine) {
+    throw Error(ErrorKind::Usage, "--new contradicts --mine",
+                "--new takes other GPUs of the pool, --mine those that you have reserved by hand");
+  }
+  return where;
+}
+
 int execute_run(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
   Request request = request_from(session, "run", ReservationKind::Run);
@@ -33,6 +43,7 @@ int execute_run(Session& session, const Arguments& arguments) {
   options.acquire = acquire_options_from(session, "run");
   options.grace = session.config().duration("run.grace").value_or(options.grace);
   options.leftovers = session.config().leftovers();
+  options.where = whereabouts_from(arguments);
   session.warn_if_private();
   bool has_waited = false;
   WaitListener listener = tell_waiting(session);
@@ -57,7 +68,9 @@ constexpr char kRunExamples[] = R"(  canhazgpu run -- python train.py
   canhazgpu run --gpus 2 --note 'ablation 3' -- torchrun --nproc-per-node 2 train.py
   canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh
   canhazgpu run --nonblock -- nvidia-smi
+  canhazgpu run --mine -- python train.py        on a GPU that you reserved by hand
 
+Inside a run, further runs share its GPUs, each to one of them at a time; --new takes others.
 The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means
 not available, 126 not executable, 127 not found, 130 interrupted while waiting.)";
 
@@ -71,6 +84,8 @@ Command run_command() {
               request_options("run"),
               {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
                {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
+               {"--mine", "", "On GPUs that you have reserved by hand"},
+               {"--new", "", "Inside a run: on other GPUs than those of that run"},
                {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
                 "run.leftovers"}}),
           .takes_command = true,

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "core/inner.h"
 #include "core/limits.h"
 #include "core/reap.h"
 #include "core/schedule.h"
+#include "core/sight.h"
 
 namespace chg {
 namespace {
@@ -44,6 +46,9 @@ void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_new = request.arrival == 0;
   if (is_new) {
     require_visible(pool, request);
+    require_room(pool, request);
+    // GPUs inside a reservation are counted already.
+    if (outer_of(pool, request) == nullptr) require_gpu_limit(pool.policy, request);
     apply_limits(pool.policy, request);
     request.enqueued = now;
   }
@@ -114,6 +119,8 @@ void note_visible(Pool& pool, const std::string& id, const Observation& observat
 
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation) {
+  // They are the account's own already, and may be in use by what the run is inside of.
+  if (outer_of(pool, granted) != nullptr) return true;
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
     const Gpu* known = find_gpu(pool, index);
     const bool is_seen =

@@ -16,7 +16,7 @@ namespace chg {
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
 /// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
-/// apply_limits and require_visible do.
+/// require_visible, require_room, require_gpu_limit and apply_limits do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// The waiter gives a sign of life: it is not passed over any more.
@@ -49,7 +49,8 @@ std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation
 /// The waiter has read the GPUs again. Does nothing when the request does not wait.
 void note_visible(Pool& pool, const std::string& id, const Observation& observation);
 
-/// Whether the request may use the GPUs that it was granted, as this observation shows them.
+/// Whether the request may use the GPUs that it was granted, as this observation shows them. Those
+/// inside a reservation it may.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation);
 

@@ -50,12 +50,17 @@ enum class OwnChange {
 std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
                                          const std::optional<Lost>& lost);
 
-/// Whether nobody else has any of its GPUs, and the pool has them all.
+/// Whether nobody else has any of its GPUs (core/inner.h: may_have), and the pool has them all.
 bool is_whole(const Pool& pool, const Reservation& remembered);
 
 /// Restores a reservation with those of its GPUs that nobody else has by now; the others are lost.
-/// Replaces what an older state has under its id: a request, or a reservation of other GPUs. Does
-/// nothing when none of its GPUs is in this pool.
+/// An inner run and its outer reservation come back in any order: the one that is there first has
+/// the GPUs, and they don't lose them to each other. Replaces what an older state has under its id:
+/// a request, or a reservation of other GPUs. Does nothing when none of its GPUs is in this pool.
 void restore(Pool& pool, const Reservation& remembered);
+
+/// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23), and those
+/// that an outer reservation has again to the runs inside it.
+void reclaim_lost_gpus(Pool& pool);
 
 }  // namespace chg
