@@ -1,6 +1,7 @@
 // run: reserve, become the user's command, and give back whatever happens to it.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "app/acquire.h"
 #include "app/context.h"
 #include "core/inner.h"
+#include "view/run_news.h"
 
 namespace chg {
 
@@ -19,8 +21,10 @@ struct RunCommand {
 struct RunOptions {
   AcquireOptions acquire;
   Duration grace = std::chrono::seconds(30);
+  int first_signal = SIGINT;  ///< of those that end it
   Leftovers leftovers = Leftovers::Keep;
   Whereabouts where;
+  RunNewsText news = {};  ///< for what its supervisor tells
 };
 
 /// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only

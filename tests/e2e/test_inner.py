@@ -150,7 +150,7 @@ def test_a_run_deeper_inside(pool):
 
 def test_the_outer_command_ends_while_an_inner_run_lives(pool):
     """It has not used its GPU yet: it goes on as a reservation of its own."""
-    pool.policy(*NO_TIMER)
+    pool.policy(*NO_TIMER, "leftovers.grace=0")
     outer, env = outer_run(pool, 3)
     inner = pool.job(env=env)
     end(outer)
@@ -176,6 +176,7 @@ def test_an_inner_run_on_its_gpu_is_a_leftover_of_the_outer_one(pool):
 
 
 def test_a_waiting_request_goes_to_the_pool(pool):
+    pool.policy("leftovers.grace=0")
     outer, env = outer_run(pool, 1)
     inner = pool.job(env=env)
     waiter = pool.waiter(env=env, command=("printenv", "CUDA_VISIBLE_DEVICES"))

@@ -71,7 +71,7 @@ def test_who_may_change_everything(shared, users, who):
     assert shared.value("SELECT ends FROM reservation") == ends + 1800 * 10**9
     assert shared.ok("release", "-G", "3", user=caller) == "released GPU 3\n"
     assert shared.reserved() == [4]
-    waiter = shared.waiter("-G", "4", user=users.a)
+    waiter = shared.waiter("-G", "4", kind="reserve", user=users.a)
     assert shared.run("cancel", waiter.request, user=caller).status == 0
     assert shared.ok("release", "-G", "4", user=caller) == "released GPU 4\n"
     # The records are the owner's.
@@ -132,11 +132,12 @@ def test_two_runs_of_one_account(shared, users):
     assert first.wait(PATIENCE) == -signal.SIGINT
 
 
-def test_release_kill_of_a_job_that_ignores_sigint(shared, users):
-    job = shared.job(command=("sh", "-c", "trap '' INT; echo started; exec sleep 600"),
+@pytest.mark.parametrize("ignored, ends", [("INT", signal.SIGTERM), ("INT TERM", signal.SIGKILL)])
+def test_release_kill_of_a_job_that_ignores_it(shared, users, ignored, ends):
+    job = shared.job(command=("sh", "-c", f"trap '' {ignored}; echo started; exec sleep 600"),
                      user=users.a)
     assert shared.ok("release", "--kill", "-G", "0", user=users.a) == "released GPU 0\n"
-    assert job.wait(PATIENCE) == -signal.SIGKILL
+    assert job.wait(PATIENCE) == -ends
 
 
 def test_one_gpu_of_several_of_a_run(shared):
