@@ -57,16 +57,21 @@ class Waiter {
  private:
   // One step, from what the pool says of the request. Returns the outcome if there is one.
   std::optional<Acquired> go_on() {
-    if (const Reservation* reservation = find_reservation(pool_, request_.id))
-      return verify(*reservation);
-    const Request* mine = find_request(pool_, request_.id);
-    if (mine != nullptr) request_ = *mine;
-    if (!options_.nonblock) {
-      if (mine == nullptr) return requeue_lost();
-      return mine->passed_over ? answer() : wait();
-    }
-    if (mine == nullptr || leave()) {
-      return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
+    if (const Request* mine = find_request(pool_, request_.id)) request_ = *mine;
+    switch (next_step(pool_, request_.id, options_.nonblock)) {
+      case WaiterStep::Check:
+        return verify(*find_reservation(pool_, request_.id));
+      case WaiterStep::Wait:
+        return wait();
+      case WaiterStep::Answer:
+        return answer();
+      case WaiterStep::ComeBack:
+        return requeue_lost();
+      case WaiterStep::Leave:
+        if (!leave()) return std::nullopt;
+        [[fallthrough]];
+      case WaiterStep::GiveUp:
+        return NotGranted{NotGranted::Why::NotAvailable, decision_, 0};
     }
     return std::nullopt;
   }
@@ -138,11 +143,8 @@ class Waiter {
     const auto arrive = [&](Pool& pool, const Circumstances& given) {
       require_this_host(context_, pool);
       note_this_host(pool);
-      // Those that are gone do not count for its limits.
-      if (is_new && !pool.policy.limits.empty()) drop_gone_waiters(pool, given);
       joined = request_;
-      joined.visible = visible_gpus(pool, observation_);
-      chg::join(pool, joined, given.now);
+      chg::arrive(pool, joined, observation_, given);
     };
     const auto take_grant = [&](Pool& pool, const Circumstances& given) {
       claim_on_arrival(pool, joined, given);
@@ -233,7 +235,8 @@ class Waiter {
   bool is_blocked_by_what_was_seen() const {
     const auto& blockers = decision_->reason.blockers;
     return std::any_of(blockers.begin(), blockers.end(), [](const Blocker& blocker) {
-      return blocker.kind == Blocker::Kind::UnreservedUse || blocker.kind == Blocker::Kind::Error;
+      return blocker.kind == Blocker::Kind::UnreservedUse || blocker.kind == Blocker::Kind::Error ||
+             blocker.kind == Blocker::Kind::Avoided;
     });
   }
 
@@ -377,9 +380,7 @@ class Waiter {
     const Observation* seen = looked ? &observation_ : nullptr;
     const bool beats = age(last_heartbeat_, now) >= pool_.policy.heartbeat_interval;
     pool_ = update_pool(context_, seen, [&](Pool& pool, const Circumstances& given) {
-      drop_gone_waiters(pool, given);
-      if (looked) note_visible(pool, request_.id, observation_);
-      if (beats) beat(pool, request_.id, given.now);
+      maintain(pool, request_.id, beats, given);
     });
     if (beats) last_heartbeat_ = now;
     is_fresh_ = looked;

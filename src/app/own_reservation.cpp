@@ -24,14 +24,11 @@ std::optional<OwnChange> try_change(Context& context, Reservation& own,
 
 OwnChange change_own(Context& context, Reservation& own, const std::function<JobState()>& job,
                      const Change& change) {
-  if (const auto result = try_change(context, own, std::nullopt, change)) return *result;
-  // The history is read after the pool: one transaction removes a reservation and writes its
-  // Ended event, so a reservation that was missing because it ended has its event by now.
-  const std::vector<UsageRecord> history = context.store().history(own.started.wall);
-  const JobState state = job();
-  const auto lost = to_restore(own, history, state != JobState::Over);
-  if (!lost) return OwnChange::Ended;
-  return try_change(context, own, Lost{*lost, state}, change).value_or(OwnChange::Ended);
+  const auto update = [&](const std::optional<Lost>& lost) {
+    return try_change(context, own, lost, change);
+  };
+  const auto history = [&] { return context.store().history(own.started.wall); };
+  return change_or_restore(own, {update, history, job});
 }
 
 OwnChange change_own(Context& context, Reservation& own, JobState job, const Change& change) {

@@ -11,9 +11,8 @@
 namespace chg {
 
 /// Applies `change` to the pool, which then has the reservation `own`. When the pool lacks it
-/// although nobody ended it, it is restored first (core/restore.h). `job` is called only then,
-/// after the history was read, so that a job that ended meanwhile is not restored. Updates `own`
-/// from the pool.
+/// although nobody ended it, it is restored first (change_or_restore). `job` is asked only then.
+/// Updates `own` from the pool.
 OwnChange change_own(Context& context, Reservation& own, const std::function<JobState()>& job,
                      const Change& change);
 

@@ -26,12 +26,6 @@ constexpr std::chrono::seconds kPauseMax{10};
 // Workers that end this soon after the command concern nobody.
 constexpr std::chrono::milliseconds kSettling{500};
 
-// What of a job uses its GPUs.
-struct JobUse {
-  std::vector<ProcessIdentity> processes;
-  std::vector<int> gpus;  ///< that they use; empty where that can't be seen
-};
-
 std::string signal_name(int signal) { return fmt::format("SIG{}", sigabbrev_np(signal)); }
 
 class Supervisor {
@@ -108,7 +102,8 @@ class Supervisor {
           supervision_.timeout && age(started_, context_.now()) >= *supervision_.timeout;
       if (is_late && !timed_out) {
         timed_out = true;
-        mark_ending(EndReason::TimedOut);
+        // Best effort: the record of how it ended is worth less than the ending.
+        note([](Reservation& mine, const Instant&) { time_out(mine); });
         end_members(SendsSignal::Occasion::TimeIsOver);
       }
       beat();
@@ -148,14 +143,6 @@ class Supervisor {
     return named(processes, context_.caller().uid_here);
   }
 
-  // Best effort: the record of how it ended is worth less than the ending.
-  void mark_ending(EndReason end) {
-    note([&](Reservation& mine, const Instant&) {
-      mine.ending = end;
-      mine.ending_by.reset();
-    });
-  }
-
   Duration beat_due() const {
     return (pause_ > Duration::zero() ? std::min(pause_, interval_) : interval_) -
            age(last_try_, context_.now());
@@ -164,7 +151,7 @@ class Supervisor {
   void beat() {
     if (beat_due() > Duration::zero()) return;
     last_try_ = context_.now();
-    note([](Reservation& mine, const Instant& now) { mine.last_heartbeat = now; });
+    note([](Reservation& mine, const Instant& now) { chg::beat(mine, now); });
   }
 
   // From now on the supervisor hears when the connection is lost. A file has none.
@@ -255,55 +242,18 @@ class Supervisor {
     teller_.close();
   }
 
-  // Whether /proc tells nothing of a process on the job's GPUs, which so may be a member: it is
-  // hidden, or this is a container, where the drivers' pids mean nothing.
-  bool has_strangers(const std::vector<int>& gpus, const Pool& pool,
-                     const Observation& observation) {
-    return std::any_of(gpus.begin(), gpus.end(), [&](int index) {
-      const Gpu* gpu = find_gpu(pool, index);
-      const GpuReading* reading =
-          gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
-      if (reading == nullptr) return true;
-      const auto counted = counted_processes(*reading, pool.policy);
-      return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
-        return !process.start_ticks && !process.uid;
-      });
-    });
-  }
-
   // By these members of the job; by all of them while that can't be seen.
   JobUse use_by(const std::vector<ProcessIdentity>& members) {
     try {
       const Observation observation = context_.read_gpus();
       const Pool pool = context_.store().read();
-      const Reservation* reservation = find_reservation(pool, own_.id);
-      // It may have reclaimed lost GPUs since it was last read.
-      Reservation mine = reservation != nullptr ? *reservation : own_;
-      if (reservation != nullptr) leftovers_grace_ = pool.policy.leftovers_grace;
-      if (has_strangers(mine.gpus, pool, observation)) return {members, {}};
-      // Whatever their environments say.
-      mine.leftovers = members;
-      JobUse use;
-      for (const int gpu : std::vector<int>(mine.gpus)) {
-        mine.gpus = {gpu};
-        for (const GpuProcess& process : job_processes(mine, pool, observation)) {
-          add_use(use, gpu, process.pid, members);
-        }
+      if (find_reservation(pool, own_.id) != nullptr) {
+        leftovers_grace_ = pool.policy.leftovers_grace;
       }
-      return use;
+      return use_by_members(members, own_, pool, observation);
     } catch (const Error&) {
       return {members, {}};
     }
-  }
-
-  static void add_use(JobUse& use, int gpu, int pid, const std::vector<ProcessIdentity>& members) {
-    const auto has_pid = [&](const ProcessIdentity& process) { return process.pid == pid; };
-    const auto member = std::find_if(members.begin(), members.end(), has_pid);
-    if (member == members.end()) return;
-    if (std::none_of(use.processes.begin(), use.processes.end(), has_pid)) {
-      use.processes.push_back(*member);
-    }
-    if (use.gpus.empty() || use.gpus.back() != gpu) use.gpus.push_back(gpu);
   }
 
   // Retries the action until it succeeds, less and less often: a full disk does not stay full, and

@@ -4,7 +4,6 @@
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
-#include "app/served_models.h"
 #include "base/error.h"
 #include "core/reap.h"
 #include "core/restore.h"
@@ -65,6 +64,8 @@ std::optional<Request> asker_of(const Context& context, const Pool& pool) {
     request.account = caller.account;
     request.unnamed = caller.user_namespace != UserNamespace::First;
     request.groups = context.limited_groups(pool.policy);
+    request.process_threshold_mib = context.options().view.process_threshold_mib;
+    request.memory_threshold_mib = context.options().view.memory_threshold_mib;
     return request;
   } catch (const Error&) {
     return std::nullopt;
@@ -161,7 +162,6 @@ Overview view_status(Context& context) {
     failure = error.what();
     observation = context.last_reading(before);
   }
-  if (observation) ask_ancestors_for_models(*observation);
   // What this user sees in his own way is for his eyes alone.
   const bool decides = failure.empty() && !context.has_own_probe(before);
   const Pool pool = current_pool(context, decides ? &*observation : nullptr);

@@ -32,6 +32,9 @@ Request request_from(Session& session, const std::string& section, ReservationKi
   request.unnamed = caller.user_namespace != UserNamespace::First;
   request.label = config.text(section + ".user").value_or("");
   request.note = config.text(section + ".note").value_or("");
+  const View view = config.view();
+  request.process_threshold_mib = view.process_threshold_mib;
+  request.memory_threshold_mib = view.memory_threshold_mib;
   request.count = static_cast<int>(config.number(section + ".gpus"));
   const auto ids = config.gpu_ids(section + ".gpu_ids");
   const Source count_source = config.origin(section + ".gpus").source;

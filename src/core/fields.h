@@ -71,7 +71,7 @@ constexpr auto words_of(const EndReason*) {
 }
 
 constexpr auto words_of(const Unavailability::Kind*) {
-  return std::to_array<std::string_view>({"unreserved_use", "error"});
+  return std::to_array<std::string_view>({"unreserved_use", "error", "never"});
 }
 
 constexpr auto words_of(const EventKind*) {
@@ -103,7 +103,10 @@ constexpr auto fields_of(const Request*) {
       field("gpus", &Request::gpu_ids), field("force", &Request::force),
       field("duration", &Request::duration), field("enqueued", &Request::enqueued),
       field("last_heartbeat", &Request::last_heartbeat), field("waiter", &Request::waiter),
-      maybe("passed_over", &Request::passed_over), field("visible", &Request::visible));
+      maybe("passed_over", &Request::passed_over), field("visible", &Request::visible),
+      maybe("process_threshold", &Request::process_threshold_mib),
+      maybe("memory_threshold", &Request::memory_threshold_mib),
+      maybe("avoided", &Request::avoided));
 }
 
 constexpr auto fields_of(const Reservation*) {
@@ -122,6 +125,10 @@ constexpr auto fields_of(const Reservation*) {
 constexpr auto fields_of(const Cancelled*) {
   return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
                     field("last_heartbeat", &Cancelled::last_heartbeat));
+}
+
+constexpr auto fields_of(const AbsentDrain*) {
+  return std::tuple(field("uuid", &AbsentDrain::uuid), field("note", &AbsentDrain::note));
 }
 
 constexpr auto fields_of(const Event*) {
@@ -170,7 +177,7 @@ constexpr auto fields_of(const GpuProcess*) {
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
       maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),
-      maybe("asked_proc", &GpuProcess::asked_proc));
+      maybe("asked_proc", &GpuProcess::asked_proc), maybe("outside", &GpuProcess::outside));
 }
 
 constexpr auto fields_of(const MigDevice*) {
@@ -185,10 +192,14 @@ constexpr auto fields_of(const GpuReading*) {
       field("model", &GpuReading::model), field("pci_bus_id", &GpuReading::pci_bus_id),
       field("memory_used_mib", &GpuReading::memory_used_mib),
       field("memory_total_mib", &GpuReading::memory_total_mib),
+      maybe("memory_not_supported", &GpuReading::memory_not_supported),
+      maybe("processes_not_supported", &GpuReading::processes_not_supported),
       field("utilization_percent", &GpuReading::utilization_percent),
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
       field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
-      field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
+      field("error", &GpuReading::error), maybe("error_is_final", &GpuReading::error_is_final),
+      maybe("notice", &GpuReading::notice), maybe("needs_reset", &GpuReading::needs_reset),
+      maybe("devices", &GpuReading::devices),
       field("runtime_index", &GpuReading::runtime_index), maybe("suspects", &GpuReading::suspects));
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/sight.h"
 
@@ -140,11 +141,11 @@ void require_room(const Pool& pool, const Request& request) {
   std::erase_if(missing,
                 [&](int gpu) { return std::binary_search(seen.begin(), seen.end(), gpu); });
   const std::string what =
-      missing.empty()
-          ? fmt::format("{} GPUs can never be granted inside reservation {}, which has {}",
-                        request.count, outer->id, to_gpu_names(seen))
-          : fmt::format("reservation {}, inside which this is, does not have {}", outer->id,
-                        to_gpu_names(missing));
+      missing.empty() ? fmt::format("{} can never be granted inside reservation {}, which has {}",
+                                    count_of(request.count, "GPU"), outer->id,
+                                    seen.empty() ? "none that can be seen" : to_gpu_names(seen))
+                      : fmt::format("reservation {}, inside which this is, does not have {}",
+                                    outer->id, to_gpu_names(missing));
   const std::string asked = missing.empty() ? fmt::format("--gpus {}", request.count)
                                             : "--gpu-ids " + to_id_list(request.gpu_ids);
   throw Error(ErrorKind::Usage, what,
@@ -178,14 +179,13 @@ std::string choose_outer(const Pool& pool, const Request& request, const Whereab
   if (outer != nullptr) return outer->id;
   if (!wanted.is_mine) return "";
   const bool is_named = !request.gpu_ids.empty();
-  throw Error(ErrorKind::Failed,
-              fmt::format("you have no manual reservation of {} to run in",
-                          is_named             ? to_gpu_names(request.gpu_ids)
-                          : request.count == 1 ? "a GPU"
-                                               : fmt::format("{} GPUs", request.count)),
-              fmt::format("reserve with: canhazgpu reserve {}; or leave --mine out",
-                          is_named ? "--gpu-ids " + to_id_list(request.gpu_ids)
-                                   : fmt::format("--gpus {}", request.count)));
+  throw Error(
+      ErrorKind::Failed,
+      fmt::format("you have no manual reservation of {} to run in",
+                  is_named ? to_gpu_names(request.gpu_ids) : count_of(request.count, "GPU")),
+      fmt::format("reserve with: canhazgpu reserve {}; or leave --mine out",
+                  is_named ? "--gpu-ids " + to_id_list(request.gpu_ids)
+                           : fmt::format("--gpus {}", request.count)));
 }
 
 Rooms::Rooms(const Pool& pool) {

@@ -23,8 +23,6 @@ Limits limits_of(const Policy& policy, const Request& request) {
   throw Error(ErrorKind::NotPermitted, text, hint + contact);
 }
 
-std::string gpus_text(int count) { return count == 1 ? "1 GPU" : fmt::format("{} GPUs", count); }
-
 }  // namespace
 
 Quotas::Quotas(const Pool& pool) : policy_(pool.policy) {
@@ -51,7 +49,7 @@ void require_gpu_limit(const Policy& policy, const Request& request) {
   if (!allowed || request.count <= *allowed) return;
   refuse(policy,
          fmt::format("{} at once are more than you may have here: {} (limits.gpus)",
-                     gpus_text(request.count), *allowed),
+                     count_of(request.count, "GPU"), *allowed),
          "ask for fewer GPUs");
 }
 

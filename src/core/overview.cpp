@@ -4,6 +4,7 @@
 
 #include "core/inner.h"
 #include "core/limits.h"
+#include "core/protocol.h"
 #include "core/reap.h"
 
 namespace chg {
@@ -53,12 +54,9 @@ void look_at_unreserved(GpuOverview& view, const Observation* observation, const
   } else if (!view.reading) {
     view.status = GpuStatus::Error;
     view.error = observation->is_partial ? "cannot be seen from here" : "not found by the GPU tool";
-  } else if (!view.reading->error.empty()) {
+  } else if (const auto obstacle = obstacle_of(*view.reading, policy)) {
     view.status = GpuStatus::Error;
-    view.error = view.reading->error;
-  } else if (!view.reading->memory_used_mib && view.users.empty()) {
-    view.status = GpuStatus::Error;
-    view.error = "its memory cannot be read";
+    view.error = obstacle->what;
   } else if (is_in_use(*view.reading, policy)) {
     view.status = GpuStatus::Unreserved;
   } else if (view.stale_for) {
@@ -120,6 +118,8 @@ void tell_available(Overview& overview, const Pool& pool, const Observation& obs
     if (!request.passed_over && outer_of(pool, request) == nullptr) quotas.count(request);
   }
   if (quotas.count(asker)) return;
+  Request one = asker;
+  note_sight(pool, one, observation);
   for (GpuOverview& view : overview.gpus) {
     const bool is_read = find_reading(observation, view.gpu.uuid, view.gpu.index) != nullptr;
     const bool is_taken = view.reservation || view.gpu.out_of_service || !view.held_for.empty();
@@ -127,7 +127,7 @@ void tell_available(Overview& overview, const Pool& pool, const Observation& obs
     Gpu gpu = view.gpu;
     gpu.unavailable.reset();
     observe(gpu, observation, pool.policy);
-    view.available = !gpu.unavailable;
+    view.available = may_take(one, gpu);
   }
 }
 

@@ -59,7 +59,8 @@ Overview overview(const Pool& pool, const Circumstances& given,
                   const std::string& probe_failure = {});
 
 /// Fills in GpuOverview::available, for one GPU that `asker` would ask for now: it is read, free by
-/// the pool's policy, in service, held for nobody, and within the limit of the asker's account.
+/// the pool's policy and the asker's own stricter thresholds, in service, held for nobody, and
+/// within the limit of the asker's account.
 /// `observation` is of now, and decides; `pool` is what the overview was made of.
 void tell_available(Overview& overview, const Pool& pool, const Observation& observation,
                     const Request& asker);

@@ -59,6 +59,10 @@ const Gpu* find_gpu(const Pool& pool, int index) { return find_by_index(pool.gpu
 
 Gpu* find_gpu(Pool& pool, int index) { return find_by_index(pool.gpus, index); }
 
+bool avoids(const Request& request, int gpu) {
+  return std::binary_search(request.avoided.begin(), request.avoided.end(), gpu);
+}
+
 void require_gpu(const Pool& pool, int index) {
   if (find_gpu(pool, index) != nullptr) return;
   throw Error(ErrorKind::Usage,

@@ -21,6 +21,7 @@ struct Unavailability {
   enum class Kind {
     UnreservedUse,  ///< somebody uses it without a reservation
     Error,          ///< it can't be read, or its driver reports an error
+    Never,          ///< an error that no waiting mends
   };
   Kind kind = Kind::Error;
   Instant seen;
@@ -68,6 +69,12 @@ struct Request {
   /// The GPUs that can be seen where it was made (a container may hide some), ascending; nullopt:
   /// all. It is granted, and holds, no others.
   std::optional<std::vector<int>> visible;
+  /// Thresholds of its maker's own; they count where they are stricter than the policy's.
+  std::optional<std::uint64_t> process_threshold_mib;
+  std::optional<std::uint64_t> memory_threshold_mib;
+  /// GPUs that were in use by those when its waiter last looked, ascending. It is granted, and
+  /// holds, none of them.
+  std::vector<int> avoided;
 
   bool operator==(const Request&) const = default;
 };
@@ -115,6 +122,14 @@ struct Cancelled {
   bool operator==(const Cancelled&) const = default;
 };
 
+/// A drained GPU that has left the pool: should it come back, it is still drained.
+struct AbsentDrain {
+  std::string uuid;
+  std::string note;  ///< given when it was drained
+
+  bool operator==(const AbsentDrain&) const = default;
+};
+
 struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
@@ -122,6 +137,7 @@ struct Pool {
   Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
   std::optional<Instant> recall_began;    ///< while runs of a lost pool are looked for
+  std::vector<AbsentDrain> absent_drains;  ///< each UUID once
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start
@@ -139,6 +155,8 @@ Gpu* find_gpu(Pool& pool, int index);
 const Reservation* find_reservation(const Pool& pool, const std::string& id);
 Reservation* find_reservation(Pool& pool, const std::string& id);
 const Request* find_request(const Pool& pool, const std::string& id);
+/// Whether the GPU is among those that the request's own thresholds keep it from.
+bool avoids(const Request& request, int gpu);
 /// Throws Error(Usage) if the pool has no GPU of this index; the message names those that it has.
 void require_gpu(const Pool& pool, int index);
 /// How many GPUs there are, for messages: "8 (0-7)", "none".

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
 #include "core/inner.h"
 #include "core/limits.h"
 #include "core/reap.h"
@@ -24,11 +29,47 @@ void note_withdrawal(Pool& pool, const Request& request) {
   }
 }
 
+// The policy with the request's own thresholds where those are stricter.
+Policy policy_for(Policy policy, const Request& request) {
+  const auto tighten = [](std::uint64_t& threshold, const std::optional<std::uint64_t>& own) {
+    threshold = std::min(threshold, own.value_or(threshold));
+  };
+  tighten(policy.process_threshold_mib, request.process_threshold_mib);
+  tighten(policy.memory_threshold_mib, request.memory_threshold_mib);
+  return policy;
+}
+
 void remove_reservation(Pool& pool, const std::string& id) {
   std::erase_if(pool.reservations, [&](const Reservation& one) { return one.id == id; });
 }
 
+bool is_ever_granted(const Gpu& gpu) {
+  return !gpu.unavailable || gpu.unavailable->kind != Unavailability::Kind::Never;
+}
+
 }  // namespace
+
+void require_attainable(const Pool& pool, const Request& request) {
+  std::vector<int> never;
+  int others = 0;
+  for (const Gpu& gpu : pool.gpus) {
+    if (!names(request, gpu.index) || !sees(request, gpu.index)) continue;
+    if (is_ever_granted(gpu)) {
+      ++others;
+    } else {
+      never.push_back(gpu.index);
+    }
+  }
+  if (never.empty() || others >= request.count) return;
+  const std::string unattainable = to_gpu_names(never);
+  const std::string what = printable(find_gpu(pool, never.front())->unavailable->what);
+  throw Error(ErrorKind::Usage,
+              request.gpu_ids.empty()
+                  ? fmt::format("{} can never be granted: this host has {}, but not {}: {}",
+                                count_of(request.count, "GPU"), gpu_range(pool), unattainable, what)
+                  : fmt::format("{} can never be granted: {}", unattainable, what),
+              "see what is wrong: canhazgpu doctor");
+}
 
 void join(Pool& pool, Request& request, const Instant& now) {
   const Reservation* granted = find_reservation(pool, request.id);
@@ -47,8 +88,11 @@ void join(Pool& pool, Request& request, const Instant& now) {
   if (is_new) {
     require_visible(pool, request);
     require_room(pool, request);
-    // GPUs inside a reservation are counted already.
-    if (outer_of(pool, request) == nullptr) require_gpu_limit(pool.policy, request);
+    // What is inside a reservation is had, and counted, already.
+    if (outer_of(pool, request) == nullptr) {
+      require_attainable(pool, request);
+      require_gpu_limit(pool.policy, request);
+    }
     apply_limits(pool.policy, request);
     request.enqueued = now;
   }
@@ -57,6 +101,27 @@ void join(Pool& pool, Request& request, const Instant& now) {
   if (!is_new) event.detail = "again: the store had lost it";
   // Its place, should it have to come back.
   request.arrival = find_request(pool, request.id)->arrival;
+}
+
+void arrive(Pool& pool, Request& request, const Observation& seen, const Circumstances& given) {
+  const bool is_new = request.arrival == 0;
+  if (is_new && !pool.policy.limits.empty()) drop_gone_waiters(pool, given);
+  note_sight(pool, request, seen);
+  join(pool, request, given.now);
+}
+
+WaiterStep next_step(const Pool& pool, const std::string& id, bool nonblock) {
+  if (find_reservation(pool, id) != nullptr) return WaiterStep::Check;
+  const Request* mine = find_request(pool, id);
+  if (nonblock) return mine == nullptr ? WaiterStep::GiveUp : WaiterStep::Leave;
+  if (mine == nullptr) return WaiterStep::ComeBack;
+  return mine->passed_over ? WaiterStep::Answer : WaiterStep::Wait;
+}
+
+void maintain(Pool& pool, const std::string& id, bool beats, const Circumstances& given) {
+  drop_gone_waiters(pool, given);
+  if (given.observation != nullptr) note_sight(pool, id, *given.observation);
+  if (beats) beat(pool, id, given.now);
 }
 
 void beat(Pool& pool, const std::string& id, const Instant& now) {
@@ -111,9 +176,27 @@ std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation
   return visible;
 }
 
-void note_visible(Pool& pool, const std::string& id, const Observation& observation) {
+void note_sight(const Pool& pool, Request& request, const Observation& observation) {
+  request.visible = visible_gpus(pool, observation);
+  request.avoided.clear();
+  const Policy policy = policy_for(pool.policy, request);
+  if (policy == pool.policy) return;
+  std::vector<int> avoided;
+  for (Gpu gpu : pool.gpus) {
+    const Reservation* owner = reservation_of(pool, gpu.index);
+    if (owner != nullptr && owner->id != request.id) continue;
+    gpu.unavailable.reset();
+    observe(gpu, observation, policy);
+    const bool is_used =
+        gpu.unavailable && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
+    if (is_used && !may_take(request, gpu)) avoided.push_back(gpu.index);
+  }
+  request.avoided = std::move(avoided);
+}
+
+void note_sight(Pool& pool, const std::string& id, const Observation& observation) {
   for (Request& request : pool.queue) {
-    if (request.id == id) request.visible = visible_gpus(pool, observation);
+    if (request.id == id) note_sight(pool, request, observation);
   }
 }
 
@@ -121,6 +204,9 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
                const Observation& observation) {
   // They are the account's own already, and may be in use by what the run is inside of.
   if (outer_of(pool, granted) != nullptr) return true;
+  const Policy policy = policy_for(pool.policy, request);
+  Request here = request;
+  here.avoided.clear();
   return std::all_of(granted.gpus.begin(), granted.gpus.end(), [&](int index) {
     const Gpu* known = find_gpu(pool, index);
     const bool is_seen =
@@ -128,8 +214,8 @@ bool is_usable(const Pool& pool, const Reservation& granted, const Request& requ
     if (!is_seen) return false;
     Gpu gpu = *known;
     gpu.unavailable.reset();
-    observe(gpu, observation, pool.policy);
-    return may_take(request, gpu);
+    observe(gpu, observation, policy);
+    return may_take(here, gpu);
   });
 }
 
@@ -142,7 +228,7 @@ void return_to_queue(Pool& pool, const Request& request) {
 
 void refuse_grant(Pool& pool, Request& request, const Observation& seen) {
   if (find_reservation(pool, request.id) == nullptr) return;
-  request.visible = visible_gpus(pool, seen);
+  note_sight(pool, request, seen);
   return_to_queue(pool, request);
   observe(pool, seen);
 }
@@ -199,6 +285,13 @@ void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervi
     add_event(pool, EventKind::Taken, run, run.account).ends = run.ends;
   take(run, supervisor);
   run.last_heartbeat = now;
+}
+
+void beat(Reservation& run, const Instant& now) { run.last_heartbeat = now; }
+
+void time_out(Reservation& run) {
+  run.ending = EndReason::TimedOut;
+  run.ending_by.reset();
 }
 
 void end_run(Pool& pool, const std::string& id, const Instant& now) {

@@ -12,12 +12,36 @@
 
 namespace chg {
 
+/// Throws Error(Usage) with a hint when too few GPUs are left for the request without those that
+/// can never be granted (Unavailability::Kind::Never).
+void require_attainable(const Pool& pool, const Request& request);
+
 /// A request joins the queue: at its end when it is new, else in its old place, which the store may
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
 /// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
-/// require_visible, require_room, require_gpu_limit and apply_limits do.
+/// apply_limits, require_visible and require_room do, and, of what is not to be inside a
+/// reservation, require_attainable and require_gpu_limit.
 void join(Pool& pool, Request& request, const Instant& now);
+
+/// A request arrives, or comes again: it joins, and notes what was seen (note_sight).
+/// Those that are gone do not count for the limits of a new one. Throws as join does.
+void arrive(Pool& pool, Request& request, const Observation& seen, const Circumstances& given);
+
+/// What a waiter does next.
+enum class WaiterStep {
+  Check,     ///< it was granted GPUs, and checks them
+  Wait,      ///< until something happens
+  Answer,    ///< it was passed over, and gives a sign of life
+  ComeBack,  ///< the pool lacks its request
+  Leave,     ///< it does not wait: it leaves the queue, to which its grant was returned
+  GiveUp,    ///< it does not wait, and is in the queue no more
+};
+WaiterStep next_step(const Pool& pool, const std::string& id, bool nonblock);
+
+/// A waiter brings the pool up to date for all, because a process or a time has ended or because it
+/// has read the GPUs. `beats`: its heartbeat is due.
+void maintain(Pool& pool, const std::string& id, bool beats, const Circumstances& given);
 
 /// The waiter gives a sign of life: it is not passed over any more.
 void beat(Pool& pool, const std::string& id, const Instant& now);
@@ -46,8 +70,12 @@ bool acknowledge_cancelled(Pool& pool, const std::string& id);
 /// Request::visible of who has read the GPUs so.
 std::optional<std::vector<int>> visible_gpus(const Pool& pool, const Observation& observation);
 
-/// The waiter has read the GPUs again. Does nothing when the request does not wait.
-void note_visible(Pool& pool, const std::string& id, const Observation& observation);
+/// Notes in the request which GPUs are visible, and which ones it avoids. It may have been granted
+/// some.
+void note_sight(const Pool& pool, Request& request, const Observation& observation);
+
+/// The waiter has read the GPUs again: note_sight of its request, if that waits.
+void note_sight(Pool& pool, const std::string& id, const Observation& observation);
 
 /// Whether the request may use the GPUs that it was granted, as this observation shows them. Those
 /// inside a reservation it may.
@@ -80,6 +108,12 @@ void take(Reservation& run, const ProcessIdentity& supervisor);
 /// A run may begin: it takes its grant. REQUIRES: the pool has it.
 void begin_run(Pool& pool, const std::string& id, const ProcessIdentity& supervisor,
                const Instant& now);
+
+/// A run's supervisor gives a sign of life.
+void beat(Reservation& run, const Instant& now);
+
+/// Its timeout strikes: its supervisor ends the job, whoever else was ending it.
+void time_out(Reservation& run);
 
 /// Ends a run: with the reason in `ending` if somebody was ending it, else as finished. REQUIRES:
 /// the pool has it.

@@ -74,6 +74,19 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation);
 
+/// What members of a job use of its GPUs.
+struct JobUse {
+  std::vector<ProcessIdentity> processes;
+  std::vector<int> gpus;  ///< that they use, ascending; empty where that can't be told
+};
+
+/// Which of the job's live processes use its GPUs, whatever their environments say: what the
+/// command has left there. All of them where that can't be told: a GPU can't be read, or nobody
+/// says whose process is there. `own` is the run as its supervisor knows it; in the pool it may
+/// have more GPUs by now.
+JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reservation& own,
+                      const Pool& pool, const Observation& observation);
+
 /// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);
 

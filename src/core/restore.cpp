@@ -68,6 +68,18 @@ std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
   return find_reservation(pool, own.id) == nullptr ? OwnChange::NoPool : OwnChange::Made;
 }
 
+OwnChange change_or_restore(const Reservation& own, const OwnSteps& steps) {
+  if (const auto done = steps.update(std::nullopt)) return *done;
+  // The history is read after the pool: one transaction removes a reservation and writes its
+  // Ended event, so a reservation that was missing because it ended has its event by now. The job
+  // is asked last, so that one that has ended meanwhile is not restored.
+  const std::vector<UsageRecord> history = steps.history();
+  const JobState job = steps.job();
+  const auto restored = to_restore(own, history, job != JobState::Over);
+  if (!restored) return OwnChange::Ended;
+  return steps.update(Lost{*restored, job}).value_or(OwnChange::Ended);
+}
+
 void restore(Pool& pool, const Reservation& remembered) {
   std::erase_if(pool.queue, [&](const Request& other) { return other.id == remembered.id; });
   std::erase_if(pool.reservations,

@@ -2,6 +2,7 @@
 // ended on purpose stays ended.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,17 @@ enum class OwnChange {
 /// job can't begin with the GPUs that are left.
 std::optional<OwnChange> find_or_restore(Pool& pool, const Reservation& own,
                                          const std::optional<Lost>& lost);
+
+/// What change_or_restore asks for, in this order.
+struct OwnSteps {
+  /// One update of the pool: find_or_restore, and the change where that says Made.
+  std::function<std::optional<OwnChange>(const std::optional<Lost>&)> update;
+  std::function<std::vector<UsageRecord>()> history;  ///< since the start of the reservation
+  std::function<JobState()> job;
+};
+
+/// Changes a reservation in one update, or, where the pool lacks it, restores it in a second one.
+OwnChange change_or_restore(const Reservation& own, const OwnSteps& steps);
 
 /// Whether nobody else has any of its GPUs (core/inner.h: may_have), and the pool has them all.
 bool is_whole(const Pool& pool, const Reservation& remembered);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/inner.h"
 #include "core/reap.h"
@@ -18,7 +19,9 @@
 namespace chg {
 namespace {
 
-bool asks_for(const Request& request, int gpu) { return names(request, gpu) && sees(request, gpu); }
+bool asks_for(const Request& request, int gpu) {
+  return names(request, gpu) && sees(request, gpu) && !avoids(request, gpu);
+}
 
 // What the last users decide of the order in which GPUs are given: never used first, then the
 // oldest release, then the index.
@@ -217,6 +220,8 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
             gpu.unavailable->what,
             std::nullopt};
   }
+  if (outer == nullptr && avoids(request, gpu.index))
+    return {Blocker::Kind::Avoided, {gpu.index}, "", std::nullopt};
   return {Blocker::Kind::Held,
           {gpu.index},
           held_for == nullptr ? "" : display_name(held_for->account, held_for->label),
@@ -336,8 +341,8 @@ void require_sense(const Request& request) {
   const auto& named = request.gpu_ids;
   if (request.count < 1) throw Error(ErrorKind::Usage, "a request is for one GPU at least");
   if (!named.empty() && named.size() != static_cast<std::size_t>(request.count)) {
-    throw Error(ErrorKind::Usage, fmt::format("{} GPUs are asked for, and {} are named",
-                                              request.count, named.size()));
+    throw Error(ErrorKind::Usage, fmt::format("{} asked for, and {} named",
+                                              count_of(request.count, "GPU"), named.size()));
   }
   if (std::adjacent_find(named.begin(), named.end()) != named.end()) {
     throw Error(ErrorKind::Usage, "a GPU is named twice: " + to_id_list(named));
@@ -371,8 +376,8 @@ void enqueue(Pool& pool, Request request) {
   require_sense(request);
   for (const int id : request.gpu_ids) require_gpu(pool, id);
   if (static_cast<std::size_t>(request.count) > pool.gpus.size()) {
-    throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
-                                              request.count, gpu_range(pool)));
+    throw Error(ErrorKind::Usage, fmt::format("{} can never be granted: this host has {}",
+                                              count_of(request.count, "GPU"), gpu_range(pool)));
   }
   if (request.arrival == 0)
     request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
@@ -387,7 +392,7 @@ void put_in_place(Pool& pool, Request request) {
 }
 
 bool may_take(const Request& request, const Gpu& gpu) {
-  if (!gpu.unavailable) return true;
+  if (!gpu.unavailable) return !avoids(request, gpu.index);
   return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
          gpu.unavailable->uids == std::vector{request.account.uid};
 }

@@ -13,7 +13,7 @@ namespace chg {
 
 /// Why one GPU that a request could use is not to be had.
 struct Blocker {
-  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService, Invisible };
+  enum class Kind { Reserved, Held, UnreservedUse, Error, OutOfService, Invisible, Avoided };
   Kind kind = Kind::Reserved;
   std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
   std::string who;                ///< display name; or the text of the unavailability or drain
@@ -62,7 +62,8 @@ void enqueue(Pool& pool, Request request);
 /// Puts a request that the pool has granted back into its place. REQUIRES: as enqueue.
 void put_in_place(Pool& pool, Request request);
 
-/// Whether what was observed of the GPU lets the request have it. REQUIRES: nobody has reserved it.
+/// Whether what was observed of the GPU lets the request have it: it is free, also by the request's
+/// own thresholds, or `force` may take it. REQUIRES: nobody has reserved it.
 bool may_take(const Request& request, const Gpu& gpu);
 
 /// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request that does

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "core/gpu_ids.h"
 
 namespace chg {
@@ -34,9 +35,10 @@ void require_visible(const Pool& pool, const Request& request) {
     return fmt::format("GPU{} {}", gpus.size() == 1 ? "" : "s", to_id_list(gpus));
   };
   const std::string what =
-      unseen.empty() ? fmt::format("{} GPUs can never be granted here: {} of {} can be seen",
-                                   request.count, request.visible->size(), pool.gpus.size())
-                     : named(unseen) + " cannot be seen from here";
+      unseen.empty()
+          ? fmt::format("{} can never be granted here: {} of {} can be seen",
+                        count_of(request.count, "GPU"), request.visible->size(), pool.gpus.size())
+          : named(unseen) + " cannot be seen from here";
   throw Error(ErrorKind::Usage, what,
               fmt::format("from here {} can be seen: a container, a control group or the rights of "
                           "this account may hide the others",

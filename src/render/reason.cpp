@@ -33,6 +33,8 @@ std::string by_whom(const Blocker& blocker, bool to_waiter) {
       return "out of service" + in_parentheses(blocker.who);
     case Blocker::Kind::Invisible:
       return "invisible to the waiter";
+    case Blocker::Kind::Avoided:
+      return "in use by the waiter's own thresholds";
   }
   return "";
 }

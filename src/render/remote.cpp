@@ -197,6 +197,7 @@ GpuRow gpu_row(const Json& gpu) {
     if (row.inner.empty() && run.is_object()) row.inner = inner_run(phrase(run, "duration"));
   }
   row.leftovers = leftovers(processes_in(gpu, "leftovers"));
+  row.notice = phrase(gpu, "notice");
   row.lost_by = lost_by(gpu);
   row.held_for = held_for(text_of(gpu, "held_for"), number_or_0(gpu, "held_position"));
   row.model = served_model(gpu);

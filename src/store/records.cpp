@@ -20,13 +20,15 @@ struct Settings {
   std::uint32_t creator_uid = 0;
   std::uint64_t next_arrival = 1;
   std::optional<Instant> recall_began;
+  std::vector<AbsentDrain> absent_drains;
 };
 
 constexpr auto fields_of(const Settings*) {
   return std::tuple(
       field("version", &Settings::version), field("admin_group", &Settings::admin_group),
       field("creator_uid", &Settings::creator_uid), field("next_arrival", &Settings::next_arrival),
-      field("recall_began", &Settings::recall_began));
+      field("recall_began", &Settings::recall_began),
+      maybe("absent_drains", &Settings::absent_drains));
 }
 
 struct CancelledList {
@@ -76,6 +78,7 @@ void require_indices(const std::vector<int>& gpus) {
 void require_sane(const Request& request) {
   require_indices(request.gpu_ids);
   if (request.visible) require_indices(*request.visible);
+  require_indices(request.avoided);
   if (request.count < 0) throw std::invalid_argument("no count of GPUs");
 }
 
@@ -121,6 +124,7 @@ void read_settings(Pool& pool, std::string_view record) {
   pool.creator_uid = settings.creator_uid;
   pool.next_arrival = settings.next_arrival;
   pool.recall_began = std::move(settings.recall_began);
+  pool.absent_drains = std::move(settings.absent_drains);
 }
 
 void add_any(Pool& pool, std::string_view field, std::string_view record) {
@@ -147,8 +151,8 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
 }
 
 std::string settings_of(const Pool& pool) {
-  return write_json(
-      Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival, pool.recall_began});
+  return write_json(Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival,
+                             pool.recall_began, pool.absent_drains});
 }
 
 template <typename Item>

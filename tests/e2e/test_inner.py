@@ -238,7 +238,7 @@ def test_named_gpus_of_a_manual_reservation(pool):
 
 def test_mine(pool):
     assert_error(pool.run("run", "--mine", "--", "true"), 1,
-                 "you have no manual reservation of a GPU to run in",
+                 "you have no manual reservation of 1 GPU to run in",
                  "reserve with: canhazgpu reserve --gpus 1; or leave --mine out")
     reserve(pool, "--gpus", "3")
     first = pool.job("--mine", command=SAY_GPUS)

@@ -98,6 +98,35 @@ def test_thresholds_and_ignored_names_of_a_user_get_him_nothing(pool):
         assert pool.status()[0].startswith("GPU 0: IN USE WITHOUT RESERVATION")
 
 
+def use(pool, gpu, memory_mb):
+    pool.put_processes(gpu, {"pid": 4000001 + gpu, "memory_mb": memory_mb, "user": "root",
+                             "uid": 0, "program": "python3", "type": "compute"})
+
+
+def test_who_is_stricter_gets_what_is_free_in_his_own_eyes(pool):
+    """And others get the GPUs that he would not have."""
+    for gpu in range(8):
+        use(pool, gpu, 50)
+    refused = pool.run("--memory-threshold", "10", "run", "--gpus", "2", "--nonblock", "--", "true")
+    assert refused.status == 75, refused
+    assert "GPUs 0-7 in use by the waiter's own thresholds" in refused.err
+    waiter = pool.waiter("--gpus", "1", command=("printenv", "CUDA_VISIBLE_DEVICES"),
+                         env={"CANHAZGPU_MEMORY_PROCESS_THRESHOLD": "10"})
+    assert pool.ok("run", "--gpus", "8", "--nonblock", "--", "echo", "ran") == "ran\n"
+    pool.put_processes(5)
+    assert pool.read_line(waiter) == "5"
+
+
+def test_a_threshold_in_a_file_is_the_users_own(pool, users):
+    use(pool, 0, 50)
+    home = pool.directory / "home-of-a"
+    home.mkdir()
+    (home / ".canhazgpu.yaml").write_text("memory: {process_threshold: 10}\n")
+    words = ["run", "--gpu-ids", "0", "--nonblock", "--", "echo", "ran"]
+    assert pool.run(*words, user=users.a, env={"HOME": str(home)}).status == 75
+    assert pool.ok(*words, user=users.a) == "ran\n"
+
+
 def test_heartbeats_of_a_user_end_no_run(pool):
     """The run of another pid namespace is out of sight: its heartbeats alone tell that it lives."""
     isolated = ["unshare", "--pid", "--fork", "--mount-proc"]

@@ -109,6 +109,7 @@ class World {
   void supervise(Client& client, int choice);
   void watch_command(Client& client, int choice);
   void deal_with_leftovers(Client& client);
+  void require_left(const Client& client, const Sighting& sighting) const;
   void note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers);
   void give_gpus_back(Client& client);
   void change_watched(Client& client, bool hears, const std::function<void(Reservation&)>& change,

@@ -1,5 +1,5 @@
-// The life of a client, as in app/acquire.cpp, app/reserve.cpp and app/run.cpp: one step is what it
-// does between two moments at which others may act.
+// The life of a client: one step is what it does between two moments at which others may act, as in
+// app/acquire.cpp, app/reserve.cpp and app/run.cpp.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -75,6 +75,7 @@ void World::join(Client& client) {
   const Instant now = machine_.now(client.place);
   const int number = client.number;
   const bool is_new = client.request.arrival == 0;
+  const bool drops_gone = is_new && !pool_.policy.limits.empty();
   bool claimed = false;
   bool withdrawn = false;
   bool too_many = false;
@@ -83,11 +84,11 @@ void World::join(Client& client) {
   const bool accepted = update(
       client.place, client.sighting.get(),
       [&](Pool& pool) {
-        client.request.visible = visible_gpus(pool, client.sighting->observation);
         asked = client.request;
-        chg::join(pool, client.request, now);
+        chg::arrive(pool, client.request, client.sighting->observation, given(client.place));
       },
       [&](Model& model) {
+        if (drops_gone) model.drop_gone_waiters(client.place);
         asked.visible = Model::visible(*client.sighting);
         if (!model.accepts(asked)) return false;
         if (is_new && client.request.duration != asked.duration)
@@ -138,14 +139,25 @@ void World::join(Client& client) {
 }
 
 void World::act_as_waiter(Client& client, int choice) {
-  if (const Reservation* reservation = find_reservation(*client.pool, client.request.id)) {
-    return look_at_grant(client, *reservation);
+  const std::string& id = client.request.id;
+  const WaiterStep step = next_step(*client.pool, id, client.nonblock);
+  if (const Request* mine = find_request(*client.pool, id)) client.request = *mine;
+  const bool waits = step == WaiterStep::Wait || step == WaiterStep::ComeBack;
+  if (waits && client.nonblock) throw Violation("waits all the same", id);
+  switch (step) {
+    case WaiterStep::Check:
+      return look_at_grant(client, *find_reservation(*client.pool, id));
+    case WaiterStep::Wait:
+      return wait(client, choice);
+    case WaiterStep::Answer:
+      return answer(client);
+    case WaiterStep::ComeBack:
+      return requeue_lost(client);
+    case WaiterStep::Leave:
+      return leave_queue(client);
+    case WaiterStep::GiveUp:
+      return exit(client);
   }
-  const Request* mine = find_request(*client.pool, client.request.id);
-  if (mine == nullptr) return client.nonblock ? exit(client) : requeue_lost(client);
-  client.request = *mine;
-  if (client.nonblock) return leave_queue(client);
-  return mine->passed_over ? answer(client) : wait(client, choice);
 }
 
 // It did not take its grant in time, and waits again.
@@ -211,11 +223,7 @@ void World::maintain_pool(Client& client, const Sighting* sighting, bool decides
   if (beats) client.last_heartbeat = now;
   update(
       client.place, sighting,
-      [&](Pool& pool) {
-        drop_gone_waiters(pool, given(client.place));
-        if (sighting != nullptr) note_visible(pool, client.request.id, sighting->observation);
-        if (beats) beat(pool, client.request.id, now);
-      },
+      [&](Pool& pool) { maintain(pool, client.request.id, beats, given(client.place, sighting)); },
       [&](Model& model) {
         model.drop_gone_waiters(client.place);
         if (sighting != nullptr) model.note_visible(client.number, *sighting);

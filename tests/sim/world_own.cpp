@@ -1,5 +1,5 @@
-// A client's or supervisor's own reservation, as in app/own_reservation.cpp: what the store has
-// lost is brought back, and what was ended stays ended.
+// A client's or supervisor's own reservation: what the store has lost is brought back, and what was
+// ended stays ended.
 #include <algorithm>
 
 #include "core/restore.h"
@@ -10,18 +10,25 @@ namespace chg::sim {
 
 OwnChange World::change_own(Client& client, JobState job, const Change& change,
                             const std::function<void(Model&)>& expected) {
-  if (const auto done = try_change(client, std::nullopt, change, expected)) return *done;
-  std::vector<UsageRecord> since;
-  std::copy_if(history_.begin(), history_.end(), std::back_inserter(since),
-               [&](const UsageRecord& record) { return record.ended >= client.own.started.wall; });
-  const bool is_alive = job != JobState::Over;
-  const auto lost = to_restore(client.own, since, is_alive);
+  const Reservation before = client.own;
+  std::optional<Reservation> restored;
+  std::optional<Reservation> to_restore;
+  const auto update = [&](const std::optional<Lost>& lost) {
+    if (lost) restored = lost->reservation;
+    const auto made = try_change(client, lost, change, expected);
+    if (!made) to_restore = model_.to_restore(client.number, before, job != JobState::Over);
+    return made;
+  };
+  const auto since_start = [&] {
+    std::vector<UsageRecord> since;
+    std::copy_if(history_.begin(), history_.end(), std::back_inserter(since),
+                 [&](const UsageRecord& record) { return record.ended >= before.started.wall; });
+    return since;
+  };
+  const OwnChange made = change_or_restore(before, {update, since_start, [&] { return job; }});
   // One without a GPU of its own leaves no record when it ends, so that nobody can know.
-  const bool is_right =
-      client.own.gpus.empty() || lost == model_.to_restore(client.number, client.own, is_alive);
-  if (!is_right) throw Violation("bring back", client.own.id);
-  if (!lost) return OwnChange::Ended;
-  return try_change(client, Lost{*lost, job}, change, expected).value_or(OwnChange::Ended);
+  if (!before.gpus.empty() && restored != to_restore) throw Violation("bring back", before.id);
+  return made;
 }
 
 // nullopt: the reservation is not there, and is not brought back.

@@ -1,8 +1,9 @@
-// The life of a supervisor, as in app/supervise.cpp.
+// The life of a supervisor: when its steps are taken, as in app/supervise.cpp.
 #include <algorithm>
 
 #include "core/protocol.h"
 #include "core/reap.h"
+#include "sim/indices.h"
 #include "sim/violation.h"
 #include "sim/world.h"
 
@@ -42,11 +43,7 @@ void World::watch_command(Client& client, int choice) {
   if (is_late && !client.timed_out) {
     client.timed_out = true;
     change_watched(
-        client, true,
-        [](Reservation& reservation) {
-          reservation.ending = EndReason::TimedOut;
-          reservation.ending_by.reset();
-        },
+        client, true, [](Reservation& reservation) { time_out(reservation); },
         [&](Model& model) { model.mark_ending(client.number, EndReason::TimedOut, std::nullopt); });
     if (choice != 2) kill_job(client.number);
   }
@@ -55,14 +52,16 @@ void World::watch_command(Client& client, int choice) {
   // The store was in trouble, and the next heartbeat tries again.
   if (choice == 1) return;
   change_watched(
-      client, choice != 3, [&](Reservation& reservation) { reservation.last_heartbeat = now; },
+      client, choice != 3, [&](Reservation& reservation) { beat(reservation, now); },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 
 // Looks first; what it makes of that may be late.
 void World::deal_with_leftovers(Client& client) {
   std::vector<ProcessIdentity> present;
-  for (const int key : members(client.number)) present.push_back(machine_.identity(key));
+  // A run inside of it may be in a container: pids are those that are known here.
+  for (const int key : members(client.number))
+    present.push_back(machine_.identity_from(*machine_.find(key), client.place));
   if (client.supervisor != Client::Supervisor::Looked) {
     client.supervisor_sighting = machine_.look(client.place);
     if (!client.supervisor_sighting) return note_leftovers(client, present);
@@ -71,17 +70,23 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
-  const Reservation* reservation = find_reservation(pool_, client.own.id);
-  const Reservation& mine = reservation != nullptr ? *reservation : client.own;
-  std::vector<ProcessIdentity> leftovers;
-  for (const GpuProcess& process : job_processes(mine, pool_, sighting->observation)) {
-    const auto member =
-        std::find_if(present.begin(), present.end(),
-                     [&](const ProcessIdentity& other) { return other.pid == process.pid; });
-    if (member != present.end()) leftovers.push_back(*member);
+  const std::vector<ProcessIdentity> leftovers =
+      use_by_members(present, client.own, pool_, sighting->observation).processes;
+  if (!leftovers.empty()) return note_leftovers(client, leftovers);
+  require_left(client, *sighting);
+  give_gpus_back(client);
+}
+
+// Nobody gives GPUs back on which he has seen a process of the job, whoever else hides it.
+void World::require_left(const Client& client, const Sighting& sighting) const {
+  const Reservation* known = find_reservation(pool_, client.own.id);
+  if (known == nullptr) return;
+  for (const int key : members(client.number)) {
+    for (const int gpu : known->gpus) {
+      const Listed counted = sighting.gpus.at(at(gpu)).counted(pool_.policy);
+      if (holds(counted.keys, key)) throw Violation("given back too soon", client.own.id);
+    }
   }
-  if (leftovers.empty()) return give_gpus_back(client);
-  note_leftovers(client, leftovers);
 }
 
 void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& leftovers) {
@@ -93,7 +98,7 @@ void World::note_leftovers(Client& client, const std::vector<ProcessIdentity>& l
   if (age(client.supervisor_heartbeat, now) < pool_.policy.heartbeat_interval) return;
   client.supervisor_heartbeat = now;
   change_watched(
-      client, true, [&](Reservation& reservation) { reservation.last_heartbeat = now; },
+      client, true, [&](Reservation& reservation) { beat(reservation, now); },
       [&](Model& model) { model.beat_reservation(client.number); });
 }
 

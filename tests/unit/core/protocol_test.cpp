@@ -204,6 +204,39 @@ TEST(GiveBack, StaysBehindWhatWasAskedForBeforeARebootThatSetTheWallClockBack) {
   EXPECT_EQ(scene.waiting(), (Ids{"before", "mine", "later"}));
 }
 
+TEST(NextStep, FollowsFromWhatThePoolSaysOfTheRequest) {
+  Scene scene(1);
+  scene.ask({.id = "mine"});
+  EXPECT_EQ(next_step(scene.pool, "mine", false), WaiterStep::Wait);
+  scene.pool.queue.front().passed_over = true;
+  EXPECT_EQ(next_step(scene.pool, "mine", false), WaiterStep::Answer);
+  scene.pool.queue.clear();
+  EXPECT_EQ(next_step(scene.pool, "mine", false), WaiterStep::ComeBack);
+  scene.hold({.id = "mine"});
+  EXPECT_EQ(next_step(scene.pool, "mine", false), WaiterStep::Check);
+}
+
+TEST(NextStep, IsNeverToWaitForWhoDoesNotWait) {
+  Scene scene(1);
+  scene.ask({.id = "mine"});
+  EXPECT_EQ(next_step(scene.pool, "mine", true), WaiterStep::Leave);
+  scene.pool.queue.clear();
+  EXPECT_EQ(next_step(scene.pool, "mine", true), WaiterStep::GiveUp);
+  scene.hold({.id = "mine"});
+  EXPECT_EQ(next_step(scene.pool, "mine", true), WaiterStep::Check);
+}
+
+TEST(TimeOut, EndsTheRunInNobodysNameWhoeverWasEndingIt) {
+  Scene scene(1);
+  scene.hold({.id = "run", .holder = 10, .supervisor = 11});
+  Reservation& run = scene.pool.reservations.front();
+  run.ending = EndReason::Killed;
+  run.ending_by = account(kBob);
+  time_out(run);
+  EXPECT_EQ(run.ending, EndReason::TimedOut);
+  EXPECT_EQ(run.ending_by, std::nullopt);
+}
+
 // Alice's request was granted the one GPU, and bob waits for it.
 class PassOn : public ::testing::Test {
  protected:

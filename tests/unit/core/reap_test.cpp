@@ -250,6 +250,21 @@ TEST_F(ReapRun, GoesOnWhileAProcessOnItsGpuIsHidden) {
   EXPECT_TRUE(goes_on());
 }
 
+// What uses it may be of the job.
+TEST_F(ReapRun, GoesOnWhileItsGpuIsInUseAndListsNoProcesses) {
+  hold_run();
+  kill_command_and_supervisor();
+  GpuReading unlisted = reading(0, {}, 5000);
+  unlisted.processes_not_supported = true;
+  const Observation in_use = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&in_use);
+  EXPECT_TRUE(goes_on());
+  unlisted.memory_used_mib = 5;
+  const Observation free = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&free);
+  EXPECT_FALSE(goes_on());
+}
+
 TEST_F(ReapRun, IsLeftToASupervisorThatIsHidden) {
   hold_run();
   scene_.liveness.set(kCommand, Liveness::Gone);
@@ -932,6 +947,51 @@ TEST(Keepers, AreTheCommandAloneWhileItLives) {
   scene.hold({.holder = 1, .supervisor = 2, .leftovers = {3}});
   EXPECT_EQ(deciding_processes(scene.pool.reservations[0], scene.liveness),
             std::vector{process(1)});
+}
+
+// Alice's run on GPU 0, whose command is gone; its processes 20 and 21 live.
+class MembersOnGpus : public ::testing::Test {
+ protected:
+  MembersOnGpus() { scene_.hold({.id = "run", .gpus = {0}, .holder = 10, .supervisor = 11}); }
+
+  std::vector<ProcessIdentity> of(const std::vector<GpuReading>& readings) const {
+    return use_by_members({process(20), process(21)}, scene_.pool.reservations.front(),
+                          scene_.pool, scene_.observation(readings))
+        .processes;
+  }
+
+  Scene scene_{2};
+};
+
+TEST_F(MembersOnGpus, AreThoseThatAreSeenOnThem) {
+  EXPECT_EQ(of({reading(0), reading(1)}), std::vector<ProcessIdentity>{});
+  EXPECT_EQ(of({reading(0, {{.pid = 21, .reservation_id = "run"}}), reading(1)}),
+            std::vector{process(21)});
+  EXPECT_EQ(of({reading(0), reading(1, {{.pid = 21, .reservation_id = "run"}})}),
+            std::vector<ProcessIdentity>{})
+      << "on another's GPU";
+}
+
+TEST_F(MembersOnGpus, AreAllWhereNobodySaysWhoseProcessIsThere) {
+  GpuReading hidden = reading(0, {{.pid = 999, .uid = std::nullopt}});
+  hidden.processes.front().start_ticks.reset();
+  EXPECT_EQ(of({hidden, reading(1)}), (std::vector{process(20), process(21)}));
+  EXPECT_EQ(of({reading(0, {{.pid = 999, .uid = kBob}}), reading(1)}),
+            std::vector<ProcessIdentity>{});
+}
+
+TEST_F(MembersOnGpus, AreAllWhereAGpuCannotBeSeen) {
+  EXPECT_EQ(of({reading(1)}), (std::vector{process(20), process(21)}));
+}
+
+TEST_F(MembersOnGpus, CountOnWhatTheRunHasReclaimedMeanwhile) {
+  const Reservation before = scene_.pool.reservations.front();
+  scene_.pool.reservations.front().gpus = {0, 1};
+  const Observation seen =
+      scene_.observation({reading(0), reading(1, {{.pid = 21, .reservation_id = "run"}})});
+  const JobUse use = use_by_members({process(20), process(21)}, before, scene_.pool, seen);
+  EXPECT_EQ(use.processes, std::vector{process(21)});
+  EXPECT_EQ(use.gpus, std::vector{1});
 }
 
 TEST(Keepers, AreTheLeftoversAndTheSupervisorAfterIt) {

@@ -231,5 +231,46 @@ TEST(FindOrRestore, DoesNotTakeAGrantThatWasPassedOnForALostOne) {
   EXPECT_EQ(find_or_restore(scene.pool, own, lost), OwnChange::Made);
 }
 
+// The steps of a change, as they are asked for. The pool has the reservation in its nth update.
+struct Asked {
+  OwnChange change(int nth, JobState job, const std::vector<UsageRecord>& history = {}) {
+    const auto update = [&](const std::optional<Lost>& lost) {
+      steps.emplace_back(lost ? "restore" : "change");
+      return --nth < 0 ? std::optional(OwnChange::Made) : std::nullopt;
+    };
+    const auto records = [&] {
+      steps.emplace_back("history");
+      return history;
+    };
+    return change_or_restore(own, {update, records, [&] {
+                                     steps.emplace_back("job");
+                                     return job;
+                                   }});
+  }
+
+  Reservation own;
+  Ids steps;
+};
+
+TEST(ChangeOrRestore, AsksForNothingElseWhereThePoolHasTheReservation) {
+  Asked asked;
+  EXPECT_EQ(asked.change(0, JobState::Running), OwnChange::Made);
+  EXPECT_EQ(asked.steps, Ids{"change"});
+}
+
+TEST(ChangeOrRestore, ReadsTheHistoryAndThenAsksForTheJobBeforeItRestores) {
+  Asked asked;
+  EXPECT_EQ(asked.change(1, JobState::Running), OwnChange::Made);
+  EXPECT_EQ(asked.steps, (Ids{"change", "history", "job", "restore"}));
+}
+
+TEST(ChangeOrRestore, RestoresNothingThatHasEnded) {
+  Asked asked;
+  UsageRecord end;
+  end.end = EndReason::Killed;
+  EXPECT_EQ(asked.change(1, JobState::Running, {end}), OwnChange::Ended);
+  EXPECT_EQ(asked.steps, (Ids{"change", "history", "job"}));
+}
+
 }  // namespace
 }  // namespace chg

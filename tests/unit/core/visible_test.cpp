@@ -126,13 +126,100 @@ TEST(RequireVisible, IsAskedOfWhoArrivesAndNotOfWhoComesBack) {
   EXPECT_EQ(scene.waiting(), Ids{"back"});
 }
 
-TEST(NoteVisible, LetsARequestHaveWhatCameIntoSight) {
+TEST(NoteSight, LetsARequestHaveWhatCameIntoSight) {
   Scene scene(2);
   ask_from(scene, {}, {.id = "one"});
   EXPECT_EQ(scene.schedule(), Ids{});
-  note_visible(scene.pool, "one", partial(scene, {reading(1)}));
+  note_sight(scene.pool, "one", partial(scene, {reading(1)}));
   EXPECT_EQ(scene.schedule(), Ids{"one"});
   EXPECT_EQ(scene.gpus_of("one"), Gpus{1});
+}
+
+// Alice asks for one of two GPUs, and has GPUs of more than 10 MB for used; on GPU 0 are 50 MB.
+class Stricter : public ::testing::Test {
+ protected:
+  Stricter() {
+    request_.arrival = 0;
+    request_.process_threshold_mib = 10;
+  }
+
+  void arrive(const std::vector<GpuReading>& readings) {
+    const Observation seen = scene_.observation(readings);
+    chg::arrive(scene_.pool, request_, seen, scene_.given(&seen));
+  }
+
+  static GpuReading little_used(int index) {
+    return reading(index, {{.uid = kBob, .memory_mib = 50}});
+  }
+
+  Scene scene_{2};
+  Request request_ = scene_.request({.id = "mine"});
+};
+
+TEST_F(Stricter, GetsAGpuThatIsFreeByItsOwnThresholds) {
+  arrive({little_used(0), reading(1)});
+  EXPECT_EQ(request_.avoided, Gpus{0});
+  EXPECT_EQ(scene_.schedule(), Ids{"mine"});
+  EXPECT_EQ(scene_.gpus_of("mine"), Gpus{1});
+}
+
+TEST_F(Stricter, WaitsWithoutHoldingWhatOthersMayHave) {
+  arrive({little_used(0), little_used(1)});
+  scene_.ask({.id = "bobs", .uid = kBob, .count = 2});
+  EXPECT_EQ(scene_.decision("mine").held, Gpus{});
+  const std::vector<Blocker> expected = {{Blocker::Kind::Avoided, {0, 1}, "", {}}};
+  EXPECT_EQ(scene_.decision("mine").reason.blockers, expected);
+  EXPECT_EQ(scene_.decision("mine").estimated_start, std::nullopt);
+  EXPECT_EQ(scene_.schedule(), Ids{"bobs"});
+}
+
+TEST_F(Stricter, GetsWhatANewLookShowsToBeFree) {
+  arrive({little_used(0), little_used(1)});
+  EXPECT_EQ(scene_.schedule(), Ids{});
+  note_sight(scene_.pool, "mine", scene_.observation({reading(0), little_used(1)}));
+  EXPECT_EQ(scene_.schedule(), Ids{"mine"});
+  EXPECT_EQ(scene_.gpus_of("mine"), Gpus{0});
+}
+
+TEST_F(Stricter, GivesBackWhatItThenSeesInUse) {
+  arrive({reading(0), little_used(1)});
+  scene_.schedule();
+  const Reservation granted = scene_.pool.reservations.front();
+  const Observation seen = scene_.observation({little_used(0), reading(1)});
+  EXPECT_FALSE(is_usable(scene_.pool, granted, request_, seen));
+  refuse_grant(scene_.pool, request_, seen);
+  EXPECT_EQ(scene_.schedule(), Ids{"mine"});
+  EXPECT_EQ(scene_.gpus_of("mine"), Gpus{1});
+  EXPECT_TRUE(is_usable(scene_.pool, scene_.pool.reservations.front(), request_, seen));
+}
+
+TEST_F(Stricter, UsesAGrantWhateverItSawBefore) {
+  arrive({little_used(0), reading(1)});
+  scene_.schedule();
+  Reservation granted = scene_.pool.reservations.front();
+  granted.gpus = {0};
+  const Observation seen = scene_.observation({reading(0), reading(1)});
+  EXPECT_TRUE(is_usable(scene_.pool, granted, request_, seen));
+}
+
+TEST_F(Stricter, TakesItsOwnProcessesGpuByForce) {
+  request_.force = true;
+  arrive({reading(0, {{.uid = kAlice, .memory_mib = 50}}), little_used(1)});
+  EXPECT_EQ(request_.avoided, Gpus{1});
+}
+
+TEST_F(Stricter, ALaxerThresholdChangesNothing) {
+  request_.process_threshold_mib = 1'000'000;
+  const GpuReading used = reading(0, {{.uid = kBob, .memory_mib = 5000}});
+  const Observation seen = scene_.observation({used, reading(1)});
+  arrive({used, reading(1)});
+  EXPECT_EQ(request_.avoided, Gpus{});
+  scene_.observe(seen);
+  scene_.schedule();
+  EXPECT_EQ(scene_.gpus_of("mine"), Gpus{1});
+  Reservation other = scene_.pool.reservations.front();
+  other.gpus = {0};
+  EXPECT_FALSE(is_usable(scene_.pool, other, request_, seen));
 }
 
 TEST(IsUsable, NotWhatWasNotSeen) {
@@ -169,6 +256,26 @@ TEST(Overview, ShowsWhatMayBeHiddenAsUnseen) {
   EXPECT_EQ(view.gpus[0].status, GpuStatus::Available);
   EXPECT_EQ(view.gpus[1].status, GpuStatus::Error);
   EXPECT_EQ(view.gpus[1].error, "cannot be seen from here");
+}
+
+// GPU 1 can never be granted.
+Scene with_a_useless_one(int gpus) {
+  Scene scene(gpus);
+  scene.gpu(1).unavailable = Unavailability{Unavailability::Kind::Never, scene.now(), "why", {}};
+  scene.gpu(0).unavailable = Unavailability{Unavailability::Kind::Error, scene.now(), "lost", {}};
+  return scene;
+}
+
+TEST(RequireAttainable, RefusesWhatCanNeverBeGranted) {
+  Scene scene = with_a_useless_one(3);
+  require_attainable(scene.pool, scene.request({.count = 2}));
+  require_attainable(scene.pool, scene.request({.gpu_ids = {0, 2}}));
+  expect_error(ErrorKind::Usage,
+               "3 GPUs can never be granted: this host has 3 (0-2), but not GPU 1: why",
+               [&] { require_attainable(scene.pool, scene.request({.count = 3})); });
+  expect_error(ErrorKind::Usage, "GPU 1 can never be granted: why", [&] {
+    require_attainable(scene.pool, scene.request({.gpu_ids = {1, 2}}));
+  });
 }
 
 }  // namespace

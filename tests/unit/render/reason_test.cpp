@@ -84,6 +84,8 @@ TEST_F(ReasonText, LeavesOutWhatNobodySaid) {
   EXPECT_EQ(only(Blocker::Kind::Held), "waiting for GPU 3, held for another");
   EXPECT_EQ(only(Blocker::Kind::UnreservedUse), "waiting for GPU 3, in unreserved use");
   EXPECT_EQ(only(Blocker::Kind::Invisible), "waiting for GPU 3, invisible to the waiter");
+  EXPECT_EQ(only(Blocker::Kind::Avoided),
+            "waiting for GPU 3, in use by the waiter's own thresholds");
 }
 
 TEST_F(ReasonText, SaysWhichError) {
