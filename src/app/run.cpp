@@ -59,8 +59,9 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
       policy.heartbeat_interval,
       policy.leftovers_grace};
   UniqueFd user_stderr;
-  const std::string title =
-      supervisor_title(mine.id, printable(command.arguments.front(), 60), mine.holder->pid);
+  const std::string title = supervisor_title(
+      mine.id, printable(command.arguments.front(), 60),
+      context.store_is_file() ? "" : context.options().store_path, mine.holder->pid);
   std::optional<ProcessIdentity> supervisor;
   OwnChange recorded = OwnChange::Made;
   // This process has the store open, and the supervisor has not: so this one records it.

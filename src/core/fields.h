@@ -122,6 +122,11 @@ constexpr auto fields_of(const Reservation*) {
       field("ending_by", &Reservation::ending_by), field("request", &Reservation::request));
 }
 
+constexpr auto fields_of(const Recall*) {
+  return std::tuple(field("began", &Recall::began), maybe("runs", &Recall::runs),
+                    maybe("server", &Recall::server));
+}
+
 constexpr auto fields_of(const Cancelled*) {
   return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
                     field("last_heartbeat", &Cancelled::last_heartbeat));

@@ -130,13 +130,22 @@ struct AbsentDrain {
   bool operator==(const AbsentDrain&) const = default;
 };
 
+/// While it goes on nothing is granted: runs are looked for that a store has lost (core/recall.h).
+struct Recall {
+  std::optional<Instant> began;   ///< nullopt: none goes on
+  std::vector<std::string> runs;  ///< their ids, where they are known
+  std::string server;  ///< that the pool was last changed on, as Store::server; "": a file
+
+  bool operator==(const Recall&) const = default;
+};
+
 struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
-  std::optional<Instant> recall_began;    ///< while runs of a lost pool are looked for
+  Recall recall;
   std::vector<AbsentDrain> absent_drains;  ///< each UUID once
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/inner.h"
+#include "core/recall.h"
 
 namespace chg {
 namespace {
@@ -94,6 +95,7 @@ void restore(Pool& pool, const Reservation& remembered) {
   if (!reservation.lost.empty())
     add_event(pool, EventKind::GpusLost, reservation, std::nullopt).gpus = reservation.lost;
   insert_by_start(pool, std::move(reservation));
+  end_recall_of_all(pool);
 }
 
 void reclaim_lost_gpus(Pool& pool) {

@@ -1,6 +1,7 @@
 #include "process/job.h"
 
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <string_view>
 #include <tuple>
@@ -64,6 +65,8 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
       pids, [&](int pid) { return carries(pid, assignment); }, kEnvironmentsTimeout);
 }
 
+constexpr std::string_view kTitleBegin = "canhazgpu: supervisor of run ";
+
 // A number that no limit of locks has by chance, and that every hard limit but a finite one allows.
 rlim_t mark_of(const std::string& reservation_id) {
   return hash_of(reservation_id) >> 2U | rlim_t{1} << 61U;
@@ -81,15 +84,36 @@ bool has_mark(int pid, const std::string& mark) {
 }
 
 std::string title_begin(const std::string& reservation_id) {
-  return fmt::format("canhazgpu: supervisor of run {} (", reservation_id);
+  return fmt::format("{}{} (", kTitleBegin, reservation_id);
+}
+
+std::string title_middle(const std::string& server) {
+  return server.empty() ? "" : fmt::format(", {}", server);
 }
 
 std::string title_end(int command_pid) { return fmt::format(", pid {})", command_pid); }
 
-// Whether the title of the process is that of a supervisor of this run. Hangs as `carries` does.
-bool vouches(int pid, const JobMarks& job) {
+// Hangs as `carries` does.
+std::string title_of(int pid) {
   std::string title = read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("");
   title.erase(title.find_last_not_of('\0') + 1);
+  return title;
+}
+
+// The id of the run whose supervisor shows this title, if its store is there; "": it is none.
+std::string supervised_run(std::string_view title, const std::string& server) {
+  if (!title.starts_with(kTitleBegin)) return "";
+  const bool is_there = title.find(title_middle(server) + ", pid ") != std::string_view::npos;
+  title.remove_prefix(kTitleBegin.size());
+  const std::string_view id = title.substr(0, title.find(" ("));
+  const auto is_of_an_id = [](unsigned char c) { return std::isalnum(c) != 0; };
+  const bool is_id = std::all_of(id.begin(), id.end(), is_of_an_id);
+  return is_there && is_id ? std::string(id) : "";
+}
+
+// Whether the title of the process is that of a supervisor of this run. Hangs as `carries` does.
+bool vouches(int pid, const JobMarks& job) {
+  const std::string title = title_of(pid);
   return title.starts_with(title_begin(job.reservation_id)) &&
          title.ends_with(title_end(job.command.pid));
 }
@@ -285,8 +309,35 @@ std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& kn
 }
 
 std::string supervisor_title(const std::string& reservation_id, const std::string& program,
-                             int command_pid) {
-  return title_begin(reservation_id) + program + title_end(command_pid);
+                             const std::string& server, int command_pid) {
+  return title_begin(reservation_id) + program + title_middle(server) + title_end(command_pid);
+}
+
+std::vector<std::string> supervised_runs(const std::string& server) {
+  std::vector<int> pids;
+  for (const int pid : all_pids()) {
+    const auto process = read_stat(pid);
+    if (process && process->name == kSupervisorName) pids.push_back(pid);
+  }
+  std::vector<std::string> ids;
+  const auto ask = [&](std::size_t begin, Notes& notes) {
+    for (std::size_t place = begin; place < pids.size(); ++place) {
+      notes.add("\n");
+      notes.add(supervised_run(title_of(pids[place]), server));
+    }
+  };
+  const auto take = [&](std::size_t begin, const std::string& notes) {
+    std::size_t next = begin;
+    for (std::size_t at = notes.find('\n'); at != std::string::npos; ++next) {
+      const std::size_t end = notes.find('\n', at + 1);
+      const std::string id = notes.substr(at + 1, end == std::string::npos ? end : end - at - 1);
+      if (!id.empty()) ids.push_back(id);
+      at = end;
+    }
+    return next;
+  };
+  bounded_map("/proc", {pids.size(), ask, take}, kEnvironmentsTimeout);
+  return ids;
 }
 
 bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,
