@@ -193,7 +193,10 @@ Rooms::Rooms(const Pool& pool) {
     const Reservation* outer = outer_of(pool, request);
     if (outer == nullptr) continue;
     outer_of_.emplace(request.id, outer->id);
-    if (!free_.contains(outer->id)) free_.emplace(outer->id, free_inside(pool, *outer));
+    if (free_.contains(outer->id)) continue;
+    // While runs are looked for, those inside of this one may be missing, too.
+    const bool is_recalling = pool.recall.began.has_value();
+    free_.emplace(outer->id, is_recalling ? std::vector<int>() : free_inside(pool, *outer));
   }
 }
 

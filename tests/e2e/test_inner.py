@@ -213,6 +213,16 @@ def test_a_killed_supervisor_inside(pool):
     assert pool.run("run", "--", "true", env=env).status == 0
 
 
+def test_what_an_inner_run_leaves(pool):
+    """The user is not told to release all that is around it."""
+    pool.policy("leftovers.grace=1h", *NO_TIMER)
+    outer, env = outer_run(pool, 1)
+    result = pool.run("run", "--", "sh", "-c", "sleep 600 </dev/null >/dev/null 2>&1 &", env=env)
+    command = re.search(r"GPU 0 stays yours for 1h, .*; end it: (kill \d+)\n", result.err)[1]
+    assert pool.run_command(command.split()).status == 0
+    wait_for(lambda: ids(pool) == {outer.id})
+
+
 def test_cancelled_inside(pool):
     outer, env = outer_run(pool, 1)
     inner = pool.job(env=env)

@@ -6,6 +6,7 @@
 #include "core/changes.h"
 #include "core/overview.h"
 #include "core/protocol.h"
+#include "core/recall.h"
 #include "core/restore.h"
 #include "support/add_up.h"
 #include "support/expect_error.h"
@@ -385,6 +386,14 @@ TEST_F(Inner, TheyComeBackInAnyOrder) {
     EXPECT_EQ(scene_.pool.reservations, before.reservations);
     EXPECT_EQ(reservation_of(scene_.pool, 1)->id, "outer");
   }
+}
+
+TEST_F(Inner, NothingIsGrantedInsideWhileRunsAreLookedFor) {
+  begin_recall(scene_.pool, scene_.now());
+  scene_.ask({.id = "y.outer"});
+  EXPECT_EQ(scene_.schedule(), Ids{}) << "the GPU may be that of a run inside";
+  end_recall(scene_.pool);
+  EXPECT_EQ(scene_.schedule(), Ids{"y.outer"});
 }
 
 TEST_F(Inner, TheyLoseAndGetBackAGpuTogether) {
