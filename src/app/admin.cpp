@@ -200,12 +200,14 @@ void recall_runs(Context& context, int runs) {
   update_pool(context, nullptr, [](Pool& pool, const Circumstances&) { end_recall(pool); });
 }
 
-// How many runs have a supervisor that listens; none where they can't be counted.
+// How many runs have a supervisor: one that listens, or one of this host that has not noticed yet
+// that the server is back.
 int count_supervisors(Context& context) {
+  const int here = static_cast<int>(context.supervised_runs().size());
   try {
-    return context.store().loss_subscribers();
+    return std::max(here, context.store().loss_subscribers());
   } catch (const Error&) {
-    return 0;
+    return here;
   }
 }
 
@@ -254,7 +256,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
       result.cleared_requests = static_cast<int>(pool.queue.size());
       clear(pool, caller, given.now);
     }
-    end_recall(pool);  // of one that was killed
+    if (!keeps_gpus) end_recall(pool);  // of one that was killed
     const Pool known = pool;
     // Whoever names another provider means other GPUs.
     const bool may_leave = options.force || provider != pool.provider;

@@ -15,6 +15,7 @@
 #include "probe/processes/device_holders.h"
 #include "probe/processes/proc_reader.h"
 #include "process/identity.h"
+#include "process/job.h"
 #include "view/model_detection.h"
 
 namespace chg {
@@ -90,6 +91,10 @@ Caller Context::caller_in(const Pool& pool) const {
   result.account.name = name.value_or(std::to_string(uid));
   result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
   return result;
+}
+
+std::vector<std::string> Context::supervised_runs() const {
+  return store_is_file() ? std::vector<std::string>() : chg::supervised_runs(options_.store_path);
 }
 
 Store& Context::store() {

@@ -47,6 +47,10 @@ class Context {
   /// user namespace.
   std::vector<std::string> limited_groups(const Policy& policy) const;
 
+  /// The ids of the runs whose supervisors live here and use this store, as far as they can be
+  /// seen; none where the store is a file, which forgets nothing. REQUIRES: one thread.
+  std::vector<std::string> supervised_runs() const;
+
   /// What decides now. The result refers to the observation.
   Circumstances circumstances(const Observation* observation = nullptr) const;
 

@@ -122,6 +122,11 @@ constexpr auto fields_of(const Reservation*) {
       field("ending_by", &Reservation::ending_by), field("request", &Reservation::request));
 }
 
+constexpr auto fields_of(const Recall*) {
+  return std::tuple(field("began", &Recall::began), maybe("runs", &Recall::runs),
+                    maybe("server", &Recall::server));
+}
+
 constexpr auto fields_of(const Cancelled*) {
   return std::tuple(field("id", &Cancelled::id), field("waiter", &Cancelled::waiter),
                     field("last_heartbeat", &Cancelled::last_heartbeat));
@@ -138,7 +143,8 @@ constexpr auto fields_of(const Event*) {
       maybe("note", &Event::note), maybe("command", &Event::command),
       maybe("kind", &Event::reservation_kind), maybe("count", &Event::count),
       maybe("gpus", &Event::gpus), maybe("grant", &Event::grant), field("started", &Event::started),
-      field("how", &Event::how), field("ends", &Event::ends), maybe("detail", &Event::detail));
+      field("how", &Event::how), field("ends", &Event::ends), maybe("within", &Event::within),
+      maybe("detail", &Event::detail));
 }
 
 constexpr auto fields_of(const UsageRecord*) {
@@ -146,7 +152,8 @@ constexpr auto fields_of(const UsageRecord*) {
                     field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
                     maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
                     field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
-                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant));
+                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant),
+                    maybe("within", &UsageRecord::within));
 }
 
 // --- what was observed ---
@@ -171,7 +178,8 @@ constexpr auto fields_of(const GpuProcess*) {
       field("program", &GpuProcess::program), maybe("system_program", &GpuProcess::system_program),
       field("command_line", &GpuProcess::command_line),
       field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
-      field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
+      field("reservation_id", &GpuProcess::reservation_id),
+      maybe("job_mark", &GpuProcess::job_mark), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
       maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),

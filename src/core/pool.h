@@ -101,7 +101,7 @@ struct Reservation {
   /// it, until that has looked at the GPUs and claimed it. nullopt: it lives by its expiry alone.
   std::optional<ProcessIdentity> holder;
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
-  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
+  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command and keeps its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
   std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
   /// What was asked for, until the waiter takes what it was granted: until then it may go back to
@@ -130,13 +130,22 @@ struct AbsentDrain {
   bool operator==(const AbsentDrain&) const = default;
 };
 
+/// While it goes on nothing is granted: runs are looked for that a store has lost (core/recall.h).
+struct Recall {
+  std::optional<Instant> began;   ///< nullopt: none goes on
+  std::vector<std::string> runs;  ///< their ids, where they are known
+  std::string server;  ///< that the pool was last changed on, as Store::server; "": a file
+
+  bool operator==(const Recall&) const = default;
+};
+
 struct Pool {
   std::string provider;           ///< "nvidia", "amd", "fake"; "" before `admin` ran
   std::string admin_group;        ///< whose members may change everything; "" for root alone
   std::uint32_t creator_uid = 0;  ///< who set the pool up
   Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
-  std::optional<Instant> recall_began;    ///< while runs of a lost pool are looked for
+  Recall recall;
   std::vector<AbsentDrain> absent_drains;  ///< each UUID once
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
@@ -165,7 +174,7 @@ std::string gpu_range(const Pool& pool);
 bool is_served_before(const Request& a, const Request& b);
 /// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
 bool starts_before(const Reservation& a, const Reservation& b);
-/// The reservation that has this GPU, or nullptr.
+/// The reservation that has this GPU, or nullptr. Not one inside another (core/inner.h).
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
 /// Adds an event about a request or reservation, or one about the pool. The result is valid until
@@ -184,7 +193,8 @@ std::string short_command_text(const std::vector<std::string>& arguments);
 
 /// Ends the reservation on all its GPUs: adds the Ended event, marks them released at `ended`, and
 /// removes the reservation. If `ended` is before the start, the start is used. `actor`: who ended
-/// it; nullopt: nobody, it was found to be over.
+/// it; nullopt: nobody, it was found to be over. The GPUs of an inner run stay its outer
+/// reservation's; of an outer one, those of its inner runs stay theirs.
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end,
                      const std::optional<Account>& actor = std::nullopt);
 

@@ -1,6 +1,7 @@
 #include "process/job.h"
 
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <string_view>
 #include <tuple>
@@ -16,8 +17,8 @@
 #include "base/isolation.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
-#include "base/text.h"
 #include "base/unique_fd.h"
+#include "core/inner.h"
 #include "process/detached.h"
 #include "process/identity.h"
 #include "process/process_list.h"
@@ -41,12 +42,20 @@ bool may_be_read(int pid) {
   return ::access(fmt::format("/proc/{}/environ", pid).c_str(), R_OK) == 0;
 }
 
-// Whether the assignment is in the environment of the process. Hangs where its memory is locked.
+// Whether the assignment is in the environment of the process, or that of a run which was made
+// inside this one (core/inner.h). Hangs where its memory is locked.
 bool carries(int pid, const std::string& assignment) {
   const auto text = read_file(fmt::format("/proc/{}/environ", pid));
   // Between two NULs, so that neither NAME_ID=x nor ID2 is taken for it.
   const std::string whole = '\0' + text.value_or("") + '\0';
-  return whole.find('\0' + assignment + '\0') != std::string::npos;
+  const std::string_view all = whole;
+  const std::string name = '\0' + assignment.substr(0, assignment.find('=') + 1);
+  const std::string id = assignment.substr(name.size() - 1);
+  for (auto found = all.find(name); found != all.npos; found = all.find(name, found + 1)) {
+    const std::string_view value = all.substr(found + name.size());
+    if (names_job(value.substr(0, value.find('\0')), id)) return true;
+  }
+  return false;
 }
 
 // Those that have the assignment in their environment, as far as it can be read in time.
@@ -55,32 +64,39 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
       pids, [&](int pid) { return carries(pid, assignment); }, kEnvironmentsTimeout);
 }
 
-// A number that no limit of locks has by chance, and that every hard limit but a finite one allows.
-rlim_t mark_of(const std::string& reservation_id) {
-  return hash_of(reservation_id) >> 2U | rlim_t{1} << 61U;
-}
-
-// As /proc/PID/limits shows the soft limit. The file is there while any thread of a process lives,
-// and reads none of its memory.
-bool has_mark(int pid, const std::string& mark) {
-  constexpr std::string_view kLabel = "\nMax file locks";
-  const std::string limits = read_file(fmt::format("/proc/{}/limits", pid)).value_or("");
-  const std::size_t found = limits.find(kLabel);
-  if (found == std::string::npos) return false;
-  std::string_view rest = trimmed(std::string_view(limits).substr(found + kLabel.size()));
-  return cut(rest, ' ') == mark;
-}
+constexpr std::string_view kTitleBegin = "canhazgpu: supervisor of run ";
 
 std::string title_begin(const std::string& reservation_id) {
-  return fmt::format("canhazgpu: supervisor of run {} (", reservation_id);
+  return fmt::format("{}{} (", kTitleBegin, reservation_id);
+}
+
+std::string title_middle(const std::string& server) {
+  return server.empty() ? "" : fmt::format(", {}", server);
 }
 
 std::string title_end(int command_pid) { return fmt::format(", pid {})", command_pid); }
 
-// Whether the title of the process is that of a supervisor of this run. Hangs as `carries` does.
-bool vouches(int pid, const JobMarks& job) {
+// Hangs as `carries` does.
+std::string title_of(int pid) {
   std::string title = read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("");
   title.erase(title.find_last_not_of('\0') + 1);
+  return title;
+}
+
+// The id of the run whose supervisor shows this title, if its store is there; "": it is none.
+std::string supervised_run(std::string_view title, const std::string& server) {
+  if (!title.starts_with(kTitleBegin)) return "";
+  const bool is_there = title.find(title_middle(server) + ", pid ") != std::string_view::npos;
+  title.remove_prefix(kTitleBegin.size());
+  const std::string_view id = title.substr(0, title.find(" ("));
+  const auto is_of_an_id = [](unsigned char c) { return std::isalnum(c) != 0; };
+  const bool is_id = std::all_of(id.begin(), id.end(), is_of_an_id);
+  return is_there && is_id ? std::string(id) : "";
+}
+
+// Whether the title of the process is that of a supervisor of this run. Hangs as `carries` does.
+bool vouches(int pid, const JobMarks& job) {
+  const std::string title = title_of(pid);
   return title.starts_with(title_begin(job.reservation_id)) &&
          title.ends_with(title_end(job.command.pid));
 }
@@ -92,7 +108,7 @@ class MemberSearch {
       : job_(job),
         command_(job.command),
         self_(self_identity()),
-        mark_(fmt::to_string(mark_of(job.reservation_id))) {
+        mark_(job_mark(job.reservation_id)) {
     begin_ = command_.start_ticks;
     if (job.supervisor && job.supervisor->boot_id == self_.boot_id) {
       begin_ = std::max(begin_, job.supervisor->start_ticks);
@@ -144,7 +160,7 @@ class MemberSearch {
 
   // Anybody may give himself any mark, but for root nobody gains by one of another account.
   bool is_marked(int pid) const {
-    if (!has_mark(pid, mark_)) return false;
+    if (read_lock_limit(pid) != mark_) return false;
     const auto uid = read_real_uid(pid);
     return uid == job_.uid || uid == 0U;
   }
@@ -216,7 +232,7 @@ class MemberSearch {
   const JobMarks& job_;
   const ProcessIdentity& command_;
   ProcessIdentity self_;
-  std::string mark_;         ///< as has_mark wants it
+  std::uint64_t mark_;
   std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
   std::vector<ProcessStat> candidates_;
   std::vector<int> strangers_;  ///< whose environment cannot be read; not looked at yet
@@ -244,7 +260,7 @@ bool signal_as(std::uint32_t uid, const std::vector<ProcessIdentity>& processes,
 
 void mark_as_job(const std::string& reservation_id) {
   rlimit limit{};
-  const rlim_t mark = mark_of(reservation_id);
+  const rlim_t mark = job_mark(reservation_id);
   if (::getrlimit(RLIMIT_LOCKS, &limit) != 0 || limit.rlim_max < mark) return;
   limit.rlim_cur = mark;
   ::setrlimit(RLIMIT_LOCKS, &limit);
@@ -276,8 +292,35 @@ std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& kn
 }
 
 std::string supervisor_title(const std::string& reservation_id, const std::string& program,
-                             int command_pid) {
-  return title_begin(reservation_id) + program + title_end(command_pid);
+                             const std::string& server, int command_pid) {
+  return title_begin(reservation_id) + program + title_middle(server) + title_end(command_pid);
+}
+
+std::vector<std::string> supervised_runs(const std::string& server) {
+  std::vector<int> pids;
+  for (const int pid : all_pids()) {
+    const auto process = read_stat(pid);
+    if (process && process->name == kSupervisorName) pids.push_back(pid);
+  }
+  std::vector<std::string> ids;
+  const auto ask = [&](std::size_t begin, Notes& notes) {
+    for (std::size_t place = begin; place < pids.size(); ++place) {
+      notes.add("\n");
+      notes.add(supervised_run(title_of(pids[place]), server));
+    }
+  };
+  const auto take = [&](std::size_t begin, const std::string& notes) {
+    std::size_t next = begin;
+    for (std::size_t at = notes.find('\n'); at != std::string::npos; ++next) {
+      const std::size_t end = notes.find('\n', at + 1);
+      const std::string id = notes.substr(at + 1, end == std::string::npos ? end : end - at - 1);
+      if (!id.empty()) ids.push_back(id);
+      at = end;
+    }
+    return next;
+  };
+  bounded_map("/proc", {pids.size(), ask, take}, kEnvironmentsTimeout);
+  return ids;
 }
 
 bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,

@@ -59,8 +59,9 @@ Difference difference(const Pool& before, const Pool& after) {
   result.identity_changed = before.host != after.host;
   result.settings_changed =
       before.admin_group != after.admin_group || before.creator_uid != after.creator_uid ||
-      before.next_arrival != after.next_arrival || before.recall_began != after.recall_began ||
-      before.absent_drains != after.absent_drains || result.gpus_came_or_went;
+      before.next_arrival != after.next_arrival || before.absent_drains != after.absent_drains ||
+      result.gpus_came_or_went;
+  result.recall_changed = before.recall != after.recall;
   result.cancelled_changed = before.cancelled != after.cancelled;
   bool news = result.host_changed() || result.cancelled_changed || !after.events.empty();
   compare(
@@ -91,7 +92,8 @@ Difference difference(const Pool& before, const Pool& after) {
   news = news || !result.gpus_written.empty() || !result.gpus_removed.empty() ||
          !result.reservations_removed.empty() || !result.requests_removed.empty();
   result.heartbeats_only = !news;
-  result.is_empty = !news && result.reservations_written.empty() && result.requests_written.empty();
+  result.is_empty = !news && !result.recall_changed && result.reservations_written.empty() &&
+                    result.requests_written.empty();
   return result;
 }
 

@@ -17,6 +17,7 @@ struct Difference {
   bool identity_changed = false;  ///< of the host
   bool gpus_came_or_went = false;
   bool settings_changed = false;  ///< admin group, creator, next arrival, or which GPUs there are
+  bool recall_changed = false;
   bool cancelled_changed = false;
   bool run_began = false;  ///< the supervisor of a run was recorded: its command is about to start
   std::vector<const Gpu*> gpus_written;

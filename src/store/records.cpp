@@ -19,7 +19,6 @@ struct Settings {
   std::string admin_group;
   std::uint32_t creator_uid = 0;
   std::uint64_t next_arrival = 1;
-  std::optional<Instant> recall_began;
   std::vector<AbsentDrain> absent_drains;
 };
 
@@ -27,7 +26,6 @@ constexpr auto fields_of(const Settings*) {
   return std::tuple(
       field("version", &Settings::version), field("admin_group", &Settings::admin_group),
       field("creator_uid", &Settings::creator_uid), field("next_arrival", &Settings::next_arrival),
-      field("recall_began", &Settings::recall_began),
       maybe("absent_drains", &Settings::absent_drains));
 }
 
@@ -47,6 +45,7 @@ constexpr int kVersion = 1;
 constexpr std::string_view kSettings = "settings";
 constexpr std::string_view kCancelled = "cancelled";
 constexpr std::string_view kIdentity = "identity";
+constexpr std::string_view kRecall = "recall";
 constexpr std::string_view kGpu = "gpu:";
 constexpr std::string_view kReservation = "reservation:";
 constexpr std::string_view kRequest = "request:";
@@ -123,7 +122,6 @@ void read_settings(Pool& pool, std::string_view record) {
   pool.admin_group = std::move(settings.admin_group);
   pool.creator_uid = settings.creator_uid;
   pool.next_arrival = settings.next_arrival;
-  pool.recall_began = std::move(settings.recall_began);
   pool.absent_drains = std::move(settings.absent_drains);
 }
 
@@ -137,6 +135,8 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
     pool.policy = read_json<Policy>(record);
   } else if (field == kIdentity) {
     pool.host = json_codec::parse_one_text<HostIdentity>(record);
+  } else if (field == kRecall) {
+    pool.recall = read_json<Recall>(record);
   } else if (field == kCancelled) {
     pool.cancelled = read_json<CancelledList>(record).requests;
   } else if (field.starts_with(kGpu)) {
@@ -152,7 +152,7 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
 
 std::string settings_of(const Pool& pool) {
   return write_json(Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival,
-                             pool.recall_began, pool.absent_drains});
+                             pool.absent_drains});
 }
 
 template <typename Item>
@@ -176,6 +176,11 @@ std::vector<Write> writes(const Pool& after, const Difference& what) {
     set(kPolicy, write_json(after.policy));
   }
   if (what.identity_changed) set(kIdentity, json_codec::one_text(after.host));
+  if (what.recall_changed && after.recall == Recall{}) {
+    drop(std::string(kRecall));
+  } else if (what.recall_changed) {
+    set(kRecall, write_json(after.recall));
+  }
   if (what.cancelled_changed && after.cancelled.empty()) {
     drop(std::string(kCancelled));
   } else if (what.cancelled_changed) {
@@ -211,6 +216,8 @@ void remove(Pool& pool, std::string_view field) {
     pool.provider.clear();
   } else if (field == kPolicy) {
     pool.policy = {};
+  } else if (field == kRecall) {
+    pool.recall = {};
   } else if (field == kCancelled) {
     pool.cancelled.clear();
   } else if (field.starts_with(kGpu)) {

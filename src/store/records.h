@@ -1,7 +1,8 @@
 // What a store keeps of a pool: a record for each thing in it, under the name of its field. All
 // stores keep the same ones:
 //
-// - JSON, by the lists of core/fields.h: settings, policy, cancelled, gpu:N, reservation:ID,
+// - JSON, by the lists of core/fields.h: settings, policy, recall, cancelled, gpu:N,
+// reservation:ID,
 //   request:ID
 // - a short text: provider, identity
 #pragma once

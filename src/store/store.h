@@ -124,6 +124,10 @@ class Store {
   /// stores that cannot lose any.
   virtual std::unique_ptr<Subscription> subscribe_to_loss() { return nullptr; }
 
+  /// Which server has the pool, as it was last read to be changed: another one after a restart or a
+  /// failover, which may both bring an older state of it. "": a file, or it does not tell.
+  virtual std::string server() { return ""; }
+
   /// How many processes are subscribed to loss.
   virtual int loss_subscribers() { return 0; }
 

@@ -31,7 +31,7 @@ def instant(text):
 def test_pool(redis):
     fields = redis("HKEYS", POOL)
     assert sorted(fields) == ["gpu:0", "gpu:1", "gpu:2", "gpu:3", "gpu:4", "gpu:5", "gpu:6",
-                              "gpu:7", "identity", "provider", "settings", "version"]
+                              "gpu:7", "identity", "provider", "recall", "settings", "version"]
     assert redis("HGET", POOL, "provider") == "fake"
     assert redis("EXISTS", "canhazgpu:lock") == 0
     ((_, (field, text)),) = redis("XRANGE", EVENTS, "-", "+")

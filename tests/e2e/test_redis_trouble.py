@@ -5,9 +5,9 @@ import os
 import signal
 
 import pytest
-from conftest import NO_TIMER, assert_error, wait_for
+from conftest import NO_TIMER, assert_error, temporary, wait_for
 from redis_client import LOCK, Redis
-from redis_pool import empty, pool, pytestmark  # noqa: F401 (fixtures)
+from redis_pool import RedisPool, empty, pool, pytestmark  # noqa: F401 (fixtures)
 
 
 def test_runs_come_back_before_a_new_pool_grants_anything(pool):
@@ -52,6 +52,101 @@ def test_an_admin_that_is_killed_keeps_no_gpu_out_of_service(pool):
     assert "OUT OF SERVICE" not in pool.ok("status")
     os.kill(supervisor, signal.SIGCONT)
     wait_for(lambda: sorted(pool.reserved()) == [0, 2], "the run to be back")
+
+
+# --- An older state of the pool ------------------------------------------------------------------------
+
+
+def keep_state(pool):
+    pool.server.kill()
+    pool.server.save(pool.directory / "older")
+    pool.server.start()
+
+
+def bring_back_state(pool):
+    pool.server.kill()
+    pool.server.restore(pool.directory / "older")
+    pool.server.start()
+
+
+def stopped_run(pool, *arguments):
+    """A run whose supervisor can't notice that the server has begun anew."""
+    before = set(pool.supervisors())
+    job = pool.job(*arguments)
+    (supervisor,) = set(pool.supervisors()) - before
+    os.kill(supervisor, signal.SIGSTOP)
+    return job, supervisor
+
+
+def test_runs_come_back_before_an_older_state_grants_anything(pool):
+    pool.policy(*NO_TIMER)
+    keep_state(pool)
+    _, supervisor = stopped_run(pool, "-G", "2")
+    bring_back_state(pool)
+    for gpu in ("2", "5"):
+        result = pool.run("run", "-G", gpu, "--nonblock", "--", "true")
+        assert_error(result, 75, f"GPU {gpu}, out of service (runs of before are looked for)",
+                     "--nonblock")
+    waiter = pool.waiter("-G", "5", kind="reserve")
+    assert pool.reserved() == []
+    os.kill(supervisor, signal.SIGCONT)
+    assert pool.finish(waiter).status == 0
+    assert pool.reserved() == [2, 5]
+    assert pool.run("run", "-G", "2", "--nonblock", "--", "true").status == 75
+    assert "OUT OF SERVICE" not in pool.ok("status")
+
+
+def test_a_waiter_in_an_older_state_is_not_served_before_runs_come_back(pool):
+    pool.policy(*NO_TIMER)
+    pool.ok("reserve", "--gpus", "8")
+    waiter = pool.waiter("--gpus", "8")
+    keep_state(pool)
+    os.kill(waiter.pid, signal.SIGSTOP)
+    pool.ok("cancel", waiter.request)
+    pool.ok("release")
+    _, supervisor = stopped_run(pool, "--gpus", "8")
+    bring_back_state(pool)
+    os.kill(waiter.pid, signal.SIGCONT)
+    assert pool.ok("release") != ""
+    assert pool.reserved() == [] and pool.waiting() == [waiter.request]
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: pool.reserved() == list(range(8)), "the run to be back")
+    assert waiter.poll() is None
+
+
+def test_a_run_that_does_not_come_back_holds_nobody_up_for_long(pool):
+    pool.policy(*NO_TIMER)
+    keep_state(pool)
+    stopped_run(pool, "-G", "2")
+    bring_back_state(pool)
+    waiter = pool.waiter("-G", "5")
+    assert pool.finish(waiter).out == "started\n"
+
+
+def test_drained_gpus_stay_drained_when_runs_are_looked_for(pool):
+    pool.policy(*NO_TIMER)
+    pool.ok("admin", "--drain", "7", "--note", "fan")
+    keep_state(pool)
+    _, supervisor = stopped_run(pool, "-G", "2")
+    bring_back_state(pool)
+    assert pool.run("run", "-G", "5", "--nonblock", "--", "true").status == 75
+    assert pool.status()[7] == "GPU 7: OUT OF SERVICE (fan)"
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: pool.status()[5].startswith("GPU 5: AVAILABLE"), "the run to be back")
+    assert pool.status()[7] == "GPU 7: OUT OF SERVICE (fan)"
+
+
+def test_an_older_state_grants_at_once_where_no_run_is_missing(pool, binaries):
+    """Runs of another pool are none of this one's."""
+    pool.policy(*NO_TIMER)
+    kept = pool.job("-G", "3")
+    keep_state(pool)
+    with temporary(RedisPool, binaries) as other:
+        other.admin()
+        other.job("--gpus", "8")
+        bring_back_state(pool)
+        assert pool.ok("run", "-G", "5", "--nonblock", "--", "echo", "ran") == "ran\n"
+    assert pool.reserved() == [3] and kept.poll() is None
 
 
 @pytest.mark.parametrize("policy, is_bad", [("noeviction", False), ("allkeys-lru", True),

@@ -100,6 +100,9 @@ inline Request full_request(const std::string& id, std::uint64_t arrival) {
   request.count = std::numeric_limits<int>::max();
   request.gpu_ids = {1, 2, 30};
   request.visible = {1, 30, 31};
+  request.process_threshold_mib = 7;
+  request.memory_threshold_mib = 0;
+  request.avoided = {2, 30};
   request.force = true;
   request.duration = Duration(std::numeric_limits<std::int64_t>::max());
   request.enqueued = odd_instant(30);
@@ -125,6 +128,7 @@ inline Pool full_pool() {
   pool.next_arrival = std::numeric_limits<std::int64_t>::max();
   pool.policy = full_policy();
   pool.host = {odd_text("host"), "boot-7"};
+  pool.recall = {odd_instant(40), {"lost", odd_text("run")}, odd_text("server")};
   pool.gpus = {full_gpu(0), Gpu{}, full_gpu(2)};
   pool.gpus[1].index = 1;
   pool.gpus[2].unavailable->kind = Unavailability::Kind::Error;

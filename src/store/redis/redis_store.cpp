@@ -166,6 +166,8 @@ class RedisStore final : public Store {
     return std::make_unique<RedisSubscription>(address_, keys_.loss());
   }
 
+  std::string server() override { return server_; }
+
   int loss_subscribers() override {
     const RedisReply reply = ask({"PUBSUB", "NUMSUB", keys_.loss()});
     return reply.elements.size() == 2 ? static_cast<int>(reply.elements[1].integer) : 0;
@@ -217,7 +219,8 @@ class RedisStore final : public Store {
   bool load(const std::string& token, std::string* holder = nullptr) {
     const RedisReply reply = run(redis_scripts::kLoad, {keys_.lock(), keys_.pool(), keys_.log()},
                                  {token, fmt::to_string(kLockLife.count()), known_.version.text()});
-    const std::string what = reply.elements.size() == 2 ? reply.elements[0].text : "";
+    const std::string what = reply.elements.size() >= 2 ? reply.elements[0].text : "";
+    server_ = reply.elements.size() == 3 ? reply.elements[2].text : "";
     if (what == "locked" && holder != nullptr) {
       *holder = reply.elements[1].text;
       return false;
@@ -401,8 +404,9 @@ class RedisStore final : public Store {
 
   RedisAddress address_;
   RedisKeys keys_;
-  Link connection_;  ///< shared with neighbours
-  RedisPool known_;  ///< as last read or written
+  Link connection_;     ///< shared with neighbours
+  RedisPool known_;     ///< as last read or written
+  std::string server_;  ///< the one that answered then; "" after a mere read
 };
 
 std::vector<Event> RedisEvents::next() {

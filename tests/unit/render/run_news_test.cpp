@@ -39,6 +39,11 @@ TEST(RunNews, NameNoCommandThatEndsNothing) {
             "GPU 7 stays yours: sleep (pid 8) of root uses it; end it: sudo kill 8");
 }
 
+TEST(RunNews, NameNoCommandThatEndsWhatIsAroundTheRun) {
+  EXPECT_EQ(run_news_line(KeepsGpus{{kSleep}, {7}, {7}, true}),
+            "GPU 7 stays yours: sleep (pid 26250) uses it; end it: kill 26250");
+}
+
 TEST(RunNews, CountWhatIsTooMuchToName) {
   const std::vector<NamedProcess> many(9, kPython);
   EXPECT_EQ(run_news_line(KeepsGpus{many, {7}, {7}}),
@@ -75,6 +80,9 @@ TEST(RunNews, TellWhoCanEndWhatTheOwnerCannot) {
   EXPECT_EQ(run_news_line(OutOfReach{{kRoots}, {7}}),
             "sleep (pid 8) of root cannot be ended by you, and keeps GPU 7 while it lives; root "
             "can: sudo kill 8");
+  EXPECT_EQ(run_news_line(OutOfReach{{kRoots, kRoots}, {}}),
+            "sleep (pid 8) of root and sleep (pid 8) of root cannot be ended by you; root can: "
+            "sudo kill 8 8");
 }
 
 TEST(RunNews, AreHarmlessLines) {

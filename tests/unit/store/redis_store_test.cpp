@@ -445,6 +445,28 @@ TEST_F(RedisStoreTest, GoesOnWithAServerThatWasRestarted) {
   EXPECT_EQ(open()->read().next_arrival, 2U);
 }
 
+TEST_F(RedisStoreTest, TellsAServerThatWasRestartedFromTheOneBefore) {
+  add_one(*store_);
+  const std::string before = store_->server();
+  EXPECT_NE(before, "");
+  add_one(*store_);
+  EXPECT_EQ(store_->server(), before);
+  EXPECT_EQ(open()->server(), "") << "nothing was asked";
+  server_->kill();
+  ::unlink(server_->socket().c_str());
+  server_->start();
+  add_one(*store_);
+  EXPECT_NE(store_->server(), before);
+  EXPECT_NE(store_->server(), "");
+}
+
+TEST_F(RedisStoreTest, DoesWithoutTheServersNameWhereItMayNotAsk) {
+  redis({"ACL", "SETUSER", "default", "-info"});
+  add_one(*store_);
+  EXPECT_EQ(store_->server(), "");
+  redis({"ACL", "SETUSER", "default", "+info"});
+}
+
 TEST_F(RedisStoreTest, KeepsWhatTheServerKept) {
   const TemporaryFolder folder;
   RedisServer server(folder,
