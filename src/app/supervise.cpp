@@ -53,9 +53,10 @@ class Supervisor {
     watch_command();
     if (supervision_.leftovers == Leftovers::Kill) {
       end_members(SendsSignal::Occasion::IsLeftover);
-    } else if (supervision_.leftovers == Leftovers::Keep) {
-      keep_for_leftovers();
+      // What could not be ended was told of.
+      teller_.close();
     }
+    if (supervision_.leftovers != Leftovers::Release) keep_for_leftovers();
     teller_.close();
     std::optional<Duration> kept;
     persist([&] {
@@ -122,7 +123,9 @@ class Supervisor {
     std::vector<NamedProcess> processes = names_of(step.processes);
     if (processes.empty()) return;
     if (step.what == EndStep::What::OutOfReach) {
-      return teller_.tell(OutOfReach{std::move(processes), own_.gpus});
+      const bool goes_on = occasion == SendsSignal::Occasion::TimeIsOver;
+      return teller_.tell(
+          OutOfReach{std::move(processes), goes_on ? own_.gpus : std::vector<int>()});
     }
     const std::string first = signal_name(supervision_.first_signal);
     SendsSignal news{occasion,
@@ -209,7 +212,8 @@ class Supervisor {
   }
 
   // Returns when no process of the job lives any more, or when the grace is over and none of them
-  // uses the GPUs. These are only read while some process of the job lives.
+  // uses the GPUs. These are only read while some process of the job lives. What should have been
+  // ended, and could not be, has no grace.
   void keep_for_leftovers() {
     const Instant ended = context_.now();
     std::vector<ProcessIdentity> known = job_members(job_marks());
@@ -219,7 +223,7 @@ class Supervisor {
       if (known.empty()) return;
       const JobUse use = use_by(known);
       const Duration left = leftovers_grace_ - age(ended, context_.now());
-      const bool has_grace = left > Duration::zero();
+      const bool has_grace = supervision_.leftovers == Leftovers::Keep && left > Duration::zero();
       const std::vector<ProcessIdentity>& keeping = has_grace ? known : use.processes;
       if (keeping.empty()) return;
       note([&](Reservation& mine, const Instant&) { mine.leftovers = keeping; });

@@ -55,6 +55,7 @@ struct GpuProcess {
   /// Of the first ancestor whose command line tells an AI model; "" where its own does, or none.
   std::string ancestor_command_line = {};
   bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
+  std::uint64_t job_mark = 0;               ///< its limit of file locks (job_mark()); 0: none
   /// Of another system beside this one (of Windows, around WSL): its pid means nothing here. It
   /// does not count as use by itself, and its memory belongs to no listed process.
   bool outside = false;

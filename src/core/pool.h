@@ -101,7 +101,7 @@ struct Reservation {
   /// it, until that has looked at the GPUs and claimed it. nullopt: it lives by its expiry alone.
   std::optional<ProcessIdentity> holder;
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
-  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
+  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command and keeps its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
   std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
   /// What was asked for, until the waiter takes what it was granted: until then it may go back to

@@ -298,6 +298,8 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
   const bool is_other = process.uid && *process.uid != reservation.account.uid;
   if (!carried.empty() && !names_job(carried, reservation.id)) return false;
   if (!carried.empty() && !is_other) return true;
+  const bool may_be_marked = !is_other || process.uid == 0U;
+  if (may_be_marked && process.job_mark == job_mark(reservation.id)) return true;
   std::vector<ProcessIdentity> job = reservation.leftovers;
   if (reservation.holder) job.push_back(*reservation.holder);
   const auto is_of_it = [&](int pid, std::uint64_t start_ticks) {

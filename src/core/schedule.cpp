@@ -1,8 +1,6 @@
 #include "core/schedule.h"
 
 #include <algorithm>
-#include <functional>
-#include <iterator>
 #include <map>
 #include <tuple>
 

@@ -125,6 +125,9 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
     process.uid = parse_real_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
   }
+  if (const auto limits = read_in(folder, "limits", kStatusBytesMax)) {
+    process.job_mark = parse_lock_limit(*limits).value_or(0);
+  }
   if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {
     CgroupFacts facts = parse_cgroup(*groups);
     if (facts.container) {

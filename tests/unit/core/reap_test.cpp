@@ -923,6 +923,24 @@ TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
   EXPECT_EQ(pids, (Gpus{9, 10, 11, 20}));
 }
 
+TEST(JobProcesses, AreThoseOfItsAccountAndOfRootWithItsMark) {
+  Scene scene(1);
+  scene.hold({.id = "run", .uid = kAlice, .holder = 9});
+  Observation seen =
+      scene.observation({reading(0, {{.pid = 10, .uid = kAlice, .reservation_id = ""},
+                                     {.pid = 11, .uid = 0, .reservation_id = ""},
+                                     {.pid = 12, .uid = kBob, .reservation_id = ""},
+                                     {.pid = 13, .uid = kAlice, .reservation_id = "other"},
+                                     {.pid = 14, .uid = kAlice, .reservation_id = ""}})});
+  for (GpuProcess& process : seen.gpus[0].processes) process.job_mark = job_mark("run");
+  seen.gpus[0].processes[4].job_mark = job_mark("other");
+  Gpus pids;
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
+    pids.push_back(one.pid);
+  }
+  EXPECT_EQ(pids, (Gpus{10, 11}));
+}
+
 TEST(JobProcesses, AreNotThoseOfAnotherNamespaceWithTheSamePids) {
   Scene scene(1);
   scene.hold({.id = "run", .holder = 9});
