@@ -86,10 +86,12 @@ def test_with_the_proc_of_another_pid_namespace_nobody_is_judged(pool, job):
         return pool.run_command([*PID_NAMESPACE, pool.program, *words])
 
     expire(pool, 7)
-    for words in (["status"], ["queue"], ["report"], ["doctor"]):
+    for words in (["status"], ["queue"], ["report"]):
         assert client(*words).status == 0
     assert has_all(pool, job)
-    assert "note  judgement  /proc does not show the pid namespace" in client("doctor").out
+    result = client("doctor")
+    assert "note  judgement  /proc does not show the pid namespace" in result.out
+    assert result.status == 1 and "BAD   watching" in result.out
     # Nobody could find these by their pids.
     for words in (["run", "--gpu-ids", "1", "--", "true"], ["reserve", "--gpu-ids", "1"]):
         assert_error(client(*words), 1, "/proc does not show the pid namespace", "--mount-proc")
