@@ -355,6 +355,7 @@ def test_processes_that_are_not_listed_by_design(nvml, pool):
 
 def test_leftovers_where_no_process_is_listed(nvml, pool):
     """Whether they use it nobody tells; while it is in use, they may."""
+    pool.policy("leftovers.grace=0s")
     nvml.standin = {"fail": {f"{COMPUTE}@3": 3}}
     nvml.tell()
     job = pool.job("-G", "3", command=("sh", "-c", "sleep 600 >&- 2>&- & echo $!; read line"), stdin=-1)
