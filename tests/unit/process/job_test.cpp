@@ -452,14 +452,12 @@ TEST(JobMembers, AreNoProcessesOfOtherAccountsForTheirMark) {
   const PidPipe born;
   Child middle([&] {
     mark_as_job(kMyId);
-    static_cast<void>(::setresuid(kNobody, kNobody, kNobody));
-    const Child away([&] {
-      ::setsid();
-      born.tell(::getpid());
-      return idle();
-    });
-    ::_exit(0);
-    return 0;
+    if (::setresuid(kNobody, kNobody, kNobody) != 0) return 1;
+    // A Child would end with its parent.
+    if (::fork() != 0) return 0;
+    ::setsid();
+    born.tell(::getpid());
+    ::_exit(idle());
   });
   const Doomed away(born.read_report());
   middle.wait();
