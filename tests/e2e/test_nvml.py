@@ -215,7 +215,7 @@ def test_a_driver_that_hangs(nvml, pool):
     assert result.status == 0
     assert re.fullmatch("canhazgpu: warning: the GPUs cannot be read: NVML did not answer within 0.3s; "
                         rf"showing what was seen {HMS} ago\n", result.err)
-    assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
+    assert re.fullmatch(rf"GPU 0: NOT RESERVED \(never used\) \[validated {HMS} ago: 0MB used\]",
                         result.out.splitlines()[0])
     assert pool.waiting() == [] and pool.reserved() == [1]
 
