@@ -13,6 +13,10 @@ std::size_t hash_of(const UsageRecord& record) {
   return std::hash<std::string>()(record.reservation_id);
 }
 
+// What was made inside a reservation is one with that, also where it has gone on alone: often it
+// ends just after it.
+bool is_counted(const UsageRecord& record) { return depth_of(record.reservation_id) == 0; }
+
 int count_different(std::vector<std::size_t> hashes) {
   std::sort(hashes.begin(), hashes.end());
   return static_cast<int>(std::unique(hashes.begin(), hashes.end()) - hashes.begin());
@@ -31,7 +35,7 @@ void UsageSums::add(const UsageRecord& record) {
   // A reservation of no length counts where it lies; one outside of the period does not.
   if (record.ended < from_ || record.started > to_ || end < start) return;
   users_.insert(display_name(record.account, record.label));
-  reservations_.push_back(hash_of(record));
+  if (is_counted(record)) reservations_.push_back(hash_of(record));
   if (by_ != ReportBy::Day) {
     const bool user = by_ == ReportBy::User;
     add_to(user ? display_name(record.account, record.label) : fmt::format("GPU {}", record.gpu),
@@ -78,6 +82,7 @@ Report UsageSums::finish() const {
 void UsageSums::add_to(const std::string& name, const UsageRecord& record, Duration used) {
   Sum& sum = sums_[name];
   sum.used += used;
+  if (!is_counted(record)) return;
   (record.kind == ReservationKind::Run ? sum.runs : sum.manuals).push_back(hash_of(record));
 }
 

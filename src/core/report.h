@@ -17,7 +17,7 @@ struct ReportRow {
   std::string name;  ///< display name, "GPU 3", or "2026-11-24" (local time)
   double gpu_hours = 0;
   double percentage = 0;  ///< of total_gpu_hours; 0 when that is 0
-  int run_count = 0;      ///< reservations, not GPUs
+  int run_count = 0;      ///< reservations, not GPUs, and without those made inside another
   int manual_count = 0;
 };
 

@@ -243,7 +243,7 @@ def test_named_gpus_of_a_manual_reservation(pool):
     assert pool.run("run", "--nonblock", "--gpu-ids", "0,2", "--", "true").status == 0
     end(run)
     await_end(pool, run.first_line)
-    assert pool.reserved() == [0, 1, 2]
+    assert reserved(pool) == [0, 1, 2]
 
 
 def test_mine(pool):

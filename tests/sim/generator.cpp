@@ -170,6 +170,11 @@ Event Generator::arrive(const World& world) {
 void Generator::go_inside(const World& world, Event& event) {
   if (world.model().holders().empty()) return;
   event.who = one_of(world.model().holders());
+  // More often where somebody waits inside: there is something to get wrong.
+  for (const int client : world.model().queue()) {
+    const int server = world.model().server_of(world.model().entry(client).request);
+    if (server != kNobody && chance(40)) event.who = server;
+  }
   const Entry& outer = world.model().entry(event.who);
   event.uid = outer.request.account.uid;
   event.kind = ReservationKind::Run;

@@ -271,6 +271,7 @@ TEST_F(Inner, TheReportCountsEachHourOnce) {
   EXPECT_EQ(total(now).total_reservations, 1);
   scene_.end("outer");
   EXPECT_DOUBLE_EQ(total(now + hours(1)).total_gpu_hours, 8.0) << "it goes on with two GPUs";
+  EXPECT_EQ(total(now + hours(1)).total_reservations, 1);
   scene_.end("x.outer");
   EXPECT_DOUBLE_EQ(total(now + hours(1)).total_gpu_hours, 6.0);
 }
