@@ -8,6 +8,7 @@
 #include "app/world.h"
 #include "core/account.h"
 #include "core/circumstances.h"
+#include "probe/amd/amd_visibility.h"
 
 namespace chg {
 
@@ -22,6 +23,7 @@ struct ContextOptions {
   std::string state_directory;  ///< of this host, where the store is none of its files
   std::string fake_file;        ///< "": fake-gpus.json beside the store, or in that directory
   View view;                    ///< for what is shown to this user
+  AmdVariable amd_variable = AmdVariable::Hip;  ///< by which jobs are told their AMD GPUs
 };
 
 class Context {

@@ -57,6 +57,19 @@ void examine_host(const Facts& facts, Findings& findings) {
                         "reservation has expired, so commands end none of others",
                     "run canhazgpu outside of it, or with the host's /proc");
   }
+  if (!facts.watching_failure.empty()) {
+    findings.bad("watching", facts.watching_failure, facts.watching_hint);
+  }
+  if (facts.unburied_supervisors > 0) {
+    findings.notice("zombies",
+                    fmt::format("process 1 ({}) waits for no children: {} of ended runs left as "
+                                "zombies, which hold nothing but their pids",
+                                facts.process_1,
+                                facts.unburied_supervisors == 1
+                                    ? "1 supervisor"
+                                    : fmt::format("{} supervisors", facts.unburied_supervisors)),
+                    "start the container with an init: docker run --init");
+  }
   if (!facts.in_first_pid_namespace) {
     findings.notice(
         "processes",

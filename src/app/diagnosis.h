@@ -26,6 +26,10 @@ struct Facts {
   bool in_first_pid_namespace = true;  ///< and so sees every process of the host
   bool hides_processes = false;        ///< /proc is mounted with hidepid
   std::string blind_spot;              ///< why it can't be told from here who lives; "" it can
+  std::string watching_failure;        ///< why no process can be watched here; "" they can
+  std::string watching_hint;
+  int unburied_supervisors = 0;        ///< zombies that process 1 leaves
+  std::string process_1;               ///< its name
   std::string cgroups;                 ///< "version 2"
   Instant now;
 

@@ -12,10 +12,14 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "base/file_text.h"
+#include "base/poll.h"
+#include "base/process_stat.h"
 #include "base/text.h"
 #include "probe/processes/cgroup_path.h"
 #include "probe/processes/host_pids.h"
+#include "process/detached.h"
 #include "process/identity.h"
+#include "process/process_list.h"
 
 namespace chg {
 namespace {
@@ -72,6 +76,24 @@ std::optional<std::uint64_t> free_mib(const std::string& folder) {
   return facts.f_bavail * facts.f_frsize >> 20U;
 }
 
+// The supervisors that have ended, and that process 1 has not waited for.
+std::vector<int> zombie_supervisors() {
+  std::vector<int> found;
+  for (const int pid : all_pids()) {
+    const auto stat = read_stat(pid);
+    const bool is_one = stat && stat->state == 'Z' && stat->parent == 1;
+    if (is_one && stat->name == kSupervisorName) found.push_back(pid);
+  }
+  return found;
+}
+
+// An init waits for them at once.
+int unburied_supervisors() {
+  if (zombie_supervisors().empty()) return 0;
+  wait_ready({}, std::chrono::milliseconds(100));
+  return static_cast<int>(zombie_supervisors().size());
+}
+
 Attempt attempt(const Context& context, const std::function<void()>& action) {
   const Instant begin = context.now();
   Attempt result;
@@ -94,6 +116,11 @@ Facts gather_facts(Context& context) {
   facts.in_first_pid_namespace = sees_host_pids(own_place());
   facts.blind_spot = blind_spot();
   facts.hides_processes = hides_processes();
+  const Attempt watching = attempt(context, [] { static_cast<void>(watch(self_identity())); });
+  facts.watching_failure = watching.failure;
+  facts.watching_hint = watching.hint;
+  facts.unburied_supervisors = unburied_supervisors();
+  if (const auto first = read_stat(1)) facts.process_1 = first->name;
   facts.cgroups =
       access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "version 2" : "version 1";
   facts.now = context.now();

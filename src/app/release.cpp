@@ -11,6 +11,7 @@
 #include "core/reap.h"
 #include "process/identity.h"
 #include "process/job.h"
+#include "process/job_end.h"
 
 namespace chg {
 namespace {
@@ -37,7 +38,7 @@ JobMarks marks_of(const Reservation& run, const Caller& caller) {
 void end_job_of(const Reservation& run, const Caller& caller, Duration grace) {
   const bool is_own = caller.account.uid == run.account.uid;
   end_job(
-      marks_of(run, caller), grace, [] {}, is_own ? RightsOf() : run.account.uid);
+      marks_of(run, caller), {grace}, [] {}, is_own ? RightsOf() : run.account.uid);
 }
 
 // Whether the command that the store names is of the run, or has ended.

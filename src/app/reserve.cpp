@@ -16,7 +16,7 @@ Acquired reserve(Context& context, const Request& request, const AcquireOptions&
     auto* granted = std::get_if<Granted>(&acquired);
     if (granted == nullptr) return acquired;
     try {
-      shell_variables(*granted);
+      shell_variables(context, *granted);
     } catch (const Error&) {
       // Nobody could use them: they are not taken.
       discard(context, granted->reservation);

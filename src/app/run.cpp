@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kRecordPatience{30};
 
 Variables variables_or_discard(Context& context, const Granted& granted) {
   try {
-    return command_variables(granted);
+    return command_variables(context, granted);
   } catch (const Error&) {
     discard(context, granted.reservation);
     throw;
@@ -37,9 +37,16 @@ Variables variables_or_discard(Context& context, const Granted& granted) {
 bool start_supervisor(Context& context, const Granted& granted, const RunOptions& options,
                       const RunCommand& command, const WaitListener& listener) {
   const Reservation& mine = granted.reservation;
+  const Policy& policy = granted.pool.policy;
   const Supervision supervision{
-      mine, mine.ends ? std::optional<Duration>(*mine.ends - mine.started.wall) : std::nullopt,
-      options.grace, options.leftovers, granted.pool.policy.heartbeat_interval};
+      mine,
+      mine.ends ? std::optional<Duration>(*mine.ends - mine.started.wall) : std::nullopt,
+      options.grace,
+      options.first_signal,
+      options.leftovers,
+      policy.heartbeat_interval,
+      policy.leftovers_grace};
+  UniqueFd user_stderr;
   const std::string title = supervisor_title(
       mine.id, printable(command.arguments.front(), 60),
       context.store_is_file() ? "" : context.options().store_path, mine.holder->pid);
@@ -57,9 +64,12 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
     discard(context, mine);
   };
   try {
-    start_detached(
-        title, [&](const std::function<void()>& ready) { supervise(context, supervision, ready); },
-        {[&] { context.close_store(); }, record});
+    start_detached(title,
+                   [&](const std::function<void()>& ready) {
+                     supervise(context, supervision, {std::move(user_stderr), options.news}, ready);
+                   },
+                   {[&] { context.close_store(); }, record,
+                    [&](UniqueFd copy) { user_stderr = std::move(copy); }});
     if (recorded == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
   } catch (const Error&) {
     undo();
@@ -74,6 +84,8 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
 NotGranted run(Context& context, const Request& request, const RunCommand& command,
                const RunOptions& options, const WaitListener& listener,
                const std::function<void(const Reservation&)>& on_granted) {
+  // Where no process can be watched, nobody shall wait in the queue first.
+  static_cast<void>(watch(self_identity()));
   Request wanted = request;
   while (true) {
     // Signals are blocked until the supervisor watches; one that came in between then ends this
@@ -86,6 +98,7 @@ NotGranted run(Context& context, const Request& request, const RunCommand& comma
     if (start_supervisor(context, granted, options, command, listener)) {
       on_granted(granted.reservation);
       signals.reset();
+      mark_as_job(granted.reservation.id);
       become(command.file, command.arguments, variables);
     }
     // Back to its place.

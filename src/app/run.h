@@ -1,12 +1,14 @@
 // run: reserve, become the user's command, and give back whatever happens to it.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "app/acquire.h"
 #include "app/context.h"
+#include "view/run_news.h"
 
 namespace chg {
 
@@ -18,7 +20,9 @@ struct RunCommand {
 struct RunOptions {
   AcquireOptions acquire;
   Duration grace = std::chrono::seconds(30);
+  int first_signal = SIGINT;  ///< of those that end it
   Leftovers leftovers = Leftovers::Keep;
+  RunNewsText news = {};  ///< for what its supervisor tells
 };
 
 /// Reserves what `request` asks for, starts the supervisor, and becomes the command. Returns only

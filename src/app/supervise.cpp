@@ -1,7 +1,10 @@
 #include "app/supervise.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "app/own_reservation.h"
@@ -11,6 +14,7 @@
 #include "core/reap.h"
 #include "process/identity.h"
 #include "process/job.h"
+#include "process/job_end.h"
 #include "process/memory.h"
 
 namespace chg {
@@ -19,15 +23,22 @@ namespace {
 // While the store is away, it is tried again after a pause that doubles up to this one.
 constexpr std::chrono::seconds kPauseMax{10};
 
+// Workers that end this soon after the command concern nobody.
+constexpr std::chrono::milliseconds kSettling{500};
+
+std::string signal_name(int signal) { return fmt::format("SIG{}", sigabbrev_np(signal)); }
+
 class Supervisor {
  public:
-  Supervisor(Context& context, const Supervision& supervision)
+  Supervisor(Context& context, const Supervision& supervision, RunTeller teller)
       : context_(context),
         supervision_(supervision),
+        teller_(std::move(teller)),
         own_(supervision.reservation),
         started_(context.now()),
         last_try_(started_),
-        interval_(supervision.heartbeat_interval) {}
+        interval_(supervision.heartbeat_interval),
+        leftovers_grace_(supervision.leftovers_grace) {}
 
   // Before anybody relies on this supervisor: throws when it can't watch the command.
   void attach() {
@@ -40,10 +51,11 @@ class Supervisor {
   void work() {
     watch_command();
     if (supervision_.leftovers == Leftovers::Kill) {
-      end_members();
+      end_members(SendsSignal::Occasion::IsLeftover);
     } else if (supervision_.leftovers == Leftovers::Keep) {
       keep_for_leftovers();
     }
+    teller_.close();
     std::optional<Duration> kept;
     persist([&] {
       change_own(context_, own_, JobState::Over, [&](Pool& pool, const Circumstances& given) {
@@ -92,14 +104,43 @@ class Supervisor {
         timed_out = true;
         // Best effort: the record of how it ended is worth less than the ending.
         note([](Reservation& mine, const Instant&) { time_out(mine); });
-        end_members();
+        end_members(SendsSignal::Occasion::TimeIsOver);
       }
       beat();
     }
   }
 
-  void end_members() {
-    end_job(job_marks(), supervision_.grace, [&] { beat(); });
+  void end_members(SendsSignal::Occasion occasion) {
+    bool is_first = true;
+    EndPlan plan{supervision_.grace, supervision_.first_signal, {}};
+    plan.tell = [&](const EndStep& step) { tell(step, occasion, is_first); };
+    end_job(job_marks(), plan, [&] { beat(); });
+  }
+
+  void tell(const EndStep& step, SendsSignal::Occasion occasion, bool& is_first) {
+    std::vector<NamedProcess> processes = names_of(step.processes);
+    if (processes.empty()) return;
+    if (step.what == EndStep::What::OutOfReach) {
+      return teller_.tell(OutOfReach{std::move(processes), own_.gpus});
+    }
+    const std::string first = signal_name(supervision_.first_signal);
+    SendsSignal news{occasion,
+                     is_first,
+                     signal_name(step.signal),
+                     {},
+                     {},
+                     std::move(processes),
+                     supervision_.timeout.value_or(Duration()),
+                     step.left};
+    if (step.what == EndStep::What::AskedDeaf) news.ignored = first;
+    if (step.what == EndStep::What::AskedAgain) news.outlived = first;
+    if (step.what == EndStep::What::Killed && !is_first) news.outlived = signal_name(SIGTERM);
+    is_first = false;
+    teller_.tell(news);
+  }
+
+  std::vector<NamedProcess> names_of(const std::vector<ProcessIdentity>& processes) const {
+    return named(processes, context_.caller().uid_here);
   }
 
   Duration beat_due() const {
@@ -166,28 +207,50 @@ class Supervisor {
     return has_ended ? JobState::Over : JobState::Running;
   }
 
-  // Returns when no process of the job is left on its GPUs. Processes that don't use them don't
-  // keep the reservation, and the GPUs are only read while some process of the job lives.
+  // Returns when no process of the job lives any more, or when the grace is over and none of them
+  // uses the GPUs. These are only read while some process of the job lives.
   void keep_for_leftovers() {
+    const Instant ended = context_.now();
+    std::vector<ProcessIdentity> known = job_members(job_marks());
+    wait_for_all_ends(known, kSettling);
     while (!is_over_) {
-      const std::vector<ProcessIdentity> members = job_members(job_marks());
-      if (members.empty()) return;
-      const std::vector<ProcessIdentity> leftovers = on_gpus(members);
-      if (leftovers.empty()) return;
-      note([&](Reservation& mine, const Instant&) { mine.leftovers = leftovers; });
+      known = members_with(known, job_marks());
+      if (known.empty()) return;
+      const JobUse use = use_by(known);
+      const Duration left = leftovers_grace_ - age(ended, context_.now());
+      const std::vector<ProcessIdentity> keeping = keeping_leftovers(known, use, left);
+      if (keeping.empty()) return;
+      note([&](Reservation& mine, const Instant&) { mine.leftovers = keeping; });
+      tell_of_leftovers(known, use);
       // A process may also free its GPU memory and live on, which only a new reading shows.
-      wait_for_an_end(leftovers, std::chrono::seconds(10));
+      const Duration reading_due = std::chrono::seconds(10);
+      wait_for_an_end(keeping, left > Duration::zero() ? std::min(left, beat_due()) : reading_due);
       beat();
     }
   }
 
-  // The members that use the job's GPUs; all members while that can't be seen.
-  std::vector<ProcessIdentity> on_gpus(const std::vector<ProcessIdentity>& members) {
+  // Once: nobody is disturbed by it at his terminal later.
+  void tell_of_leftovers(const std::vector<ProcessIdentity>& living, const JobUse& use) {
+    const bool is_used = !use.processes.empty();
+    std::vector<NamedProcess> processes = names_of(is_used ? use.processes : living);
+    if (is_used) {
+      teller_.tell(KeepsGpus{std::move(processes), own_.gpus, use.gpus});
+    } else {
+      teller_.tell(LivesOn{std::move(processes), own_.gpus, leftovers_grace_});
+    }
+    teller_.close();
+  }
+
+  // By these members of the job; by all of them while that can't be seen.
+  JobUse use_by(const std::vector<ProcessIdentity>& members) {
     try {
       const Observation observation = context_.read_gpus();
-      return members_on_gpus(members, own_, context_.store().read(), observation);
+      const Pool pool = context_.store().read();
+      if (find_reservation(pool, own_.id) != nullptr)
+        leftovers_grace_ = pool.policy.leftovers_grace;
+      return chg::use_by(members, own_, pool, observation);
     } catch (const Error&) {
-      return members;
+      return {members, {}};
     }
   }
 
@@ -208,6 +271,7 @@ class Supervisor {
 
   Context& context_;
   const Supervision& supervision_;
+  RunTeller teller_;
   Reservation own_;  ///< as it was last seen in the pool
   std::optional<ProcessIdentity> self_;
   UniqueFd command_;  ///< empty: it had ended before it could be watched
@@ -215,6 +279,7 @@ class Supervisor {
   Instant started_;
   Instant last_try_;                    ///< to tell of this run
   Duration interval_;                   ///< between heartbeats, as the policy was when last read
+  Duration leftovers_grace_;            ///< likewise
   Duration pause_{};                    ///< until it is tried again; zero: the store is there
   bool is_over_ = false;                ///< somebody ended the reservation while the job goes on
   std::unique_ptr<Subscription> loss_;  ///< nullptr: the store is away, or is a file
@@ -250,9 +315,9 @@ OwnChange record_supervisor(Context& context, const Reservation& reservation,
   }
 }
 
-void supervise(Context& context, const Supervision& supervision,
+void supervise(Context& context, const Supervision& supervision, RunTeller teller,
                const std::function<void()>& ready) {
-  Supervisor supervisor(context, supervision);
+  Supervisor supervisor(context, supervision, std::move(teller));
   supervisor.attach();
   ready();
   supervisor.work();

@@ -1,6 +1,7 @@
 #include "app/visibility.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -28,8 +29,7 @@ Variables nvidia_variables(const Granted& granted) {
   return {{"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}, {"CUDA_VISIBLE_DEVICES", to_id_list(indices)}};
 }
 
-// ROCm's runtime hides the others; HIP counts those that are left.
-Variables amd_variables(const Granted& granted) {
+Variables amd_variables(const Context& context, const Granted& granted) {
   std::vector<GpuReading> readings;
   for (const int index : granted.reservation.gpus) {
     const std::string uuid = uuid_of(granted, index);
@@ -39,11 +39,16 @@ Variables amd_variables(const Granted& granted) {
     known.uuid = uuid;
     readings.push_back(reading == nullptr ? known : *reading);
   }
-  const AmdVisibility visible =
-      amd_visibility(readings, read_kfd_nodes("").value_or(std::vector<KfdNode>()));
-  return {{"ROCR_VISIBLE_DEVICES", visible.rocr},
-          {"HIP_VISIBLE_DEVICES", visible.hip},
-          {"CUDA_VISIBLE_DEVICES", visible.hip}};
+  const AmdVariable chosen = context.options().amd_variable;
+  const std::string own =
+      chosen == AmdVariable::Hip ? "HIP_VISIBLE_DEVICES" : "ROCR_VISIBLE_DEVICES";
+  Variables variables = {{own, amd_visible_devices(readings, chosen)}};
+  for (const char* other : {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES",
+                            "GPU_DEVICE_ORDINAL"}) {
+    const bool is_set = std::getenv(other) != nullptr;
+    if (own != other && is_set) variables.emplace_back(other, std::nullopt);
+  }
+  return variables;
 }
 
 std::string uuids(const Granted& granted) {
@@ -57,12 +62,12 @@ std::string uuids(const Granted& granted) {
 
 }  // namespace
 
-Variables shell_variables(const Granted& granted) {
-  return is_amd(granted) ? amd_variables(granted) : nvidia_variables(granted);
+Variables shell_variables(const Context& context, const Granted& granted) {
+  return is_amd(granted) ? amd_variables(context, granted) : nvidia_variables(granted);
 }
 
-Variables command_variables(const Granted& granted) {
-  Variables variables = shell_variables(granted);
+Variables command_variables(const Context& context, const Granted& granted) {
+  Variables variables = shell_variables(context, granted);
   if (!is_amd(granted)) variables.emplace_back("NVIDIA_VISIBLE_DEVICES", uuids(granted));
   variables.emplace_back(kReservationVariable, granted.reservation.id);
   return variables;

@@ -42,7 +42,7 @@ Size& size_in(void* memory) { return *static_cast<Size*>(memory); }
 char* bytes_in(void* memory) { return static_cast<char*>(memory) + sizeof(Size); }
 
 // Leaves the terminal, the signals and the open files of the parent.
-void leave_parent() {
+void leave_parent(int its_stderr) {
   ::setsid();
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -50,19 +50,22 @@ void leave_parent() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   // A lock belongs to whoever has the file open, and this process may be there for long. closefrom
   // works on kernels that have no close_range, too.
-  ::closefrom(STDIN_FILENO);
+  if (its_stderr >= 0) ::dup2(its_stderr, STDERR_FILENO);
+  ::closefrom(its_stderr >= 0 ? STDERR_FILENO + 1 : STDERR_FILENO);
   const int nothing = ::open("/dev/null", O_RDWR);
+  ::dup2(nothing, STDIN_FILENO);
   ::dup2(nothing, STDOUT_FILENO);
-  ::dup2(nothing, STDERR_FILENO);
+  if (its_stderr < 0) ::dup2(nothing, STDERR_FILENO);
+  if (nothing > STDERR_FILENO) ::close(nothing);
 }
 
 [[noreturn]] void run_child(const std::function<void(Notes&)>& work, Notes& notes,
-                            Duration timeout) {
-  leave_parent();
+                            const IsolatedTime& time) {
+  leave_parent(time.its_stderr);
   // Looks are frequent, and a library that crashes does so in each of them.
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time.timeout).count();
   ::alarm(static_cast<unsigned>(std::clamp<std::int64_t>(seconds, 0, 86400) + 1));
   try {
     work(notes);
@@ -223,7 +226,7 @@ IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes
             IsolatedFailure{Reason::NotStarted,
                             errno_error("cannot start a process for " + name, errno)}};
   }
-  if (pid == 0) run_child(work, notes, time.timeout);
+  if (pid == 0) run_child(work, notes, time);
   const std::optional<int> status = Child(pid, std::move(pidfd)).await(time, notes);
   return {notes.text(),
           status ? failure_of(*status, name) : std::optional(late(name, time.timeout))};

@@ -60,6 +60,8 @@ struct IsolatedTime {
   /// How long the child may be blocked (not runnable) without adding a note, counted from its first
   /// note.
   Duration patience = Duration::max();
+  /// What it prints as errors goes to this descriptor, above the standard ones; -1: nowhere.
+  int its_stderr = -1;
 };
 
 /// Does `work` in another process: nothing of what it changes is seen here, but for the notes.
@@ -69,8 +71,8 @@ struct IsolatedTime {
 /// Never takes more than 0.2 s longer than the timeout.
 ///
 /// The process has a session of its own, the default action for every signal, no descriptor of this
-/// process (locks included), and nothing to read from or print to. It ends by itself soon after the
-/// timeout should nobody be left to kill it. REQUIRES: one thread.
+/// process (locks included) but `its_stderr`, and nothing else to read from or print to. It ends by
+/// itself soon after the timeout should nobody be left to kill it. REQUIRES: one thread.
 IsolatedEnd run_isolated(const std::string& name, const std::function<void(Notes&)>& work,
                          const IsolatedTime& time);
 

@@ -17,6 +17,15 @@ constexpr std::size_t kParent = 4;
 constexpr std::size_t kSession = 6;
 constexpr std::size_t kStartTicks = 22;
 
+// What stands behind the label in the text of /proc/PID/status; "" when it has no such line.
+std::string_view status_line(std::string_view status, std::string_view label) {
+  while (!status.empty()) {
+    std::string_view line = cut(status, '\n');
+    if (cut(line, '\t') == label) return line;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<ProcessStat> parse_process_stat(std::string_view text) {
@@ -44,16 +53,25 @@ std::optional<ProcessStat> read_stat(int pid) {
 
 std::optional<std::uint32_t> parse_real_uid(std::string_view status) {
   // The first number of the line "Uid:\t1000\t1000\t1000\t1000" is the real one.
-  while (!status.empty()) {
-    std::string_view line = cut(status, '\n');
-    if (cut(line, '\t') == "Uid:") return parse<std::uint32_t>(cut(line, '\t'));
-  }
-  return std::nullopt;
+  std::string_view numbers = status_line(status, "Uid:");
+  return parse<std::uint32_t>(cut(numbers, '\t'));
 }
 
 std::optional<std::uint32_t> read_real_uid(int pid) {
   const auto text = read_file(fmt::format("/proc/{}/status", pid));
   return text ? parse_real_uid(*text) : std::nullopt;
+}
+
+bool parse_ignores_signal(std::string_view status, int signal_number) {
+  // "SigIgn:\t0000000000001000": signal 1 is the lowest bit.
+  const auto mask = parse<std::uint64_t>(status_line(status, "SigIgn:"), 16);
+  const bool is_signal = signal_number > 0 && signal_number <= 64;
+  return mask && is_signal && (*mask >> (static_cast<unsigned>(signal_number) - 1U) & 1U) != 0;
+}
+
+bool ignores_signal(int pid, int signal_number) {
+  const auto text = read_file(fmt::format("/proc/{}/status", pid));
+  return text && parse_ignores_signal(*text, signal_number);
 }
 
 }  // namespace chg

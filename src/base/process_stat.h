@@ -30,4 +30,10 @@ std::optional<std::uint32_t> parse_real_uid(std::string_view status);
 /// The real uid of the process; nullopt when there is none, or /proc hides it.
 std::optional<std::uint32_t> read_real_uid(int pid);
 
+/// Whether the process ignores this signal, by the text of /proc/PID/status.
+bool parse_ignores_signal(std::string_view status, int signal_number);
+
+/// The same of the process with this pid; false when there is none, or /proc hides it.
+bool ignores_signal(int pid, int signal_number);
+
 }  // namespace chg

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "config/keys.h"
 
 namespace chg {
 namespace {
@@ -97,6 +98,16 @@ std::vector<std::string> request_ids(Session& session) {
   return ids;
 }
 
+// The words that the option takes as its value, where those are few.
+std::vector<std::string> values_of(const Command& command, const std::string& option) {
+  for (const Option& known : command.options) {
+    const auto place = find_key(known.key);
+    if (option != fmt::format("--{}", known.name()) || !place) continue;
+    return {keys()[*place].words.begin(), keys()[*place].words.end()};
+  }
+  return {};
+}
+
 // The words that may stand in place of the last one.
 std::vector<std::string> candidates(Session& session, const std::vector<std::string>& words) {
   const auto typed = words.empty() ? words.end() : words.end() - 1;
@@ -119,6 +130,7 @@ std::vector<std::string> candidates(Session& session, const std::vector<std::str
   for (const char* name : {"--gpu-ids", "-G", "--drain", "--undrain"}) {
     if (before == name) return gpu_ids(session);
   }
+  if (auto values = values_of(*chosen, before); !values.empty()) return values;
   if (before == "--remote" || before == "-r") return session.config().list("remote_hosts");
   if (chosen->name == "cancel") return request_ids(session);
   if (chosen->name == "completion") return {"bash", "zsh", "fish"};

@@ -59,7 +59,7 @@ Command release_command() {
               "  canhazgpu release --gpu-ids 1,3         only these\n"
               "  canhazgpu release --kill --gpu-ids 2    also end the run on GPU 2",
           .options = {{"-G,--gpu-ids", "IDS", "Only these GPUs: 1,3 or 0-3"},
-                      {"--kill", "", "End live runs too: SIGINT, after 10s SIGKILL"},
+                      {"--kill", "", "End live runs too: SIGINT, SIGTERM, after 10s SIGKILL"},
                       {"-u,--user", "LABEL", "Only what has this label", "release.user"}},
           .execute = execute_release};
 }

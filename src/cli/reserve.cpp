@@ -30,7 +30,7 @@ int execute_reserve(Session& session, const Arguments&) {
   } else if (config.flag("reserve.json")) {
     print(reservation_json(reservation));
   } else {
-    print(reservation_text(reservation, shell_variables(granted), now));
+    print(reservation_text(reservation, shell_variables(session.context(), granted), now));
   }
   return 0;
 }

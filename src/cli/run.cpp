@@ -1,15 +1,19 @@
 #include "app/run.h"
 
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/requesting.h"
 #include "core/gpu_ids.h"
 #include "process/launcher.h"
+#include "render/run_news.h"
 
 namespace chg {
 namespace {
@@ -24,6 +28,15 @@ RunCommand command_from(const Arguments& arguments) {
   return {resolve_command(name, path == nullptr ? "/usr/bin:/bin" : path), *arguments.command};
 }
 
+// Of a name without SIG.
+int signal_number(const std::string& name) {
+  for (int number = 1; number < SIGRTMIN; ++number) {
+    const char* known = sigabbrev_np(number);
+    if (known != nullptr && name == known) return number;
+  }
+  throw Error(ErrorKind::Usage, fmt::format("there is no signal '{}'", printable(name, 60)));
+}
+
 int execute_run(Session& session, const Arguments& arguments) {
   const RunCommand command = command_from(arguments);
   Request request = request_from(session, "run", ReservationKind::Run);
@@ -32,7 +45,9 @@ int execute_run(Session& session, const Arguments& arguments) {
   RunOptions options;
   options.acquire = acquire_options_from(session, "run");
   options.grace = session.config().duration("run.grace").value_or(options.grace);
+  options.first_signal = signal_number(session.config().text("run.signal").value_or("INT"));
   options.leftovers = session.config().leftovers();
+  options.news = run_news_line;
   session.warn_if_private();
   bool has_waited = false;
   WaitListener listener = tell_waiting(session);
@@ -58,8 +73,14 @@ constexpr char kRunExamples[] = R"(  canhazgpu run -- python train.py
   canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh
   canhazgpu run --nonblock -- nvidia-smi
 
-The command sees its GPUs alone (CUDA_VISIBLE_DEVICES). Its exit status is run's; 75 means
-not available, 126 not executable, 127 not found, 130 interrupted while waiting.)";
+The command sees its GPUs alone (CUDA_VISIBLE_DEVICES, or HIP_VISIBLE_DEVICES on AMD). Its exit
+status is run's, also after a timeout (`canhazgpu events` says so); 75 means not available,
+126 not executable, 127 not found, 130 interrupted while waiting.
+
+At the timeout the job gets SIGINT (--signal), after two thirds of --grace SIGTERM, and after
+all of it SIGKILL; who ignores SIGINT gets SIGTERM at once. What outlives the command keeps the
+GPUs while it uses them, and unused for the policy's leftovers.grace (--leftovers keep), is
+ended in the same way (kill), or loses them (release).)";
 
 }  // namespace
 
@@ -70,8 +91,10 @@ Command run_command() {
           .options = joined(
               request_options("run"),
               {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
-               {"--grace", "D", "Time from SIGINT to SIGKILL at the timeout (30s)", "run.grace"},
-               {"--leftovers", "WHAT", "What the command leaves on its GPUs: keep, kill, release",
+               {"--signal", "SIG", "What the timeout sends first (INT), before TERM and KILL",
+                "run.signal"},
+               {"--grace", "D", "Time from the first signal to SIGKILL (30s)", "run.grace"},
+               {"--leftovers", "WHAT", "What outlives the command: keep, kill, release",
                 "run.leftovers"}}),
           .takes_command = true,
           .execute = execute_run};

@@ -105,6 +105,7 @@ ContextOptions common_options(const Config& config) {
     options.fake_file = std::filesystem::absolute(*file);
   }
   options.view = config.view();
+  if (config.text("amd.variable") == "rocr") options.amd_variable = AmdVariable::Rocr;
   return options;
 }
 

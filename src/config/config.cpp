@@ -32,7 +32,7 @@ const Config::Setting& Config::setting(std::string_view key,
 
 std::optional<std::string> Config::text(std::string_view key) const {
   using enum KeyType;
-  return get<std::string>(setting(key, {Text, Path, Store, Choice}).value);
+  return get<std::string>(setting(key, {Text, Path, Store, Choice, Signal}).value);
 }
 
 std::int64_t Config::number(std::string_view key) const {

@@ -20,6 +20,7 @@ enum class KeyType {
   List,      ///< texts; where one text has to hold them all, separated by commas
   Choice,    ///< one of `words`
   GpuIds,    ///< what parse_gpu_ids reads, or a list of such texts
+  Signal,    ///< one of `words`, whatever its case, and with SIG before it or without
 };
 
 /// Numbers, bools, choices and lists have a default, so that they always have a value; but not
@@ -31,8 +32,9 @@ struct Key {
   std::string_view meaning;                 ///< one line for people
   std::int64_t min = 0;
   std::int64_t max = 0;
-  std::vector<std::string_view> words = {};  ///< of a choice
+  std::vector<std::string_view> words = {};  ///< of a choice or a signal
   bool is_secret = false;                    ///< never shown
+  bool takes_zero = false;                   ///< of a time span: "0" means none
 };
 
 /// All keys, in the order in which people are shown them.

@@ -95,6 +95,12 @@ Key choice(std::string_view name, std::vector<std::string_view> words, std::stri
   return key;
 }
 
+Key span_or_none(std::string_view name, std::string_view meaning) {
+  Key key = key_of(name, TimeSpan, meaning);
+  key.takes_zero = true;
+  return key;
+}
+
 const std::vector<MemberKey<Policy>>& plain_keys() {
   static const std::vector<MemberKey<Policy>> table = [] {
     const Policy defaults;
@@ -124,6 +130,10 @@ const std::vector<MemberKey<Policy>>& plain_keys() {
             choice("probe", {"auto", "nvml", "nvidia-smi", "amd", "fake"}, "how GPUs are read"),
             defaults),
         member_key<&Policy::contact>(key_of("contact", Text, "whom users ask for help"), defaults),
+        member_key<&Policy::leftovers_grace>(
+            span_or_none("leftovers.grace",
+                         "how long what outlives a run's command keeps its GPUs unused"),
+            defaults),
         member_key<&Policy::history_kept>(
             key_of("history.kept", TimeSpan, "how long the history is kept"), defaults),
         member_key<&Policy::default_timeout>(

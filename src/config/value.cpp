@@ -52,6 +52,16 @@ Value read_bool(std::string_view text) {
   return {};
 }
 
+// In one form: "TERM".
+Value read_signal(const Key& key, const std::string& text) {
+  const std::string written = lower_case(text);
+  for (const std::string_view word : key.words) {
+    const std::string name = lower_case(word);
+    if (written == name || written == "sig" + name) return std::string(word);
+  }
+  return {};
+}
+
 template <typename Read>
 Value read_or_nothing(Read read) {
   try {
@@ -78,9 +88,12 @@ Value read_text(const Key& key, const std::string& text, const Origin& origin) {
     case KeyType::List:
       return list_items(text);
     case KeyType::TimeSpan:
+      if (key.takes_zero && (text == "0" || text == "0s")) return Duration::zero();
       return read_or_nothing([&] { return parse_duration(text); });
     case KeyType::GpuIds:
       return read_or_nothing([&] { return parse_gpu_ids(text); });
+    case KeyType::Signal:
+      return read_signal(key, text);
     case KeyType::Choice: {
       const bool known = std::find(key.words.begin(), key.words.end(), text) != key.words.end();
       return known ? Value(text) : Value();
@@ -116,11 +129,12 @@ std::string expectation(const Key& key, const Origin& origin) {
       return "expected names, separated by commas or in a list";
     case KeyType::TimeSpan:
       return fmt::format(
-          "expected a duration longer than zero and up to {}, such as 90s, 30m, "
+          "expected {}a duration longer than zero and up to {}, such as 90s, 30m, "
           "2h, 1d, 0.5h or 1h30m",
-          to_short_text(kDurationMax));
+          key.takes_zero ? "0, or " : "", to_short_text(kDurationMax));
     case KeyType::GpuIds:
       return "expected the ids of GPUs, each once, such as 1,3 or 0-3";
+    case KeyType::Signal:
     case KeyType::Choice:
       return fmt::format("expected one of {}", fmt::join(key.words, ", "));
   }

@@ -56,7 +56,8 @@ constexpr auto fields_of(const Policy*) {
       field("process_threshold", &Policy::process_threshold_mib),
       field("memory_threshold", &Policy::memory_threshold_mib),
       field("ignore_processes", &Policy::ignore_processes), field("probe", &Policy::probe),
-      maybe("contact", &Policy::contact), field("history_kept", &Policy::history_kept),
+      maybe("contact", &Policy::contact), field("leftovers_grace", &Policy::leftovers_grace),
+      field("history_kept", &Policy::history_kept),
       field("default_timeout", &Policy::default_timeout), maybe("limits", &Policy::limits));
 }
 
@@ -174,6 +175,7 @@ constexpr auto fields_of(const GpuProcess*) {
       field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
+      maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),
       maybe("asked_proc", &GpuProcess::asked_proc));
 }
 
@@ -193,7 +195,7 @@ constexpr auto fields_of(const GpuReading*) {
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
       field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
       field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
-      maybe("suspects", &GpuReading::suspects));
+      field("runtime_index", &GpuReading::runtime_index), maybe("suspects", &GpuReading::suspects));
 }
 
 constexpr auto fields_of(const Observation*) {

@@ -52,6 +52,8 @@ struct GpuProcess {
   std::string unit = {};                    ///< systemd's: "ollama.service"; "" when there is none
   std::string session = {};                 ///< the login session: "12"; "" when there is none
   std::vector<Ancestor> ancestors = {};     ///< its parent first; empty when unknown
+  /// Of the first ancestor whose command line tells an AI model; "" where its own does, or none.
+  std::string ancestor_command_line = {};
   bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
 
   bool operator==(const GpuProcess&) const = default;
@@ -83,6 +85,9 @@ struct GpuReading {
   std::string error;                   ///< why this GPU can't be used or read; "" when it can
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};
+  /// The number by which HIP counts it among the GPUs that the reader sees, which need not be its
+  /// place on the bus. Missing where that is unknown, and for GPUs of other vendors.
+  std::optional<int> runtime_index = {};
   /// Processes that have a device file of it open and are not listed. Only looked for where memory
   /// is in use that belongs to no listed process; these are the suspects.
   std::vector<GpuProcess> suspects = {};

@@ -18,7 +18,7 @@ enum class AllocationPolicy {
   MostRecentlyPerUser,  ///< "mru-per-user": the user's own most recently used first, then lru
 };
 
-/// What happens to processes of a run that outlive its command on its GPUs.
+/// What happens to processes of a run that outlive its command.
 enum class Leftovers { Keep, Kill, Release };
 
 /// Bounds on what one account may have. nullopt: no bound.
@@ -53,6 +53,8 @@ struct Policy {
                                                "nvidia-cuda-mps-control"};
   std::string probe = "auto";            ///< how GPUs are read; "auto": what the provider calls for
   std::string contact;                   ///< whom users ask; "": nobody is named
+  /// For how long what outlives the command of a run keeps its GPUs without using them.
+  Duration leftovers_grace = std::chrono::seconds(60);
   std::optional<Duration> history_kept;  ///< nullopt: for ever
   std::optional<Duration> default_timeout;  ///< of a run that asks for none
   std::vector<Limits> limits;               ///< by subject, each once

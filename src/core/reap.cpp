@@ -161,6 +161,16 @@ bool may_hide_members(const Reservation& run, const Pool& pool, const Observatio
   });
 }
 
+void add_use(JobUse& use, int gpu, int pid, const std::vector<ProcessIdentity>& members) {
+  const auto has_pid = [&](const ProcessIdentity& process) { return process.pid == pid; };
+  const auto member = std::find_if(members.begin(), members.end(), has_pid);
+  if (member == members.end()) return;
+  if (std::none_of(use.processes.begin(), use.processes.end(), has_pid)) {
+    use.processes.push_back(*member);
+  }
+  if (use.gpus.empty() || use.gpus.back() != gpu) use.gpus.push_back(gpu);
+}
+
 }  // namespace
 
 Duration time_since(const Instant& moment, const Instant& now) {
@@ -323,21 +333,26 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
   return found;
 }
 
-std::vector<ProcessIdentity> members_on_gpus(const std::vector<ProcessIdentity>& members,
-                                             const Reservation& own, const Pool& pool,
-                                             const Observation& observation) {
+JobUse use_by(const std::vector<ProcessIdentity>& members, const Reservation& own, const Pool& pool,
+              const Observation& observation) {
   // It may have reclaimed lost GPUs since it was last read.
   const Reservation* known = find_reservation(pool, own.id);
-  const Reservation& mine = known != nullptr ? *known : own;
-  if (may_hide_members(mine, pool, observation)) return members;
-  std::vector<ProcessIdentity> found;
-  for (const GpuProcess& process : job_processes(mine, pool, observation)) {
-    const auto member =
-        std::find_if(members.begin(), members.end(),
-                     [&](const ProcessIdentity& other) { return other.pid == process.pid; });
-    if (member != members.end()) found.push_back(*member);
+  Reservation mine = known != nullptr ? *known : own;
+  if (may_hide_members(mine, pool, observation)) return {members, {}};
+  mine.leftovers = members;
+  JobUse use;
+  for (const int gpu : std::vector<int>(mine.gpus)) {
+    mine.gpus = {gpu};
+    for (const GpuProcess& process : job_processes(mine, pool, observation)) {
+      add_use(use, gpu, process.pid, members);
+    }
   }
-  return found;
+  return use;
+}
+
+std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
+                                               const JobUse& use, Duration grace_left) {
+  return grace_left > Duration::zero() ? members : use.processes;
 }
 
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus) {

@@ -74,12 +74,22 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation);
 
-/// Those of the job's live processes that use its GPUs: what the command has left there. All of
-/// them where that can't be told: a GPU can't be read, or nobody says whose process is there. `own`
-/// is the run as its supervisor knows it; in the pool it may have more GPUs by now.
-std::vector<ProcessIdentity> members_on_gpus(const std::vector<ProcessIdentity>& members,
-                                             const Reservation& own, const Pool& pool,
-                                             const Observation& observation);
+/// What of a job uses its GPUs.
+struct JobUse {
+  std::vector<ProcessIdentity> processes;
+  std::vector<int> gpus;  ///< that they use; empty where that can't be seen
+};
+
+/// By the live processes of the job, whatever their environments say; by all of them where that
+/// can't be told: a GPU can't be read, or nobody says whose process is there. `own` is the run as
+/// its supervisor knows it; in the pool it may have more GPUs by now.
+JobUse use_by(const std::vector<ProcessIdentity>& members, const Reservation& own, const Pool& pool,
+              const Observation& observation);
+
+/// The leftovers that keep the run's GPUs: all live processes of the job while time of the grace is
+/// left, and then those that use the GPUs.
+std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
+                                               const JobUse& use, Duration grace_left);
 
 /// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 
 namespace chg {
@@ -40,11 +41,22 @@ void show_title(const std::string& title) {
   prctl(PR_SET_NAME, kSupervisorName);
 }
 
-void leave_everything(int keep_fd) {
+// Closes all descriptors but for these, which are in ascending order, and the standard ones.
+void close_all_but(std::span<const int> kept) {
+  unsigned next = STDERR_FILENO + 1;
+  for (const int fd : kept) {
+    const auto place = static_cast<unsigned>(fd);
+    if (fd < 0 || place < next) continue;
+    if (place > next) close_range(next, place - 1, 0);
+    next = place + 1;
+  }
+  close_range(next, ~0U, 0);
+}
+
+void leave_everything(int report, int user_stderr) {
   const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nothing, fd);
-  if (keep_fd > 3) close_range(3, static_cast<unsigned>(keep_fd) - 1, 0);
-  close_range(static_cast<unsigned>(std::max(keep_fd + 1, 3)), ~0U, 0);
+  close_all_but(std::array{std::min(report, user_stderr), std::max(report, user_stderr)});
   if (chdir("/") != 0) return;
   for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
   sigset_t none;
@@ -54,8 +66,8 @@ void leave_everything(int keep_fd) {
 
 constexpr char kReady = '\0';
 
-// The life of the detached process. Says its pid, then kReady when it is, or else the kind of error
-// and in words why it never will be.
+// The life of the detached process. Says its pid, then kReady when it is, or else why it never will
+// be: the kind of error, the message, and behind a NUL the hint.
 [[noreturn]] void live(const std::string& title, UniqueFd report,
                        const std::function<void(const std::function<void()>&)>& body,
                        const DetachedHooks& hooks) {
@@ -67,8 +79,11 @@ constexpr char kReady = '\0';
     const pid_t self = getpid();
     say({reinterpret_cast<const char*>(&self), sizeof self});
     hooks.disown();
-    leave_everything(report.get());
+    UniqueFd user_stderr;
+    if (hooks.take_stderr) user_stderr.reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    leave_everything(report.get(), user_stderr.get());
     show_title(title);
+    if (hooks.take_stderr) hooks.take_stderr(std::move(user_stderr));
     body([&] {
       say(std::string_view(&kReady, 1));
       report.reset();
@@ -76,7 +91,8 @@ constexpr char kReady = '\0';
   } catch (const std::exception& error) {
     const auto* known = dynamic_cast<const Error*>(&error);
     const ErrorKind kind = known == nullptr ? ErrorKind::Failed : known->kind();
-    if (report) say(static_cast<char>(kind) + std::string(error.what()));
+    const std::string hint = known == nullptr ? "" : known->hint();
+    if (report) say(static_cast<char>(kind) + std::string(error.what()) + '\0' + hint);
     _exit(1);
   }
   _exit(0);
@@ -101,8 +117,9 @@ bool fork_orphan(const std::function<void()>& body) {
   return errno == 0;
 }
 
-[[noreturn]] void refuse_start(ErrorKind kind, std::string_view why) {
-  throw Error(kind, fmt::format("cannot start the supervisor of the run: {}", why));
+[[noreturn]] void refuse_start(ErrorKind kind, std::string_view why, std::string_view hint = "") {
+  throw Error(kind, fmt::format("cannot start the supervisor of the run: {}", why),
+              std::string(hint));
 }
 
 // What the detached process says next; "" when it has ended.
@@ -126,10 +143,12 @@ pid_t await_pid(const UniqueFd& report) {
 }
 
 void await_ready(const UniqueFd& report) {
-  const std::string text = read_report(report, 512);
+  const std::string text = read_report(report, 1024);
   if (text.empty()) refuse_start(ErrorKind::Failed, "it ended at once");
   if (text[0] == kReady) return;
-  refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])), text.substr(1));
+  std::string_view hint = std::string_view(text).substr(1);
+  const std::string_view why = cut(hint, '\0');
+  refuse_start(static_cast<ErrorKind>(static_cast<unsigned char>(text[0])), why, hint);
 }
 
 }  // namespace

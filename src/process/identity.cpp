@@ -52,9 +52,31 @@ bool is_of_own_namespace(const ProcessIdentity& process) {
 UniqueFd open_pidfd(int pid) { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
 // Whether pidfd_open failed for want of the process (a pid that is a thread's now is no process
-// either). Too many open files and the like say nothing of it.
+// either). Too many open files, or an engine that forbids the
+// call, say nothing of it.
 bool says_gone(int error_number) {
   return error_number == ESRCH || error_number == EINVAL || error_number == ENOENT;
+}
+
+// Says what may forbid pidfd_open: engines of containers whose list of system calls is older than
+// it, and kernels that are older.
+std::string hint_of_pidfd(int error_number) {
+  const bool is_forbidden = error_number == EPERM || error_number == EACCES;
+  if (!is_forbidden && error_number != ENOSYS) return "";
+  return "pidfd_open is forbidden here (seccomp), or the kernel is older than Linux 5.3: update "
+         "the "
+         "container engine (Docker 20.10 allows it), or start the container with --security-opt "
+         "seccomp=unconfined";
+}
+
+// Where there can be no pidfd: whether a process that /proc does not show, or shows as a zombie, is
+// there. A zombie may be a first thread that ended before the others, which the directory of its
+// threads then names.
+bool is_there_without_pidfd(int pid, bool is_zombie) {
+  if (!is_zombie) return ::kill(pid, 0) == 0 || errno != ESRCH;
+  struct stat threads {};
+  const bool is_known = ::stat(fmt::format("/proc/{}/task", pid).c_str(), &threads) == 0;
+  return is_known && threads.st_nlink > 3;
 }
 
 bool has_ended(const UniqueFd& pidfd) { return wait_ready({pidfd.get()}, Duration::zero())[0]; }
@@ -69,8 +91,9 @@ Liveness look_at(const ProcessIdentity& process) {
   // Either it is not there, or /proc hides other people's (hidepid), or it is a zombie: which may
   // be a first thread that ended before the others. The pidfd knows.
   const UniqueFd pidfd = open_pidfd(process.pid);
-  if (!pidfd) return says_gone(errno) ? Liveness::Gone : Liveness::Hidden;
-  if (has_ended(pidfd)) return Liveness::Gone;
+  if (!pidfd && says_gone(errno)) return Liveness::Gone;
+  const bool is_there = pidfd ? !has_ended(pidfd) : is_there_without_pidfd(process.pid, !!stat);
+  if (!is_there) return Liveness::Gone;
   return stat ? Liveness::Alive : Liveness::Hidden;
 }
 
@@ -123,7 +146,10 @@ Liveness liveness(const ProcessIdentity& process) {
 UniqueFd watch(const ProcessIdentity& process) {
   if (!is_of_this_kernel(process) || !is_of_own_namespace(process)) return {};
   UniqueFd pidfd = open_pidfd(process.pid);
-  if (!pidfd && !says_gone(errno)) throw_errno(fmt::format("cannot watch process {}", process.pid));
+  if (!pidfd && !says_gone(errno)) {
+    throw errno_error(fmt::format("cannot watch process {}", process.pid), errno,
+                      hint_of_pidfd(errno));
+  }
   // Looked at after the pidfd was opened: from then on the pid cannot become another's unnoticed.
   if (pidfd && liveness(process) == Liveness::Gone) return {};
   return pidfd;

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include "base/isolation.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "process/detached.h"
 #include "process/identity.h"
@@ -56,6 +58,22 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
 
 constexpr std::string_view kTitleBegin = "canhazgpu: supervisor of run ";
 
+// A number that no limit of locks has by chance, and that every hard limit but a finite one allows.
+rlim_t mark_of(const std::string& reservation_id) {
+  return hash_of(reservation_id) >> 2U | rlim_t{1} << 61U;
+}
+
+// As /proc/PID/limits shows the soft limit. The file is there while any thread of a process lives,
+// and reads none of its memory.
+bool has_mark(int pid, const std::string& mark) {
+  constexpr std::string_view kLabel = "\nMax file locks";
+  const std::string limits = read_file(fmt::format("/proc/{}/limits", pid)).value_or("");
+  const std::size_t found = limits.find(kLabel);
+  if (found == std::string::npos) return false;
+  std::string_view rest = trimmed(std::string_view(limits).substr(found + kLabel.size()));
+  return cut(rest, ' ') == mark;
+}
+
 std::string title_begin(const std::string& reservation_id) {
   return fmt::format("{}{} (", kTitleBegin, reservation_id);
 }
@@ -95,7 +113,10 @@ bool vouches(int pid, const JobMarks& job) {
 class MemberSearch {
  public:
   explicit MemberSearch(const JobMarks& job)
-      : job_(job), command_(job.command), self_(self_identity()) {
+      : job_(job),
+        command_(job.command),
+        self_(self_identity()),
+        mark_(fmt::to_string(mark_of(job.reservation_id))) {
     begin_ = command_.start_ticks;
     if (job.supervisor && job.supervisor->boot_id == self_.boot_id) {
       begin_ = std::max(begin_, job.supervisor->start_ticks);
@@ -105,7 +126,7 @@ class MemberSearch {
     for (const int pid : all_pids()) {
       if (pid == self_.pid || (pid <= older && pid != command_.pid)) continue;
       const bool is_near = pid == command_.pid || ::getsid(pid) == command_.pid;
-      if (is_near || may_be_read(pid)) {
+      if (is_near || may_be_read(pid) || is_marked(pid)) {
         consider(pid);
       } else {
         strangers_.push_back(pid);
@@ -116,8 +137,9 @@ class MemberSearch {
   std::vector<int> members(const std::string& assignment) {
     if (!job_.is_hearsay || proves_itself(assignment)) {
       take_command_and_session();
-      take_descendants();
     }
+    take_if([&](const ProcessStat& process) { return is_marked(process.pid); });
+    take_descendants();
     const std::vector<int> carriers = carriers_among(unrelated(), assignment);
     // Anybody may put the id into an environment of his own.
     take_if([&](const ProcessStat& process) {
@@ -143,6 +165,13 @@ class MemberSearch {
   }
 
   bool is_of_account(int pid) const { return read_real_uid(pid) == job_.uid; }
+
+  // Anybody may give himself any mark, but for root nobody gains by one of another account.
+  bool is_marked(int pid) const {
+    if (!has_mark(pid, mark_)) return false;
+    const auto uid = read_real_uid(pid);
+    return uid == job_.uid || uid == 0U;
+  }
 
   bool proves_itself(const std::string& assignment) const {
     const bool is_there = std::any_of(candidates_.begin(), candidates_.end(),
@@ -211,23 +240,12 @@ class MemberSearch {
   const JobMarks& job_;
   const ProcessIdentity& command_;
   ProcessIdentity self_;
+  std::string mark_;         ///< as has_mark wants it
   std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
   std::vector<ProcessStat> candidates_;
   std::vector<int> strangers_;  ///< whose environment cannot be read; not looked at yet
   std::vector<int> members_;
 };
-
-// The members, and those of `known` that live on: descendants whose parents are gone may be out of
-// sight, but not forgotten.
-std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
-                                          const JobMarks& job) {
-  std::vector<ProcessIdentity> members = job_members(job);
-  for (const ProcessIdentity& process : known) {
-    const bool listed = std::find(members.begin(), members.end(), process) != members.end();
-    if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
-  }
-  return members;
-}
 
 // The kernel then refuses what that account may not signal, whatever made us believe that it is of
 // a job.
@@ -248,6 +266,14 @@ bool signal_as(std::uint32_t uid, const std::vector<ProcessIdentity>& processes,
 
 }  // namespace
 
+void mark_as_job(const std::string& reservation_id) {
+  rlimit limit{};
+  const rlim_t mark = mark_of(reservation_id);
+  if (::getrlimit(RLIMIT_LOCKS, &limit) != 0 || limit.rlim_max < mark) return;
+  limit.rlim_cur = mark;
+  ::setrlimit(RLIMIT_LOCKS, &limit);
+}
+
 std::vector<ProcessIdentity> job_members(const JobMarks& job) {
   const std::string assignment = fmt::format("{}={}", kReservationVariable, job.reservation_id);
   std::vector<ProcessIdentity> identities;
@@ -261,6 +287,16 @@ std::vector<ProcessIdentity> job_members(const JobMarks& job) {
     return key(a) < key(b);
   });
   return identities;
+}
+
+std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
+                                          const JobMarks& job) {
+  std::vector<ProcessIdentity> members = job_members(job);
+  for (const ProcessIdentity& process : known) {
+    const bool listed = std::find(members.begin(), members.end(), process) != members.end();
+    if (!listed && liveness(process) != Liveness::Gone) members.push_back(process);
+  }
+  return members;
 }
 
 std::string supervisor_title(const std::string& reservation_id, const std::string& program,
@@ -321,33 +357,11 @@ void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration tim
   wait_ready(fds, timeout);
 }
 
-void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile,
-             const RightsOf& rights) {
-  constexpr Duration kTick = std::chrono::seconds(10);
-  // A process that SIGKILL does not end within this time is stuck in the kernel.
-  constexpr Duration kKillPatience = std::chrono::seconds(5);
-  const auto now = [] { return SteadyClock::now(); };
-  const auto deadline = now() + grace;
-  std::vector<ProcessIdentity> members = job_members(job);
-  std::vector<ProcessIdentity> told;
-  while (!members.empty() && now() < deadline) {
-    // Those that came since get their signal, and nobody gets a second one: that often means "now".
-    std::vector<ProcessIdentity> fresh = members;
-    std::erase_if(fresh, [&](const ProcessIdentity& process) {
-      return std::find(told.begin(), told.end(), process) != told.end();
-    });
-    signal_all(fresh, SIGINT, rights);
-    signal_all(fresh, SIGCONT, rights);
-    told.insert(told.end(), fresh.begin(), fresh.end());
-    wait_for_an_end(members, std::min<Duration>(kTick, deadline - now()));
-    meanwhile();
-    members = members_with(told, job);
-  }
-  const auto give_up = now() + kKillPatience;
-  while (!members.empty() && now() < give_up) {
-    if (!signal_all(members, SIGKILL, rights)) return;
-    wait_for_an_end(members, give_up - now());
-    members = members_with(members, job);
+void wait_for_all_ends(const std::vector<ProcessIdentity>& processes, Duration timeout) {
+  const auto until = SteadyClock::now() + timeout;
+  for (const ProcessIdentity& process : processes) {
+    const UniqueFd end = watch(process);
+    if (end) wait_ready({end.get()}, until - SteadyClock::now());
   }
 }
 

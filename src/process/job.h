@@ -36,11 +36,17 @@ std::string supervisor_title(const std::string& reservation_id, const std::strin
 /// store is there. Takes at most 2.2 s. REQUIRES: one thread.
 std::vector<std::string> supervised_runs(const std::string& server);
 
+/// Marks this process, and all that it starts from now on, as of the job of this reservation: by
+/// its soft limit of file locks (RLIMIT_LOCKS), which no kernel since Linux 2.4 obeys. A mark
+/// outlives what an environment, a session and a first thread do not: exec, setsid, env -i, sudo.
+/// Best effort.
+void mark_as_job(const std::string& reservation_id);
+
 /// The live processes of the job, but for this process: the command itself, its descendants, those
-/// of a session that it leads, those of its account with the id in their environment, and their
-/// descendants. Processes older than the command, the supervisor or the mark are never members. The
-/// command comes first, and parents before their children: a parent that is signalled first knows
-/// why its child ends.
+/// of a session that it leads, those of its account and root's with its mark (mark_as_job), those
+/// of its account with the id in their environment, and the descendants of all these. Processes
+/// older than the command, the supervisor or the mark are never members. The command comes first,
+/// and parents before their children: a parent that is signalled first knows why its child ends.
 ///
 /// A command by hearsay counts only if it is a process of the account with the id in its
 /// environment, or if a supervisor of the account vouches for it.
@@ -59,13 +65,15 @@ using RightsOf = std::optional<std::uint32_t>;
 bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,
                 const RightsOf& rights = {});
 
-/// Ends a job: SIGINT to all its processes (and SIGCONT, for the stopped), then SIGKILL to those
-/// that live after `grace`. Returns when all are gone, or when the rest cannot be killed. Calls
-/// `meanwhile` at least every 10 s.
-void end_job(const JobMarks& job, Duration grace, const std::function<void()>& meanwhile,
-             const RightsOf& rights = {});
+/// The members, and those of `known` that live on: descendants whose parents are gone may be out of
+/// sight, but not forgotten.
+std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
+                                          const JobMarks& job);
 
 /// Waits until one of the processes has ended, at most for `timeout`.
 void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration timeout);
+
+/// Waits until all of them have ended, at most for `timeout`.
+void wait_for_all_ends(const std::vector<ProcessIdentity>& processes, Duration timeout);
 
 }  // namespace chg

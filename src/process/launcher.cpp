@@ -59,8 +59,14 @@ std::string resolve_command(const std::string& name, const std::string& search_p
 }
 
 void become(const std::string& file, const std::vector<std::string>& arguments,
-            const std::vector<std::pair<std::string, std::string>>& variables) {
-  for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+            const Variables& variables) {
+  for (const auto& [name, value] : variables) {
+    if (value) {
+      setenv(name.c_str(), value->c_str(), 1);
+    } else {
+      unsetenv(name.c_str());
+    }
+  }
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));

@@ -131,7 +131,9 @@ std::vector<std::string> command_lines(const GpuOverview& gpu) {
   std::vector<std::string> lines;
   if (!gpu.reading) return lines;
   for (const GpuProcess& process : gpu.reading->processes) {
-    if (process.type == GpuProcess::Type::Compute) lines.push_back(process.command_line);
+    if (process.type != GpuProcess::Type::Compute) continue;
+    const std::string& of_ancestor = process.ancestor_command_line;
+    lines.push_back(of_ancestor.empty() ? process.command_line : of_ancestor);
   }
   return lines;
 }

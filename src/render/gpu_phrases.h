@@ -42,7 +42,8 @@ std::string leftovers(const std::vector<GpuProcess>& processes);
 /// "out of service when released (note)", of a reserved GPU that is being drained.
 std::string draining(const std::string& note);
 
-/// The command lines of the processes that compute on the GPU. Raw.
+/// The command lines of the processes that compute on the GPU, or of the ancestors that tell their
+/// models. Raw.
 std::vector<std::string> command_lines(const GpuOverview& gpu);
 
 /// "NVIDIA H100 80GB HBM3", from the reading, else from the pool. Raw.

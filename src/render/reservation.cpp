@@ -7,18 +7,27 @@
 
 namespace chg {
 
-std::string reservation_text(const Reservation& reservation,
-                             const std::vector<std::pair<std::string, std::string>>& variables,
-                             WallTime now) {
-  std::string exports;
-  for (const auto& [name, value] : variables) exports += fmt::format(" {}={}", name, value);
+std::string reservation_text(
+    const Reservation& reservation,
+    const std::vector<std::pair<std::string, std::optional<std::string>>>& variables,
+    WallTime now) {
+  std::string line = "export";
+  std::string others;
+  for (const auto& [name, value] : variables) {
+    if (value) {
+      line += fmt::format(" {}={}", name, *value);
+    } else {
+      others += " " + name;
+    }
+  }
+  if (!others.empty()) line += "; unset" + others;
   const std::string ids = to_id_list(reservation.gpus);
   return fmt::format(
       "reserved {} until {}; copy this line to use {}:\n"
-      "export{}\n"
+      "{}\n"
       "give back with: canhazgpu release --gpu-ids {}\n",
       to_gpu_names(reservation.gpus), to_local_text(*reservation.ends, now),
-      reservation.gpus.size() == 1 ? "it" : "them", exports, ids);
+      reservation.gpus.size() == 1 ? "it" : "them", line, ids);
 }
 
 std::string reservation_json(const Reservation& reservation) {

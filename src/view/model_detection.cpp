@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
+#include <utility>
+
+#include "base/text.h"
 
 namespace chg {
 namespace {
 
 using Words = std::vector<std::string_view>;
 using WordSpan = std::span<const std::string_view>;
-
-constexpr char kLocal[] = "local";
 
 Words split(std::string_view text) {
   constexpr std::string_view kSpace = " \t\n\r\v\f";
@@ -25,76 +25,7 @@ Words split(std::string_view text) {
   }
 }
 
-// Lists of words are written as texts: "torchrun accelerate".
-bool is_one_of(std::string_view word, std::string_view list) {
-  const Words words = split(list);
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 bool is_option(std::string_view word) { return word.starts_with('-'); }
-
-std::string_view last_component(std::string_view path) {
-  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
-bool is_weights_file(std::string_view value) {
-  const std::size_t dot = value.rfind('.');
-  return dot != std::string_view::npos &&
-         is_one_of(value.substr(dot + 1),
-                   "gguf ggml safetensors bin pt pth ckpt onnx engine llamafile");
-}
-
-// Words that stand where a model could stand, and are none: backends, switches, numbers.
-bool is_no_model(std::string_view value) {
-  const bool odd = value.find_first_of("$`(){}<>|;&*?\"'\\") != std::string_view::npos;
-  const bool number = value.find_first_not_of("0123456789.") == std::string_view::npos;
-  return value.empty() || is_option(value) || odd || number ||
-         is_one_of(value, "hf vllm sglang auto none None true True false False /");
-}
-
-// "meta-llama/Llama-3-8B", with "/" for a separator.
-DetectedModel separated(std::string_view name, std::string_view separator) {
-  const std::size_t place = name.find(separator);
-  if (place == std::string_view::npos) return {"", std::string(name)};
-  return {std::string(name.substr(0, place)), std::string(name.substr(place + separator.size()))};
-}
-
-// ".../models--meta-llama--Llama-3-8B/snapshots/5f0b…": the cache of the Hugging Face hub.
-std::optional<DetectedModel> from_hub_cache(std::string_view path) {
-  constexpr std::string_view kStart = "models--";
-  const std::size_t start = path.find(kStart);
-  if (start == std::string_view::npos) return std::nullopt;
-  const std::string_view name = path.substr(start + kStart.size());
-  return separated(name.substr(0, name.find('/')), "--");
-}
-
-DetectedModel from_path(std::string_view path) {
-  const std::string_view name = last_component(path);
-  // A blob of Ollama: twelve digits of its hash tell it apart, as in `ollama list`.
-  return {kLocal, std::string(name.starts_with("sha256-") ? name.substr(0, 19) : name)};
-}
-
-bool is_path(std::string_view value) {
-  return std::string_view("/.~").find(value.front()) != std::string_view::npos ||
-         value.ends_with('/') || is_weights_file(value) ||
-         std::count(value.begin(), value.end(), '/') > 2;
-}
-
-std::optional<DetectedModel> parse_model(std::string_view value) {
-  for (const std::string_view hub : {"https://huggingface.co/", "hf://"}) {
-    if (value.starts_with(hub)) value.remove_prefix(hub.size());
-  }
-  if (is_no_model(value)) return std::nullopt;
-  std::optional<DetectedModel> model = from_hub_cache(value);
-  if (!model) model = is_path(value) ? from_path(value) : separated(value, "/");
-  return is_no_model(model->model) ? std::nullopt : model;
-}
-
-bool has_organisation(const DetectedModel& model) {
-  return !model.provider.empty() && model.provider != kLocal;
-}
 
 struct Program {
   std::string_view name;   // "vllm", "train": no folder, no ".py", of a module its package
@@ -102,10 +33,13 @@ struct Program {
   WordSpan arguments;
 };
 
+// How a program is told its model. All lists are words, best first.
 struct Server {
-  std::string_view names;
+  std::string_view names;        // "llama-": all that begin so
   std::string_view subcommands;  // the model may follow these words; "*": the name itself, too
-  std::string_view options;      // best first
+  std::string_view options;
+  std::string_view served_name = "--served-model-name";  // what clients are to call the model
+  bool has_pairs = false;                                // words such as "model_name=X,dtype=auto"
 };
 
 constexpr std::array kServers = {
@@ -114,21 +48,33 @@ constexpr std::array kServers = {
     Server{"text-generation-launcher text-embeddings-router", "", "--model-id"},
     Server{"text-generation-server", "serve", "--model-id"},
     Server{"lm_eval lm-eval", "", ""},
-    Server{"lmdeploy", "serve api_server", "--model-path"},
+    Server{"lighteval", "", "", "", true},
+    Server{"lmdeploy", "serve api_server", "--model-path", "--model-name"},
     Server{"trtllm-serve", "* serve", "--model"},
     Server{"mlc_llm aphrodite", "serve run", "--model"},
-    Server{"ollama ollama_llama_server koboldcpp", "", "--model"},
-    Server{"whisper-server llamafile", "", "-m --model"},
+    Server{"litgpt", "serve chat generate evaluate", "--checkpoint_dir"},
+    Server{"lightllm", "", "--model_dir", "--model_name"},
+    Server{"petals", "*", "--converted_model_name_or_path"},
+    Server{"mistralrs mistralrs-server", "", "-m --model-id"},
+    Server{"tabby", "", "--model --chat-model"},
+    Server{"openrlhf", "", "--pretrain"},
+    Server{"koboldcpp koboldcpp-", "*", "--model"},
+    Server{"ollama ollama_llama_server", "", "--model"},
+    Server{"llama_cpp", "", "--hf_model_repo_id --model", "--model_alias"},
+    Server{"whisper- llamafile", "", "-m --model"},
+    // llama-server, llama-cli, llama-bench, llama-embedding …
+    Server{"llama-", "", "-hf -hfr --hf-repo -m --model -mu --model-url", "-a --alias"},
 };
 
-constexpr Server kLlamaCpp{"", "", "-m --model -hf -hfr --hf-repo -mu --model-url"};
-
 const Server* find_server(std::string_view name) {
+  const auto is_meant = [&](std::string_view known) {
+    return known.ends_with('-') ? name.starts_with(known) : name == known;
+  };
   for (const Server& server : kServers) {
-    if (is_one_of(name, server.names)) return &server;
+    const Words names = split(server.names);
+    if (std::any_of(names.begin(), names.end(), is_meant)) return &server;
   }
-  // llama-server, llama-cli, llama-bench, llama-embedding …
-  return name.starts_with("llama-") ? &kLlamaCpp : nullptr;
+  return nullptr;
 }
 
 bool is_python(std::string_view name) { return name.starts_with("python"); }
@@ -140,7 +86,7 @@ bool is_launcher(std::string_view name) {
 bool is_wrapper(std::string_view name) {
   return is_one_of(name,
                    "env sudo nohup exec nice setsid stdbuf numactl taskset time timeout bash "
-                   "sh zsh tini uv uvx pixi poetry nsys");
+                   "sh zsh ape tini uv uvx pixi poetry nsys");
 }
 
 bool is_assignment(std::string_view word) {
@@ -230,25 +176,59 @@ std::string_view option_value(WordSpan words, std::string_view option) {
   return "";
 }
 
-std::optional<DetectedModel> from_options(WordSpan words, std::string_view options) {
+std::optional<NamedModel> from_options(WordSpan words, std::string_view options) {
   for (const std::string_view option : split(options)) {
-    if (const auto model = parse_model(option_value(words, option))) return model;
+    if (auto model = parse_model(option_value(words, option))) return model;
   }
   return std::nullopt;
 }
 
-// "--model_args pretrained=X,dtype=auto": there `--model` names a backend.
-std::optional<DetectedModel> from_model_args(WordSpan words) {
-  constexpr std::string_view kKey = "pretrained=";
-  const std::string_view value = option_value(words, "--model_args");
-  const std::size_t start = value.find(kKey);
-  if (start == std::string_view::npos || (start > 0 && value[start - 1] != ',')) return {};
-  const std::string_view name = value.substr(start + kKey.size());
-  return parse_model(name.substr(0, name.find(',')));
+// "pretrained=X,dtype=auto".
+std::optional<NamedModel> from_pairs(std::string_view text) {
+  while (!text.empty()) {
+    std::string_view value = cut(text, ',');
+    const bool is_pair = value.find('=') != std::string_view::npos;
+    if (!is_pair || !is_one_of(cut(value, '='), "pretrained model_name model")) continue;
+    if (auto model = parse_model(value)) return model;
+  }
+  return std::nullopt;
+}
+
+// "--model_args pretrained=X": there `--model` names a backend.
+std::optional<NamedModel> from_model_args(WordSpan words) {
+  return from_pairs(option_value(words, "--model_args"));
+}
+
+// "lighteval accelerate model_name=X".
+std::optional<NamedModel> from_words_with_pairs(WordSpan words) {
+  for (const std::string_view word : words) {
+    if (is_option(word)) continue;
+    if (auto model = from_pairs(word)) return model;
+  }
+  return std::nullopt;
+}
+
+// "actor_rollout_ref.model.path=X", "++model.path=X": a setting of a script that reads its
+// configuration with Hydra.
+std::optional<NamedModel> from_overrides(WordSpan words) {
+  const Words meant = split(
+      ".model.path .model_name_or_path .policy.model_name .restore_from_path "
+      ".pretrained_model_path");
+  for (const std::string_view word : words) {
+    std::string_view value = word;
+    std::string_view name = cut(value, '=');
+    while (name.starts_with('+')) name.remove_prefix(1);
+    const std::string key = "." + std::string(name);
+    const bool is_meant = std::any_of(meant.begin(), meant.end(),
+                                      [&](std::string_view end) { return key.ends_with(end); });
+    if (!is_meant || is_option(word)) continue;
+    if (auto model = parse_model(value)) return model;
+  }
+  return std::nullopt;
 }
 
 // "serve X", or "serve --port 8000 X", where X can be no option's value.
-std::optional<DetectedModel> from_subcommand(WordSpan words, std::string_view subcommands) {
+std::optional<NamedModel> from_subcommand(WordSpan words, std::string_view subcommands) {
   std::size_t start = 0;
   while (start < words.size() && is_one_of(words[start], subcommands)) ++start;
   if (start == 0 && !subcommands.starts_with('*')) return std::nullopt;
@@ -260,28 +240,39 @@ std::optional<DetectedModel> from_subcommand(WordSpan words, std::string_view su
   return std::nullopt;
 }
 
-constexpr std::string_view kScriptOptions =
-    "--model_name_or_path --model-name-or-path --pretrained_model_name_or_path --model-path "
-    "--model_path --model-id --model_id --model-name --model_name --base-model --base_model "
-    "--model";
+std::optional<NamedModel> from_server(const Server& server, WordSpan arguments) {
+  if (auto model = from_subcommand(arguments, server.subcommands)) return model;
+  if (auto model = from_options(arguments, server.options)) return model;
+  return server.has_pairs ? from_words_with_pairs(arguments) : from_model_args(arguments);
+}
 
-// "llama-2-7b", "gpt2": a word with a version or a size.
-bool has_letter_and_digit(std::string_view name) {
-  const auto any = [&](auto is_meant) { return std::any_of(name.begin(), name.end(), is_meant); };
-  return any([](unsigned char c) { return std::isalpha(c) != 0; }) &&
-         any([](unsigned char c) { return std::isdigit(c) != 0; });
+std::optional<NamedModel> from_script(WordSpan arguments) {
+  if (auto model = from_model_args(arguments)) return model;
+  constexpr std::string_view kOptions =
+      "--model_name_or_path --model-name-or-path --pretrained_model_name_or_path --model-path "
+      "--model_path --model-id --model_id --model-name --model_name --base-model --base_model "
+      "--model";
+  if (auto model = from_options(arguments, kOptions)) return model;
+  if (auto model = from_overrides(arguments)) return model;
+  const std::string_view file = option_value(arguments, "--ckpt");
+  return is_weights_file(file) ? parse_model(file) : std::nullopt;
 }
 
 // An unknown program's `--model` may mean anything, so only a name that looks like one is taken.
-std::optional<DetectedModel> from_unknown(WordSpan arguments) {
-  const auto model = from_options(arguments, kScriptOptions);
-  const auto is_likely = [](const DetectedModel& one) {
-    const bool is_name = one.provider.empty() && has_letter_and_digit(one.model);
-    return is_name || has_organisation(one) || is_weights_file(one.model);
+std::optional<NamedModel> from_unknown(WordSpan arguments) {
+  auto named = from_script(arguments);
+  const auto is_likely = [](const DetectedModel& model) {
+    const bool is_name = model.provider.empty() && has_letter_and_digit(model.model);
+    return is_name || has_organisation(model) || is_weights_file(model.model);
   };
-  if (model && is_likely(*model)) return model;
+  if (named && is_likely(named->model)) return named;
   const std::string_view file = option_value(arguments, "-m");
   return file.ends_with(".gguf") ? parse_model(file) : std::nullopt;
+}
+
+// A llamafile is its model, and the server of it.
+std::optional<NamedModel> from_own_file(std::string_view program) {
+  return program.ends_with(".llamafile") ? parse_model(program) : std::nullopt;
 }
 
 }  // namespace
@@ -289,13 +280,19 @@ std::optional<DetectedModel> from_unknown(WordSpan arguments) {
 std::optional<DetectedModel> detect_model(std::string_view command_line) {
   const Words words = split(command_line);
   const Program program = program_of(words);
-  if (const auto model = from_model_args(program.arguments)) return model;
-  if (const Server* server = find_server(program.name)) {
-    const auto model = from_subcommand(program.arguments, server->subcommands);
-    return model ? model : from_options(program.arguments, server->options);
+  const Server* const server = find_server(program.name);
+  std::optional<NamedModel> named;
+  if (server != nullptr) {
+    named = from_server(*server, program.arguments);
+  } else {
+    named = program.is_script ? from_script(program.arguments) : from_unknown(program.arguments);
   }
-  if (program.is_script) return from_options(program.arguments, kScriptOptions);
-  return from_unknown(program.arguments);
+  if (!named) named = from_own_file(program.name);
+  if (named && !named->is_of_folder_above) return std::move(named->model);
+  const auto served = from_options(program.arguments,
+                                   server == nullptr ? Server{}.served_name : server->served_name);
+  if (served) return served->model;
+  return named ? std::optional(std::move(named->model)) : std::nullopt;
 }
 
 std::optional<DetectedModel> best_model(const std::vector<std::string>& command_lines) {
@@ -307,10 +304,6 @@ std::optional<DetectedModel> best_model(const std::vector<std::string>& command_
     if (!best) best = model;
   }
   return best;
-}
-
-std::string full_name(const DetectedModel& model) {
-  return has_organisation(model) ? model.provider + "/" + model.model : model.model;
 }
 
 }  // namespace chg

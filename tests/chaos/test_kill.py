@@ -138,7 +138,7 @@ def test_supervisor(walk):
 @pytest.mark.skipif(not IS_LONG, reason="only in a long run")
 def test_supervisor_that_ends_its_job(walk):
     """--timeout: a supervisor that is killed then can't end the job, but its GPUs stay its own."""
-    stubborn = ("sh", "-c", "trap '' INT; echo started; while :; do sleep 0.05; done >/dev/null")
+    stubborn = ("sh", "-c", "trap '' INT TERM; echo started; while :; do sleep 0.05; done >/dev/null")
     words = ["run", "-g", "2", "--timeout", "0.3s", "--grace", "0.2s", "--", *stubborn]
     traced = Traced(walk.pool, words, 2)
     for point in walk.points(traced, short=0):

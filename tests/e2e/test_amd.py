@@ -1,7 +1,10 @@
 """AMD's GPUs, through a stand-in for amd-smi that prints what it prints, slowly or never."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from conftest import assert_error, wait_for
@@ -13,12 +16,18 @@ case "$*" in
   static*) cat "$here/static" ;;
   metric*) cat "$here/metric" ;;
   process*) cat "$here/process" ;;
+  list*) cat "$here/list" ;;
   version*) echo "AMDSMI Tool: 26.2.1 | AMDSMI Library version: 26.2.1 | ROCm version: 7.2.0" ;;
   *) exit 2 ;;
 esac
 """
-# As the cards are wired: what HIP calls 0 need not be what amd-smi calls 0.
 UUIDS = [f"{index:016x}" for index in (0xa1, 0xb2, 0xc3, 0xd4)]
+# As the cards are wired, what HIP calls 0 need not be what amd-smi calls 0: it counts their nodes.
+NODES = [5, 3, 9, 2]
+HIP_NUMBERS = ["2", "1", "3", "0"]
+VARIABLES = ["HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES",
+             "GPU_DEVICE_ORDINAL"]
+SHOW = "import json, os; print(json.dumps({name: os.environ.get(name) for name in %r}))" % VARIABLES
 
 
 class AmdSmi:
@@ -31,10 +40,15 @@ class AmdSmi:
         pool.environment["PATH"] = f"{self.folder}:" + pool.environment["PATH"]
         pool.environment["LD_LIBRARY_PATH"] = str(self.folder)
         (self.folder / "libnvidia-ml.so.1").touch()  # nor does this host have NVIDIA's
-        self.put("static", {"gpu_data": [
-            {"gpu": index, "asic": {"market_name": "AMD Example MI300X", "asic_serial": "0x" + uuid},
-             "bus": {"bdf": f"0000:{index + 1:02x}:00.0"}} for index, uuid in enumerate(UUIDS)]})
+        self.cards([{"market_name": "AMD Example MI300X", "asic_serial": "0x" + uuid}
+                    for uuid in UUIDS])
+        self.put("list", [{"gpu": index, "node_id": node} for index, node in enumerate(NODES)])
         self.use({})
+
+    def cards(self, asics):
+        self.put("static", {"gpu_data": [
+            {"gpu": index, "asic": asic, "bus": {"bdf": f"0000:{index + 1:02x}:00.0"}}
+            for index, asic in enumerate(asics)]})
 
     def put(self, name, value):
         (self.folder / name).write_text(json.dumps(value))
@@ -82,13 +96,92 @@ def test_admin_finds_amd(amd, pool):
     assert "4 GPUs with amd-smi 26.2" in pool.run("doctor").out
 
 
-def test_a_command_sees_its_gpus_alone(amd, pool):
-    script = "echo $ROCR_VISIBLE_DEVICES $HIP_VISIBLE_DEVICES $CUDA_VISIBLE_DEVICES"
+def seen(pool, gpus, **env):
+    """The variables of a run's command that are set."""
+    shown = json.loads(pool.ok("run", "-G", gpus, "--", sys.executable, "-c", SHOW, env=env))
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+INHERITED = {name: "7" for name in VARIABLES}
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_a_command_sees_its_gpus_by_the_numbers_of_hip_alone(amd, pool, inherited):
+    assert seen(pool, "1,3", **inherited) == {"HIP_VISIBLE_DEVICES": "1,0"}
+    assert seen(pool, "0-2", **inherited) == {"HIP_VISIBLE_DEVICES": "2,1,3"}
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_a_command_sees_its_gpus_by_their_uuids_where_its_user_wants_that(amd, pool, inherited):
     uuids = [row[0] for row in pool.rows("SELECT uuid FROM gpu ORDER BY gpu")]
-    assert pool.ok("run", "-G", "1,3", "--", "sh", "-c", script) == (
-        f"{uuids[1]},{uuids[3]} 0,1 0,1\n")
-    assert f"export ROCR_VISIBLE_DEVICES={uuids[2]} HIP_VISIBLE_DEVICES=0 " in pool.ok(
-        "reserve", "-G", "2")
+    assert seen(pool, "1,3", CANHAZGPU_AMD_VARIABLE="rocr", **inherited) == {
+        "ROCR_VISIBLE_DEVICES": f"{uuids[1]},{uuids[3]}"}
+
+
+def test_a_command_sees_its_gpus_by_their_uuids_where_nobody_tells_numbers(amd, pool):
+    (amd.folder / "list").write_text("unknown option\n")
+    assert seen(pool, "2") == {"HIP_VISIBLE_DEVICES": "GPU-" + UUIDS[2]}
+
+
+def test_a_shell_gets_a_line_that_contradicts_nothing(amd, pool):
+    assert "\nexport HIP_VISIBLE_DEVICES=3\n" in pool.ok("reserve", "-G", "2")
+    out = pool.ok("reserve", "-G", "0", env=INHERITED)
+    line = "export HIP_VISIBLE_DEVICES=2; unset ROCR_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES " \
+           "GPU_DEVICE_ORDINAL"
+    assert line in out.splitlines()
+    shell = subprocess.run(["sh", "-c", line + '; exec "$@"', "sh", sys.executable, "-c", SHOW],
+                           env=INHERITED, capture_output=True, check=True)
+    assert json.loads(shell.stdout) == {**dict.fromkeys(VARIABLES), "HIP_VISIBLE_DEVICES": "2"}
+
+
+# What Ray and vLLM ask of their environment when they start on AMD.
+FRAMEWORK = """
+import os
+hip, cuda = os.environ.get("HIP_VISIBLE_DEVICES"), os.environ.get("CUDA_VISIBLE_DEVICES")
+if "ROCR_VISIBLE_DEVICES" in os.environ:
+    raise RuntimeError("use HIP_VISIBLE_DEVICES")
+if cuda is not None and cuda != hip:
+    raise ValueError("inconsistent")
+print(sorted(map(int, hip.split(","))))
+"""
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_frameworks_start(amd, pool, inherited):
+    out = pool.ok("run", "-g", "4", "--", sys.executable, "-c", FRAMEWORK, env=inherited)
+    assert out == "[0, 1, 2, 3]\n"
+
+
+NAMELESS = "no program can be told to use it: it has no unique id and no known number"
+
+
+def put_nameless_gpu(amd):
+    asics = [{"market_name": "AMD Example", "asic_serial": "0x" + uuid} for uuid in UUIDS]
+    asics[1] = {"market_name": "0x1002", "asic_serial": "N/A", "target_graphics_version": "gfx1036"}
+    amd.cards(asics)
+
+
+def test_a_gpu_without_a_unique_id_is_named_by_its_number(bare_pool):
+    amd = AmdSmi(bare_pool)
+    put_nameless_gpu(amd)
+    assert "AMD gfx1036" in bare_pool.ok("admin")
+    assert seen(bare_pool, "1") == {"HIP_VISIBLE_DEVICES": "1"}
+    assert seen(bare_pool, "0,1", CANHAZGPU_AMD_VARIABLE="rocr") == {
+        "ROCR_VISIBLE_DEVICES": f"GPU-{UUIDS[0]},1"}
+
+
+def test_a_gpu_that_nothing_names_is_not_granted_and_the_others_are(bare_pool):
+    amd = AmdSmi(bare_pool)
+    put_nameless_gpu(amd)
+    (amd.folder / "list").write_text("")
+    bare_pool.ok("admin")
+    for _ in range(2):  # whichever is the least recently used
+        for _ in range(3):
+            assert bare_pool.ok("run", "--nonblock", "--", "echo", "ran") == "ran\n"
+    assert NAMELESS in bare_pool.status()[1]
+    assert "ERROR" in bare_pool.status()[1]
+    assert f"GPU 1: {NAMELESS}" in bare_pool.run("doctor").out
+    assert_error(bare_pool.run("run", "-G", "1", "--nonblock", "--", "true"), 75, "GPU 1")
 
 
 def test_use(amd, pool):
@@ -119,3 +212,59 @@ def test_a_tool_that_fails(amd, pool):
     (amd.folder / "process").write_text("Traceback (most recent call last):\n  boom\n")
     assert_error(pool.run("run", "--", "true"), 1, "amd-smi")
     assert pool.waiting() == [] and pool.reserved() == []
+
+
+class Kfd:
+    """The driver's files of GPUs, which a mount namespace has in place of the system's."""
+
+    def __init__(self, pool):
+        self.pool = pool
+        self.root = pool.directory / "class"
+        (self.root / "kfd/kfd/proc").mkdir(parents=True)
+
+    def add(self, node, location, more="unique_id 7\n"):
+        folder = self.root / f"kfd/kfd/topology/nodes/{node}"
+        (folder / "mem_banks/0").mkdir(parents=True)
+        (folder / "gpu_id").write_text(f"{1000 + node}\n")
+        (folder / "properties").write_text(
+            f"simd_count 304\nlocation_id {location}\ndomain 0\ndrm_render_minor {127 + node}\n"
+            f"gfx_target_version 90402\n{more}")
+        (folder / "mem_banks/0/used_memory").write_text("10485760\n")
+        (folder / "mem_banks/0/properties").write_text("size_in_bytes 25769803776\n")
+
+    def use(self, pid, node, mib):
+        folder = self.root / f"kfd/kfd/proc/{pid}"
+        folder.mkdir()
+        (folder / f"vram_{1000 + node}").write_text(f"{mib << 20}\n")
+
+    def run(self, *arguments):
+        enter = 'mount --bind "$1" /sys/class && shift && exec "$@"'
+        result = self.pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", self.root,
+                                        self.pool.program, *arguments])
+        assert result.status == 0, result
+        return result.out
+
+
+@pytest.fixture
+def kfd(bare_pool):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount files in place of the driver's")
+    return Kfd(bare_pool)
+
+
+def test_partitions_of_a_card_with_one_id_are_told_apart(kfd):
+    kfd.add(1, 2560)
+    kfd.add(2, 2560 + (1 << 28))
+    kfd.add(3, 0x300, "unique_id 8\n")
+    assert "a pool of 3 GPUs (3x AMD gfx942)" in kfd.run("admin", "--provider", "amd")
+    # By their place on the bus: the other card comes first.
+    assert [row[0] for row in kfd.pool.rows("SELECT uuid FROM gpu ORDER BY gpu")] == [
+        "GPU-0000000000000008", "PCI-0000:0a:00.0", "PCI-0000:0a:00.0-1"]
+    numbers = [kfd.run("run", "-G", str(gpu), "--", "sh", "-c", "echo $HIP_VISIBLE_DEVICES")
+               for gpu in range(3)]
+    assert numbers == ["2\n", "0\n", "1\n"]
+    job = kfd.pool.start(["sleep", "600"])
+    kfd.use(job.pid, 2, 5000)
+    lines = kfd.run("status").splitlines()
+    assert lines[1].startswith("GPU 1: AVAILABLE"), lines
+    assert "5000MB used by PID" in lines[2], lines

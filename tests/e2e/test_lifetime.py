@@ -427,14 +427,16 @@ def test_a_waiter_gets_the_gpu_when_the_leftover_ends(pool):
     assert pool.read_line(waiter) == "started"
 
 
-def test_a_child_that_is_not_on_the_gpu_keeps_nothing(pool):
+def test_a_child_that_is_not_on_the_gpu_keeps_nothing_without_grace(pool):
+    pool.policy("leftovers.grace=0")
     job, child = job_with_child(pool, on_gpu=None)
     assert pool.finish(job, b"\n").status == 0
     pool.await_free()
     assert is_alive(child)
 
 
-def test_a_child_on_another_gpu_keeps_nothing(pool):
+def test_a_child_on_another_gpu_keeps_nothing_without_grace(pool):
+    pool.policy("leftovers.grace=0")
     job, child = job_with_child(pool, on_gpu=5)
     assert pool.finish(job, b"\n").status == 0
     pool.await_free()
@@ -449,8 +451,8 @@ def test_leftovers_killed(pool):
 
 
 def test_leftovers_that_ignore_sigint_are_killed_after_the_grace(pool):
-    command = ("sh", "-c", "setsid env --ignore-signal=INT sleep 600 </dev/null >/dev/null 2>&1 & "
-                           "echo $!; read line")
+    command = ("sh", "-c", "setsid env --ignore-signal=INT,TERM sleep 600 </dev/null >/dev/null "
+                           "2>&1 & echo $!; read line")
     job = pool.job("--leftovers", "kill", "--grace", "0.5s", command=command,
                    stdin=subprocess.PIPE)
     child = int(job.first_line)
@@ -531,7 +533,7 @@ def test_timeout_ends_the_whole_job(pool):
 
 def test_timeout_kills_after_the_grace(pool):
     begin = time.monotonic()
-    stubborn = ("sh", "-c", "trap '' INT; echo started; exec sleep 600")
+    stubborn = ("sh", "-c", "trap '' INT TERM; echo started; exec sleep 600")
     job = with_timeout(pool, started_with(pool, "--grace", "0.5s", "--", *stubborn))
     assert job.wait(PATIENCE) == -signal.SIGKILL
     assert time.monotonic() - begin >= 0.5 + 0.5

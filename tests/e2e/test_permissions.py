@@ -132,11 +132,12 @@ def test_two_runs_of_one_account(shared, users):
     assert first.wait(PATIENCE) == -signal.SIGINT
 
 
-def test_release_kill_of_a_job_that_ignores_sigint(shared, users):
-    job = shared.job(command=("sh", "-c", "trap '' INT; echo started; exec sleep 600"),
+@pytest.mark.parametrize("ignored, ends", [("INT", signal.SIGTERM), ("INT TERM", signal.SIGKILL)])
+def test_release_kill_of_a_job_that_ignores_it(shared, users, ignored, ends):
+    job = shared.job(command=("sh", "-c", f"trap '' {ignored}; echo started; exec sleep 600"),
                      user=users.a)
     assert shared.ok("release", "--kill", "-G", "0", user=users.a) == "released GPU 0\n"
-    assert job.wait(PATIENCE) == -signal.SIGKILL
+    assert job.wait(PATIENCE) == -ends
 
 
 def test_one_gpu_of_several_of_a_run(shared):

@@ -57,6 +57,7 @@ inline Policy full_policy() {
   policy.ignore_processes = {odd_text("program"), ""};
   policy.probe = odd_text("probe");
   policy.contact = odd_text("contact");
+  policy.leftovers_grace = std::chrono::seconds(7);
   policy.history_kept = std::chrono::hours(24);
   policy.default_timeout = std::chrono::seconds(7);
   policy.limits = {{"", 1, {}, {}, {}},

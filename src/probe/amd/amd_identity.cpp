@@ -16,9 +16,17 @@ constexpr std::size_t kUuidDigits = 16;
 
 }  // namespace
 
-std::string amd_uuid(std::uint64_t unique_id, const std::string& pci_bus_id) {
+std::string amd_uuid(std::uint64_t unique_id, const std::string& pci_bus_id, int partition) {
   if (unique_id != 0) return fmt::format("{}{:016x}", kUuidPrefix, unique_id);
-  return pci_bus_id.empty() ? std::string() : "PCI-" + pci_bus_id;
+  if (pci_bus_id.empty()) return "";
+  const std::string suffix = partition == 0 ? "" : "-" + std::to_string(partition);
+  return "PCI-" + pci_bus_id + suffix;
+}
+
+std::string readable_model(const std::string& name) {
+  const bool is_number = name.starts_with("0x") || name.starts_with("0X") ||
+                         name.find_first_not_of("0123456789 ") == std::string::npos;
+  return is_number || name == "N/A" ? "" : name;
 }
 
 std::optional<std::uint64_t> unique_id_of(std::string_view uuid) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/find_program.h"
 #include "probe/amd/amd_smi.h"
+#include "probe/amd/amd_visibility.h"
 #include "probe/amd/drm_clients.h"
 #include "probe/amd/kfd_gpus.h"
 #include "probe/amd/kfd_processes.h"
@@ -77,6 +78,7 @@ Observation read_amd(const Clock& clock, Duration timeout, const std::string& ro
   observation.gpus = read_gpus_of_driver(root);
   if (observation.gpus.empty()) observation = read_gpus_by_tool(root, timeout, started);
   observation.taken = taken;
+  refuse_nameless(observation.gpus);
   for (GpuReading& gpu : observation.gpus) {
     // amd-smi keeps processes that have ended; the driver's list is rid of them already.
     std::erase_if(gpu.processes,

@@ -40,6 +40,13 @@ std::uint64_t serial_number(const json* asic) {
   return parse<std::uint64_t>(digits, 16).value_or(0);
 }
 
+// Where amd-smi does not know the name of a card it gives a number of the vendor or device.
+std::string model_in(const json* asic) {
+  const std::string name = readable_model(json_text(member(asic, "market_name")));
+  const std::string architecture = json_text(member(asic, "target_graphics_version"));
+  return name.empty() && architecture.starts_with("gfx") ? "AMD " + architecture : name;
+}
+
 std::string bus_id_of(const json& entry) {
   for (const json* place : {member(&entry, "bus"), &entry}) {
     const auto address = parse_pci_address(json_text(member(place, "bdf")));
@@ -169,11 +176,31 @@ std::optional<std::vector<GpuReading>> parse_amd_smi_gpus(std::string_view text)
     gpu.index = *number;
     gpu.pci_bus_id = bus_id_of(entry);
     gpu.uuid = amd_uuid(serial_number(asic), gpu.pci_bus_id);
-    gpu.model = json_text(member(asic, "market_name"));
+    gpu.model = model_in(asic);
     gpus.push_back(std::move(gpu));
   }
   if (gpus.empty()) return std::nullopt;
   return gpus;
+}
+
+void add_amd_smi_nodes(std::vector<GpuReading>& gpus, std::string_view text) {
+  const auto answer = read_tool_json(text);
+  const json* const list = answer ? entries(*answer) : nullptr;
+  if (list == nullptr) return;
+  std::map<int, int> numbers;  // by node
+  for (const json& entry : *list) {
+    const auto number = int_of(entry, "gpu");
+    const auto node = int_of(entry, "node_id");
+    if (number && node) numbers.emplace(*node, *number);
+  }
+  if (numbers.size() != gpus.size() || list->size() != gpus.size()) return;
+  int runtime_index = 0;
+  for (const auto& [node, number] : numbers) {
+    for (GpuReading& gpu : gpus) {
+      if (gpu.index == number) gpu.runtime_index = runtime_index;
+    }
+    ++runtime_index;
+  }
 }
 
 bool add_amd_smi_metrics(std::vector<GpuReading>& gpus, std::string_view text) {

@@ -69,6 +69,12 @@ bool is_listed(const GpuReading& gpu, int pid) {
                      [&](const GpuProcess& process) { return process.pid == pid; });
 }
 
+bool shares_address(const std::vector<GpuReading>& gpus, const GpuReading& gpu) {
+  return std::count_if(gpus.begin(), gpus.end(), [&](const GpuReading& other) {
+           return other.pci_bus_id == gpu.pci_bus_id;
+         }) > 1;
+}
+
 }  // namespace
 
 std::optional<DrmClient> parse_drm_fdinfo(std::string_view text) {
@@ -107,6 +113,7 @@ std::vector<DrmClient> read_drm_clients(const std::string& root) {
 
 void add_drm_clients(std::vector<GpuReading>& gpus, const std::vector<DrmClient>& clients) {
   for (GpuReading& gpu : gpus) {
+    if (shares_address(gpus, gpu)) continue;
     std::map<int, std::optional<std::uint64_t>> held_by;
     for (const DrmClient& client : clients) {
       if (client.pci_bus_id != gpu.pci_bus_id) continue;

@@ -34,7 +34,8 @@ std::vector<DrmClient> read_drm_clients(const std::string& root);
 
 /// Lists each process that holds memory, or does not tell how much, on the GPU that it has open,
 /// as a graphics process. One that is listed there already is not listed again: its memory is
-/// counted.
+/// counted. On partitions that share a PCI address none is listed: nothing tells which one it has
+/// open.
 void add_drm_clients(std::vector<GpuReading>& gpus, const std::vector<DrmClient>& clients);
 
 }  // namespace chg

@@ -1,5 +1,6 @@
 #include "probe/amd/kfd_gpus.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -65,10 +66,13 @@ Memory node_memory(const std::string& root, const KfdNode& node) {
   return memory;
 }
 
+// Of a part of a card its device may tell what the whole card has.
 void read_memory(GpuReading& gpu, const std::string& root, const std::string& device,
-                 const KfdNode& node) {
-  Memory memory = device_memory(device);
-  if (!memory.used_bytes && !memory.total_bytes) memory = node_memory(root, node);
+                 const KfdNode& node, bool is_part) {
+  Memory memory = is_part ? node_memory(root, node) : device_memory(device);
+  if (!memory.used_bytes && !memory.total_bytes) {
+    memory = is_part ? device_memory(device) : node_memory(root, node);
+  }
   gpu.memory_used_mib = mib_rounded_up(memory.used_bytes);
   gpu.memory_total_mib = mib_rounded_up(memory.total_bytes);
 }
@@ -99,7 +103,7 @@ void read_sensors(GpuReading& gpu, const std::string& device) {
 }
 
 std::string model_of(const std::string& root, const std::string& device, const KfdNode& node) {
-  const std::string board = read_sysfs_line(device + "/product_name");
+  const std::string board = readable_model(read_sysfs_line(device + "/product_name"));
   if (!board.empty()) return board;
   const std::string device_id = read_sysfs_line(device + "/device");
   const std::string revision = read_sysfs_line(device + "/revision");
@@ -109,6 +113,21 @@ std::string model_of(const std::string& root, const std::string& device, const K
     if (const auto name = marketing_name(text, device_id, revision)) return *name;
   }
   return node.architecture.empty() ? "AMD GPU" : "AMD " + node.architecture;
+}
+
+// Whether another node is of the same card.
+bool is_part_of_card(const std::vector<KfdNode>& nodes, const KfdNode& node) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const KfdNode& other) {
+    const bool has_same_id = node.unique_id != 0 && other.unique_id == node.unique_id;
+    const bool has_same_place = !node.pci_bus_id.empty() && other.pci_bus_id == node.pci_bus_id;
+    return other.node_id != node.node_id && (has_same_id || has_same_place);
+  });
+}
+
+bool has_own_id(const std::vector<KfdNode>& nodes, const KfdNode& node) {
+  return std::count_if(nodes.begin(), nodes.end(), [&](const KfdNode& other) {
+           return other.unique_id == node.unique_id;
+         }) == 1;
 }
 
 }  // namespace
@@ -132,13 +151,19 @@ std::optional<std::string> marketing_name(std::string_view table, std::string_vi
 std::vector<GpuReading> read_kfd_gpus(const std::string& root, const std::vector<KfdNode>& nodes) {
   std::vector<GpuReading> gpus;
   for (const KfdNode& node : nodes) {
+    const bool is_part = is_part_of_card(nodes, node);
     GpuReading gpu;
+    gpu.runtime_index = static_cast<int>(gpus.size());
     gpu.pci_bus_id = node.pci_bus_id;
-    gpu.uuid = amd_uuid(node.unique_id, node.pci_bus_id);
+    gpu.uuid =
+        amd_uuid(has_own_id(nodes, node) ? node.unique_id : 0, node.pci_bus_id, node.partition);
     if (node.pci_bus_id.empty()) gpu.error = "the driver does not tell its PCI address";
+    if (is_part && node.drm_minor) {
+      gpu.devices = {fmt::format("/dev/dri/renderD{}", *node.drm_minor)};
+    }
     const std::string device = device_folder(root, node);
     gpu.model = model_of(root, device, node);
-    read_memory(gpu, root, device, node);
+    read_memory(gpu, root, device, node, is_part);
     read_sensors(gpu, device);
     gpus.push_back(std::move(gpu));
   }

@@ -92,13 +92,11 @@ std::optional<std::vector<DriverUse>> read_driver_uses(const std::string& root) 
 
 void add_driver_uses(std::vector<GpuReading>& gpus, const std::vector<KfdNode>& nodes,
                      const std::vector<DriverUse>& uses) {
-  std::map<std::uint32_t, std::string> bus_ids;
-  for (const KfdNode& node : nodes) bus_ids[node.gpu_id] = node.pci_bus_id;
   for (const DriverUse& use : uses) {
-    const auto bus_id = bus_ids.find(use.gpu_id);
-    if (bus_id == bus_ids.end() || bus_id->second.empty()) continue;
+    const auto node = std::find_if(nodes.begin(), nodes.end(),
+                                   [&](const KfdNode& one) { return one.gpu_id == use.gpu_id; });
     for (GpuReading& gpu : gpus) {
-      if (gpu.pci_bus_id != bus_id->second) continue;
+      if (node == nodes.end() || gpu.runtime_index != node - nodes.begin()) continue;
       GpuProcess process;
       process.pid = use.pid;
       process.memory_mib = mib_rounded_up(use.vram_bytes);

@@ -28,7 +28,7 @@ struct DriverUse {
 /// asked. In the order of pids. nullopt when the list cannot be read.
 std::optional<std::vector<DriverUse>> read_driver_uses(const std::string& root);
 
-/// Puts each process on the GPU that it uses. `nodes` tells which that is.
+/// Puts each process on the GPU that it uses. `gpus` were read of these nodes (read_kfd_gpus).
 void add_driver_uses(std::vector<GpuReading>& gpus, const std::vector<KfdNode>& nodes,
                      const std::vector<DriverUse>& uses);
 

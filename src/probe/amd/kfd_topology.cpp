@@ -23,11 +23,21 @@ std::optional<std::uint32_t> property(const Properties& properties, const char* 
   return static_cast<std::uint32_t>(found->second);
 }
 
-std::string bus_id(const Properties& properties) {
+struct Place {
+  std::string pci_bus_id;
+  int partition = 0;
+};
+
+Place place_of(const Properties& properties) {
+  constexpr std::uint32_t kPartitionShift = 28;
   const auto location = property(properties, "location_id");
-  if (!location || *location > 0xffff) return {};
+  if (!location) return {};
+  const std::uint32_t partition = *location >> kPartitionShift;
+  const std::uint32_t address = *location ^ (partition << kPartitionShift);
+  if (address > 0xffff) return {};
   const std::uint32_t domain = property(properties, "domain").value_or(0);
-  return to_text({domain, *location >> 8, (*location >> 3) & 0x1f, *location & 7});
+  return {to_text({domain, address >> 8, (address >> 3) & 0x1f, address & 7}),
+          static_cast<int>(partition)};
 }
 
 // 90402 is gfx942 and 90010 is gfx90a: two decimal digits for each part but the first, of which
@@ -55,7 +65,9 @@ std::optional<KfdNode> read_node(const std::string& folder, const std::string& n
   KfdNode node;
   node.node_id = *node_id;
   node.gpu_id = *gpu_id;
-  node.pci_bus_id = bus_id(properties);
+  const Place place = place_of(properties);
+  node.pci_bus_id = place.pci_bus_id;
+  node.partition = place.partition;
   node.unique_id = unique_id == properties.end() ? 0 : unique_id->second;
   node.drm_minor = drm_minor(properties);
   node.architecture = architecture(properties);

@@ -2,7 +2,8 @@
 //
 // Source of names and units: drivers/gpu/drm/amd/amdkfd/kfd_topology.c of Linux. All values of
 // `properties` are decimal; `location_id` is the address on the PCI bus (bus << 8 | device << 3 |
-// function), where a partition of a card counts in the function.
+// function). Of a partition of a card some drivers put the number into bits 31 to 28, others into
+// the function.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct KfdNode {
   int node_id = 0;               ///< the ROCm runtime, and HIP, count the GPUs in this order
   std::uint32_t gpu_id = 0;      ///< what KFD's list of processes calls the GPU; never 0
   std::string pci_bus_id;        ///< "0000:03:00.0"; "" when unknown
+  int partition = 0;             ///< of the card, where the driver tells it beside the address
   std::uint64_t unique_id = 0;   ///< of the card; 0 when it has none
   std::optional<int> drm_minor;  ///< 128 for /dev/dri/renderD128
   std::string architecture;      ///< "gfx942"; "" when unknown

@@ -93,9 +93,16 @@ std::string system_program_in(const UniqueFd& folder) {
   return std::string(name.substr(name.rfind('/') + 1));
 }
 
-std::string without_trailing_nul(std::string text) {
+// The arguments, each but the last one followed by a NUL.
+std::string arguments_in(const UniqueFd& folder) {
+  std::string text = read_in(folder, "cmdline", kCommandLineBytesMax).value_or("");
   text.erase(text.find_last_not_of('\0') + 1);
   return text;
+}
+
+std::string joined_by_spaces(std::string arguments) {
+  std::replace(arguments.begin(), arguments.end(), '\0', ' ');
+  return arguments;
 }
 
 }  // namespace
@@ -130,8 +137,7 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
   // Before the command line: a process that is ending has neither, and its empty environment says
   // nothing of the one that it had.
   const auto environment = read_in(folder, "environ", kEnvironmentBytesMax);
-  const std::string command =
-      without_trailing_nul(read_in(folder, "cmdline", kCommandLineBytesMax).value_or(""));
+  const std::string command = arguments_in(folder);
   if (environment && !(environment->empty() && command.empty())) {
     process.reservation_id = parse_reservation(*environment);
   }
@@ -139,8 +145,14 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
   const std::string_view name =
       program_name(std::string_view(command).substr(0, command.find('\0')));
   if (!name.empty()) process.program = name;
-  process.command_line = command;
-  std::replace(process.command_line.begin(), process.command_line.end(), '\0', ' ');
+  process.command_line = joined_by_spaces(command);
+}
+
+std::string ProcReader::command_line(const Ancestor& process) const {
+  const UniqueFd folder = open_process(root_, process.pid);
+  const auto stat = stat_of(folder);
+  const bool is_it = stat && stat->start_ticks == process.start_ticks;
+  return is_it ? joined_by_spaces(arguments_in(folder)) : "";
 }
 
 std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {

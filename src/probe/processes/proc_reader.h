@@ -33,6 +33,10 @@ class ProcReader {
   /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in.
   void fill(GpuProcess& process, const std::function<void()>& before_memory = nullptr);
 
+  /// The command line as in GpuProcess. "" where it is hidden, or the process has ended, even if
+  /// another has its pid. Who reads it is stuck as above.
+  std::string command_line(const Ancestor& process) const;
+
   /// When the process started, as in ProcessIdentity; nullopt when there is none, or it is hidden.
   std::optional<std::uint64_t> start_ticks(int pid) const;
 

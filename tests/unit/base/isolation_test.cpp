@@ -64,6 +64,29 @@ TEST(Isolation, GivesWhatWasWrittenDownBeforeACrash) {
   EXPECT_STREQ(end.failure->error.what(), "it crashed (signal 6)");
 }
 
+TEST(Isolation, PrintsErrorsWhereItIsTold) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  IsolatedTime time{kAmple};
+  time.its_stderr = writing.get();
+  const IsolatedEnd end = run_isolated(
+      "it",
+      [&](Notes& notes) {
+        const bool is_said = ::write(STDERR_FILENO, "told", 4) == 4;
+        // The descriptor itself is closed.
+        const bool is_closed = ::fcntl(time.its_stderr, F_GETFD) < 0;
+        if (is_said && is_closed) notes.add("so it is");
+      },
+      time);
+  writing.reset();
+  EXPECT_EQ(end.notes, "so it is");
+  std::array<char, 8> text{};
+  EXPECT_EQ(::read(reading.get(), text.data(), text.size()), 4);
+  EXPECT_STREQ(text.data(), "told");
+}
+
 TEST(Isolation, LetsNoExceptionOut) {
   const IsolatedEnd end = run_isolated("it", [](Notes&) { throw 1; }, {kAmple});
   ASSERT_TRUE(end.failure);

@@ -39,5 +39,15 @@ TEST(ProcessStat, IsMissingWhereTheTextBreaksOffOrIsNone) {
   }
 }
 
+TEST(ProcessStatus, TellsTheSignalsThatAreIgnored) {
+  const std::string text = "SigBlk:\t0000000000000001\nSigIgn:\t8000000000001006\nSigCgt:\t1\n";
+  for (const int number : {2, 3, 13, 64}) EXPECT_TRUE(parse_ignores_signal(text, number)) << number;
+  for (const int number : {-1, 0, 1, 4, 63, 65}) {
+    EXPECT_FALSE(parse_ignores_signal(text, number)) << number;
+  }
+  EXPECT_FALSE(parse_ignores_signal("SigIgn:\tx\n", 2));
+  EXPECT_FALSE(parse_ignores_signal("", 2));
+}
+
 }  // namespace
 }  // namespace chg

@@ -32,7 +32,8 @@ TEST(Keys, HaveNamesOfTheirOwnInFilesAndEnvironment) {
 TEST(Keys, HaveAMeaningAndDefaultsWhereAValueIsAlwaysThere) {
   for (const Key& key : keys()) {
     EXPECT_FALSE(key.meaning.empty()) << key.name;
-    EXPECT_EQ(key.words.empty(), key.type != KeyType::Choice) << key.name;
+    const bool takes_words = key.type == KeyType::Choice || key.type == KeyType::Signal;
+    EXPECT_EQ(key.words.empty(), !takes_words) << key.name;
     const bool is_always_there = key.type == KeyType::Number || key.type == KeyType::Bool ||
                                  key.type == KeyType::Choice || key.type == KeyType::List;
     EXPECT_EQ(key.default_text.has_value() && is_policy_key(key.name), false) << key.name;

@@ -41,6 +41,7 @@ TEST(PolicyKeys, EachIsShownAsItWasSet) {
                                                      {"ignore_processes", "a,b"},
                                                      {"probe", "nvml"},
                                                      {"contact", "carol@lab"},
+                                                     {"leftovers.grace", "5m"},
                                                      {"history.kept", "30d"},
                                                      {"default.timeout", "1d"},
                                                      {"limits.gpus", "4"},
@@ -92,6 +93,18 @@ TEST(PolicyKeys, ATimeoutWithinTheIntervalIsRefused) {
   EXPECT_THROW(check_policy(policy), Error);
   policy.heartbeat_timeout += 1s;
   EXPECT_NO_THROW(check_policy(policy));
+}
+
+TEST(PolicyKeys, TheGraceOfLeftoversMayBeNone) {
+  Policy policy;
+  for (const char* none : {"0", "0s"}) {
+    policy.leftovers_grace = 1h;
+    set(policy, "leftovers.grace", none);
+    EXPECT_EQ(policy.leftovers_grace, Duration::zero()) << none;
+    EXPECT_EQ(value_of(policy, "leftovers.grace"), "0s");
+  }
+  EXPECT_NE(refused("leftovers.grace", "-1s").find("expected 0, or a duration"), std::string::npos);
+  EXPECT_NE(refused("heartbeat.interval", "0").find("longer than zero"), std::string::npos);
 }
 
 TEST(PolicyKeys, AHistoryOfLessThanADayIsRefused) {

@@ -19,10 +19,18 @@ TEST(AmdUuid, IsTheOneOfTheRocmRuntime) {
 
 TEST(AmdUuid, IsTheAddressOfACardWithoutUniqueId) {
   EXPECT_EQ(amd_uuid(0, "0000:a3:00.0"), "PCI-0000:a3:00.0");
-  EXPECT_EQ(amd_uuid(0, ""), "");
+  EXPECT_EQ(amd_uuid(0, "0000:a3:00.0", 1), "PCI-0000:a3:00.0-1");
+  EXPECT_EQ(amd_uuid(0, "", 1), "");
   for (const char* uuid : {"PCI-0000:a3:00.0", "", "GPU-", "GPU-12", "GPU-04edfb117a17a07x",
                            "GPU-XX", "GPU-04edfb117a17a07d0"}) {
     EXPECT_EQ(unique_id_of(uuid), std::nullopt) << uuid;
+  }
+}
+
+TEST(AmdModel, IsNoNumber) {
+  EXPECT_EQ(readable_model("AMD Radeon AI PRO R9700"), "AMD Radeon AI PRO R9700");
+  for (const char* number : {"0x1002", "0X744C", "4098", "", "N/A"}) {
+    EXPECT_EQ(readable_model(number), "") << number;
   }
 }
 

@@ -215,5 +215,36 @@ TEST(AmdSmiError, TellsTheExitStatusOfASilentTool) {
   EXPECT_EQ(amd_smi_error("", "", 3).what(), std::string("amd-smi failed with exit status 3"));
 }
 
+TEST(AmdSmiModel, IsReadableOrMissing) {
+  const auto model = [](const std::string& asic) {
+    return parse_amd_smi_gpus(R"([{"gpu": 0, "asic": {)" + asic + "}}]").value().at(0).model;
+  };
+  EXPECT_EQ(model(R"("market_name": "AMD Instinct MI300X")"), "AMD Instinct MI300X");
+  EXPECT_EQ(model(R"("market_name": "0x1002", "target_graphics_version": "gfx1036")"),
+            "AMD gfx1036");
+  EXPECT_EQ(model(R"("market_name": "0x1002", "target_graphics_version": "N/A")"), "");
+  EXPECT_EQ(model(R"("market_name": "N/A")"), "");
+}
+
+TEST(AmdSmiNodes, TellHowHipCounts) {
+  const auto counted = [](const std::string& list) {
+    std::vector<GpuReading> gpus(2);
+    gpus[1].index = 1;
+    add_amd_smi_nodes(gpus, list);
+    return std::vector{gpus[0].runtime_index, gpus[1].runtime_index};
+  };
+  using Indices = std::vector<std::optional<int>>;
+  EXPECT_EQ(counted(R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": 2}])"), (Indices{1, 0}));
+  EXPECT_EQ(counted(R"({"gpu_data": [{"gpu": 0, "node_id": 1}, {"gpu": 1, "node_id": "2"}]})"),
+            (Indices{0, 1}));
+  for (const char* untold :
+       {"", "[]", R"([{"gpu": 0, "node_id": 9}])", R"([{"gpu": 0}, {"gpu": 1}])",
+        R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": 9}])",
+        R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": "N/A"}])",
+        R"([{"gpu": 0, "node_id": 1}, {"gpu": 1, "node_id": 2}, {"gpu": 2, "node_id": 3}])"}) {
+    EXPECT_EQ(counted(untold), (Indices{std::nullopt, std::nullopt})) << untold;
+  }
+}
+
 }  // namespace
 }  // namespace chg

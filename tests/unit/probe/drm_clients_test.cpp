@@ -118,6 +118,14 @@ TEST(DrmProcesses, HoldWhatIsUnknownWhereOneClientDoes) {
   EXPECT_EQ(gpus[0].processes[0].memory_mib, std::nullopt);
 }
 
+TEST(DrmProcesses, AreOnNoneOfThePartitionsThatShareAnAddress) {
+  std::vector<GpuReading> gpus(2);
+  for (GpuReading& gpu : gpus) gpu.pci_bus_id = "0000:03:00.0";
+  add_drm_clients(gpus, {client(77, 1, 1U << 20)});
+  EXPECT_TRUE(gpus[0].processes.empty());
+  EXPECT_TRUE(gpus[1].processes.empty());
+}
+
 TEST(DrmProcesses, AreNotListedTwice) {
   std::vector<GpuReading> gpus(1);
   gpus[0].pci_bus_id = "0000:03:00.0";

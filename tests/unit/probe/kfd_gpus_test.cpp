@@ -93,6 +93,9 @@ TEST_F(KfdGpus, AreNumberedInBusOrderWhateverTheirNodes) {
   EXPECT_EQ(gpus.at(0).uuid, "GPU-0000000000000002");
   EXPECT_EQ(gpus.at(1).uuid, "GPU-0000000000000001");
   EXPECT_EQ(gpus.at(1).index, 1);
+  // HIP counts them in the order of their nodes.
+  EXPECT_EQ(gpus.at(0).runtime_index, 1);
+  EXPECT_EQ(gpus.at(1).runtime_index, 0);
 }
 
 TEST_F(KfdGpus, OfAProcessorUseItsMemoryToo) {
@@ -120,6 +123,43 @@ TEST_F(KfdGpus, ThatArePartitionsAreReadByTheirNodes) {
   EXPECT_EQ(only().memory_total_mib, 24576U);
 }
 
+TEST_F(KfdGpus, ThatArePartitionsWithOneIdAreToldApart) {
+  tree_.add_gpu(1, 1, 2560, 128, "unique_id 7\n");
+  tree_.add_gpu(2, 2, 2560 + (1U << 28), 129, "unique_id 7\n");
+  tree_.add_gpu(3, 3, 0x300, 130, "unique_id 8\n");
+  const auto gpus = read();
+  ASSERT_EQ(gpus.size(), 3U);
+  EXPECT_EQ(gpus[0].uuid, "GPU-0000000000000008");
+  EXPECT_EQ(gpus[1].uuid, "PCI-0000:0a:00.0");
+  EXPECT_EQ(gpus[2].uuid, "PCI-0000:0a:00.0-1");
+  EXPECT_EQ(gpus[2].pci_bus_id, "0000:0a:00.0");
+  EXPECT_EQ(gpus[2].runtime_index, 1);
+  EXPECT_EQ(gpus[2].error, "");
+  EXPECT_EQ(gpus[0].devices, std::vector<std::string>());
+  EXPECT_EQ(gpus[2].devices, std::vector<std::string>{"/dev/dri/renderD129"});
+}
+
+TEST_F(KfdGpus, ThatArePartitionsWithIdsOfTheirOwnKeepThem) {
+  tree_.add_gpu(1, 1, 2560, 128, "unique_id 7\n");
+  tree_.add_gpu(2, 2, 2560 + (1U << 28), 129, "unique_id 8\n");
+  EXPECT_EQ(read().at(0).uuid, "GPU-0000000000000007");
+  EXPECT_EQ(read().at(1).uuid, "GPU-0000000000000008");
+}
+
+TEST_F(KfdGpus, ThatArePartitionsUseTheirOwnMemory) {
+  for (const int node : {1, 2}) {
+    tree_.add_gpu(node, static_cast<std::uint32_t>(node),
+                  2560 + (static_cast<std::uint32_t>(node - 1) << 28), 127 + node);
+    const std::string bank = AmdTree::nodes() + std::to_string(node) + "/mem_banks/0/";
+    tree_.folder().write(bank + "used_memory", std::to_string(node * 10ULL << 20) + "\n");
+    tree_.folder().write(bank + "properties", "size_in_bytes 25769803776\n");
+  }
+  tree_.put_memory(128, 9000, 196608);  // of the whole card
+  EXPECT_EQ(read().at(0).memory_used_mib, 10U);
+  EXPECT_EQ(read().at(0).memory_total_mib, 24576U);
+  EXPECT_EQ(read().at(1).memory_used_mib, 20U);
+}
+
 TEST_F(KfdGpus, AreErrorsWithoutAnAddress) {
   tree_.folder().write(AmdTree::nodes() + "1/gpu_id", "5\n");
   EXPECT_EQ(only().error, "the driver does not tell its PCI address");
@@ -132,6 +172,8 @@ TEST_F(KfdGpus, AreCalledAsLibdrmCallsThem) {
   EXPECT_EQ(only().model, "AMD gfx1100");
   tree_.folder().write("usr/share/libdrm/amdgpu.ids",
                        "1.0.0\n744C,\tC8,\tAMD Radeon RX 7900 XTX\n");
+  EXPECT_EQ(only().model, "AMD Radeon RX 7900 XTX");
+  tree_.put(128, "product_name", "0x1002\n");
   EXPECT_EQ(only().model, "AMD Radeon RX 7900 XTX");
 }
 

@@ -116,12 +116,12 @@ TEST_F(DriverPids, AreNoOtherNamesInTheList) {
 TEST(DriverUses, AreListedOnTheGpuOfTheirNode) {
   std::vector<KfdNode> nodes(2);
   nodes[0].gpu_id = 1;
-  nodes[0].pci_bus_id = "0000:03:00.0";
   nodes[1].gpu_id = 2;
-  nodes[1].pci_bus_id = "0000:43:00.0";
+  // Partitions of one card.
+  for (KfdNode& node : nodes) node.pci_bus_id = "0000:03:00.0";
   std::vector<GpuReading> gpus(2);
-  gpus[0].pci_bus_id = "0000:03:00.0";
-  gpus[1].pci_bus_id = "0000:43:00.0";
+  gpus[0].runtime_index = 0;
+  gpus[1].runtime_index = 1;
   add_driver_uses(gpus, nodes,
                   {{7, 2, 56000, false}, {8, 2, std::nullopt, true}, {9, 3, 1, false}});
   EXPECT_TRUE(gpus[0].processes.empty());

@@ -27,6 +27,20 @@ TEST(KfdTopology, GivesGpusInTheOrderOfTheirNodes) {
   EXPECT_EQ(nodes->at(1).architecture, "");
 }
 
+TEST(KfdTopology, ReadsThePartitionBesideTheAddress) {
+  const AmdTree tree;
+  tree.add_gpu(1, 1, 2560, 128);
+  tree.add_gpu(2, 2, 268438016, 129);  // 2560 and 1 << 28
+  tree.add_gpu(3, 3, 0xf0000a01, 130);
+  const auto nodes = read_kfd_nodes(tree.root()).value();
+  EXPECT_EQ(nodes.at(0).pci_bus_id, "0000:0a:00.0");
+  EXPECT_EQ(nodes.at(0).partition, 0);
+  EXPECT_EQ(nodes.at(1).pci_bus_id, "0000:0a:00.0");
+  EXPECT_EQ(nodes.at(1).partition, 1);
+  EXPECT_EQ(nodes.at(2).pci_bus_id, "0000:0a:00.1");
+  EXPECT_EQ(nodes.at(2).partition, 15);
+}
+
 TEST(KfdTopology, NamesArchitecturesAsTheCompilerDoes) {
   const AmdTree tree;
   tree.add_gpu(1, 1, 0x300, 128, "gfx_target_version 110000\n");
@@ -65,6 +79,7 @@ TEST(KfdTopology, KnowsNothingOfAGpuFromGarbage) {
     const auto nodes = read_kfd_nodes(tree.root()).value();
     ASSERT_EQ(nodes.size(), 1U) << garbage;
     EXPECT_EQ(nodes[0].pci_bus_id, "") << garbage;
+    EXPECT_EQ(nodes[0].partition, 0) << garbage;
     EXPECT_EQ(nodes[0].drm_minor, std::nullopt) << garbage;
   }
 }

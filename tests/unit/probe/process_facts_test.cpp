@@ -114,6 +114,21 @@ TEST_F(Facts, OfAProcessThatShowsNothingAtAllHideNoOthers) {
   EXPECT_EQ(found[1], directly(2));
 }
 
+TEST_F(Facts, AreCommandLinesOfThoseWhoStartedThenAlone) {
+  const ProcReader proc(folder_.path(), folder_.path());
+  const std::vector<Ancestor> processes{{1, 1001}, {2, 1002}, {7, 1}, {3, 999}, {3, 1003}};
+  put(2, "cmdline", std::string("vllm\0serve\0a/b\0", 15));
+  const auto lines = [&] { return command_lines_in_time(processes, proc, kAmple); };
+  EXPECT_EQ(lines(),
+            (std::vector<std::string>{"/bin/tool", "vllm serve a/b", "", "", "/bin/tool"}));
+  block(2, "cmdline");
+  EXPECT_EQ(lines(), (std::vector<std::string>{"/bin/tool", "", "", "", "/bin/tool"}));
+  block(1, "stat");
+  EXPECT_EQ(lines(), (std::vector<std::string>{"", "", "", "", "/bin/tool"}));
+  EXPECT_TRUE(command_lines_in_time({}, proc, kAmple).empty());
+  EXPECT_EQ(command_lines_in_time({{3, 1003}}, proc, seconds(0)), std::vector<std::string>{""});
+}
+
 TEST_F(Facts, AreMissingAfterTheTimeout) {
   for (const int pid : {1, 2, 3}) block(pid, "stat");
   const auto begin = std::chrono::steady_clock::now();

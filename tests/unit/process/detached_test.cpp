@@ -206,6 +206,48 @@ TEST_F(Detached, FailsWithWhatIsThrownBeforeItIsReady) {
   EXPECT_NE(said.find("the store is full"), std::string::npos) << said;
 }
 
+TEST_F(Detached, FailsWithTheHintOfWhatIsThrown) {
+  const std::string said = run_in_child([&]() -> std::string {
+    try {
+      start_detached("title", [](const std::function<void()>&) {
+        throw Error(ErrorKind::Failed, "the store is full", "make room");
+      });
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return "started";
+  });
+  EXPECT_EQ(said, "make room");
+}
+
+TEST_F(Detached, KeepsStderrWhereItIsAskedTo) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  const std::string said = run_in_child([&] {
+    ::dup2(writing.get(), STDERR_FILENO);
+    UniqueFd copy;
+    DetachedHooks hooks;
+    hooks.take_stderr = [&](UniqueFd taken) { copy = std::move(taken); };
+    start_detached(
+        "title",
+        [&](const std::function<void()>& ready) {
+          ready();
+          static_cast<void>(!::write(copy.get(), "told", 4));
+        },
+        hooks);
+    return std::string("started");
+  });
+  EXPECT_EQ(said, "started");
+  writing.reset();
+  std::array<char, 8> text{};
+  EXPECT_EQ(::read(reading.get(), text.data(), text.size()), 4);
+  EXPECT_STREQ(text.data(), "told");
+  // Its end is the end of what there is to read.
+  EXPECT_EQ(::read(reading.get(), text.data(), text.size()), 0);
+}
+
 TEST_F(Detached, FailsWhenItEndsBeforeItIsReady) {
   const std::string said = run_in_child([&] {
     start_detached("title", [](const std::function<void()>&) {});

@@ -11,6 +11,7 @@
 
 #include "base/process_stat.h"
 #include "process/identity.h"
+#include "process/job_end.h"
 #include "support/child.h"
 
 namespace chg {
@@ -93,11 +94,12 @@ Child idle_child_with(const std::vector<std::string>& environment) {
 
 /// A process of a session of its own, whose parent has ended: it is of this job by its environment
 /// alone.
-int start_wanderer(const std::vector<std::string>& environment) {
+int start_wanderer(const std::vector<std::string>& environment, const std::string& marked_as = "") {
   const PidPipe born;
   ExecWatch exec;
   Child middle([&] {
     ::setsid();
+    if (!marked_as.empty()) mark_as_job(marked_as);
     const int pid = ::fork();
     if (pid == 0) {
       ::setsid();
@@ -428,15 +430,56 @@ TEST(JobMembers, IncludeACommandWhoseFirstThreadHasEnded) {
   EXPECT_TRUE(is_member(command.pid(), "id", identity));
 }
 
+TEST(JobMembers, HaveItsMarkWhateverElseTheyHaveLost) {
+  const Child command(idle);
+  const Doomed marked(start_wanderer({}, kMyId));
+  const Doomed other(start_wanderer({}, "other"));
+  const Doomed plain(start_wanderer({}));
+  EXPECT_TRUE(is_member(marked.pid(), kMyId, known(command)));
+  EXPECT_FALSE(is_member(other.pid(), kMyId, known(command)));
+  EXPECT_FALSE(is_member(plain.pid(), kMyId, known(command)));
+}
+
+// The id of a reservation is no secret: whoever marks himself with it is of no other's job.
+TEST(JobMembers, AreNoProcessesOfOtherAccountsForTheirMark) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Child command(idle);
+  const Doomed roots(start_wanderer({}, kMyId));
+  JobMarks of_nobody = job(kMyId, known(command));
+  of_nobody.uid = kNobody;
+  const auto members = job_members(of_nobody);
+  EXPECT_EQ(std::count(members.begin(), members.end(), roots.identity()), 1) << "root's is";
+  const PidPipe born;
+  Child middle([&] {
+    mark_as_job(kMyId);
+    static_cast<void>(::setresuid(kNobody, kNobody, kNobody));
+    const Child away([&] {
+      ::setsid();
+      born.tell(::getpid());
+      return idle();
+    });
+    ::_exit(0);
+    return 0;
+  });
+  const Doomed away(born.read_report());
+  middle.wait();
+  EXPECT_FALSE(is_member(away.pid(), kMyId, known(command)));
+}
+
 // end_job
 
 void nothing() {}
 
-// A command that tells when it is set up to ignore SIGINT.
+void ignore_both() {
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGTERM, SIG_IGN);
+}
+
+// A command that tells when it is set up to ignore what asks it to end.
 Child stubborn_child() {
   const Whistle ready;
   Child child([&] {
-    ::signal(SIGINT, SIG_IGN);
+    ignore_both();
     ready.blow();
     return idle();
   });
@@ -446,7 +489,7 @@ Child stubborn_child() {
 
 TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
   Child command(idle);
-  end_job(job("id", known(command)), kLongGrace, nothing);
+  end_job(job("id", known(command)), {kLongGrace}, nothing);
   const int status = command.wait();
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGINT);
@@ -455,28 +498,97 @@ TEST(EndJob, ReturnsAsSoonAsTheJobObeys) {
 TEST(EndJob, KillsWhatIgnoresItAfterTheGrace) {
   Child command = stubborn_child();
   const auto begin = SteadyClock::now();
-  end_job(job("id", known(command)), milliseconds(300), nothing);
+  end_job(job("id", known(command)), {milliseconds(300)}, nothing);
   EXPECT_GE(SteadyClock::now() - begin, milliseconds(300));
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
 TEST(EndJob, KillsAtOnceWithoutGrace) {
   Child command = stubborn_child();
-  end_job(job("id", known(command)), Duration::zero(), nothing);
+  end_job(job("id", known(command)), {Duration::zero()}, nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
+}
+
+TEST(EndJob, TerminatesAtOnceWhatIgnoresTheFirstSignal) {
+  const Whistle ready;
+  Child command([&] {
+    ::signal(SIGINT, SIG_IGN);
+    ready.blow();
+    return idle();
+  });
+  ASSERT_TRUE(ready.read_report());
+  end_job(job("id", known(command)), {kLongGrace}, nothing);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGTERM);
+}
+
+TEST(EndJob, TerminatesAfterAPartOfTheGraceWhatOnlyCatchesTheFirstSignal) {
+  const Whistle ready;
+  Child command([&] {
+    ::signal(SIGINT, [](int) {});
+    ready.blow();
+    idle();
+    return idle();
+  });
+  ASSERT_TRUE(ready.read_report());
+  end_job(job("id", known(command)), {milliseconds(300)}, nothing);
+  EXPECT_EQ(WTERMSIG(command.wait()), SIGTERM);
+}
+
+TEST(EndJob, BeginsWithTheSignalOfThePlan) {
+  for (const int number : {SIGTERM, SIGUSR1, SIGKILL}) {
+    Child command(idle);
+    end_job(job("id", known(command)), {kLongGrace, number}, nothing);
+    EXPECT_EQ(WTERMSIG(command.wait()), number);
+  }
+}
+
+TEST(EndJob, TellsItsStepsBeforeItDoesThem) {
+  Child command = stubborn_child();
+  std::vector<std::pair<EndStep::What, int>> told;
+  EndPlan plan{milliseconds(300)};
+  plan.tell = [&](const EndStep& step) {
+    EXPECT_EQ(step.processes, std::vector{known(command)});
+    EXPECT_EQ(liveness(known(command)), Liveness::Alive);
+    told.emplace_back(step.what, step.signal);
+  };
+  end_job(job("id", known(command)), plan, nothing);
+  EXPECT_EQ(told, (std::vector{std::pair{EndStep::What::AskedDeaf, SIGTERM},
+                               std::pair{EndStep::What::Killed, SIGKILL}}));
+  command.wait();
+}
+
+TEST(EndJob, TellsWhatItMayNotSignal) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Child roots(idle);
+  const ProcessIdentity identity = known(roots);
+  EXPECT_EQ(run_in_child(
+                [&] {
+                  std::string told;
+                  EndPlan plan{milliseconds(1)};
+                  plan.tell = [&](const EndStep& step) {
+                    const bool is_it = step.what == EndStep::What::OutOfReach &&
+                                       step.processes == std::vector{identity};
+                    told += is_it ? "out of reach" : "?";
+                  };
+                  end_job(job("id", identity), plan, nothing);
+                  return told;
+                },
+                kNobody),
+            "out of reach");
+  EXPECT_EQ(liveness(identity), Liveness::Alive);
 }
 
 TEST(EndJob, WakesAStoppedJobSoThatItCanObey) {
   Child command(idle);
   command.stop();
-  end_job(job("id", known(command)), kLongGrace, nothing);
+  end_job(job("id", known(command)), {kLongGrace}, nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
 
 TEST(EndJob, KillsAStoppedJobThatIgnoresIt) {
   Child command = stubborn_child();
   command.stop();
-  end_job(job("id", known(command)), milliseconds(100), nothing);
+  end_job(job("id", known(command)), {milliseconds(100)}, nothing);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGKILL);
 }
 
@@ -484,7 +596,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
   const PidPipe grandchild;
   Child command([&] {
     const Child child([&] {
-      ::signal(SIGINT, SIG_IGN);
+      ignore_both();
       const Child last([&] {
         grandchild.tell(::getpid());
         return idle();
@@ -494,7 +606,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
     return idle();
   });
   const Doomed last(grandchild.read_report());
-  end_job(job("id", known(command)), milliseconds(300), nothing);
+  end_job(job("id", known(command)), {milliseconds(300)}, nothing);
   EXPECT_EQ(liveness(last.identity()), Liveness::Gone);
   EXPECT_EQ(WTERMSIG(command.wait()), SIGINT);
 }
@@ -502,7 +614,7 @@ TEST(EndJob, EndsDescendantsThatIgnoreIt) {
 TEST(EndJob, EndsWhatHasWanderedOff) {
   Child command(idle);
   const Doomed wanderer(start_wanderer({variable(kMyId)}));
-  end_job(job(kMyId, known(command)), kLongGrace, nothing);
+  end_job(job(kMyId, known(command)), {kLongGrace}, nothing);
   EXPECT_EQ(liveness(wanderer.identity()), Liveness::Gone);
 }
 
@@ -510,7 +622,7 @@ TEST(EndJob, LeavesOthersAlone) {
   Child command(idle);
   const Child sibling(idle);
   const Child other = idle_child_with({variable("other")});
-  end_job(job(kMyId, known(command)), Duration::zero(), nothing);
+  end_job(job(kMyId, known(command)), {Duration::zero()}, nothing);
   EXPECT_EQ(liveness(known(sibling)), Liveness::Alive);
   EXPECT_EQ(liveness(known(other)), Liveness::Alive);
 }
@@ -520,7 +632,7 @@ TEST(EndJob, ReturnsAtOnceWhenNothingIsLeft) {
   const ProcessIdentity identity = known(command);
   command.become_zombie();
   bool called = false;
-  end_job(job("id", identity), kLongGrace, [&] { called = true; });
+  end_job(job("id", identity), {kLongGrace}, [&] { called = true; });
   EXPECT_FALSE(called);
 }
 
@@ -536,7 +648,7 @@ TEST(EndJob, InterruptsNobodyTwice) {
     const Child obedient(idle);
     const Whistle is_deaf;
     const Child deaf([&] {
-      ::signal(SIGINT, SIG_IGN);
+      ignore_both();
       is_deaf.blow();
       return may_end.read_report() ? 0 : 1;
     });
@@ -548,7 +660,7 @@ TEST(EndJob, InterruptsNobodyTwice) {
   });
   ASSERT_TRUE(ready.read_report());
   int looks = 0;
-  end_job(job("id", known(command)), kLongGrace, [&] {
+  end_job(job("id", known(command)), {kLongGrace}, [&] {
     if (++looks == 1) may_end.blow();
     if (looks == 2) command.send(SIGKILL);
   });
@@ -570,7 +682,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     command_pid = ::getpid();
     const Whistle late_is_there;
     const Child first([&] {
-      ::signal(SIGINT, SIG_IGN);
+      ignore_both();
       return late_is_there.read_report() ? 0 : 1;
     });
     sigset_t interrupt;
@@ -595,7 +707,7 @@ TEST(EndJob, InterruptsWhatIsStartedMeanwhile) {
     return late.wait();
   });
   ASSERT_TRUE(ready.read_report());
-  end_job(job("id", known(command)), kLongGrace, nothing);
+  end_job(job("id", known(command)), {kLongGrace}, nothing);
   EXPECT_TRUE(late_interrupted.was_blown());
   EXPECT_EQ(command.wait(), 0);
 }

@@ -131,15 +131,17 @@ TEST(Become, RunsTheCommandWithItsArgumentsAndVariables) {
   const std::string out = folder.path("out");
   Child child([&] {
     ::setenv("NEW", "old value", 1);
+    ::setenv("GONE", "x", 1);
     become("/bin/sh",
-           {"shown-name", "-c", "printf '%s|' \"$0\" \"$@\" \"$NEW\" >" + out, "zero", "a b", ""},
-           {{"NEW", "new value"}});
+           {"shown-name", "-c", "printf '%s|' \"$0\" \"$@\" \"$NEW\" \"${GONE-unset}\" >" + out,
+            "zero", "a b", ""},
+           {{"NEW", "new value"}, {"GONE", std::nullopt}});
     return 1;
   });
   EXPECT_EQ(child.wait(), 0);
   std::ifstream file(out);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(text, "zero|a b||new value|");
+  EXPECT_EQ(text, "zero|a b||new value|unset|");
 }
 
 TEST(Become, RunsAScriptWithoutItsFirstLine) {

@@ -27,6 +27,13 @@ TEST_F(ReservationText, TellsGpusExpiryAndTheLineToCopy) {
       << text;
 }
 
+TEST_F(ReservationText, UnsetsWhatWouldContradict) {
+  const std::string text = reservation_text(
+      mine({2}), {{"HIP_VISIBLE_DEVICES", "1"}, {"A", std::nullopt}, {"B", std::nullopt}},
+      noon().wall);
+  EXPECT_NE(text.find("\nexport HIP_VISIBLE_DEVICES=1; unset A B\n"), std::string::npos) << text;
+}
+
 TEST_F(ReservationText, AsJsonIsDocumented) {
   Reservation reservation = mine({0, 2});
   expect_documented(reservation_json(reservation), "reservation");

@@ -124,6 +124,130 @@ TEST(ModelDetection, ReadsEvaluationsAndTraining) {
   });
 }
 
+TEST(ModelDetection, ReadsTheNameUnderWhichAModelIsServed) {
+  expect_all({
+      {"vllm serve /model --served-model-name Qwen3-32B-AWQ", "", "Qwen3-32B-AWQ"},
+      {"vllm serve /weights --served-model-name Qwen/Qwen3-8B", "Qwen", "Qwen3-8B"},
+      {"python3 -m vllm.entrypoints.openai.api_server --model /data/models/model "
+       "--served-model-name Qwen3-32B-AWQ another",
+       "", "Qwen3-32B-AWQ"},
+      {"python3 -m sglang.launch_server --model-path /models --served-model-name=Qwen3-32B-AWQ", "",
+       "Qwen3-32B-AWQ"},
+      {"llama-server -m /models/model.gguf --alias qwen3-8b", "", "qwen3-8b"},
+      {"vllm serve --config prod.yaml --served-model-name phi-4", "", "phi-4"},
+      {"vllm serve /data/Qwen3-8B/latest --served-model-name chat-8b", "", "chat-8b"},
+      {"vllm serve /data/Qwen3-8B --served-model-name chat-8b", "local", "Qwen3-8B"},
+      {"vllm serve Qwen/Qwen3-8B --served-model-name chat-8b", "Qwen", "Qwen3-8B"},
+      {"python train.py --alias exp-7b", nullptr, nullptr},
+  });
+}
+
+TEST(ModelDetection, ReadsTheFolderAboveOneWhoseNameSaysNothing) {
+  expect_all({
+      {"vllm serve /data/Qwen3-8B/snapshots/9216db5781bf21249d130ec9da846c4624c16137", "local",
+       "Qwen3-8B"},
+      {"vllm serve /data/Qwen3-8B/9216db57", "local", "Qwen3-8B"},
+      {"vllm serve /data/Qwen3-8B/latest/", "local", "Qwen3-8B"},
+      {"python serve.py --model-path /mnt/nvme0/Llama-3.1-8B/hf", "local", "Llama-3.1-8B"},
+      {"python serve.py --model-path Llama-3.1-8B/weights", "local", "Llama-3.1-8B"},
+      {"llama-server -m /root/.tabby/models/TabbyML/StarCoder-1B/ggml/model.gguf", "local",
+       "StarCoder-1B"},
+      {"python a.py --model /w/Mixtral-8x7B/model-00001-of-00019.safetensors", "local",
+       "Mixtral-8x7B"},
+      {"python a.py --model /w/Llama-2-13b/consolidated.00.pth", "local", "Llama-2-13b"},
+      {"python a.py --model /w/phi-2/ggml-model-q4_0.gguf", "local", "phi-2"},
+      {"litgpt serve checkpoints/meta-llama/Llama-3.2-1B", "local", "Llama-3.2-1B"},
+  });
+}
+
+TEST(ModelDetection, InventsNoModelFromPlacesAndAccounts) {
+  expect_all({
+      {"vllm serve /model", nullptr, nullptr},
+      {"vllm serve ./model", nullptr, nullptr},
+      {"vllm serve /data2/models", nullptr, nullptr},
+      {"vllm serve /mnt/disk1/model", nullptr, nullptr},
+      {"vllm serve /nvme0n1/weights/latest", nullptr, nullptr},
+      {"vllm serve /home/alice2/model", nullptr, nullptr},
+      {"vllm serve /opt/ml/model", nullptr, nullptr},
+      {"vllm serve 9216db5781bf21249d130ec9da846c4624c16137", nullptr, nullptr},
+      {"python upload.py --model-name v2", nullptr, nullptr},
+      {"python upload.py --model-name v2.1", nullptr, nullptr},
+      {"python register.py --model-name latest", nullptr, nullptr},
+      {"python a.py --model model", nullptr, nullptr},
+      {"python train.py --ckpt last.ckpt", nullptr, nullptr},
+      {"python train.py --ckpt /runs/exp-a", nullptr, nullptr},
+      {"python train.py model=unet optimizer=adam", nullptr, nullptr},
+      {"python3 -m petals.cli.run_dht --identity_path /x/id", nullptr, nullptr},
+  });
+}
+
+TEST(ModelDetection, ReadsHowModelScopeWritesADot) {
+  expect_all({
+      {"vllm serve /root/.cache/modelscope/hub/models/Qwen/Qwen2___5-7B-Instruct", "local",
+       "Qwen2.5-7B-Instruct"},
+      {"python a.py --model Qwen/Qwen2___5-7B", "Qwen", "Qwen2.5-7B"},
+  });
+}
+
+TEST(ModelDetection, ReadsRarerServers) {
+  expect_all({
+      {"python -m lightllm.server.api_server --model_dir /models/llama-7b-hf --tp 2", "local",
+       "llama-7b-hf"},
+      {"litgpt serve meta-llama/Llama-3.2-1B", "meta-llama", "Llama-3.2-1B"},
+      {"/opt/venv/bin/python /opt/venv/bin/litgpt serve meta-llama/Llama-3.2-1B --port 8000",
+       "meta-llama", "Llama-3.2-1B"},
+      {"mistralrs-server --port 1234 plain -m microsoft/Phi-3.5-mini-instruct -a phi3", "microsoft",
+       "Phi-3.5-mini-instruct"},
+      {"./mistralrs-server gguf -m bartowski/Phi-3.5-mini-GGUF -f a.gguf", "bartowski",
+       "Phi-3.5-mini-GGUF"},
+      {"python -m petals.cli.run_server petals-team/StableBeluga2", "petals-team", "StableBeluga2"},
+      {"python3 -m petals.cli.run_server --port 31330 petals-team/StableBeluga2 --torch_dtype x",
+       "petals-team", "StableBeluga2"},
+      {"tabby serve --model StarCoder-1B --chat-model Qwen2-1.5B-Instruct --device cuda", "",
+       "StarCoder-1B"},
+      {"/opt/tabby/bin/tabby serve --model TabbyML/StarCoder-1B", "TabbyML", "StarCoder-1B"},
+      {"tabby serve --device cuda", nullptr, nullptr},
+      {"./llava-v1.5-7b-q4.llamafile --server --port 8080", "local", "llava-v1.5-7b-q4.llamafile"},
+      {"/usr/bin/ape ./llava-v1.5-7b-q4.llamafile --server", "local", "llava-v1.5-7b-q4.llamafile"},
+      {"./llamafile -m /m/phi-2.gguf --server", "local", "phi-2.gguf"},
+      {"python3 koboldcpp.py mistral-7b.Q4_K_M.gguf 5001", "local", "mistral-7b.Q4_K_M.gguf"},
+      {"./koboldcpp-linux-x64 --usecublas --gpulayers 99 mistral-7b.Q4_K_M.gguf", "local",
+       "mistral-7b.Q4_K_M.gguf"},
+      {"python3 launch.py --listen --ckpt /m/Stable-diffusion/sd_xl_base_1.0.safetensors", "local",
+       "sd_xl_base_1.0.safetensors"},
+      {"whisper-cli -m models/ggml-large-v3.bin -f a.wav", "local", "ggml-large-v3.bin"},
+      {"./build/bin/whisper-stream --model ./models/ggml-base.en.bin", "local", "ggml-base.en.bin"},
+      {"python3 -m llama_cpp.server --hf_model_repo_id TheBloke/Llama-2-7B-GGUF --model "
+       "*Q4_0.gguf",
+       "TheBloke", "Llama-2-7B-GGUF"},
+      {"mlc_llm serve HF://mlc-ai/Llama-3-8B-Instruct-q4f16_1-MLC", "mlc-ai",
+       "Llama-3-8B-Instruct-q4f16_1-MLC"},
+  });
+}
+
+TEST(ModelDetection, ReadsRarerEvaluationsAndTrainers) {
+  expect_all({
+      {"lm_eval --model local-completions --model_args model=Qwen3-8B,base_url=http://a:8000", "",
+       "Qwen3-8B"},
+      {"lm_eval --model local-completions --model_args base_url=http://a,model=Qwen/Qwen3-8B",
+       "Qwen", "Qwen3-8B"},
+      {"lighteval accelerate model_name=openai-community/gpt2 leaderboard|truthfulqa:mc|0",
+       "openai-community", "gpt2"},
+      {"/venv/bin/python /venv/bin/lighteval vllm pretrained=Qwen/Qwen3-8B,dtype=bfloat16 x",
+       "Qwen", "Qwen3-8B"},
+      {"deepspeed --module openrlhf.cli.train_sft --pretrain meta-llama/Meta-Llama-3-8B --bf16",
+       "meta-llama", "Meta-Llama-3-8B"},
+      {"python3 -m verl.trainer.main_ppo data.train_files=/x/train.parquet "
+       "actor_rollout_ref.model.path=Qwen/Qwen2.5-0.5B-Instruct critic.model.path=Qwen/Qwen2.5-7B",
+       "Qwen", "Qwen2.5-0.5B-Instruct"},
+      {"torchrun sft.py ++model.path=Qwen/Qwen3-8B", "Qwen", "Qwen3-8B"},
+      {"python megatron_gpt_sft.py trainer.devices=8 model.restore_from_path=/w/llama-2-7b.nemo",
+       "local", "llama-2-7b.nemo"},
+      {"python run_grpo_math.py policy.model_name=Qwen/Qwen2.5-1.5B", "Qwen", "Qwen2.5-1.5B"},
+      {"python train.py submodel.path=/w/Qwen3-8B", nullptr, nullptr},
+  });
+}
+
 TEST(ModelDetection, SaysNothingWhereNothingIsServed) {
   expect_all({
       {"", nullptr, nullptr},
@@ -139,6 +263,12 @@ TEST(ModelDetection, SaysNothingWhereNothingIsServed) {
       {"vim vllm serve", nullptr, nullptr},
       {"/usr/lib/xorg/Xorg vt2 -displayfd 3", nullptr, nullptr},
       {"VLLM::EngineCore", nullptr, nullptr},
+      {"VLLM::Worker_TP0", nullptr, nullptr},
+      {"sglang::scheduler_TP0", nullptr, nullptr},
+      {"python3 -c from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=5, "
+       "pipe_handle=7) --multiprocessing-fork",
+       nullptr, nullptr},
+      {"python3 -m mpi4py.futures.server", nullptr, nullptr},
       {"ollama serve", nullptr, nullptr},
       {"ollama run llama3", nullptr, nullptr},
   });
