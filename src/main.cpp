@@ -26,12 +26,16 @@
 
 namespace {
 
+chg::ProcReader proc_reader(const chg::ProbeChoice& choice) {
+  return chg::ProcReader("/proc", "", choice.tells_model);
+}
+
 std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
                                                  const chg::ProbeChoice& choice) {
   const chg::Duration timeout = choice.timeout;
   // To anybody else the pids that drivers list are those of strangers.
   std::optional<chg::ProcReader> proc;
-  if (chg::sees_host_pids(choice.observer)) proc.emplace();
+  if (chg::sees_host_pids(choice.observer)) proc = proc_reader(choice);
   if (choice.name == "nvidia-smi")
     return [=, &clock] { return chg::read_nvidia_smi(clock, timeout); };
   if (choice.name == "nvml") {
@@ -63,15 +67,16 @@ chg::Reuse reuse(const chg::ProbeChoice& choice) {
 
 std::unique_ptr<chg::Probe> make_probe(const chg::Clock& clock, const chg::ProbeChoice& choice) {
   if (choice.name == "fake") {
-    return std::make_unique<chg::FakeProbe>(clock, chg::ProcReader(), choice.fake_file,
+    return std::make_unique<chg::FakeProbe>(clock, proc_reader(choice), choice.fake_file,
                                             choice.timeout, choice.uid);
   }
-  return std::make_unique<chg::SharedProbe>(clock, reuse(choice), vendor_reading(clock, choice));
+  return std::make_unique<chg::SharedProbe>(clock, reuse(choice), vendor_reading(clock, choice),
+                                            proc_reader(choice));
 }
 
 std::optional<chg::Observation> last_reading(const chg::ProbeChoice& choice) {
   if (choice.name == "fake") return std::nullopt;
-  return chg::last_reading(reuse(choice));
+  return chg::last_reading(reuse(choice), proc_reader(choice));
 }
 
 std::unique_ptr<chg::Store> open_store(const std::string& address) {

@@ -12,6 +12,7 @@
 #include "base/poll.h"
 #include "base/text.h"
 #include "core/changes.h"
+#include "core/gpu_ids.h"
 #include "core/recall.h"
 
 namespace chg {
@@ -59,15 +60,29 @@ std::string detect_provider(const Context& context, const AdminOptions& options,
               "admin --provider fake --gpus 8");
 }
 
+// Those that can never be granted, for people.
+std::vector<std::string> warnings_about(const Observation& observation, const Policy& policy) {
+  std::vector<std::string> warnings;
+  for (const GpuReading& reading : observation.gpus) {
+    const auto obstacle = obstacle_of(reading, policy);
+    if (!obstacle || !obstacle->is_final) continue;
+    warnings.push_back(
+        fmt::format("GPU {} can never be granted: {}", reading.index, printable(obstacle->what)));
+  }
+  return warnings;
+}
+
 std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options, Pool before,
-                            const std::string& provider) {
+                            const std::string& provider, std::vector<std::string>& warnings) {
   make_state_directory(context);
   if (provider == "fake") {
     context.world().create_fake_gpus(context.fake_file(), options.gpus.value_or(8));
   }
   before.provider = provider;
   std::vector<Gpu> gpus;
-  for (const GpuReading& reading : context.read_gpus(before).gpus) {
+  const Observation observation = context.read_gpus(before);
+  warnings = warnings_about(observation, before.policy);
+  for (const GpuReading& reading : observation.gpus) {
     Gpu gpu;
     gpu.index = reading.index;
     gpu.uuid = reading.uuid;
@@ -77,9 +92,10 @@ std::vector<Gpu> found_gpus(Context& context, const AdminOptions& options, Pool 
   const int found = static_cast<int>(gpus.size());
   const int wanted = options.gpus.value_or(found);
   if (wanted != found && !options.force) {
-    throw Error(ErrorKind::Failed,
-                fmt::format("--gpus {} contradicts the {} GPUs found here", wanted, found),
-                "leave --gpus out to take what is found, or add --force");
+    throw Error(
+        ErrorKind::Failed,
+        fmt::format("--gpus {} contradicts the {} found here", wanted, count_of(found, "GPU")),
+        "leave --gpus out to take what is found, or add --force");
   }
   // By --force: GPUs that are not found stay in ERROR until they are.
   for (int index = found; index < wanted; ++index) {
@@ -98,8 +114,46 @@ bool is_same(const Gpu& known, const Gpu& found) {
   return by_index ? known.index == found.index : known.uuid == found.uuid;
 }
 
+// The GPUs of the pool that are not among those that were found.
+std::vector<int> missing(const Pool& pool, const std::vector<Gpu>& found) {
+  std::vector<int> indices;
+  for (const Gpu& known : pool.gpus) {
+    const bool is_there = std::any_of(found.begin(), found.end(),
+                                      [&](const Gpu& gpu) { return is_same(known, gpu); });
+    if (!is_there) indices.push_back(known.index);
+  }
+  return indices;
+}
+
+void refuse_missing(const std::vector<int>& gpus) {
+  const bool is_one = gpus.size() == 1;
+  throw Error(ErrorKind::Failed,
+              fmt::format("{} {} not found, and would leave the pool", to_gpu_names(gpus),
+                          is_one ? "was" : "were"),
+              fmt::format("see what is wrong: canhazgpu doctor; if {} gone for good, add --force, "
+                          "which also ends all reservations",
+                          is_one ? "it is" : "they are"));
+}
+
+// Keeps the drains of GPUs that leave, and gives those that have come back theirs again.
+void move_drains(Pool& pool, const std::vector<int>& leaving, std::vector<Gpu>& found) {
+  for (const int index : leaving) {
+    const Gpu& gpu = *find_gpu(pool, index);
+    if (!gpu.out_of_service || gpu.uuid.empty()) continue;
+    pool.absent_drains.push_back({gpu.uuid, *gpu.out_of_service});
+  }
+  for (Gpu& gpu : found) {
+    std::erase_if(pool.absent_drains, [&](const AbsentDrain& drain) {
+      if (drain.uuid != gpu.uuid) return false;
+      gpu.out_of_service = drain.note;
+      return true;
+    });
+  }
+}
+
 // Puts the GPUs that were found in the place of those that were known, with what is remembered.
-void replace_gpus(Pool& pool, std::vector<Gpu> found) {
+// Returns those that have left; they must not where `may_leave` is false.
+std::vector<int> replace_gpus(Pool& pool, std::vector<Gpu> found, bool may_leave) {
   for (const Reservation& reservation : pool.reservations) {
     for (const int index : reservation.gpus) {
       const auto same = std::find_if(found.begin(), found.end(),
@@ -111,6 +165,9 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
                   "wait until it is given back, or add --force, which takes it away");
     }
   }
+  std::vector<int> leaving = missing(pool, found);
+  if (!leaving.empty() && !may_leave) refuse_missing(leaving);
+  move_drains(pool, leaving, found);
   require_grantable(pool, found.size(), "cancel it (canhazgpu queue), or add --force");
   for (Gpu& gpu : found) {
     const auto known = std::find_if(pool.gpus.begin(), pool.gpus.end(),
@@ -124,6 +181,7 @@ void replace_gpus(Pool& pool, std::vector<Gpu> found) {
     gpu.out_of_service = remembered.out_of_service;
   }
   pool.gpus = std::move(found);
+  return leaving;
 }
 
 bool only_changes_service(const AdminOptions& options) {
@@ -177,7 +235,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   };
   if (provider == "fake") make_store();
   const std::vector<Gpu> found =
-      keeps_gpus ? before.gpus : found_gpus(context, options, before, provider);
+      keeps_gpus ? before.gpus : found_gpus(context, options, before, provider, result.warnings);
   const bool takes_away =
       !before.reservations.empty() || !before.queue.empty() || !result.damaged.empty();
   if (options.force && takes_away && !confirm(before)) {
@@ -200,7 +258,9 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     }
     if (!keeps_gpus) end_recall(pool);  // of one that was killed
     const Pool known = pool;
-    if (!keeps_gpus) replace_gpus(pool, found);
+    // Whoever names another provider means other GPUs.
+    const bool may_leave = options.force || provider != pool.provider;
+    if (!keeps_gpus) result.gone = replace_gpus(pool, found, may_leave);
     if (runs_before > 0) {
       begin_recall(pool, given.now);
     }

@@ -24,7 +24,9 @@ struct AdminOptions {
 
 struct AdminResult {
   Pool pool;
-  bool created = false;  ///< there was no pool before
+  bool created = false;               ///< there was no pool before
+  std::vector<int> gone;              ///< GPUs that were not found, and left the pool by `force`
+  std::vector<std::string> warnings;  ///< "GPU 0 can never be granted: …"
   int cleared_reservations = 0;
   int cleared_requests = 0;
   std::vector<std::string> damaged;  ///< what could not be read, and was taken out by `force`
@@ -35,7 +37,7 @@ struct AdminResult {
 using Confirm = std::function<bool(const Pool&)>;
 
 /// Throws Error: NotPermitted for those who are neither root, admin group nor the pool's creator;
-/// Failed when the GPUs can't be read, or contradict `gpus`, or reserved ones would go, without
+/// Failed when the GPUs can't be read, or contradict `gpus`, or some of the pool would go, without
 /// force.
 AdminResult administer(Context& context, const AdminOptions& options, const Confirm& confirm);
 

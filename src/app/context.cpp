@@ -16,6 +16,7 @@
 #include "probe/processes/proc_reader.h"
 #include "process/identity.h"
 #include "process/job.h"
+#include "view/model_detection.h"
 
 namespace chg {
 namespace {
@@ -57,6 +58,9 @@ std::string driver_of(const std::string& probe) {
   if (probe == "fake") return "";
   return probe == "amd" ? "amdgpu" : "nvidia";
 }
+
+// For people who look; nothing is decided by it.
+bool tells_model(std::string_view command_line) { return detect_model(command_line).has_value(); }
 
 [[noreturn]] void refuse_without_pool() {
   throw Error(ErrorKind::Failed, "there is no pool on this host yet",
@@ -119,7 +123,8 @@ ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
           reading_file(),
           not_before,
           own_place(),
-          caller_.uid_here};
+          caller_.uid_here,
+          {}};
 }
 
 // Only root and whoever owns the store say of a GPU that no tool finds that it is lost, and only
@@ -136,6 +141,7 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
   observation.is_partial = may_miss_gpus(choice.name);
+  refuse_twins(observation);
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
   find_suspects(observation, policy, proc, choice.timeout - passed);
@@ -157,18 +163,21 @@ bool Context::has_own_probe(const Pool& pool) const {
 
 Observation Context::cached_reading(const Pool& pool) {
   const Policy policy = seen_with(pool.policy, options_.view);
-  if (!has_own_probe(pool)) {
-    return read_with(choice(pool, policy.probe, cached_since(pool, now())), policy);
-  }
-  ProbeChoice own = choice(pool, options_.probe, now());
-  own.shared_file.clear();
-  return read_with(own, policy);
+  const bool is_own = has_own_probe(pool);
+  ProbeChoice probe = is_own ? choice(pool, options_.probe, now())
+                             : choice(pool, policy.probe, cached_since(pool, now()));
+  if (is_own) probe.shared_file.clear();
+  probe.tells_model = tells_model;
+  return read_with(probe, policy);
 }
 
 std::optional<Observation> Context::last_reading(const Pool& pool) const {
-  const ProbeChoice probe = choice(pool, pool.policy.probe, {});
+  ProbeChoice probe = choice(pool, pool.policy.probe, {});
+  probe.tells_model = tells_model;
   std::optional<Observation> reading = world_.last_reading(probe);
-  if (reading) reading->is_partial = may_miss_gpus(probe.name);
+  if (!reading) return reading;
+  reading->is_partial = may_miss_gpus(probe.name);
+  refuse_twins(*reading);
   return reading;
 }
 

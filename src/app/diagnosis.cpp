@@ -37,6 +37,11 @@ class Findings {
   std::vector<Finding> findings_;
 };
 
+template <typename Items>
+std::string number_of(const Items& items, const char* noun) {
+  return count_of(static_cast<std::int64_t>(items.size()), noun);
+}
+
 std::string milliseconds_text(Duration duration) {
   return fmt::format("{:.1f} ms", std::chrono::duration<double, std::milli>(duration).count());
 }
@@ -155,9 +160,10 @@ void examine_pool(const Facts& facts, Findings& findings) {
   }
   const auto drained = std::count_if(pool.gpus.begin(), pool.gpus.end(),
                                      [](const Gpu& gpu) { return gpu.out_of_service.has_value(); });
-  findings.good("pool", fmt::format("{} GPUs of {}, {} out of service, {} reservations, {} waiting",
-                                    pool.gpus.size(), pool.provider, drained,
-                                    pool.reservations.size(), pool.queue.size()));
+  findings.good("pool",
+                fmt::format("{} of {}, {} out of service, {}, {} waiting",
+                            number_of(pool.gpus, "GPU"), pool.provider, drained,
+                            number_of(pool.reservations, "reservation"), pool.queue.size()));
 }
 
 void examine_nvidia(const Inventory& inventory, Findings& findings) {
@@ -209,7 +215,8 @@ void examine_devices(const Facts& facts, Findings& findings) {
                  facts.provider == "amd" ? "ask to become a member of the groups render and video"
                                          : "ask the administrator for access");
   } else {
-    findings.good("devices", fmt::format("{} device files, all of which you may use", count));
+    findings.good("devices", fmt::format("{}, all of which you may use",
+                                         number_of(facts.inventory.devices, "device file")));
   }
 }
 
@@ -232,9 +239,37 @@ void compare_with_pool(const Facts& facts, Findings& findings) {
   }
   if (facts.observation.gpus.size() > facts.pool.gpus.size()) {
     findings.notice("GPUs",
-                    fmt::format("{} were found, {} are in the pool", facts.observation.gpus.size(),
-                                facts.pool.gpus.size()),
+                    fmt::format("{} found, {} in the pool",
+                                number_of(facts.observation.gpus, "GPU"), facts.pool.gpus.size()),
                     "take them all in with: canhazgpu admin");
+  }
+}
+
+// What to do about a notice of its driver; else it is busy without a process.
+std::string advice_on(const GpuReading& gpu, bool is_of_driver) {
+  if (!is_of_driver) return "if it stays so, see the kernel's log (dmesg)";
+  return fmt::format(
+      "drain it (canhazgpu admin --drain {0}), and when it is free: sudo nvidia-smi "
+      "--gpu-reset -i {0}",
+      gpu.index);
+}
+
+void examine_gpu(const GpuReading& gpu, const Facts& facts, Findings& findings) {
+  const auto text = [&](const std::string& what) {
+    return fmt::format("GPU {}: {}", gpu.index, what);
+  };
+  const auto obstacle = obstacle_of(gpu, facts.pool.policy);
+  if (obstacle) {
+    findings.bad("reading", text(obstacle->what),
+                 fmt::format("{}, or take it out of service: canhazgpu admin --drain {}",
+                             obstacle->is_final
+                                 ? "nobody can ever be given it; see its driver's documentation"
+                                 : "it is not given to anybody; reset or replace it",
+                             gpu.index));
+  }
+  for (const std::string& notice : notices_of(gpu)) {
+    if (obstacle && notice == obstacle->what) continue;
+    findings.notice("reading", text(notice), advice_on(gpu, notice == gpu.notice));
   }
 }
 
@@ -244,8 +279,8 @@ void examine_reading(const Facts& facts, Findings& findings) {
     return;
   }
   const std::string text =
-      fmt::format("{} GPUs with {} in {}", facts.observation.gpus.size(), facts.observation.source,
-                  milliseconds_text(facts.looking.took));
+      fmt::format("{} with {} in {}", number_of(facts.observation.gpus, "GPU"),
+                  facts.observation.source, milliseconds_text(facts.looking.took));
   if (facts.looking.took > kLookIsSlow) {
     findings.notice("reading", text,
                     facts.provider == "nvidia" ? "turn persistence mode on: sudo nvidia-smi -pm 1"
@@ -253,13 +288,7 @@ void examine_reading(const Facts& facts, Findings& findings) {
   } else {
     findings.good("reading", text);
   }
-  for (const GpuReading& gpu : facts.observation.gpus) {
-    if (gpu.error.empty()) continue;
-    findings.bad("reading", fmt::format("GPU {}: {}", gpu.index, gpu.error),
-                 "it is not given to anybody; reset or replace it, or take it out of service: "
-                 "canhazgpu admin --drain " +
-                     std::to_string(gpu.index));
-  }
+  for (const GpuReading& gpu : facts.observation.gpus) examine_gpu(gpu, facts, findings);
   compare_with_pool(facts, findings);
 }
 

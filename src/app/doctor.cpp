@@ -133,7 +133,9 @@ Facts gather_facts(Context& context) {
   facts.reading_store = attempt(context, [&] { facts.pool = context.store().read(); });
   if (facts.reading_store.failure.empty()) {
     attempt(context, [&] { facts.store_danger = context.store().danger(); });
-    facts.writing_store = attempt(context, [&] { update_pool(context, nullptr, change_nothing); });
+    // The pool as it is by now, without what has just ended.
+    facts.writing_store =
+        attempt(context, [&] { facts.pool = update_pool(context, nullptr, change_nothing); });
   }
 
   facts.owning_pool = attempt(context, [&] { require_this_host(context, facts.pool); });

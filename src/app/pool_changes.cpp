@@ -25,8 +25,8 @@ void note_changes(const Pool& before, Pool& pool, const Caller& caller) {
       std::equal(before.gpus.begin(), before.gpus.end(), pool.gpus.begin(), pool.gpus.end(),
                  [](const Gpu& a, const Gpu& b) { return a.index == b.index && a.uuid == b.uuid; });
   if (!same_gpus || before.provider != pool.provider || before.creator_uid != pool.creator_uid) {
-    add_event(pool, EventKind::SetUp, caller.account).detail =
-        fmt::format("{} GPUs of {}", pool.gpus.size(), pool.provider);
+    add_event(pool, EventKind::SetUp, caller.account).detail = fmt::format(
+        "{} of {}", count_of(static_cast<std::int64_t>(pool.gpus.size()), "GPU"), pool.provider);
   }
   if (before.admin_group != pool.admin_group) {
     add_event(pool, EventKind::PolicyChanged, caller.account).detail =

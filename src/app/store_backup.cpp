@@ -216,6 +216,7 @@ class Restorer {
     pool.admin_group = saved_.admin_group;
     pool.creator_uid = saved_.creator_uid;
     pool.policy = saved_.policy;
+    pool.absent_drains = saved_.absent_drains;
     pool.next_arrival = std::max(pool.next_arrival, saved_.next_arrival);
     note_this_host(pool);
     note_changes(before, pool, caller);

@@ -52,9 +52,10 @@ class Supervisor {
     watch_command();
     if (supervision_.leftovers == Leftovers::Kill) {
       end_members(SendsSignal::Occasion::IsLeftover);
-    } else if (supervision_.leftovers == Leftovers::Keep) {
-      keep_for_leftovers();
+      // What could not be ended was told of.
+      teller_.close();
     }
+    if (supervision_.leftovers != Leftovers::Release) keep_for_leftovers();
     teller_.close();
     std::optional<Duration> kept;
     persist([&] {
@@ -121,7 +122,9 @@ class Supervisor {
     std::vector<NamedProcess> processes = names_of(step.processes);
     if (processes.empty()) return;
     if (step.what == EndStep::What::OutOfReach) {
-      return teller_.tell(OutOfReach{std::move(processes), own_.gpus});
+      const bool goes_on = occasion == SendsSignal::Occasion::TimeIsOver;
+      return teller_.tell(
+          OutOfReach{std::move(processes), goes_on ? own_.gpus : std::vector<int>()});
     }
     const std::string first = signal_name(supervision_.first_signal);
     SendsSignal news{occasion,
@@ -208,7 +211,8 @@ class Supervisor {
   }
 
   // Returns when no process of the job lives any more, or when the grace is over and none of them
-  // uses the GPUs. These are only read while some process of the job lives.
+  // uses the GPUs. These are only read while some process of the job lives. What should have been
+  // ended, and could not be, has no grace.
   void keep_for_leftovers() {
     const Instant ended = context_.now();
     std::vector<ProcessIdentity> known = job_members(job_marks());
@@ -217,7 +221,8 @@ class Supervisor {
       known = members_with(known, job_marks());
       if (known.empty()) return;
       const JobUse use = use_by(known);
-      const Duration left = leftovers_grace_ - age(ended, context_.now());
+      const Duration left =
+          grace_left(supervision_.leftovers, age(ended, context_.now()), leftovers_grace_);
       const std::vector<ProcessIdentity> keeping = keeping_leftovers(known, use, left);
       if (keeping.empty()) return;
       note([&](Reservation& mine, const Instant&) { mine.leftovers = keeping; });
@@ -246,9 +251,10 @@ class Supervisor {
     try {
       const Observation observation = context_.read_gpus();
       const Pool pool = context_.store().read();
-      if (find_reservation(pool, own_.id) != nullptr)
+      if (find_reservation(pool, own_.id) != nullptr) {
         leftovers_grace_ = pool.policy.leftovers_grace;
-      return chg::use_by(members, own_, pool, observation);
+      }
+      return use_by_members(members, own_, pool, observation);
     } catch (const Error&) {
       return {members, {}};
     }

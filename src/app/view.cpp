@@ -4,7 +4,6 @@
 
 #include "app/new_store.h"
 #include "app/pool_update.h"
-#include "app/served_models.h"
 #include "base/error.h"
 #include "core/reap.h"
 #include "core/schedule.h"
@@ -146,7 +145,6 @@ Overview view_status(Context& context) {
     failure = error.what();
     observation = context.last_reading(before);
   }
-  if (observation) ask_ancestors_for_models(*observation);
   // What this user sees in his own way is for his eyes alone.
   const bool decides = failure.empty() && !context.has_own_probe(before);
   Pool pool = current_pool(context, decides ? &*observation : nullptr);

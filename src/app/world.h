@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "probe/inventory.h"
 #include "probe/probe.h"
+#include "probe/processes/proc_reader.h"
 #include "store/store.h"
 
 namespace chg {
@@ -22,7 +23,8 @@ struct ProbeChoice {
   std::string shared_file;  ///< where readings are shared; "": they are not
   Instant not_before;       ///< shared readings that began before this are rejected
   ProcessIdentity observer;
-  std::uint32_t uid = 0;  ///< of who reads, as its own user namespace counts it
+  std::uint32_t uid = 0;                    ///< of who reads, as its own user namespace counts it
+  ProcReader::TellsModel tells_model = {};  ///< as ProcReader wants it
 };
 
 struct World {

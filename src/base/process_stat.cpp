@@ -62,6 +62,19 @@ std::optional<std::uint32_t> read_real_uid(int pid) {
   return text ? parse_real_uid(*text) : std::nullopt;
 }
 
+std::optional<std::uint64_t> parse_lock_limit(std::string_view limits) {
+  constexpr std::string_view kLabel = "\nMax file locks";
+  const std::size_t found = limits.find(kLabel);
+  if (found == std::string_view::npos) return std::nullopt;
+  std::string_view rest = trimmed(limits.substr(found + kLabel.size()));
+  return parse<std::uint64_t>(cut(rest, ' '));
+}
+
+std::optional<std::uint64_t> read_lock_limit(int pid) {
+  const auto text = read_file(fmt::format("/proc/{}/limits", pid));
+  return text ? parse_lock_limit(*text) : std::nullopt;
+}
+
 bool parse_ignores_signal(std::string_view status, int signal_number) {
   // "SigIgn:\t0000000000001000": signal 1 is the lowest bit.
   const auto mask = parse<std::uint64_t>(status_line(status, "SigIgn:"), 16);

@@ -30,6 +30,13 @@ std::optional<std::uint32_t> parse_real_uid(std::string_view status);
 /// The real uid of the process; nullopt when there is none, or /proc hides it.
 std::optional<std::uint32_t> read_real_uid(int pid);
 
+/// The soft limit of file locks in the text of /proc/PID/limits; nullopt when it is unlimited.
+std::optional<std::uint64_t> parse_lock_limit(std::string_view limits);
+
+/// The same of the process with this pid, also where its first thread has ended before others.
+/// Nothing of the process's memory is read, so this never hangs.
+std::optional<std::uint64_t> read_lock_limit(int pid);
+
 /// Whether the process ignores this signal, by the text of /proc/PID/status.
 bool parse_ignores_signal(std::string_view status, int signal_number);
 

@@ -36,6 +36,9 @@ std::uint64_t hash_of(std::string_view text);
 /// The known word closest to `word` by edit distance, or "" when none is close enough to be meant.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
+/// "1 GPU", "2 GPUs", of a noun whose plural takes an s.
+std::string count_of(std::int64_t count, const std::string& noun);
+
 /// "alice", "alice and bob", "alice, bob and carol".
 std::string join_names(const std::vector<std::string>& names);
 

@@ -84,6 +84,7 @@ int execute_admin(Session& session, const Arguments& arguments) {
   for (const std::string& field : result.damaged) {
     text += fmt::format("took out '{}', which could not be read\n", printable(field, 60));
   }
+  if (!result.gone.empty()) text += fmt::format("left the pool: {}\n", to_gpu_names(result.gone));
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
   if (!options.undrain.empty())
@@ -92,6 +93,7 @@ int execute_admin(Session& session, const Arguments& arguments) {
     text += fmt::format("the GPUs are simulated; edit {} to change what they show\n",
                         printable(session.context().fake_file()));
   }
+  for (const std::string& warning : result.warnings) session.say("warning: " + warning);
   print(text);
   return 0;
 }
@@ -109,7 +111,7 @@ Command admin_command() {
           "  canhazgpu admin --provider fake --gpus 8 --store sqlite:/tmp/try/pool.db",
       .options = {{"-g,--gpus", "N", "How many GPUs (default: those found)"},
                   {"-p,--provider", "WHAT", "nvidia, amd, or fake for simulated GPUs"},
-                  {"--force", "", "Clear reservations, queue and damage, and believe --gpus"},
+                  {"--force", "", "Clear reservations, queue, damage; believe what is found"},
                   {"--yes", "", "Don't ask before --force clears"},
                   {"--group", "NAME", "Only members of this group may reserve"},
                   {"--admin-group", "NAME", "Its members may change everybody's reservations"},

@@ -71,7 +71,7 @@ constexpr auto words_of(const EndReason*) {
 }
 
 constexpr auto words_of(const Unavailability::Kind*) {
-  return std::to_array<std::string_view>({"unreserved_use", "error"});
+  return std::to_array<std::string_view>({"unreserved_use", "error", "never"});
 }
 
 constexpr auto words_of(const EventKind*) {
@@ -132,6 +132,10 @@ constexpr auto fields_of(const Cancelled*) {
                     field("last_heartbeat", &Cancelled::last_heartbeat));
 }
 
+constexpr auto fields_of(const AbsentDrain*) {
+  return std::tuple(field("uuid", &AbsentDrain::uuid), field("note", &AbsentDrain::note));
+}
+
 constexpr auto fields_of(const Event*) {
   return std::tuple(
       field("event", &Event::kind), field("at", &Event::at), field("by", &Event::actor),
@@ -172,11 +176,12 @@ constexpr auto fields_of(const GpuProcess*) {
       field("program", &GpuProcess::program), maybe("system_program", &GpuProcess::system_program),
       field("command_line", &GpuProcess::command_line),
       field("memory_mib", &GpuProcess::memory_mib), field("type", &GpuProcess::type),
-      field("reservation_id", &GpuProcess::reservation_id), field("started", &GpuProcess::started),
+      field("reservation_id", &GpuProcess::reservation_id),
+      maybe("job_mark", &GpuProcess::job_mark), field("started", &GpuProcess::started),
       field("container", &GpuProcess::container), maybe("unit", &GpuProcess::unit),
       maybe("session", &GpuProcess::session), maybe("ancestors", &GpuProcess::ancestors),
       maybe("ancestor_command_line", &GpuProcess::ancestor_command_line),
-      maybe("asked_proc", &GpuProcess::asked_proc));
+      maybe("asked_proc", &GpuProcess::asked_proc), maybe("outside", &GpuProcess::outside));
 }
 
 constexpr auto fields_of(const MigDevice*) {
@@ -191,10 +196,14 @@ constexpr auto fields_of(const GpuReading*) {
       field("model", &GpuReading::model), field("pci_bus_id", &GpuReading::pci_bus_id),
       field("memory_used_mib", &GpuReading::memory_used_mib),
       field("memory_total_mib", &GpuReading::memory_total_mib),
+      maybe("memory_not_supported", &GpuReading::memory_not_supported),
+      maybe("processes_not_supported", &GpuReading::processes_not_supported),
       field("utilization_percent", &GpuReading::utilization_percent),
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
       field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
-      field("error", &GpuReading::error), maybe("devices", &GpuReading::devices),
+      field("error", &GpuReading::error), maybe("error_is_final", &GpuReading::error_is_final),
+      maybe("notice", &GpuReading::notice), maybe("needs_reset", &GpuReading::needs_reset),
+      maybe("devices", &GpuReading::devices),
       field("runtime_index", &GpuReading::runtime_index), maybe("suspects", &GpuReading::suspects));
 }
 

@@ -22,8 +22,6 @@ Limits limits_of(const Policy& policy, const Request& request) {
   throw Error(ErrorKind::NotPermitted, text, hint + contact);
 }
 
-std::string gpus_text(int count) { return count == 1 ? "1 GPU" : fmt::format("{} GPUs", count); }
-
 }  // namespace
 
 Quotas::Quotas(const Pool& pool) : policy_(pool.policy) {
@@ -48,7 +46,7 @@ void apply_limits(const Policy& policy, Request& request) {
   if (limits.gpus && request.count > *limits.gpus) {
     refuse(policy,
            fmt::format("{} at once are more than you may have here: {} (limits.gpus)",
-                       gpus_text(request.count), *limits.gpus),
+                       count_of(request.count, "GPU"), *limits.gpus),
            "ask for fewer GPUs");
   }
   if (request.kind == ReservationKind::Manual) {

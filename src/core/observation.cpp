@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace chg {
 
 const GpuReading* find_reading(const Observation& observation, const std::string& uuid, int index) {
@@ -33,6 +35,16 @@ bool is_ignored(const GpuProcess& process, const Policy& policy) {
 
 bool is_compute(const GpuProcess& process) { return process.type == GpuProcess::Type::Compute; }
 
+// The largest of what it tells itself and what its MIG devices tell.
+std::optional<std::uint64_t> used_mib(const GpuReading& reading) {
+  std::optional<std::uint64_t> used = reading.memory_used_mib;
+  if (!used && !reading.memory_not_supported) return std::nullopt;
+  for (const MigDevice& device : reading.mig_devices) {
+    if (device.memory_used_mib) used = std::max(used.value_or(0), *device.memory_used_mib);
+  }
+  return used;
+}
+
 // Whether the ignored programs leave room for a job, as far as what they hold is known.
 bool leaves_room(const GpuReading& reading, const Policy& policy) {
   std::uint64_t held = 0;
@@ -48,20 +60,23 @@ std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Polic
   const bool ignores = leaves_room(reading, policy);
   std::vector<GpuProcess> counted;
   for (const GpuProcess& process : reading.processes) {
-    const bool counts = is_compute(process) && !(ignores && is_ignored(process, policy));
+    const bool counts =
+        is_compute(process) && !process.outside && !(ignores && is_ignored(process, policy));
     if (counts) counted.push_back(process);
   }
   return counted;
 }
 
 std::optional<std::uint64_t> unlisted_memory_mib(const GpuReading& reading) {
-  if (!reading.memory_used_mib) return std::nullopt;
+  const std::optional<std::uint64_t> used = used_mib(reading);
+  if (!used) return std::nullopt;
   std::uint64_t listed = 0;
   for (const GpuProcess& process : reading.processes) {
+    if (process.outside) continue;
     if (!process.memory_mib) return std::nullopt;
     listed += *process.memory_mib;
   }
-  return *reading.memory_used_mib - std::min(listed, *reading.memory_used_mib);
+  return *used - std::min(listed, *used);
 }
 
 bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t threshold_mib) {
@@ -74,13 +89,50 @@ bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t thre
 }
 
 bool is_in_use(const GpuReading& reading, const Policy& policy) {
-  if (!reading.memory_used_mib) return true;
   if (hold_more_than(counted_processes(reading, policy), policy.process_threshold_mib)) {
     return true;
   }
+  const std::optional<std::uint64_t> used = used_mib(reading);
+  if (!used) return !reading.memory_not_supported;
   // Missing only when an ignored process hides its memory; then the total itself is what is known.
-  const std::uint64_t unlisted = unlisted_memory_mib(reading).value_or(*reading.memory_used_mib);
-  return unlisted > policy.memory_threshold_mib;
+  return unlisted_memory_mib(reading).value_or(*used) > policy.memory_threshold_mib;
+}
+
+std::optional<Obstacle> obstacle_of(const GpuReading& reading, const Policy& policy) {
+  if (!reading.error.empty()) return Obstacle{reading.error, reading.error_is_final};
+  if (reading.memory_not_supported && reading.processes_not_supported) {
+    return Obstacle{"its driver tells neither its memory nor its processes", true};
+  }
+  if (reading.needs_reset) return Obstacle{reading.notice};
+  const bool is_unread = !reading.memory_used_mib && !reading.memory_not_supported;
+  if (is_unread && counted_processes(reading, policy).empty()) {
+    return Obstacle{"its memory cannot be read"};
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> notices_of(const GpuReading& reading) {
+  constexpr int kBusyPercent = 50;
+  std::vector<std::string> notices;
+  if (!reading.notice.empty()) notices.push_back(reading.notice);
+  const int percent = reading.utilization_percent.value_or(0);
+  const bool lists_none = reading.processes.empty() && !reading.processes_not_supported;
+  if (percent >= kBusyPercent && lists_none && reading.error.empty()) {
+    notices.push_back(fmt::format("{}% busy without any process", percent));
+  }
+  return notices;
+}
+
+void refuse_twins(Observation& observation) {
+  for (GpuReading& reading : observation.gpus) {
+    const auto same =
+        std::count_if(observation.gpus.begin(), observation.gpus.end(),
+                      [&](const GpuReading& other) { return other.uuid == reading.uuid; });
+    if (reading.uuid.empty() || same < 2) continue;
+    reading.error = fmt::format("{} GPUs have the UUID {}",
+                                same == 2 ? "two" : fmt::to_string(same), reading.uuid);
+    reading.error_is_final = true;
+  }
 }
 
 }  // namespace chg

@@ -55,6 +55,10 @@ struct GpuProcess {
   /// Of the first ancestor whose command line tells an AI model; "" where its own does, or none.
   std::string ancestor_command_line = {};
   bool asked_proc = false;                  ///< /proc was asked: what is missing, it did not tell
+  std::uint64_t job_mark = 0;               ///< its limit of file locks (job_mark()); 0: none
+  /// Of another system beside this one (of Windows, around WSL): its pid means nothing here. It
+  /// does not count as use by itself, and its memory belongs to no listed process.
+  bool outside = false;
 
   bool operator==(const GpuProcess&) const = default;
 };
@@ -70,6 +74,7 @@ struct MigDevice {
 };
 
 /// One GPU at one moment. A missing value is a value that could not be read; it never means zero.
+/// What the driver does not tell by design has a fact of its own: that is no failure.
 struct GpuReading {
   int index = 0;  ///< in PCI bus order, as nvidia-smi numbers them
   std::string uuid;
@@ -77,12 +82,19 @@ struct GpuReading {
   std::string pci_bus_id;  ///< "0000:3b:00.0", lower case; "" when unknown
   std::optional<std::uint64_t> memory_used_mib;
   std::optional<std::uint64_t> memory_total_mib;
+  bool memory_not_supported = false;     ///< its driver does not tell the memory in use
+  bool processes_not_supported = false;  ///< its driver does not list processes
   std::optional<int> utilization_percent;
   std::optional<int> temperature_c;
   std::optional<int> power_w;
   std::vector<GpuProcess> processes;   ///< of its MIG devices too
   std::vector<MigDevice> mig_devices;  ///< empty: MIG is off
   std::string error;                   ///< why this GPU can't be used or read; "" when it can
+  bool error_is_final = false;         ///< no waiting mends `error`
+  /// What its driver says of its health, or asks for: "its driver asks for a reset"; "" for
+  /// nothing.
+  std::string notice = {};
+  bool needs_reset = false;  ///< nobody may be given it before what `notice` asks for
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};
   /// The number by which HIP counts it among the GPUs that the reader sees, which need not be its
@@ -115,14 +127,34 @@ const GpuReading* find_reading(const Observation& observation, const std::string
 /// `memory_threshold_mib`, they count, too.
 std::vector<GpuProcess> counted_processes(const GpuReading& reading, const Policy& policy);
 
-/// Memory that belongs to no listed process, in MiB; missing when it can't be told.
+/// Memory that belongs to no listed process of this host, in MiB; missing when it can't be told. A
+/// GPU uses at least as much as each of its MIG devices.
 std::optional<std::uint64_t> unlisted_memory_mib(const GpuReading& reading);
 
 /// Whether these processes together hold more than the threshold; one of unknown memory does.
 bool hold_more_than(const std::vector<GpuProcess>& processes, std::uint64_t threshold_mib);
 
 /// Rule 15 of docs/semantics.md: whether the GPU is in use. A counted process whose memory is
-/// unknown counts as use, and so does a GPU whose memory can't be read: unknown is never free.
+/// unknown counts as use, and so does a GPU whose memory can't be read: unknown is never free. Of a
+/// GPU whose driver does not tell memory the processes alone decide; of one whose driver lists no
+/// processes, the memory alone.
 bool is_in_use(const GpuReading& reading, const Policy& policy);
+
+/// Why nobody may be given a GPU, however free it is.
+struct Obstacle {
+  std::string what;
+  bool is_final = false;  ///< no waiting mends it
+};
+
+/// The obstacle that this reading shows, if there is one.
+std::optional<Obstacle> obstacle_of(const GpuReading& reading, const Policy& policy);
+
+/// What people should know of a GPU that works: its `notice`, and that it is busy without a
+/// process.
+std::vector<std::string> notices_of(const GpuReading& reading);
+
+/// GPUs with one UUID can't be told apart, neither here nor by those who are given them: puts a
+/// final error into the readings of them all.
+void refuse_twins(Observation& observation);
 
 }  // namespace chg

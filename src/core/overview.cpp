@@ -50,12 +50,9 @@ void look_at_unreserved(GpuOverview& view, const Observation* observation, const
   } else if (!view.reading) {
     view.status = GpuStatus::Error;
     view.error = observation->is_partial ? "cannot be seen from here" : "not found by the GPU tool";
-  } else if (!view.reading->error.empty()) {
+  } else if (const auto obstacle = obstacle_of(*view.reading, policy)) {
     view.status = GpuStatus::Error;
-    view.error = view.reading->error;
-  } else if (!view.reading->memory_used_mib && view.users.empty()) {
-    view.status = GpuStatus::Error;
-    view.error = "its memory cannot be read";
+    view.error = obstacle->what;
   } else if (is_in_use(*view.reading, policy)) {
     view.status = GpuStatus::Unreserved;
   }

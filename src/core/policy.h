@@ -49,6 +49,14 @@ struct Policy {
                                                "mutter",
                                                "weston",
                                                "sway",
+                                               "Hyprland",
+                                               "plasmashell",
+                                               "cinnamon",
+                                               "firefox",
+                                               "chrome",
+                                               "chromium",
+                                               "msedge",
+                                               "brave",
                                                "nvidia-cuda-mps-server",
                                                "nvidia-cuda-mps-control"};
   std::string probe = "auto";            ///< how GPUs are read; "auto": what the provider calls for

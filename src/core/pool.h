@@ -21,6 +21,7 @@ struct Unavailability {
   enum class Kind {
     UnreservedUse,  ///< somebody uses it without a reservation
     Error,          ///< it can't be read, or its driver reports an error
+    Never,          ///< an error that no waiting mends
   };
   Kind kind = Kind::Error;
   Instant seen;
@@ -100,7 +101,7 @@ struct Reservation {
   /// it, until that has looked at the GPUs and claimed it. nullopt: it lives by its expiry alone.
   std::optional<ProcessIdentity> holder;
   std::optional<ProcessIdentity> supervisor;  ///< set before the command starts
-  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command on its GPUs
+  std::vector<ProcessIdentity> leftovers;     ///< what outlived the command and keeps its GPUs
   std::optional<EndReason> ending;            ///< run: somebody is ending its job, and why
   std::optional<Account> ending_by;           ///< who that is; nullopt: its supervisor
   /// What was asked for, until the waiter takes what it was granted: until then it may go back to
@@ -121,6 +122,14 @@ struct Cancelled {
   bool operator==(const Cancelled&) const = default;
 };
 
+/// A drained GPU that has left the pool: should it come back, it is still drained.
+struct AbsentDrain {
+  std::string uuid;
+  std::string note;  ///< given when it was drained
+
+  bool operator==(const AbsentDrain&) const = default;
+};
+
 /// While it goes on nothing is granted: runs are looked for that a store has lost (core/recall.h).
 struct Recall {
   std::optional<Instant> began;   ///< nullopt: none goes on
@@ -137,6 +146,7 @@ struct Pool {
   Policy policy;                  ///< what decides for everybody
   std::uint64_t next_arrival = 1;
   Recall recall;
+  std::vector<AbsentDrain> absent_drains;  ///< each UUID once
   HostIdentity host;                      ///< of these GPUs; empty until it was noted
   std::vector<Gpu> gpus;                  ///< by index
   std::vector<Reservation> reservations;  ///< by start

@@ -9,6 +9,11 @@ namespace chg {
 /// The environment variable that tells the processes of a job which reservation they belong to.
 inline constexpr char kReservationVariable[] = "CANHAZGPU_RESERVATION";
 
+/// The mark of a job: the soft limit of file locks (RLIMIT_LOCKS) of its processes. Linux has not
+/// obeyed that limit since 2.4; all that a process starts inherits it, and /proc/PID/limits shows
+/// it to everybody. Never 0.
+std::uint64_t job_mark(const std::string& reservation_id);
+
 /// A process is never a bare pid: pids are reused, within minutes on a busy host.
 struct ProcessIdentity {
   std::string host;     ///< host name; tells people where, decides only across boots

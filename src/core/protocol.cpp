@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "core/gpu_ids.h"
 #include "core/limits.h"
 #include "core/reap.h"
 #include "core/schedule.h"
@@ -36,7 +41,41 @@ void remove_reservation(Pool& pool, const std::string& id) {
   std::erase_if(pool.reservations, [&](const Reservation& one) { return one.id == id; });
 }
 
+bool is_ever_granted(const Gpu& gpu) {
+  return !gpu.unavailable || gpu.unavailable->kind != Unavailability::Kind::Never;
+}
+
+bool may_get(const Request& request, int gpu) {
+  const auto has = [&](const std::vector<int>& gpus) {
+    return std::binary_search(gpus.begin(), gpus.end(), gpu);
+  };
+  return (request.gpu_ids.empty() || has(request.gpu_ids)) &&
+         (!request.visible || has(*request.visible));
+}
+
 }  // namespace
+
+void require_attainable(const Pool& pool, const Request& request) {
+  std::vector<int> never;
+  int others = 0;
+  for (const Gpu& gpu : pool.gpus) {
+    if (!may_get(request, gpu.index)) continue;
+    if (is_ever_granted(gpu)) {
+      ++others;
+    } else {
+      never.push_back(gpu.index);
+    }
+  }
+  if (never.empty() || others >= request.count) return;
+  const std::string names = to_gpu_names(never);
+  const std::string what = printable(find_gpu(pool, never.front())->unavailable->what);
+  throw Error(ErrorKind::Usage,
+              request.gpu_ids.empty()
+                  ? fmt::format("{} can never be granted: this host has {}, but not {}: {}",
+                                count_of(request.count, "GPU"), gpu_range(pool), names, what)
+                  : fmt::format("{} can never be granted: {}", names, what),
+              "see what is wrong: canhazgpu doctor");
+}
 
 void join(Pool& pool, Request& request, const Instant& now) {
   const Reservation* granted = find_reservation(pool, request.id);
@@ -54,6 +93,7 @@ void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_new = request.arrival == 0;
   if (is_new) {
     require_visible(pool, request);
+    require_attainable(pool, request);
     apply_limits(pool.policy, request);
     request.enqueued = now;
   }

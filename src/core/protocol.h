@@ -12,11 +12,15 @@
 
 namespace chg {
 
+/// Throws Error(Usage) with a hint when too few GPUs are left for the request without those that
+/// can never be granted (Unavailability::Kind::Never).
+void require_attainable(const Pool& pool, const Request& request);
+
 /// A request joins the queue: at its end when it is new, else in its old place, which the store may
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
 /// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
-/// apply_limits and require_visible do.
+/// apply_limits, require_visible and require_attainable do.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// A request arrives, or comes again: it joins, and notes what was seen (note_sight).

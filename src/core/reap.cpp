@@ -40,7 +40,7 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
 }
 
 // The processes of a job whose command is gone; nullopt where that can't be told: its GPUs can't be
-// read, or nobody says whose process is there.
+// read, or nobody says whose process is there, as where the driver lists none.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Circumstances& given) {
   const Observation& observation = *given.observation;
@@ -49,6 +49,7 @@ std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, cons
     const GpuReading* reading =
         gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, gpu->index);
     if (reading == nullptr || !reading->error.empty()) return std::nullopt;
+    if (reading->processes_not_supported && is_in_use(*reading, pool.policy)) return std::nullopt;
     const std::vector<GpuProcess> counted = counted_processes(*reading, pool.policy);
     const bool is_told = std::all_of(counted.begin(), counted.end(), [](const GpuProcess& one) {
       return one.uid || one.reservation_id;
@@ -137,38 +138,30 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
   if (reading == nullptr) {
     return Unavailability{Unavailability::Kind::Error, seen, "not found by the GPU tool", {}};
   }
-  if (!reading->error.empty())
-    return Unavailability{Unavailability::Kind::Error, seen, reading->error, {}};
-  if (!reading->memory_used_mib && counted_processes(*reading, policy).empty()) {
-    return Unavailability{Unavailability::Kind::Error, seen, "its memory cannot be read", {}};
+  if (const auto obstacle = obstacle_of(*reading, policy)) {
+    const auto kind =
+        obstacle->is_final ? Unavailability::Kind::Never : Unavailability::Kind::Error;
+    return Unavailability{kind, seen, obstacle->what, {}};
   }
   if (is_in_use(*reading, policy)) return unreserved_use(*reading, seen, policy);
   return std::nullopt;
 }
 
-// Whether /proc tells nothing of a process on the run's GPUs, which so may be of its job: it is
-// hidden, or this is a container, where the drivers' pids mean nothing.
+// Whether somebody unknown is on the run's GPUs, who so may be of its job: the driver lists no
+// processes, or /proc tells nothing of one (it is hidden, or this is a container, where the
+// drivers' pids mean nothing).
 bool may_hide_members(const Reservation& run, const Pool& pool, const Observation& observation) {
   return std::any_of(run.gpus.begin(), run.gpus.end(), [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);
     const GpuReading* reading =
         gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
     if (reading == nullptr) return true;
+    if (reading->processes_not_supported && is_in_use(*reading, pool.policy)) return true;
     const auto counted = counted_processes(*reading, pool.policy);
     return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
       return !process.start_ticks && !process.uid;
     });
   });
-}
-
-void add_use(JobUse& use, int gpu, int pid, const std::vector<ProcessIdentity>& members) {
-  const auto has_pid = [&](const ProcessIdentity& process) { return process.pid == pid; };
-  const auto member = std::find_if(members.begin(), members.end(), has_pid);
-  if (member == members.end()) return;
-  if (std::none_of(use.processes.begin(), use.processes.end(), has_pid)) {
-    use.processes.push_back(*member);
-  }
-  if (use.gpus.empty() || use.gpus.back() != gpu) use.gpus.push_back(gpu);
 }
 
 }  // namespace
@@ -300,6 +293,8 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
   const bool is_other = process.uid && *process.uid != reservation.account.uid;
   if (!carried.empty() && carried != reservation.id) return false;
   if (!carried.empty() && !is_other) return true;
+  const bool may_be_marked = !is_other || process.uid == 0U;
+  if (may_be_marked && process.job_mark == job_mark(reservation.id)) return true;
   std::vector<ProcessIdentity> job = reservation.leftovers;
   if (reservation.holder) job.push_back(*reservation.holder);
   const auto is_of_it = [&](int pid, std::uint64_t start_ticks) {
@@ -333,26 +328,38 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
   return found;
 }
 
-JobUse use_by(const std::vector<ProcessIdentity>& members, const Reservation& own, const Pool& pool,
-              const Observation& observation) {
+JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reservation& own,
+                      const Pool& pool, const Observation& observation) {
   // It may have reclaimed lost GPUs since it was last read.
   const Reservation* known = find_reservation(pool, own.id);
-  Reservation mine = known != nullptr ? *known : own;
-  if (may_hide_members(mine, pool, observation)) return {members, {}};
-  mine.leftovers = members;
+  Reservation on_one = known != nullptr ? *known : own;
+  if (may_hide_members(on_one, pool, observation)) return {members, {}};
+  const std::vector<int> gpus = on_one.gpus;
+  on_one.leftovers = members;
   JobUse use;
-  for (const int gpu : std::vector<int>(mine.gpus)) {
-    mine.gpus = {gpu};
-    for (const GpuProcess& process : job_processes(mine, pool, observation)) {
-      add_use(use, gpu, process.pid, members);
+  for (const int gpu : gpus) {
+    on_one.gpus = {gpu};
+    for (const GpuProcess& process : job_processes(on_one, pool, observation)) {
+      const auto has_pid = [&](const ProcessIdentity& other) { return other.pid == process.pid; };
+      const auto member = std::find_if(members.begin(), members.end(), has_pid);
+      if (member == members.end()) continue;
+      if (std::none_of(use.processes.begin(), use.processes.end(), has_pid)) {
+        use.processes.push_back(*member);
+      }
+      if (use.gpus.empty() || use.gpus.back() != gpu) use.gpus.push_back(gpu);
     }
   }
   return use;
 }
 
+Duration grace_left(Leftovers leftovers, Duration since_end, Duration grace) {
+  if (leftovers != Leftovers::Keep) return Duration::zero();
+  return std::max<Duration>(grace - since_end, Duration::zero());
+}
+
 std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
-                                               const JobUse& use, Duration grace_left) {
-  return grace_left > Duration::zero() ? members : use.processes;
+                                               const JobUse& use, Duration left) {
+  return left > Duration::zero() ? members : use.processes;
 }
 
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus) {

@@ -64,8 +64,9 @@ void bring_up_to_date(Pool& pool, const Circumstances& given);
 
 /// Whether the process belongs to the reservation's job. If its environment carries the id of a
 /// reservation, that decides, but for this one's id in a process of another account: anybody may
-/// put it there. Else the process belongs to the job if it is the command or a recorded leftover,
-/// or descends from one. Pids are those of `observer`'s namespace.
+/// put it there. Else the process belongs to the job if it has its mark and is of its account or
+/// root's, or if it is the command or a recorded leftover, or descends from one. Pids are those of
+/// `observer`'s namespace.
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer);
 
@@ -74,22 +75,27 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
 std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool& pool,
                                       const Observation& observation);
 
-/// What of a job uses its GPUs.
+/// What members of a job use of its GPUs.
 struct JobUse {
   std::vector<ProcessIdentity> processes;
-  std::vector<int> gpus;  ///< that they use; empty where that can't be seen
+  std::vector<int> gpus;  ///< that they use, ascending; empty where that can't be told
 };
 
-/// By the live processes of the job, whatever their environments say; by all of them where that
-/// can't be told: a GPU can't be read, or nobody says whose process is there. `own` is the run as
-/// its supervisor knows it; in the pool it may have more GPUs by now.
-JobUse use_by(const std::vector<ProcessIdentity>& members, const Reservation& own, const Pool& pool,
-              const Observation& observation);
+/// Which of the job's live processes use its GPUs, whatever their environments say: what the
+/// command has left there. All of them where that can't be told: a GPU can't be read, or nobody
+/// says whose process is there. `own` is the run as its supervisor knows it; in the pool it may
+/// have more GPUs by now.
+JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reservation& own,
+                      const Pool& pool, const Observation& observation);
+
+/// How much is left of the grace, so long after the end of the command; none where leftovers are
+/// not kept.
+Duration grace_left(Leftovers leftovers, Duration since_end, Duration grace);
 
 /// The leftovers that keep the run's GPUs: all live processes of the job while time of the grace is
 /// left, and then those that use the GPUs.
 std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
-                                               const JobUse& use, Duration grace_left);
+                                               const JobUse& use, Duration left);
 
 /// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);

@@ -1,14 +1,13 @@
 #include "core/schedule.h"
 
 #include <algorithm>
-#include <functional>
-#include <iterator>
 #include <map>
 #include <tuple>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "core/gpu_ids.h"
 #include "core/reap.h"
 
@@ -317,8 +316,8 @@ void require_sense(const Request& request) {
   const auto& named = request.gpu_ids;
   if (request.count < 1) throw Error(ErrorKind::Usage, "a request is for one GPU at least");
   if (!named.empty() && named.size() != static_cast<std::size_t>(request.count)) {
-    throw Error(ErrorKind::Usage, fmt::format("{} GPUs are asked for, and {} are named",
-                                              request.count, named.size()));
+    throw Error(ErrorKind::Usage, fmt::format("{} asked for, and {} named",
+                                              count_of(request.count, "GPU"), named.size()));
   }
   if (std::adjacent_find(named.begin(), named.end()) != named.end()) {
     throw Error(ErrorKind::Usage, "a GPU is named twice: " + to_id_list(named));
@@ -352,8 +351,8 @@ void enqueue(Pool& pool, Request request) {
   require_sense(request);
   for (const int id : request.gpu_ids) require_gpu(pool, id);
   if (static_cast<std::size_t>(request.count) > pool.gpus.size()) {
-    throw Error(ErrorKind::Usage, fmt::format("{} GPUs can never be granted: this host has {}",
-                                              request.count, gpu_range(pool)));
+    throw Error(ErrorKind::Usage, fmt::format("{} can never be granted: this host has {}",
+                                              count_of(request.count, "GPU"), gpu_range(pool)));
   }
   if (request.arrival == 0)
     request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
@@ -375,9 +374,10 @@ void require_visible(const Pool& pool, const Request& request) {
     return fmt::format("GPU{} {}", gpus.size() == 1 ? "" : "s", to_id_list(gpus));
   };
   const std::string what =
-      unseen.empty() ? fmt::format("{} GPUs can never be granted here: {} of {} can be seen",
-                                   request.count, request.visible->size(), pool.gpus.size())
-                     : named(unseen) + " cannot be seen from here";
+      unseen.empty()
+          ? fmt::format("{} can never be granted here: {} of {} can be seen",
+                        count_of(request.count, "GPU"), request.visible->size(), pool.gpus.size())
+          : named(unseen) + " cannot be seen from here";
   throw Error(ErrorKind::Usage, what,
               fmt::format("from here {} can be seen: a container, a control group or the rights of "
                           "this account may hide the others",

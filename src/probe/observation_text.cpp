@@ -76,7 +76,10 @@ Observation parse_observation(std::string_view text) {
       require_sane(gpu);
       // Whoever reads the text asks /proc for himself; nobody shares what it said.
       gpu.suspects.clear();
-      for (GpuProcess& process : gpu.processes) process.asked_proc = false;
+      for (GpuProcess& process : gpu.processes) {
+        process.asked_proc = false;
+        process.job_mark = 0;
+      }
     }
     return std::move(shared.observation);
   } catch (const std::invalid_argument& error) {

@@ -212,18 +212,17 @@ class KeptExitStatus {
   struct sigaction old_ {};
 };
 
-Error too_late(const std::string& tool, Duration timeout) {
+Error too_late(const std::string& tool, Duration timeout, const std::string& hint) {
   return Error(ErrorKind::Failed,
-               fmt::format("{} did not answer within {}", tool, to_short_text(timeout)),
-               "a GPU or its driver may be stuck: see dmesg");
+               fmt::format("{} did not answer within {}", tool, to_short_text(timeout)), hint);
 }
 
 }  // namespace
 
 ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
-                    SteadyClock::time_point started) {
+                    SteadyClock::time_point started, const std::string& when_late) {
   const std::string tool = base_name(argv.at(0));
-  if (SteadyClock::now() - started >= timeout) throw too_late(tool, timeout);
+  if (SteadyClock::now() - started >= timeout) throw too_late(tool, timeout, when_late);
   const KeptExitStatus kept;
   Pipe out = make_pipe();
   Pipe err = make_pipe();
@@ -239,7 +238,7 @@ ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
   ToolOutput output;
   while (true) {
     const auto left = timeout - (SteadyClock::now() - started);
-    if (left <= Duration::zero()) throw too_late(tool, timeout);
+    if (left <= Duration::zero()) throw too_late(tool, timeout, when_late);
     const std::vector<bool> ready =
         wait_ready({out.read.get(), err.read.get(), child.pidfd()}, left);
     drain(out.read, output.out, tool);

@@ -23,9 +23,10 @@ struct ToolOutput {
 /// nothing that keeps its output open delays the answer. The tool starts with no signal blocked or
 /// ignored.
 ///
-/// Throws Error when the program cannot be started, when the timeout has passed, when it prints
-/// more than 16 MiB.
+/// Throws Error when the program cannot be started, when the timeout has passed (then with the hint
+/// `when_late`), when it prints more than 16 MiB.
 ToolOutput run_tool(const std::vector<std::string>& argv, Duration timeout,
-                    SteadyClock::time_point started = SteadyClock::now());
+                    SteadyClock::time_point started = SteadyClock::now(),
+                    const std::string& when_late = "a GPU or its driver may be stuck: see dmesg");
 
 }  // namespace chg

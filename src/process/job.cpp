@@ -17,7 +17,6 @@
 #include "base/isolation.h"
 #include "base/poll.h"
 #include "base/process_stat.h"
-#include "base/text.h"
 #include "base/unique_fd.h"
 #include "process/detached.h"
 #include "process/identity.h"
@@ -57,22 +56,6 @@ std::vector<int> carriers_among(const std::vector<int>& pids, const std::string&
 }
 
 constexpr std::string_view kTitleBegin = "canhazgpu: supervisor of run ";
-
-// A number that no limit of locks has by chance, and that every hard limit but a finite one allows.
-rlim_t mark_of(const std::string& reservation_id) {
-  return hash_of(reservation_id) >> 2U | rlim_t{1} << 61U;
-}
-
-// As /proc/PID/limits shows the soft limit. The file is there while any thread of a process lives,
-// and reads none of its memory.
-bool has_mark(int pid, const std::string& mark) {
-  constexpr std::string_view kLabel = "\nMax file locks";
-  const std::string limits = read_file(fmt::format("/proc/{}/limits", pid)).value_or("");
-  const std::size_t found = limits.find(kLabel);
-  if (found == std::string::npos) return false;
-  std::string_view rest = trimmed(std::string_view(limits).substr(found + kLabel.size()));
-  return cut(rest, ' ') == mark;
-}
 
 std::string title_begin(const std::string& reservation_id) {
   return fmt::format("{}{} (", kTitleBegin, reservation_id);
@@ -116,7 +99,7 @@ class MemberSearch {
       : job_(job),
         command_(job.command),
         self_(self_identity()),
-        mark_(fmt::to_string(mark_of(job.reservation_id))) {
+        mark_(job_mark(job.reservation_id)) {
     begin_ = command_.start_ticks;
     if (job.supervisor && job.supervisor->boot_id == self_.boot_id) {
       begin_ = std::max(begin_, job.supervisor->start_ticks);
@@ -168,7 +151,7 @@ class MemberSearch {
 
   // Anybody may give himself any mark, but for root nobody gains by one of another account.
   bool is_marked(int pid) const {
-    if (!has_mark(pid, mark_)) return false;
+    if (read_lock_limit(pid) != mark_) return false;
     const auto uid = read_real_uid(pid);
     return uid == job_.uid || uid == 0U;
   }
@@ -240,7 +223,7 @@ class MemberSearch {
   const JobMarks& job_;
   const ProcessIdentity& command_;
   ProcessIdentity self_;
-  std::string mark_;         ///< as has_mark wants it
+  std::uint64_t mark_;
   std::uint64_t begin_ = 0;  ///< start ticks: what is older is of no job, but for the command
   std::vector<ProcessStat> candidates_;
   std::vector<int> strangers_;  ///< whose environment cannot be read; not looked at yet
@@ -268,7 +251,7 @@ bool signal_as(std::uint32_t uid, const std::vector<ProcessIdentity>& processes,
 
 void mark_as_job(const std::string& reservation_id) {
   rlimit limit{};
-  const rlim_t mark = mark_of(reservation_id);
+  const rlim_t mark = job_mark(reservation_id);
   if (::getrlimit(RLIMIT_LOCKS, &limit) != 0 || limit.rlim_max < mark) return;
   limit.rlim_cur = mark;
   ::setrlimit(RLIMIT_LOCKS, &limit);

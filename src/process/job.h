@@ -36,10 +36,9 @@ std::string supervisor_title(const std::string& reservation_id, const std::strin
 /// store is there. Takes at most 2.2 s. REQUIRES: one thread.
 std::vector<std::string> supervised_runs(const std::string& server);
 
-/// Marks this process, and all that it starts from now on, as of the job of this reservation: by
-/// its soft limit of file locks (RLIMIT_LOCKS), which no kernel since Linux 2.4 obeys. A mark
-/// outlives what an environment, a session and a first thread do not: exec, setsid, env -i, sudo.
-/// Best effort.
+/// Gives this process, and so all that it starts from now on, the mark of the job of this
+/// reservation (job_mark). It outlives what an environment, a session and a first thread do not:
+/// exec, setsid, env -i, sudo. Best effort.
 void mark_as_job(const std::string& reservation_id);
 
 /// The live processes of the job, but for this process: the command itself, its descendants, those

@@ -67,8 +67,10 @@ std::string validated(const GpuOverview& gpu) {
   return gpu.stale_for ? fmt::format("validated {} ago", to_hms(*gpu.stale_for)) : "validated";
 }
 
+constexpr const char* kNoUse = ": no actual usage detected";
+
 std::string validation_in_use(const GpuOverview& gpu) {
-  if (!gpu.in_use) return validated(gpu) + ": no actual usage detected";
+  if (!gpu.in_use) return validated(gpu) + kNoUse;
   const GpuUse use = use_of(gpu);
   if (use.memory_mib) {
     return fmt::format("{}: {}MB, {} processes", validated(gpu), *use.memory_mib, gpu.users.size());
@@ -105,8 +107,17 @@ std::string validation(const GpuOverview& gpu) {
   if (status == GpuStatus::InUse) return validation_in_use(gpu);
   if (status == GpuStatus::Unreserved) return gpu.stale_for ? validated(gpu) : "";
   const auto& used = gpu.reading->memory_used_mib;
+  if (!used && gpu.reading->memory_not_supported) return validated(gpu) + kNoUse;
   return used ? fmt::format("{}: {}MB used", validated(gpu), *used)
               : "not validated: memory unknown";
+}
+
+std::string notice(const GpuOverview& gpu) {
+  if (!gpu.reading) return "";
+  std::vector<std::string> notices = notices_of(*gpu.reading);
+  std::erase(notices, gpu.error);
+  for (std::string& one : notices) one = shown_note(one);
+  return fmt::format("{}", fmt::join(notices, "; "));
 }
 
 std::string held_for(const std::string& who, int position) {

@@ -29,6 +29,10 @@ std::string details(const GpuOverview& gpu, const Instant& now);
 /// status comes from the readings.
 std::string validation(const GpuOverview& gpu);
 
+/// What is worth a word of a GPU that works: "93% busy without any process". Not why it is in
+/// error.
+std::string notice(const GpuOverview& gpu);
+
 /// "held for alice, 1st in queue".
 std::string held_for(const std::string& who, int position);
 

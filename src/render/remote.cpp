@@ -193,6 +193,7 @@ GpuRow gpu_row(const Json& gpu) {
   row.mig_devices = static_cast<int>(items_of(gpu, "parts").size());
   row.foreign = foreign_use(processes_in(gpu, "foreign"));
   row.leftovers = leftovers(processes_in(gpu, "leftovers"));
+  row.notice = phrase(gpu, "notice");
   row.lost_by = lost_by(gpu);
   row.held_for = held_for(text_of(gpu, "held_for"), number_or_0(gpu, "held_position"));
   row.model = served_model(gpu);

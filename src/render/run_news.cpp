@@ -103,9 +103,13 @@ std::string line(const SendsSignal& news) {
 
 std::string line(const OutOfReach& news) {
   const bool one = is_one(news.processes);
-  return fmt::format("{} cannot be ended by you, and {} {} while {} {}; root can: {}",
-                     names_of(news.processes), one ? "keeps" : "keep", to_gpu_names(news.gpus),
-                     one ? "it" : "they", one ? "lives" : "live", kill_command(news.processes));
+  const std::string kept =
+      news.gpus.empty()
+          ? ""
+          : fmt::format(", and {} {} while {} {}", one ? "keeps" : "keep", to_gpu_names(news.gpus),
+                        one ? "it" : "they", one ? "lives" : "live");
+  return fmt::format("{} cannot be ended by you{}; root can: {}", names_of(news.processes), kept,
+                     kill_command(news.processes));
 }
 
 }  // namespace

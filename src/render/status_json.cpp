@@ -105,11 +105,14 @@ void put_state(Json& object, const GpuOverview& gpu, const Instant& now) {
     object["lost_by"].push_back(std::move(lost));
   }
   if (gpu.gpu.out_of_service) object["out_of_service"] = *gpu.gpu.out_of_service;
+  put_text(object, "notice", notice(gpu));
   put_text(object, "error", gpu.error.empty() && gpu.reading ? gpu.reading->error : gpu.error);
 }
 
 void put_reading(Json& object, const GpuReading& reading) {
   put_text(object, "pci_bus_id", reading.pci_bus_id);
+  if (reading.memory_not_supported) object["not_supported"].push_back("memory");
+  if (reading.processes_not_supported) object["not_supported"].push_back("processes");
   put_known(object, "memory_used_mb", reading.memory_used_mib);
   put_known(object, "memory_total_mb", reading.memory_total_mib);
   put_known(object, "utilization_percent", reading.utilization_percent);

@@ -63,6 +63,7 @@ GpuRow row_of(const GpuOverview& gpu, const Instant& now) {
   if (gpu.reading) put_reading(row, *gpu.reading);
   row.foreign = foreign_use(gpu.foreign);
   row.leftovers = leftovers(gpu.leftovers);
+  row.notice = notice(gpu);
   row.lost_by = lost_by(gpu);
   row.held_for = held_for(gpu.held_for, gpu.held_position);
   if (const auto model = best_model(command_lines(gpu))) {

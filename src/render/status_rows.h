@@ -27,6 +27,7 @@ struct GpuRow {
   int mig_devices = 0;
   std::string foreign;    ///< of use beside a reservation: "by user bob - 1024MB used by …"
   std::string leftovers;  ///< "leftover PID 7 (python3)"
+  std::string notice;     ///< "93% busy without any process"
   std::string lost_by;    ///< "lost by the run abc12345 of alice, which goes on"
   std::string held_for;   ///< "held for alice, 1st in queue"
   std::string draining;   ///< "out of service when released (note)"

@@ -15,10 +15,6 @@ std::string ordinal(int number) {
   return fmt::format("{}{}", number, ending);
 }
 
-std::string count_of(std::int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string kind_word(ReservationKind kind) {
   return kind == ReservationKind::Run ? "run" : "manual";
 }

@@ -57,9 +57,10 @@ Difference difference(const Pool& before, const Pool& after) {
   result.provider_changed = before.provider != after.provider;
   result.policy_changed = before.policy != after.policy;
   result.identity_changed = before.host != after.host;
-  result.settings_changed = before.admin_group != after.admin_group ||
-                            before.creator_uid != after.creator_uid ||
-                            before.next_arrival != after.next_arrival || result.gpus_came_or_went;
+  result.settings_changed =
+      before.admin_group != after.admin_group || before.creator_uid != after.creator_uid ||
+      before.next_arrival != after.next_arrival || before.absent_drains != after.absent_drains ||
+      result.gpus_came_or_went;
   result.recall_changed = before.recall != after.recall;
   result.cancelled_changed = before.cancelled != after.cancelled;
   bool news = result.host_changed() || result.cancelled_changed || !after.events.empty();

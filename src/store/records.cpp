@@ -19,12 +19,14 @@ struct Settings {
   std::string admin_group;
   std::uint32_t creator_uid = 0;
   std::uint64_t next_arrival = 1;
+  std::vector<AbsentDrain> absent_drains;
 };
 
 constexpr auto fields_of(const Settings*) {
   return std::tuple(
       field("version", &Settings::version), field("admin_group", &Settings::admin_group),
-      field("creator_uid", &Settings::creator_uid), field("next_arrival", &Settings::next_arrival));
+      field("creator_uid", &Settings::creator_uid), field("next_arrival", &Settings::next_arrival),
+      maybe("absent_drains", &Settings::absent_drains));
 }
 
 struct CancelledList {
@@ -120,6 +122,7 @@ void read_settings(Pool& pool, std::string_view record) {
   pool.admin_group = std::move(settings.admin_group);
   pool.creator_uid = settings.creator_uid;
   pool.next_arrival = settings.next_arrival;
+  pool.absent_drains = std::move(settings.absent_drains);
 }
 
 void add_any(Pool& pool, std::string_view field, std::string_view record) {
@@ -148,7 +151,8 @@ void add_any(Pool& pool, std::string_view field, std::string_view record) {
 }
 
 std::string settings_of(const Pool& pool) {
-  return write_json(Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival});
+  return write_json(Settings{kVersion, pool.admin_group, pool.creator_uid, pool.next_arrival,
+                             pool.absent_drains});
 }
 
 template <typename Item>

@@ -67,12 +67,11 @@ constexpr std::array kServers = {
 };
 
 const Server* find_server(std::string_view name) {
-  const auto is_meant = [&](std::string_view known) {
-    return known.ends_with('-') ? name.starts_with(known) : name == known;
-  };
   for (const Server& server : kServers) {
-    const Words names = split(server.names);
-    if (std::any_of(names.begin(), names.end(), is_meant)) return &server;
+    for (std::string_view names = server.names; !names.empty();) {
+      const std::string_view known = cut(names, ' ');
+      if (known.ends_with('-') ? name.starts_with(known) : name == known) return &server;
+    }
   }
   return nullptr;
 }
@@ -177,8 +176,8 @@ std::string_view option_value(WordSpan words, std::string_view option) {
 }
 
 std::optional<NamedModel> from_options(WordSpan words, std::string_view options) {
-  for (const std::string_view option : split(options)) {
-    if (auto model = parse_model(option_value(words, option))) return model;
+  while (!options.empty()) {
+    if (auto model = parse_model(option_value(words, cut(options, ' ')))) return model;
   }
   return std::nullopt;
 }
@@ -208,20 +207,25 @@ std::optional<NamedModel> from_words_with_pairs(WordSpan words) {
   return std::nullopt;
 }
 
-// "actor_rollout_ref.model.path=X", "++model.path=X": a setting of a script that reads its
-// configuration with Hydra.
-std::optional<NamedModel> from_overrides(WordSpan words) {
-  const Words meant = split(
-      ".model.path .model_name_or_path .policy.model_name .restore_from_path "
-      ".pretrained_model_path");
+// Whether "actor_rollout_ref.model.path" or "++model.path" ends in a name that stands for a model.
+bool is_model_setting(std::string_view key) {
+  std::string_view names =
+      "model.path model_name_or_path policy.model_name restore_from_path pretrained_model_path";
+  while (!names.empty()) {
+    const std::string_view name = cut(names, ' ');
+    if (!key.ends_with(name)) continue;
+    const std::string_view before = key.substr(0, key.size() - name.size());
+    if (before.empty() || before.ends_with('.') || before.ends_with('+')) return true;
+  }
+  return false;
+}
+
+// "model.path=X": a setting of a script that reads its configuration with Hydra.
+std::optional<NamedModel> from_settings(WordSpan words) {
   for (const std::string_view word : words) {
+    if (is_option(word) || word.find('=') == std::string_view::npos) continue;
     std::string_view value = word;
-    std::string_view name = cut(value, '=');
-    while (name.starts_with('+')) name.remove_prefix(1);
-    const std::string key = "." + std::string(name);
-    const bool is_meant = std::any_of(meant.begin(), meant.end(),
-                                      [&](std::string_view end) { return key.ends_with(end); });
-    if (!is_meant || is_option(word)) continue;
+    if (!is_model_setting(cut(value, '='))) continue;
     if (auto model = parse_model(value)) return model;
   }
   return std::nullopt;
@@ -253,7 +257,7 @@ std::optional<NamedModel> from_script(WordSpan arguments) {
       "--model_path --model-id --model_id --model-name --model_name --base-model --base_model "
       "--model";
   if (auto model = from_options(arguments, kOptions)) return model;
-  if (auto model = from_overrides(arguments)) return model;
+  if (auto model = from_settings(arguments)) return model;
   const std::string_view file = option_value(arguments, "--ckpt");
   return is_weights_file(file) ? parse_model(file) : std::nullopt;
 }

@@ -48,7 +48,7 @@ struct SendsSignal {
 /// The run's owner may not signal these processes of the run.
 struct OutOfReach {
   std::vector<NamedProcess> processes;
-  std::vector<int> gpus;  ///< the run's
+  std::vector<int> gpus;  ///< the run's, which goes on for as long as they live; empty: it may end
 };
 
 using RunNews = std::variant<LivesOn, KeepsGpus, SendsSignal, OutOfReach>;

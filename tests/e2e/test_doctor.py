@@ -59,3 +59,21 @@ def test_it_changes_nothing(pool):
 
 def test_wrong_usage(pool):
     assert_error(pool.run("doctor", "please"), 2, "unexpected word 'please'")
+
+
+def test_what_has_just_ended_is_not_counted(pool):
+    """Nobody has noticed it before this command."""
+    pool.ok("reserve", "--duration", "1h")
+    pool.edit("UPDATE reservation SET ends = CAST(substr(started, 1, instr(started, ' ')) AS INTEGER)")
+    assert line_of(pool.run("doctor").out, "pool").endswith(", 0 reservations, 0 waiting")
+
+
+def test_one_is_no_plural(bare_pool):
+    bare_pool.admin(1)
+    bare_pool.ok("reserve")
+    out = bare_pool.run("doctor").out
+    assert line_of(out, "pool").endswith("1 GPU of fake, 0 out of service, 1 reservation, 0 waiting")
+    assert re.search(r" 1 GPU with fake in ", out)
+    assert_error(bare_pool.run("admin", "--gpus", "2"), 1, "--gpus 2 contradicts the 1 GPU found here")
+    assert_error(bare_pool.run("run", "-g", "2", "--", "true"), 2,
+                 "2 GPUs can never be granted: this host has 1 (0-0)")

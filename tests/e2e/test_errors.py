@@ -351,6 +351,8 @@ def test_completion_in_bash(pool):
     assert sorted(complete(pool, "canhazgpu", "re")) == ["release", "report", "reserve"]
     assert "--gpu-ids" in complete(pool, "canhazgpu", "run", "--g")
     assert complete(pool, "canhazgpu", "run", "--gpu-ids", "") == list("01234567")
+    assert complete(pool, "canhazgpu", "run", "--signal", "U") == ["USR1", "USR2"]
+    assert complete(pool, "canhazgpu", "run", "--leftovers", "") == ["keep", "kill", "release"]
     assert complete(pool, "chg", "admin", "--drain", "3") == ["3"]
     assert complete(pool, "canhazgpu", "completion", "b") == ["bash"]
     assert complete(pool, "canhazgpu", "store", "") == ["copy", "import", "backup", "restore"]

@@ -30,11 +30,13 @@ for index, gpu in enumerate(gpus):
         print("590.48.01")
     elif question == "--query-gpu=index,memory.used":
         print(f"{index}, {used[index]}")
+    elif question == "--query-gpu=index,gpu_recovery_action":
+        print(f"{index}, None")
     elif question == "--query-gpu=uuid":
         print(uuid(index))
     elif question.startswith("--query-gpu="):
         print(f"{index}, {uuid(index)}, 00000000:0{index}:00.0, {gpu['model']}, {used[index]}, 81920, 0,"
-              " Disabled")
+              " Disabled, [N/A], No, None")
     elif question.startswith("--query-compute-apps="):
         for process in running[index]:
             print(f"{uuid(index)}, {process['pid']}, hog, {process['memory_mb']}")
@@ -90,7 +92,7 @@ def test_every_state_is_seen(card, binaries):
     # This host has no driver, and the doctor says so.
     assert failed in (["doctor finds nothing wrong"], []), result.stdout + result.stderr
     assert result.returncode == len(failed)
-    expected = 15 if os.geteuid() == 0 else 14
+    expected = 17 if os.geteuid() == 0 else 16
     assert len(re.findall(r"^(ok|FAIL) ", result.stdout, re.M)) == expected, result.stdout
     assert re.search(r"^status takes [0-9.]+ ms with NVML, [0-9.]+ ms with nvidia-smi", result.stdout,
                      re.M)

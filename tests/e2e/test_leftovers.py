@@ -200,7 +200,20 @@ def test_a_leftover_that_becomes_another_program(pool):
     pool.await_free()
 
 
-def as_root(pool, user):
+def test_it_is_of_the_job_where_the_supervisor_was_killed(pool):
+    job, child = leave(pool, WAYS["as a daemon"])
+    pool.put_processes(0, {"pid": child, "memory_mb": 5000})
+    supervisor = pool.identity("supervisor").pid
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not is_alive(supervisor))
+    pool.finish(job, b"\n")
+    assert f"leftover PID {child} (sleep)" in pool.status()[0] and pool.reserved() == [0]
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: not is_alive(child))
+    assert pool.status()[0].startswith("GPU 0: AVAILABLE (last released")
+
+
+def as_root(pool):
     """A program that does something as root, as sudo does."""
     if os.geteuid() != 0:
         pytest.skip("only root can make such a program")
@@ -217,8 +230,11 @@ def as_root(pool, user):
 def test_what_root_does_for_a_job_is_of_it_and_only_root_ends_it(open_pool, users):
     pool = open_pool
     pool.policy("leftovers.grace=1h", *NO_TIMER)
-    sudo = as_root(pool, users.a)
-    job, child = leave(pool, f"{sudo} setsid env -i sleep 600 {QUIET} & echo $! >left", user=users.a)
+    way = f"({as_root(pool)} setsid env -i sh -c 'echo $$ >left; exec sleep 600' {QUIET} &)"
+    job, child = leave(pool, way, user=users.a)
+    pool.put_processes(0, {"pid": child, "memory_mb": 5000})
+    assert "WITHOUT RESERVATION" not in pool.status()[0]
+    pool.put_processes(0)
     told = pool.finish(job, b"\n").err
     assert told == (f"canhazgpu: sleep (pid {child}) of root lives on: GPU 0 stays yours for 1h, and "
                     f"then for as long as it is used; end it: sudo kill {child}\n")
@@ -228,9 +244,21 @@ def test_what_root_does_for_a_job_is_of_it_and_only_root_ends_it(open_pool, user
     pool.await_free()
 
 
+def test_what_cannot_be_killed_keeps_the_gpus_that_it_uses(open_pool, users):
+    pool = open_pool
+    way = f"{as_root(pool)} setsid env -i sleep 600 {QUIET} & echo $! >left"
+    job, child = leave(pool, way, "--leftovers", "kill", "--grace", "0.1s", user=users.a)
+    pool.put_processes(0, {"pid": child, "memory_mb": 5000})
+    assert pool.finish(job, b"\n").err == (
+        f"canhazgpu: sleep (pid {child}) of root cannot be ended by you; root can: sudo kill {child}\n")
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
+    os.kill(child, signal.SIGTERM)
+    pool.await_free()
+
+
 def test_a_timeout_says_what_it_cannot_end(open_pool, users):
     pool = open_pool
-    sudo = as_root(pool, users.a)
+    sudo = as_root(pool)
     job = pool.popen("run", "--timeout", "0.2s", "--grace", "0.2s", "--",
                      *sudo.split(), "sleep", "600", user=users.a)
     line = job.stderr.readline().decode()

@@ -259,7 +259,7 @@ def test_a_library_that_can_not_even_be_loaded(nvml, pool, how, timeout, text):
 SMI = """#!/bin/sh
 case $1 in
   --query-gpu=*) i=0; while [ $i -lt 8 ]; do
-    echo "$i, GPU-00000000-0000-0000-0000-00000000000$i, 00000000:0$i:00.0, M, 0, 81559, 0, Disabled"
+    echo "$i, GPU-00000000-0000-0000-0000-00000000000$i, 00000000:0$i:00.0, M, 0, 81559, 0, Disabled, [N/A], No, None"
     i=$((i + 1)); done ;;
 esac
 """
@@ -313,3 +313,144 @@ def test_many_at_once_share_one_reading(nvml, pool):
     # A reading is good for half a second; twice as many would still be shared.
     readings = 2 + 4 * (time.monotonic() - begin)
     assert log.read_text().split().count("nvmlInit_v2") <= readings
+
+
+# --- What a driver does not tell, and what it asks for ---
+
+COMPUTE = "nvmlDeviceGetComputeRunningProcesses_v3"
+
+
+def test_memory_that_is_not_told_by_design(nvml, pool):
+    """As of a GB10 or a Jetson: its processes decide."""
+    process = busy(pool)
+    nvml.put(3, memory_used_mb=None, memory_total_mb=None)
+    assert pool.status()[3] == "GPU 3: AVAILABLE (never used) [validated: no actual usage detected]"
+    assert validate(pool.status_json(), "status")[3]["not_supported"] == ["memory"]
+    assert pool.ok("run", "-G", "3", "--nonblock", "--", "echo", "ran") == "ran\n"
+    pool.await_free()
+    for memory in (700, None):
+        nvml.put(3, on(process, memory))
+        assert pool.status()[3].startswith("GPU 3: IN USE WITHOUT RESERVATION by user root")
+        assert pool.run("run", "-G", "3", "--nonblock", "--", "true").status == 75
+    job = pool.job("-G", "4")
+    nvml.put(4, on(job, None), memory_used_mb=None)
+    assert pool.status()[4].endswith("[validated: 1 processes]")
+
+
+def test_memory_that_cannot_be_read(nvml, pool):
+    nvml.standin = {"fail": {"nvmlDeviceGetMemoryInfo_v2@3": 999}}
+    nvml.tell()
+    assert pool.status()[3] == "GPU 3: ERROR (NVML reports an unknown error)"
+
+
+def test_processes_that_are_not_listed_by_design(nvml, pool):
+    """As by a guest's vGPU: the memory decides."""
+    nvml.standin = {"fail": {f"{COMPUTE}@3": 3}}
+    nvml.put(3, memory_used_mb=500)
+    assert pool.status()[3] == "GPU 3: AVAILABLE (never used) [validated: 500MB used]"
+    assert validate(pool.status_json(), "status")[3]["not_supported"] == ["processes"]
+    nvml.put(3, memory_used_mb=5000)
+    assert pool.status()[3].startswith("GPU 3: IN USE WITHOUT RESERVATION by unknown user - 5000MB")
+
+
+def test_leftovers_where_no_process_is_listed(nvml, pool):
+    """Whether they use it nobody tells; while it is in use, they may."""
+    pool.policy("leftovers.grace=0s")
+    nvml.standin = {"fail": {f"{COMPUTE}@3": 3}}
+    nvml.tell()
+    job = pool.job("-G", "3", command=("sh", "-c", "sleep 600 >&- 2>&- & echo $!; read line"), stdin=-1)
+    nvml.put(3, memory_used_mb=5000)
+    child = int(job.first_line)
+    assert pool.finish(job, b"\n").status == 0
+    wait_for(lambda: pool.value("SELECT leftovers FROM reservation"))
+    assert pool.reserved() == [3]
+    nvml.put(3, memory_used_mb=0)
+    os.kill(child, 9)
+    pool.await_free()
+
+
+def test_a_gpu_of_which_neither_is_told(nvml, pool):
+    nvml.standin = {"fail": {f"{COMPUTE}@3": 3}}
+    nvml.put(3, memory_used_mb=None)
+    why = "its driver tells neither its memory nor its processes"
+    assert pool.status()[3] == f"GPU 3: ERROR ({why})"
+    assert_error(pool.run("run", "-G", "3", "--", "true"), 2, f"GPU 3 can never be granted: {why}")
+    assert pool.run("admin").err == f"canhazgpu: warning: GPU 3 can never be granted: {why}\n"
+    assert f"GPU 3: {why}" in pool.run("doctor").out
+
+
+def test_two_gpus_with_one_uuid(nvml, pool):
+    nvml.put(7, uuid="GPU-00000000-0000-0000-0000-000000000006")
+    pool.ok("admin", "--force", "--yes")
+    why = "two GPUs have the UUID GPU-00000000-0000-0000-0000-000000000006"
+    assert pool.status()[6:] == [f"GPU {index}: ERROR ({why})" for index in (6, 7)]
+    assert pool.ok("run", "-g", "6", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "0,1,2,3,4,5\n"
+
+
+def test_processes_of_windows(nvml, pool):
+    process = busy(pool)
+    nvml.standin = {"process_names": {str(process.pid): r"C:\x\TextInputHost.exe"}}
+    nvml.put(3, on(process, None), memory_used_mb=400)
+    gpu = validate(pool.status_json(), "status")[3]
+    assert gpu["status"] == "AVAILABLE"
+    assert gpu["processes"] == [{"pid": process.pid, "program": "TextInputHost.exe", "type": "COMPUTE"}]
+
+
+def test_a_mig_device_in_use_makes_its_gpu_in_use(nvml, pool):
+    """Whatever the GPU says of itself."""
+    nvml.put(3, memory_used_mb=45, parts=[{"memory_used_mb": 9}, {"memory_used_mb": 4000}])
+    assert pool.status()[3].startswith("GPU 3: IN USE WITHOUT RESERVATION by unknown user")
+    nvml.put(3, memory_used_mb=45, parts=[{"memory_used_mb": 9}, {"memory_used_mb": 17}])
+    assert pool.status()[3].startswith("GPU 3: AVAILABLE")
+
+
+def test_a_driver_that_asks_for_a_reset(nvml, pool):
+    job = pool.job("-G", "6")
+    nvml.standin = {"recovery_actions": {"2": 1, "3": 4, "4": 2, "5": 3, "6": 1, "7": 99},
+                    "faulty_memory": [0]}
+    nvml.tell()
+    lines = pool.status()
+    assert lines[0].endswith("] NOTICE: faulty memory is replaced at its next reset")
+    assert lines[2:5] == ["GPU 2: ERROR (its driver asks for a reset)",
+                          "GPU 3: ERROR (its driver asks to end all work on it, and for a reset)",
+                          "GPU 4: ERROR (its driver asks for a reboot of the host)"]
+    assert lines[5].endswith("] NOTICE: its driver asks to end peer-to-peer traffic")
+    assert lines[6].endswith("] NOTICE: its driver asks for a reset")
+    assert lines[7].endswith("] NOTICE: its driver asks for recovery (action 99)")
+    assert pool.run("run", "-g", "5", "--nonblock", "--", "true").status == 75
+    assert pool.ok("run", "-g", "4", "--nonblock", "--", "sh", "-c",
+                   "echo $CUDA_VISIBLE_DEVICES") == "0,1,5,7\n"
+    job.kill()
+
+
+def test_busy_without_a_process(nvml, pool):
+    nvml.put(3, utilization_percent=93)
+    assert pool.status()[3].endswith("] NOTICE: 93% busy without any process")
+    process = busy(pool)
+    nvml.put(3, on(process, 20), utilization_percent=93)
+    assert "NOTICE" not in pool.status()[3]
+
+
+def browser(pool, user, owner):
+    """A program with the name of a browser, whose file is `owner`'s."""
+    file = pool.directory / f"{owner}s" / "firefox"
+    file.parent.mkdir()
+    file.write_bytes(pathlib.Path("/bin/sleep").read_bytes())
+    file.chmod(0o755)
+    os.chown(file, *((0, 0) if owner == "root" else (user.uid, user.gid)))
+    process = pool.start([file, "600"], user=user)
+    wait_for(lambda: pathlib.Path(f"/proc/{process.pid}/comm").read_text() == "firefox\n")
+    return process
+
+
+def test_a_browser_blocks_no_gpu(nvml, pool, users):
+    """Unless the policy wants it, and no program that somebody has called so himself."""
+    process = browser(pool, users.a, "root")
+    nvml.standin = {"compute_and_graphics_pids": [process.pid]}
+    nvml.put(3, on(process, 183))
+    assert pool.status()[3] == "GPU 3: AVAILABLE (never used) [validated: 183MB used]"
+    own = browser(pool, users.b, "user")
+    nvml.put(4, on(own, 183))
+    assert pool.status()[4].startswith(f"GPU 4: IN USE WITHOUT RESERVATION by user {users.b.name}")
+    pool.policy("ignore_processes=Xorg")
+    assert pool.status()[3].startswith(f"GPU 3: IN USE WITHOUT RESERVATION by user {users.a.name}")

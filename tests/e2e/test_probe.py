@@ -21,9 +21,15 @@ echo "$*" >>"$here/asked"
 [ -e "$here/hang" ] && exec sleep 1000
 [ -e "$here/deaf" ] && { trap '' TERM INT; sleep 1000; }
 case $1 in
-  --query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,mig.mode.current)
-    cat "$here/gpus" ;;
+  --query-gpu=*)
+    for field in $(cat "$here/unknown"); do  # in the order in which it would find them
+      case $1, in *,$field,*) echo "Field \"$field\" is not a valid field to query."; echo; exit 2 ;; esac
+    done
+    commas=$(echo "$1" | tr -cd ,)
+    cut -d, -f1-$((${#commas} + 1)) "$here/gpus" ;;
   --query-compute-apps=gpu_uuid,pid,process_name,used_memory) cat "$here/processes" ;;
+  -L) cat "$here/list" ;;
+  -q) [ "$*" = "-q -d PIDS" ] && cat "$here/log" ;;
   *) echo "ERROR: Option $1 is not recognized."; exit 2 ;;
 esac
 exit "$(cat "$here/status")"
@@ -40,6 +46,8 @@ class NvidiaSmi:
         self.gpus(*[0, 0, 0, 0])
         self.processes()
         self.put("status", "0")
+        for name in ("unknown", "list", "log"):
+            self.put(name)
 
     def put(self, name, text=""):
         fresh = self.folder / "fresh"
@@ -70,7 +78,17 @@ class NvidiaSmi:
     def gpus(self, *used):
         self.put("gpus", "".join(
             f"{index}, {UUIDS[index]}, 00000000:{26 + index:X}:00.0, NVIDIA Example 80GB, {memory}, "
-            "81559, 0, Disabled\n" for index, memory in enumerate(used)))
+            "81559, 0, Disabled, [N/A], No, None\n" for index, memory in enumerate(used)))
+
+    def change(self, gpu, **fields):
+        """Fields of one GPU's row, by their names with _ for a dot."""
+        names = ["index", "uuid", "pci_bus_id", "name", "memory_used", "memory_total", "utilization_gpu",
+                 "mig_mode_current", "retired_pages_pending", "remapped_rows_pending",
+                 "gpu_recovery_action"]
+        rows = [row.split(", ") for row in (self.folder / "gpus").read_text().splitlines()]
+        for name, value in fields.items():
+            rows[gpu][names.index(name)] = value
+        self.put("gpus", "".join(", ".join(row) + "\n" for row in rows))
 
     def processes(self, *rows):
         self.put("processes", "".join(f"{UUIDS[gpu]}, {pid}, {name}, {memory}\n"
@@ -347,7 +365,7 @@ def test_one_lost_gpu_does_not_hide_the_others(nvidia, smi):
 def test_a_gpu_that_says_so_itself(nvidia, smi):
     rows = (smi.folder / "gpus").read_text().splitlines()
     rows[1] = f"1, {UUIDS[1]}, 00000000:1B:00.0, [GPU requires reset], [GPU requires reset], " \
-              "[GPU requires reset], [GPU requires reset], [GPU requires reset]"
+              "[GPU requires reset], [GPU requires reset], [GPU requires reset], [N/A], [N/A], [N/A]"
     smi.put("gpus", "\n".join(rows) + "\n")
     assert nvidia.status()[1] == "GPU 1: ERROR (GPU requires reset)"
     assert nvidia.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
@@ -390,3 +408,238 @@ def test_sigchld_ignored(nvidia):
 
 def test_json_is_valid(nvidia):
     assert [entry["uuid"] for entry in json.loads(nvidia.ok("status", "--json"))] == UUIDS
+
+
+# --- What a driver does not tell, and what it asks for ---
+
+
+def is_refused(result, text):
+    assert_error(result, 2, text, "canhazgpu doctor")
+    return True
+
+
+def test_a_gpu_whose_memory_is_not_told_by_design(nvidia, smi):
+    """As a GB10's or a Jetson's: its processes decide."""
+    smi.change(0, memory_used="[N/A]", memory_total="[N/A]")
+    assert nvidia.status()[0] == "GPU 0: AVAILABLE (never used) [validated: no actual usage detected]"
+    assert validate(nvidia.status_json(), "status")[0]["not_supported"] == ["memory"]
+    assert nvidia.ok("run", "-G", "0", "--nonblock", "--", "echo", "ran") == "ran\n"
+    nvidia.await_free()
+    for memory in ("700", "[N/A]"):
+        smi.processes((0, os.getpid(), "/usr/bin/python3", memory))
+        assert nvidia.status()[0].startswith("GPU 0: IN USE WITHOUT RESERVATION by user root - ")
+        assert nvidia.run("run", "-G", "0", "--nonblock", "--", "true").status == 75
+    assert nvidia.run("admin").err == ""
+
+
+def test_a_gpu_whose_memory_cannot_be_read(nvidia, smi):
+    """That is no design of its driver's."""
+    smi.change(0, memory_used="[Unknown Error]")
+    assert nvidia.status()[0] == "GPU 0: ERROR (its memory cannot be read)"
+    assert nvidia.run("run", "-G", "0", "--nonblock", "--", "true").status == 75
+
+
+def test_a_gpu_that_lists_no_processes(nvidia, smi):
+    smi.put("processes", f"{UUIDS[1]}, [Not Supported], [Not Supported], [Not Supported]\n")
+    smi.gpus(0, 300, 0, 0)
+    assert nvidia.status()[1] == "GPU 1: AVAILABLE (never used) [validated: 300MB used]"
+    assert validate(nvidia.status_json(), "status")[1]["not_supported"] == ["processes"]
+    assert nvidia.ok("run", "-G", "1", "--nonblock", "--", "echo", "ran") == "ran\n"
+    nvidia.await_free()
+    smi.gpus(0, 5000, 0, 0)
+    assert nvidia.status()[1] == ("GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used by "
+                                  "unknown process")
+    smi.put("processes", f"{UUIDS[1]}, [Insufficient Permissions], [Insufficient Permissions], 3\n")
+    assert nvidia.status()[1] == "GPU 1: ERROR (nvidia-smi does not tell its processes)"
+
+
+def test_a_gpu_of_which_neither_is_told_is_never_granted(nvidia, smi):
+    """Whoever asks for it is told at once, instead of waiting for ever."""
+    smi.change(1, memory_used="[N/A]", memory_total="[N/A]")
+    smi.put("processes", f"{UUIDS[1]}, [N/A], [N/A], [N/A]\n")
+    why = "its driver tells neither its memory nor its processes"
+    assert nvidia.status()[1] == f"GPU 1: ERROR ({why})"
+    for command in (["run", "-G", "1"], ["run", "-G", "0,1"]):
+        assert is_refused(nvidia.run(*command, "--", "true"), f"GPU 1 can never be granted: {why}")
+    assert is_refused(nvidia.run("reserve", "-g", "4"),
+                      f"4 GPUs can never be granted: this host has 4 (0-3), but not GPU 1: {why}")
+    assert nvidia.waiting() == []
+    assert nvidia.ok("run", "-g", "3", "--", "echo", "ran") == "ran\n"
+    result = nvidia.run("admin")
+    assert result.status == 0
+    assert result.err == f"canhazgpu: warning: GPU 1 can never be granted: {why}\n"
+    result = nvidia.run("doctor")
+    assert result.status == 1 and f"BAD   reading     GPU 1: {why}" in result.out, result
+    # Drained, it is nobody's concern.
+    nvidia.ok("admin", "--drain", "1")
+    assert nvidia.status()[1].startswith("GPU 1: OUT OF SERVICE")
+
+
+def test_two_gpus_with_one_uuid(nvidia, smi):
+    """CUDA knows a GPU by its UUID or its place, and a pool by its UUID alone."""
+    smi.change(3, uuid=UUIDS[2])
+    nvidia.ok("admin", "--force", "--yes")
+    why = f"two GPUs have the UUID {UUIDS[2]}"
+    lines = nvidia.status()
+    assert lines[2:] == [f"GPU {index}: ERROR ({why})" for index in (2, 3)]
+    assert nvidia.ok("run", "-g", "2", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "0,1\n"
+    assert is_refused(nvidia.run("run", "-g", "3", "--", "true"), why)
+    assert f"GPU 2: {why}" in nvidia.run("doctor").out
+
+
+def test_a_gpu_without_uuid(nvidia, smi):
+    smi.change(2, uuid="[N/A]")
+    assert nvidia.status()[2] == "GPU 2: ERROR (nvidia-smi does not tell its UUID)"
+    assert nvidia.ok("run", "-g", "3", "--nonblock", "--", "echo", "ran") == "ran\n"
+
+
+# --- Cards that come and go ---
+
+
+def without(smi, gpu):
+    rows = (smi.folder / "gpus").read_text().splitlines()
+    del rows[gpu]
+    smi.put("gpus", "".join(f"{index}, {row.split(', ', 1)[1]}\n" for index, row in enumerate(rows)))
+
+
+def test_admin_lets_no_card_go_unasked(nvidia, smi):
+    nvidia.ok("admin", "--drain", "1", "--note", "fan broken")
+    before = (smi.folder / "gpus").read_text()
+    without(smi, 1)
+    assert_error(nvidia.run("admin"), 1, "GPU 1 was not found, and would leave the pool",
+                 "canhazgpu doctor; if it is gone for good, add --force")
+    assert len(nvidia.rows("SELECT 1 FROM gpu")) == 4
+    without(smi, 0)
+    assert_error(nvidia.run("admin"), 1, "GPUs 0 and 1 were not found, and would leave the pool",
+                 "if they are gone")
+    assert nvidia.ok("admin", "--force").splitlines() == [
+        f"the pool has 2 GPUs (2x NVIDIA Example 80GB) in {nvidia.path}",
+        "left the pool: GPUs 0 and 1"]
+    # Repaired or not: somebody has drained it.
+    smi.put("gpus", before)
+    nvidia.ok("admin")
+    assert [row[0] for row in nvidia.rows("SELECT uuid FROM gpu ORDER BY gpu")] == UUIDS
+    assert nvidia.status()[1] == "GPU 1: OUT OF SERVICE (fan broken)"
+    assert nvidia.status()[0].startswith("GPU 0: AVAILABLE")
+    nvidia.ok("admin", "--undrain", "1")
+    nvidia.ok("admin")
+    assert nvidia.status()[1].startswith("GPU 1: AVAILABLE")
+
+
+# --- nvidia-smi in other moods ---
+
+
+def test_a_warning_of_the_inforom_is_no_failure(nvidia, smi):
+    smi.gpus(0, 40, 0, 0)
+    smi.put("status", "14")
+    assert nvidia.run("status").err == ""
+    assert nvidia.ok("run", "-g", "4", "--nonblock", "--", "echo", "ran") == "ran\n"
+
+
+@pytest.mark.parametrize("unknown, questions", [
+    ("gpu_recovery_action", 2), ("retired_pages.pending remapped_rows.pending gpu_recovery_action", 2),
+    ("mig.mode.current remapped_rows.pending gpu_recovery_action", 2)])
+def test_an_older_nvidia_smi_is_asked_for_less(nvidia, smi, unknown, questions):
+    smi.put("unknown", unknown)
+    smi.asked()
+    assert nvidia.status() == [f"GPU {index}: AVAILABLE (never used) [validated: 0MB used]"
+                               for index in range(4)]
+    assert len(smi.asked()) == questions
+    smi.put("unknown", "memory.used")
+    assert "does not know all the fields" in nvidia.run("status").err
+
+
+def test_a_slow_nvidia_smi(nvidia, smi):
+    smi.put_quietly("hang")
+    result = nvidia.run("run", "--", "true", env={"CANHAZGPU_PROBE_TIMEOUT": "0.3s"})
+    assert_error(result, 1, "nvidia-smi did not answer within 0.3s",
+                 "persistence mode (sudo nvidia-smi -pm 1), or a longer probe.timeout "
+                 "(CANHAZGPU_PROBE_TIMEOUT=0.9s)")
+
+
+def test_processes_of_windows(nvidia, smi):
+    """Around WSL: their pids mean nothing here, where another process has the same."""
+    smi.gpus(0, 400, 0, 0)
+    smi.processes((1, os.getpid(), r"C:\Program Files\x, y\TextInputHost.exe", "[N/A]"))
+    gpu = validate(nvidia.status_json(), "status")[1]
+    assert gpu["status"] == "AVAILABLE"
+    assert gpu["processes"] == [{"pid": os.getpid(), "program": "TextInputHost.exe", "type": "COMPUTE"}]
+    for memory in ("[N/A]", "4900"):
+        smi.gpus(0, 5000, 0, 0)
+        smi.processes((1, os.getpid(), r"C:\x\train.exe", memory))
+        assert nvidia.status()[1] == ("GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used "
+                                      "by unknown process")
+
+
+def log_of(index, *processes):
+    text = (f"\n==============NVSMI LOG==============\n\nAttached GPUs  : 4\n"
+            f"GPU 00000000:{26 + index:X}:00.0\n    Processes\n")
+    for pid, kind, name, memory in processes:
+        text += (f"        GPU instance ID     : N/A\n        Process ID          : {pid}\n"
+                 f"            Type            : {kind}\n            Name            : {name}\n"
+                 f"            Used GPU Memory : {memory} MiB\n")
+    return text
+
+
+def test_a_desktop(nvidia, smi):
+    """What draws is no use, and only the log lists it: `status` with NVML says the same."""
+    smi.gpus(0, 1128, 0, 0)
+    smi.put("log", log_of(1, (os.getpid(), "G", "/usr/lib/xorg/Xorg", 628), (2_000_000_000, "G", "x", 500)))
+    assert nvidia.status()[1] == "GPU 1: AVAILABLE (never used) [validated: 1128MB used]"
+    assert [process["type"] for process in nvidia.status_json()[1]["processes"]] == ["GRAPHICS"] * 2
+    smi.put("log")
+    assert nvidia.status()[1].startswith("GPU 1: IN USE WITHOUT RESERVATION by unknown user")
+
+
+def test_mig_devices_have_their_names(nvidia, smi):
+    smi.change(0, mig_mode_current="Enabled", memory_used="59", utilization_gpu="[N/A]")
+    smi.put("list", f"GPU 0: NVIDIA Example 80GB (UUID: {UUIDS[0]})\n"
+                    "  MIG 1c.3g.71gb  Device  0: (UUID: MIG-00000000-0000-4b00-8000-000000000000)\n"
+                    "  MIG 1g.18gb     Device  1: (UUID: MIG-00000001-0000-4b00-8000-000000000000)\n"
+                    f"GPU 1: NVIDIA Example 80GB (UUID: {UUIDS[1]})\n")
+    told = validate(nvidia.status_json(), "status")
+    assert told[0]["parts"] == [
+        {"uuid": f"MIG-0000000{place}-0000-4b00-8000-000000000000",
+         "gpu_model": f"NVIDIA Example 80GB MIG {profile}"}
+        for place, profile in enumerate(("1c.3g.71gb", "1g.18gb"))]
+    assert "parts" not in told[1]
+    assert "2 parts" in nvidia.ok("status", "--table")
+    # What runs on a MIG device is listed on its GPU.
+    smi.change(0, memory_used="2300")
+    smi.processes((0, os.getpid(), "python3", 2296))
+    assert nvidia.status()[0].startswith("GPU 0: IN USE WITHOUT RESERVATION by user root - 2296MB")
+
+
+@pytest.mark.parametrize("action, text", [
+    ("Reset", "its driver asks for a reset"), ("Reboot", "its driver asks for a reboot of the host"),
+    ("Drain and Reset", "its driver asks to end all work on it, and for a reset")])
+def test_a_driver_that_asks_for_a_reset(nvidia, smi, action, text):
+    job = nvidia.job("-G", "3")
+    for gpu in (1, 3):
+        smi.change(gpu, gpu_recovery_action=action)
+    lines = nvidia.status()
+    assert lines[1] == f"GPU 1: ERROR ({text})"
+    assert lines[3].endswith(f" NOTICE: {text}") and lines[3].startswith("GPU 3: IN USE by root")
+    assert nvidia.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
+    assert nvidia.ok("run", "-g", "2", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES") == "0,2\n"
+    assert f"GPU 1: {text}" in nvidia.run("doctor").out
+    job.kill()
+    smi.change(1, gpu_recovery_action="None")
+    assert nvidia.status()[1].startswith("GPU 1: AVAILABLE")
+
+
+@pytest.mark.parametrize("change, text", [
+    ({"gpu_recovery_action": "Drain P2P"}, "its driver asks to end peer-to-peer traffic"),
+    ({"remapped_rows_pending": "Yes"}, "faulty memory is replaced at its next reset"),
+    ({"retired_pages_pending": "Yes"}, "faulty memory is replaced at its next reset"),
+    ({"utilization_gpu": "93"}, "93% busy without any process")])
+def test_a_notice(nvidia, smi, change, text):
+    smi.change(1, **change)
+    assert nvidia.status()[1] == f"GPU 1: AVAILABLE (never used) [validated: 0MB used] NOTICE: {text}"
+    assert validate(nvidia.status_json(), "status")[1]["notice"] == text
+    assert text in nvidia.ok("status", "--table")
+    assert f"note  reading     GPU 1: {text}\n" in nvidia.run("doctor").out
+    assert nvidia.ok("run", "-G", "1", "--nonblock", "--", "echo", "ran") == "ran\n"
+    smi.change(1, gpu_recovery_action="[N/A]", remapped_rows_pending="No", retired_pages_pending="No",
+               utilization_gpu="20")
+    assert "NOTICE" not in nvidia.ok("status")

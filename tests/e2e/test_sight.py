@@ -303,9 +303,9 @@ def test_who_cannot_read_the_gpus_says_nothing_of_them(pool, users):
 
 SMI = r"""#!/bin/sh
 rows() {
-  echo "0, GPU-5f3a0c1e-0000-4b00-8000-000000000000, 00000000:1A:00.0, Example, 0, 81559, 0, Disabled"
+  echo "0, GPU-5f3a0c1e-0000-4b00-8000-000000000000, 00000000:1A:00.0, Example, 0, 81559, 0, Disabled, [N/A], No, None"
   [ "$(id -u)" = 0 ] || return
-  echo "1, GPU-5f3a0c1e-0000-4b00-8000-000000000001, 00000000:1B:00.0, Example, 0, 81559, 0, Disabled"
+  echo "1, GPU-5f3a0c1e-0000-4b00-8000-000000000001, 00000000:1B:00.0, Example, 0, 81559, 0, Disabled, [N/A], No, None"
 }
 case $1 in --query-gpu=*) rows ;; esac
 """

@@ -32,8 +32,8 @@ std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
 
 CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   const auto [gpus_text, processes_text] = halves(bytes);
-  std::vector<GpuReading> gpus = parse_gpus(gpus_text);
-  mig_gpus(gpus_text);
+  std::vector<GpuReading> gpus = parse_gpus(gpus_text, kGpuColumnsNeeded + 1);
+  mig_gpus(gpus_text, kGpuColumnsNeeded + 1);
   add_processes(gpus, parse_processes(processes_text));
   require_readable(gpus);
 }

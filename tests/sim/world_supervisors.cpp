@@ -69,10 +69,10 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
-  const JobUse use = use_by(present, client.own, pool_, sighting->observation);
-  const Duration grace_left =
-      pool_.policy.leftovers_grace - age(*client.command_ended, machine_.now(client.place));
-  const std::vector<ProcessIdentity> keeping = keeping_leftovers(present, use, grace_left);
+  const JobUse use = use_by_members(present, client.own, pool_, sighting->observation);
+  const Duration since_end = age(*client.command_ended, machine_.now(client.place));
+  const Duration left = grace_left(client.leftovers, since_end, pool_.policy.leftovers_grace);
+  const std::vector<ProcessIdentity> keeping = keeping_leftovers(present, use, left);
   if (!keeping.empty()) return note_leftovers(client, keeping);
   require_left(client, *sighting);
   give_gpus_back(client);

@@ -20,6 +20,9 @@
 //   compute_and_graphics_pids    processes that are on both lists
 //   part_of_pids          {"4711": 1}: the part on which a process runs
 //   part_gap              so many empty places before the first part (0)
+//   recovery_actions      {"2": 1}: what the driver wants done about the GPU with index 2
+//   faulty_memory         the indices of GPUs whose rows are remapped at their next reset
+//   process_names         {"4711": "C:\\x\\app.exe"}: what processes are called
 //   count_told            the number of processes told where there is too little room for them
 //
 // NVML_STANDIN_LOAD=crash or =hang is what it does when it is loaded.
@@ -475,6 +478,41 @@ LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, List::Graphics, RecordV3)
 LIST(nvmlDeviceGetMPSComputeRunningProcesses, List::Mps, RecordV1)
 LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, List::Mps, RecordV2)
 LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, List::Mps, RecordV3)
+
+NVML nvmlSystemGetProcessName(unsigned pid, char* name, unsigned size) {
+  if (const int code = enter(__func__)) return code;
+  const json names = session()->standin.value("process_names", json::object());
+  if (!names.contains(std::to_string(pid))) return kNotFound;
+  return give(names[std::to_string(pid)].get<std::string>(), name, size);
+}
+
+struct FieldValue {
+  unsigned field;
+  unsigned scope;
+  long long timestamp;
+  long long latency;
+  int type;
+  int code;
+  unsigned long long value;
+};
+
+NVML nvmlDeviceGetFieldValues(const Device* device, int count, FieldValue* fields) {
+  if (const int code = enter(__func__, device)) return code;
+  const json actions = session()->standin.value("recovery_actions", json::object());
+  for (int i = 0; i < count; ++i) {
+    fields[i].code = fields[i].field == 230 ? kSuccess : kNotSupported;
+    fields[i].value = actions.value(std::to_string(device->index), 0U);
+  }
+  return kSuccess;
+}
+
+NVML nvmlDeviceGetRemappedRows(const Device* device, unsigned* corrected, unsigned* uncorrected,
+                               unsigned* pending, unsigned* failed) {
+  if (const int code = enter(__func__, device)) return code;
+  *corrected = *uncorrected = *failed = 0;
+  *pending = contains(session()->standin.value("faulty_memory", json::array()), device->index);
+  return kSuccess;
+}
 
 NVML nvmlDeviceGetMigMode(const Device* device, unsigned* current, unsigned* pending) {
   if (const int code = enter_working(__func__, device)) return code;

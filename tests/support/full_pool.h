@@ -123,6 +123,7 @@ inline Pool full_pool() {
   Pool pool;
   pool.provider = odd_text("provider");
   pool.admin_group = odd_text("group");
+  pool.absent_drains = {{odd_text("uuid of one that left"), odd_text("note")}, {}};
   pool.creator_uid = std::numeric_limits<std::uint32_t>::max();
   pool.next_arrival = std::numeric_limits<std::int64_t>::max();
   pool.policy = full_policy();

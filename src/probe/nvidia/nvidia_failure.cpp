@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration_text.h"
 #include "base/text.h"
 
 namespace chg {
@@ -113,6 +114,13 @@ std::string_view first_line(std::string_view text) {
 }
 
 }  // namespace
+
+std::string nvidia_hints::when_late(Duration timeout) {
+  return fmt::format(
+      "a GPU or its driver may be stuck: see dmesg; one that is only slow needs persistence mode "
+      "(sudo nvidia-smi -pm 1), or a longer probe.timeout (CANHAZGPU_PROBE_TIMEOUT={})",
+      to_short_text(3 * timeout));
+}
 
 ReadFailure nvml_failure(int code) {
   if (const Meaning* known = meaning_of(code)) return {known->reason, failure_of("NVML", *known)};

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "probe/probe.h"
 
 namespace chg {
@@ -53,6 +54,8 @@ inline constexpr const char* kFindGpus =
     "look at `lspci | grep -i nvidia` and dmesg; a container must be started with GPUs";
 inline constexpr const char* kUpdateDriver =
     "update the NVIDIA driver: version 450 or newer is needed";
+/// Where the answer did not come within this time.
+std::string when_late(Duration timeout);
 }  // namespace nvidia_hints
 
 }  // namespace chg

@@ -5,8 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/find_program.h"
 #include "probe/isolated_probe.h"
+#include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_probe.h"
 #include "probe/nvidia/nvml_probe.h"
 #include "probe/probe.h"
@@ -44,6 +46,9 @@ Observation read_nvidia(const Clock& clock, Duration timeout, const std::optiona
       "NVML", [&] { return read_nvml(clock, sources.library); }, timeout, proc);
   if (auto* observation = std::get_if<Observation>(&result)) return std::move(*observation);
   const auto& failure = std::get<ReadFailure>(result);
+  if (failure.reason == Reason::Late) {
+    throw Error(failure.error.kind(), failure.error.what(), nvidia_hints::when_late(timeout));
+  }
   const std::string reason = reason_to_go_on(failure.reason);
   if (reason.empty() || !find_program(sources.program)) throw failure.error;
   Observation observation = read_nvidia_smi(clock, timeout, started, sources.program);

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "probe/nvidia/nvidia_failure.h"
+#include "probe/nvidia/nvidia_smi_log_text.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/tool.h"
 
@@ -19,19 +22,22 @@ Error failure(const ToolOutput& output) {
 
 // The exit status is no help where there are rows: one lost GPU or a corrupted infoROM is enough to
 // make it a failure.
-std::vector<GpuReading> gpus_of(const ToolOutput& output) {
-  std::vector<GpuReading> gpus = parse_gpus(output.out);
+std::vector<GpuReading> gpus_of(const ToolOutput& output, std::size_t columns) {
+  std::vector<GpuReading> gpus = parse_gpus(output.out, columns);
   if (gpus.empty() || output.was_killed) throw failure(output);
   return gpus;
 }
 
 bool may_have_processes(const GpuReading& gpu) { return gpu.memory_used_mib.value_or(1) > 0; }
 
-// Nothing printed is the answer of idle GPUs, if nvidia-smi is content with it.
+// Nothing printed is the answer of idle GPUs, if nvidia-smi is content with it, or only warns of an
+// infoROM.
 ProcessTable processes_of(const ToolOutput& output) {
   ProcessTable table = parse_processes(output.out);
   const bool printed_nothing = output.out.find_first_not_of(" \t\r\n") == std::string::npos;
-  const bool failed = table.has_stray_text || (printed_nothing && output.exit_status != 0);
+  const bool is_content =
+      output.exit_status == 0 || output.exit_status == nvml_code::kCorruptedInforom;
+  const bool failed = table.has_stray_text || (printed_nothing && !is_content);
   if (output.was_killed || (table.processes.empty() && failed)) throw failure(output);
   return table;
 }
@@ -51,25 +57,48 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
   }
 }
 
+// More than this that belongs to no listed process is worth the question who draws.
+constexpr std::uint64_t kWorthAskingMib = 100;
+
+bool may_draw(const GpuReading& gpu) {
+  return unlisted_memory_mib(gpu).value_or(0) > kWorthAskingMib;
+}
+
+std::string first_columns(std::size_t count) {
+  return fmt::format("{}", fmt::join(kGpuColumns.begin(), kGpuColumns.begin() + count, ","));
+}
+
 }  // namespace
 
 Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
                             const std::string& program) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program);
-    return run_tool(arguments, timeout, started);
+    return run_tool(arguments, timeout, started, nvidia_hints::when_late(timeout));
   };
   Observation observation;
   observation.taken = clock.now();
   observation.source = "nvidia-smi";
   std::vector<GpuReading>& gpus = observation.gpus;
-  const ToolOutput answer = ask({"--query-gpu=" + std::string(kGpuColumns), kCsv});
-  gpus = gpus_of(answer);
+  std::size_t columns = kGpuColumns.size();
+  const auto ask_for_gpus = [&] { return ask({"--query-gpu=" + first_columns(columns), kCsv}); };
+  ToolOutput answer = ask_for_gpus();
+  while (const auto known = known_columns(answer.out + answer.err)) {
+    if (*known >= columns) break;
+    columns = *known;
+    answer = ask_for_gpus();
+  }
+  gpus = gpus_of(answer, columns);
   if (std::any_of(gpus.begin(), gpus.end(), may_have_processes)) {
     add_processes(
         gpus, processes_of(ask({"--query-compute-apps=" + std::string(kProcessColumns), kCsv})));
   }
-  doubt_empty_lists(gpus, mig_gpus(answer.out));
+  const std::vector<int> divided = mig_gpus(answer.out, columns);
+  if (!divided.empty()) add_mig_devices(gpus, ask({"-L"}).out);
+  doubt_empty_lists(gpus, divided);
+  if (std::any_of(gpus.begin(), gpus.end(), may_draw)) {
+    add_graphics_processes(gpus, ask({"-q", "-d", "PIDS"}).out);
+  }
   return observation;
 }
 

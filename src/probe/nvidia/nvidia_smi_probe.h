@@ -13,8 +13,9 @@ namespace chg {
 /// ones. `timeout`, counted from `started`, is for one reading, with all the questions that it
 /// asks. `program` is looked up in PATH.
 ///
-/// MIG devices are not told: a GPU in MIG mode that uses memory, and of which no process is listed,
-/// has an `error`.
+/// Asks for the MIG devices of GPUs in MIG mode, whose memory is not told: such a GPU that uses
+/// memory, and of which no process is listed, has an `error`. Asks for the processes that only draw
+/// where memory belongs to no other. Asks again, without them, where it does not know some columns.
 Observation read_nvidia_smi(const Clock& clock, Duration timeout,
                             SteadyClock::time_point started = SteadyClock::now(),
                             const std::string& program = "nvidia-smi");

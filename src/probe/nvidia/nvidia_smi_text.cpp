@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/pci_address.h"
 #include "base/text.h"
+#include "probe/nvidia/nvidia_health.h"
 
 namespace chg {
 namespace {
@@ -20,23 +21,22 @@ constexpr std::size_t kLineBytesMax = 64U << 10;
 
 constexpr int kIntMax = std::numeric_limits<int>::max();
 
-// The fields of a line with `Count` of them. Where there are more, the column of free text has
-// commas in it.
-template <std::size_t Count>
-std::optional<std::array<std::string_view, Count>> split_row(std::string_view line,
-                                                             std::size_t free_text) {
+// The fields of a line with `count` of them. Where there are more, the column of free text has
+// commas in it. Empty: it has fewer.
+std::vector<std::string_view> split_row(std::string_view line, std::size_t count,
+                                        std::size_t free_text) {
+  std::vector<std::string_view> fields;
   const auto commas = static_cast<std::size_t>(std::count(line.begin(), line.end(), ','));
-  if (commas + 1 < Count || line.size() > kLineBytesMax) return std::nullopt;
-  std::array<std::string_view, Count> fields;
-  for (std::size_t i = 0; i < Count; ++i) {
+  if (commas + 1 < count || line.size() > kLineBytesMax) return fields;
+  for (std::size_t i = 0; i < count; ++i) {
     std::string_view field = line.substr(0, line.find(','));
     if (i == free_text) {
-      for (std::size_t more = commas + 1 - Count; more > 0; --more) {
+      for (std::size_t more = commas + 1 - count; more > 0; --more) {
         field = line.substr(0, line.find(',', field.size() + 1));
       }
     }
     line.remove_prefix(std::min(field.size() + 1, line.size()));
-    fields[i] = trimmed(field);
+    fields.push_back(trimmed(field));
   }
   return fields;
 }
@@ -63,6 +63,12 @@ bool is_placeholder(std::string_view field) {
   return std::find(kWords.begin(), kWords.end(), lower_case(field)) != kWords.end();
 }
 
+// Whether it says that its driver does not tell the value by design.
+bool is_not_supported(std::string_view field) {
+  const std::string word = lower_case(field);
+  return word == "[n/a]" || word == "n/a" || word == "[not supported]" || word == "not supported";
+}
+
 std::string_view text_of(std::string_view field) {
   return is_placeholder(field) ? std::string_view() : field;
 }
@@ -72,26 +78,22 @@ std::optional<int> small_number_of(std::string_view field, int max = kIntMax) {
   return value && *value >= 0 && *value <= max ? value : std::nullopt;
 }
 
-// What nvidia-smi calls a process is its program's path, or that with arguments behind it.
-std::string_view program_in(std::string_view process_name) {
-  const std::string_view name = text_of(process_name);
-  const std::string_view path = name.substr(0, name.find(' '));
-  return path.substr(path.rfind('/') + 1);
-}
-
 // --- GPUs ---
 
 struct GpuLine {
-  std::string_view index, uuid, bus_id, name, memory_used, memory_total, utilization, mig_mode;
+  std::string_view index, uuid, bus_id, name, memory_used, memory_total, utilization;
+  // "" where they were not asked for.
+  std::string_view mig_mode, retired_pages, remapped_rows, recovery;
 };
 
-std::optional<GpuLine> read_gpu_line(std::string_view line) {
-  const auto fields = split_row<8>(line, 3);
-  if (!fields) return std::nullopt;
-  const auto& [index, uuid, bus_id, name, used, total, utilization, mig_mode] = *fields;
+std::optional<GpuLine> read_gpu_line(std::string_view line, std::size_t columns) {
+  std::vector<std::string_view> fields = split_row(line, columns, 3);
+  if (fields.empty()) return std::nullopt;
+  fields.resize(kGpuColumns.size());
   // Any text may have the right number of commas.
-  if (!small_number_of(index) && !text_of(uuid).starts_with("GPU-")) return std::nullopt;
-  return GpuLine{index, uuid, bus_id, name, used, total, utilization, mig_mode};
+  if (!small_number_of(fields[0]) && !text_of(fields[1]).starts_with("GPU-")) return std::nullopt;
+  return GpuLine{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5],
+                 fields[6], fields[7], fields[8], fields[9], fields[10]};
 }
 
 int index_of(const GpuLine& line, std::size_t position) {
@@ -119,8 +121,14 @@ GpuReading gpu_reading(const GpuLine& line, std::size_t position) {
   if (const auto address = parse_pci_address(line.bus_id)) reading.pci_bus_id = to_text(*address);
   reading.memory_used_mib = parse<std::uint64_t>(line.memory_used);
   reading.memory_total_mib = parse<std::uint64_t>(line.memory_total);
+  reading.memory_not_supported = is_not_supported(line.memory_used);
   reading.utilization_percent = small_number_of(line.utilization, 100);
   reading.error = error_of(line);
+  if (reading.uuid.empty() && reading.error.empty()) {
+    reading.error = "nvidia-smi does not tell its UUID";
+  }
+  note_recovery(reading, line.recovery);
+  if (line.retired_pages == "Yes" || line.remapped_rows == "Yes") note_faulty_memory(reading);
   return reading;
 }
 
@@ -177,16 +185,17 @@ void add_unreachable(std::vector<GpuReading>& gpus, const Unreachable& unreachab
 // --- Processes ---
 
 std::optional<ListedProcess> read_process_line(std::string_view line) {
-  const auto fields = split_row<4>(line, 2);
-  if (!fields) return std::nullopt;
-  const auto& [gpu_uuid, pid, name, memory] = *fields;
+  const std::vector<std::string_view> fields = split_row(line, 4, 2);
+  if (fields.empty()) return std::nullopt;
+  const std::string_view gpu_uuid = fields[0];
+  const std::string_view pid = fields[1];
   const int number = small_number_of(pid).value_or(0);
   if (text_of(gpu_uuid).empty() || (number == 0 && !is_placeholder(pid))) return std::nullopt;
   ListedProcess listed;
   listed.gpu_uuid = gpu_uuid;
-  listed.process.pid = number;
-  listed.process.program = program_in(name);
-  listed.process.memory_mib = parse<std::uint64_t>(memory);
+  listed.process = process_named(number, fields[2]);
+  listed.process.memory_mib = parse<std::uint64_t>(fields[3]);
+  listed.is_not_supported = is_not_supported(pid);
   return listed;
 }
 
@@ -196,12 +205,36 @@ bool is_remark(std::string_view line) {
 
 }  // namespace
 
-std::vector<GpuReading> parse_gpus(std::string_view text) {
+GpuProcess process_named(int pid, std::string_view name) {
+  name = text_of(name);
+  GpuProcess process;
+  process.pid = pid;
+  process.outside = is_windows_path(name);
+  if (process.outside) {
+    process.program = windows_program(name);
+  } else {
+    const std::string_view path = name.substr(0, name.find(' '));
+    process.program = path.substr(path.rfind('/') + 1);
+  }
+  return process;
+}
+
+std::optional<std::size_t> known_columns(std::string_view answer) {
+  if (lower_case(answer).find("is not a valid field to query") == std::string::npos) {
+    return std::nullopt;
+  }
+  for (std::size_t i = kGpuColumnsNeeded; i < kGpuColumns.size(); ++i) {
+    if (answer.find(fmt::format("\"{}\"", kGpuColumns[i])) != std::string_view::npos) return i;
+  }
+  return std::nullopt;
+}
+
+std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns) {
   std::vector<GpuReading> gpus;
   std::vector<Unreachable> unreachable;
   while (!text.empty()) {
     const std::string_view line = trimmed(cut(text, '\n'));
-    if (const auto gpu = read_gpu_line(line)) {
+    if (const auto gpu = read_gpu_line(line, columns)) {
       gpus.push_back(gpu_reading(*gpu, gpus.size()));
     } else if (const auto one = read_unreachable(line)) {
       unreachable.push_back(*one);
@@ -214,11 +247,11 @@ std::vector<GpuReading> parse_gpus(std::string_view text) {
   return gpus;
 }
 
-std::vector<int> mig_gpus(std::string_view text) {
+std::vector<int> mig_gpus(std::string_view text, std::size_t columns) {
   std::vector<int> indices;
   std::size_t position = 0;
   while (!text.empty()) {
-    const auto gpu = read_gpu_line(trimmed(cut(text, '\n')));
+    const auto gpu = read_gpu_line(trimmed(cut(text, '\n')), columns);
     if (!gpu) continue;
     const int index = index_of(*gpu, position++);
     if (lower_case(gpu->mig_mode) == "enabled") indices.push_back(index);
@@ -245,6 +278,8 @@ void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table) {
       if (gpu.uuid.empty() || gpu.uuid != listed.gpu_uuid) continue;
       if (listed.process.pid > 0) {
         gpu.processes.push_back(listed.process);
+      } else if (listed.is_not_supported) {
+        gpu.processes_not_supported = true;
       } else if (gpu.error.empty()) {
         gpu.error = "nvidia-smi does not tell its processes";
       }

@@ -6,6 +6,9 @@
 // passed over.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,27 +17,45 @@
 
 namespace chg {
 
-/// What to ask for, as --query-gpu= and --query-compute-apps= take it.
-inline constexpr std::string_view kGpuColumns =
-    "index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,mig.mode.current";
+/// What to ask for, as --query-gpu= takes it, separated by commas. Some drivers do not know those
+/// behind the first kGpuColumnsNeeded: one that they do not know, and what stands behind it, is
+/// left out.
+inline constexpr std::array<std::string_view, 11> kGpuColumns = {"index",
+                                                                 "uuid",
+                                                                 "pci.bus_id",
+                                                                 "name",
+                                                                 "memory.used",
+                                                                 "memory.total",
+                                                                 "utilization.gpu",
+                                                                 "mig.mode.current",
+                                                                 "retired_pages.pending",
+                                                                 "remapped_rows.pending",
+                                                                 "gpu_recovery_action"};
+inline constexpr std::size_t kGpuColumnsNeeded = 7;
+/// As --query-compute-apps= takes it.
 inline constexpr std::string_view kProcessColumns = "gpu_uuid,pid,process_name,used_memory";
 
-/// Reads the answer to --query-gpu.
+/// How many columns stand before the one that nvidia-smi says it does not know; nullopt where it
+/// says so of none, or of one that is needed.
+std::optional<std::size_t> known_columns(std::string_view answer);
+
+/// Reads the answer to --query-gpu with the first `columns` of kGpuColumns.
 ///
 /// A GPU that is lost, needs a reset, or answers ERR! has that in its `error`. When nvidia-smi says
 /// of one GPU that it cannot be reached and lists others, the others are read as usual; that one is
 /// an entry with an `error` where its row or its index tells which it is, and missing where neither
 /// does. Without a row there are no readings at all: nvidia_smi_error says what the text means
 /// then. Memory is MiB. The readings are in the order of their indices, and have no processes yet.
-std::vector<GpuReading> parse_gpus(std::string_view text);
+std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns = kGpuColumns.size());
 
 /// The indices of the GPUs in MIG mode, by the same answer.
-std::vector<int> mig_gpus(std::string_view text);
+std::vector<int> mig_gpus(std::string_view text, std::size_t columns = kGpuColumns.size());
 
 /// A process, and the GPU that it is listed on.
 struct ListedProcess {
   std::string gpu_uuid;
   GpuProcess process;  ///< pid 0: something runs there, or may, and nvidia-smi does not tell what
+  bool is_not_supported = false;  ///< of this GPU it lists no processes at all
 };
 
 /// The answer to --query-compute-apps.
@@ -46,11 +67,16 @@ struct ProcessTable {
 };
 
 /// Reads the answer to --query-compute-apps. The program is known by what nvidia-smi calls it,
-/// until /proc tells better; "" when it does not tell. A process name may contain commas.
+/// until /proc tells better; "" when it does not tell. A process name may contain commas. One that
+/// is a path of Windows is of another system (GpuProcess::outside).
 ProcessTable parse_processes(std::string_view text);
 
 /// Puts each process on its GPU. A GPU of which nvidia-smi says that there are processes, but not
-/// which (pid 0), gets an `error` instead. Processes of GPUs that are not in `gpus` are dropped.
+/// which (pid 0), gets an `error` instead, or is one that lists none. Processes of GPUs that are
+/// not in `gpus` are dropped.
 void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table);
+
+/// A process that nvidia-smi calls so: its program's path, or that with arguments behind it.
+GpuProcess process_named(int pid, std::string_view name);
 
 }  // namespace chg

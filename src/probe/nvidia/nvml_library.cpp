@@ -62,6 +62,22 @@ constexpr std::size_t kRecordBytesLong = 32;     // and protected memory, see re
 constexpr std::size_t kListedMax = 1U << 20;
 constexpr int kListAttemptsMax = 8;
 
+// nvmlFieldValue_t; the value is a union of numbers of up to 8 bytes.
+struct FieldValue {
+  unsigned field;
+  unsigned scope;
+  long long timestamp;
+  long long latency;
+  int type;
+  int code;
+  union {
+    unsigned number;
+    unsigned long long longest;
+  } value;
+};
+static_assert(sizeof(FieldValue) == 40);
+constexpr unsigned kRecoveryAction = 230;  // NVML_FI_DEV_GET_GPU_RECOVERY_ACTION
+
 constexpr unsigned kTemperatureOfGpu = 0;  // NVML_TEMPERATURE_GPU
 constexpr unsigned kMigEnabled = 1;        // NVML_DEVICE_MIG_ENABLE
 
@@ -223,6 +239,32 @@ NvmlAnswer<unsigned> NvmlLibrary::temperature_c(NvmlDevice device) const {
 
 NvmlAnswer<unsigned> NvmlLibrary::power_milliwatts(NvmlDevice device) const {
   return ask<unsigned>({"nvmlDeviceGetPowerUsage"}, device);
+}
+
+NvmlAnswer<std::string> NvmlLibrary::process_name(int pid) const {
+  std::array<char, 1024> name{};
+  const int code =
+      call<int(unsigned, char*, unsigned)>("nvmlSystemGetProcessName", static_cast<unsigned>(pid),
+                                           name.data(), static_cast<unsigned>(name.size() - 1));
+  return {code, name.data()};
+}
+
+NvmlAnswer<unsigned> NvmlLibrary::recovery_action(NvmlDevice device) const {
+  FieldValue field{};
+  field.field = kRecoveryAction;
+  field.code = kNotSupported;
+  const int code =
+      call<int(NvmlDevice, int, FieldValue*)>("nvmlDeviceGetFieldValues", device, 1, &field);
+  return {code == kSuccess ? field.code : code, field.value.number};
+}
+
+bool NvmlLibrary::has_faulty_memory(NvmlDevice device) const {
+  std::array<unsigned, 4> rows{};  // corrected, uncorrected, pending, failed
+  const int code = call<int(NvmlDevice, unsigned*, unsigned*, unsigned*, unsigned*)>(
+      "nvmlDeviceGetRemappedRows", device, &rows[0], &rows[1], &rows[2], &rows[3]);
+  if (code == kSuccess) return rows[2] != 0;
+  // Cards before those that remap rows retire pages.
+  return ask<unsigned>({"nvmlDeviceGetRetiredPagesPendingStatus"}, device).optional() == 1U;
 }
 
 NvmlAnswer<bool> NvmlLibrary::is_mig_enabled(NvmlDevice device) const {

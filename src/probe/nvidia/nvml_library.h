@@ -70,6 +70,13 @@ class NvmlLibrary {
   /// One entry for each process and MIG device, in no order; a pid may come again.
   NvmlAnswer<std::vector<NvmlProcess>> processes(NvmlDevice device, NvmlList list) const;
 
+  /// What a process is called: its command line or its program's path.
+  NvmlAnswer<std::string> process_name(int pid) const;
+  /// What the driver wants done about the GPU, as note_recovery takes it.
+  NvmlAnswer<unsigned> recovery_action(NvmlDevice device) const;
+  /// Whether faulty rows or pages of its memory are replaced at the next reset.
+  bool has_faulty_memory(NvmlDevice device) const;
+
   NvmlAnswer<bool> is_mig_enabled(NvmlDevice device) const;
   /// The places for MIG devices, of which any may be empty (kNotFound).
   NvmlAnswer<unsigned> mig_device_count_max(NvmlDevice device) const;

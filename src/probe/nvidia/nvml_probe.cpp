@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "probe/nvidia/nvidia_health.h"
 #include "probe/nvidia/nvml_library.h"
 #include "probe/nvidia/nvml_processes.h"
 
@@ -41,6 +42,10 @@ class Session {
 
 // NVML or this GPU doesn't have it: that says nothing of the GPU's health.
 bool is_not_offered(int code) { return code == kNotSupported || code == kFunctionNotFound; }
+
+bool may_hold(const NvmlAnswer<NvmlMemory>& memory) {
+  return !memory.is_given() || memory.value.used_bytes > 0;
+}
 
 std::optional<int> small_number(const std::optional<unsigned>& value, unsigned max) {
   if (!value || *value > max) return std::nullopt;
@@ -74,12 +79,14 @@ class GpuReader {
     if (reading_.error.empty()) reading_.error = error;
   }
 
-  // Fills in `used` and `total`; whether something may hold memory.
-  bool read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
-                   std::optional<std::uint64_t>& total);
+  // Fills in `used` and `total`, of a GPU or a MIG device, and gives the answer.
+  NvmlAnswer<NvmlMemory> read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
+                                     std::optional<std::uint64_t>& total);
   void read_measures(NvmlDevice device);
   std::vector<NvmlDevice> mig_devices_of(NvmlDevice device);
-  std::optional<std::vector<GpuProcess>> processes_of(NvmlDevice device);
+  void read_health(NvmlDevice device);
+  NvmlAnswer<std::vector<GpuProcess>> processes_of(NvmlDevice device);
+  void find_windows_processes();
   void read_processes(NvmlDevice device, const std::vector<NvmlDevice>& mig_devices);
 
   const NvmlLibrary& library_;
@@ -97,26 +104,37 @@ GpuReading GpuReader::read() {
   if (reading_.uuid.empty()) add_error("NVML does not tell its UUID");
   reading_.model = take(library_.model(device)).value_or("");
   reading_.pci_bus_id = take(library_.pci_bus_id(device)).value_or("");
-  bool may_be_held = read_memory(device, reading_.memory_used_mib, reading_.memory_total_mib);
+  const auto memory = read_memory(device, reading_.memory_used_mib, reading_.memory_total_mib);
+  reading_.memory_not_supported = is_not_offered(memory.code);
+  bool may_be_held = may_hold(memory);
   read_measures(device);
+  read_health(device);
   const std::vector<NvmlDevice> mig_devices = mig_devices_of(device);
   for (NvmlDevice mig_device : mig_devices) {
     MigDevice& shown = reading_.mig_devices.emplace_back();
     shown.uuid = take(library_.uuid(mig_device)).value_or("");
     shown.model = take(library_.model(mig_device)).value_or("");
-    if (read_memory(mig_device, shown.memory_used_mib, shown.memory_total_mib)) may_be_held = true;
+    if (may_hold(read_memory(mig_device, shown.memory_used_mib, shown.memory_total_mib))) {
+      may_be_held = true;
+    }
   }
   if (may_be_held) read_processes(device, mig_devices);
   return reading_;
 }
 
-bool GpuReader::read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
-                            std::optional<std::uint64_t>& total) {
-  const std::optional<NvmlMemory> memory = take(library_.memory(device), Need::Yes);
-  if (!memory) return true;
-  used = mib_to_nearest(memory->used_bytes);
-  total = mib_to_nearest(memory->total_bytes);
-  return memory->used_bytes > 0;
+NvmlAnswer<NvmlMemory> GpuReader::read_memory(NvmlDevice device, std::optional<std::uint64_t>& used,
+                                              std::optional<std::uint64_t>& total) {
+  NvmlAnswer<NvmlMemory> answer = library_.memory(device);
+  if (const std::optional<NvmlMemory> memory = take(answer, Need::Yes)) {
+    used = mib_to_nearest(memory->used_bytes);
+    total = mib_to_nearest(memory->total_bytes);
+  }
+  return answer;
+}
+
+void GpuReader::read_health(NvmlDevice device) {
+  note_recovery(reading_, take(library_.recovery_action(device)).value_or(0));
+  if (library_.has_faulty_memory(device)) note_faulty_memory(reading_);
 }
 
 void GpuReader::read_measures(NvmlDevice device) {
@@ -144,32 +162,46 @@ std::vector<NvmlDevice> GpuReader::mig_devices_of(NvmlDevice device) {
   return mig_devices;
 }
 
-// nullopt when they cannot be told.
-std::optional<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
+// A code that is no success when they cannot be told.
+NvmlAnswer<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   std::vector<NvmlListed> lists;
   for (const NvmlList list : {NvmlList::Compute, NvmlList::Graphics, NvmlList::Mps}) {
     const auto answer = library_.processes(device, list);
     if (list != NvmlList::Compute && is_not_offered(answer.code)) continue;
     std::optional<std::vector<NvmlProcess>> processes = take(answer);
-    if (!processes) return std::nullopt;
+    if (!processes) return {answer.code, {}};
     lists.push_back({list, std::move(*processes)});
   }
-  if (has_unknown_process(lists)) return std::nullopt;
-  return merge_lists(lists);
+  if (has_unknown_process(lists)) return {kUnknown, {}};
+  return {kSuccess, merge_lists(lists)};
+}
+
+// Around WSL, Windows' driver lists the processes of Windows, without their memory.
+void GpuReader::find_windows_processes() {
+  for (GpuProcess& process : reading_.processes) {
+    if (process.memory_mib) continue;
+    const std::string name = library_.process_name(process.pid).value;
+    process.outside = is_windows_path(name);
+    if (process.outside) process.program = windows_program(name);
+  }
 }
 
 void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>& mig_devices) {
   const auto of_device = processes_of(device);
   std::vector<std::vector<GpuProcess>> of_mig_devices;
-  bool is_told = of_device || !mig_devices.empty();
+  bool is_told = of_device.is_given() || !mig_devices.empty();
   for (NvmlDevice mig_device : mig_devices) {
-    const auto of_mig_device = processes_of(mig_device);
-    if (!of_mig_device) is_told = false;
-    of_mig_devices.push_back(of_mig_device.value_or(std::vector<GpuProcess>()));
+    of_mig_devices.push_back({});
+    if (auto of_mig_device = processes_of(mig_device); of_mig_device.is_given()) {
+      of_mig_devices.back() = std::move(of_mig_device.value);
+    } else {
+      is_told = false;
+    }
   }
-  if (!is_told) add_error("NVML does not tell its processes");
-  reading_.processes =
-      merge_mig_devices(of_mig_devices, of_device.value_or(std::vector<GpuProcess>()));
+  reading_.processes_not_supported = mig_devices.empty() && is_not_offered(of_device.code);
+  if (!is_told && !reading_.processes_not_supported) add_error("NVML does not tell its processes");
+  reading_.processes = merge_mig_devices(of_mig_devices, of_device.value);
+  find_windows_processes();
 }
 
 ReadFailure not_a_number_of_gpus(unsigned count) {

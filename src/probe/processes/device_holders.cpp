@@ -50,8 +50,9 @@ bool has_open(const std::string& process, const std::vector<std::string>& files)
 }
 
 bool lists(const GpuReading& gpu, int pid) {
-  return std::any_of(gpu.processes.begin(), gpu.processes.end(),
-                     [&](const GpuProcess& process) { return process.pid == pid; });
+  return std::any_of(gpu.processes.begin(), gpu.processes.end(), [&](const GpuProcess& process) {
+    return process.pid == pid && !process.outside;
+  });
 }
 
 }  // namespace

@@ -107,8 +107,10 @@ std::string joined_by_spaces(std::string arguments) {
 
 }  // namespace
 
-ProcReader::ProcReader(std::string root, std::string host_root)
-    : root_(std::move(root)), host_root_(std::move(host_root)) {}
+ProcReader::ProcReader(std::string root, std::string host_root, TellsModel tells_model)
+    : root_(std::move(root)),
+      host_root_(std::move(host_root)),
+      tells_model_(std::move(tells_model)) {}
 
 void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_memory) {
   const UniqueFd folder = open_process(root_, process.pid);
@@ -122,6 +124,9 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
   if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
     process.uid = parse_real_uid(*status);
     if (process.uid) process.user = account_name(*process.uid);
+  }
+  if (const auto limits = read_in(folder, "limits", kStatusBytesMax)) {
+    process.job_mark = parse_lock_limit(*limits).value_or(0);
   }
   if (const auto groups = read_in(folder, "cgroup", kStatusBytesMax)) {
     CgroupFacts facts = parse_cgroup(*groups);
@@ -146,13 +151,26 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
       program_name(std::string_view(command).substr(0, command.find('\0')));
   if (!name.empty()) process.program = name;
   process.command_line = joined_by_spaces(command);
+  const bool is_asked = tells_model_ && process.type == GpuProcess::Type::Compute;
+  if (!is_asked || tells_model_(process.command_line)) return;
+  if (before_memory) before_memory();
+  process.ancestor_command_line = telling_command_line(process.ancestors);
 }
 
+// "" where the process is hidden or has ended, even if another has its pid.
 std::string ProcReader::command_line(const Ancestor& process) const {
   const UniqueFd folder = open_process(root_, process.pid);
   const auto stat = stat_of(folder);
   const bool is_it = stat && stat->start_ticks == process.start_ticks;
   return is_it ? joined_by_spaces(arguments_in(folder)) : "";
+}
+
+std::string ProcReader::telling_command_line(const std::vector<Ancestor>& ancestors) const {
+  for (const Ancestor& ancestor : ancestors) {
+    std::string line = command_line(ancestor);
+    if (tells_model_(line)) return line;
+  }
+  return "";
 }
 
 std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {

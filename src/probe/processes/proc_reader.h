@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/observation.h"
@@ -14,8 +15,13 @@ namespace chg {
 
 class ProcReader {
  public:
+  /// Whether a command line tells an AI model.
+  using TellsModel = std::function<bool(std::string_view command_line)>;
+
   /// `root`: where /proc is mounted. `host_root` stands before the files of container runtimes.
-  explicit ProcReader(std::string root = "/proc", std::string host_root = "");
+  /// `tells_model`: for who wants to know the models; else ancestors are not asked for theirs.
+  explicit ProcReader(std::string root = "/proc", std::string host_root = "",
+                      TellsModel tells_model = nullptr);
 
   /// Fills in what /proc/PID tells of `process.pid`: start, owner, program, its file, command line,
   /// reservation id, container, systemd unit, session and ancestors. What it doesn't tell stays as
@@ -28,14 +34,12 @@ class ProcReader {
   /// - reservation_id: missing when the environment may not be read (EACCES), or when the process
   ///   has written over it, as programs do that change their title
   /// - ancestors: at most 64; empty where a parent is hidden or ends meanwhile
+  /// - ancestor_command_line: looked for only where a process that computes tells no model itself
   ///
   /// Command line and environment are in the memory of the process: who reads them is stuck where
-  /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in.
+  /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in,
+  /// and again before the command lines of ancestors are read.
   void fill(GpuProcess& process, const std::function<void()>& before_memory = nullptr);
-
-  /// The command line as in GpuProcess. "" where it is hidden, or the process has ended, even if
-  /// another has its pid. Who reads it is stuck as above.
-  std::string command_line(const Ancestor& process) const;
 
   /// When the process started, as in ProcessIdentity; nullopt when there is none, or it is hidden.
   std::optional<std::uint64_t> start_ticks(int pid) const;
@@ -48,9 +52,12 @@ class ProcReader {
 
  private:
   std::vector<Ancestor> ancestors_of(int parent) const;
+  std::string command_line(const Ancestor& process) const;
+  std::string telling_command_line(const std::vector<Ancestor>& ancestors) const;
 
   std::string root_;
   std::string host_root_;
+  TellsModel tells_model_;
   std::map<std::uint32_t, std::string> account_names_;
 };
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -65,33 +64,12 @@ void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, D
   bounded_map("/proc", list, timeout);
 }
 
-std::vector<std::string> command_lines_in_time(const std::vector<Ancestor>& processes,
-                                               const ProcReader& proc, Duration timeout) {
-  std::vector<GpuProcess> told(processes.size());
-  std::vector<GpuProcess*> places;
-  for (GpuProcess& process : told) places.push_back(&process);
-  const IsolatedList list{told.size(),
-                          [&](std::size_t begin, Notes& notes) {
-                            for (std::size_t place = begin; place < told.size(); ++place) {
-                              GpuProcess process;
-                              note(notes, place, process);
-                              process.command_line = proc.command_line(processes[place]);
-                              note(notes, place, process);
-                            }
-                          },
-                          [&](std::size_t begin, const std::string& notes) {
-                            return enter_facts(notes, begin, places);
-                          }};
-  bounded_map("/proc", list, timeout);
-  std::vector<std::string> lines;
-  for (GpuProcess& process : told) lines.push_back(std::move(process.command_line));
-  return lines;
-}
-
 std::vector<GpuProcess*> listed_processes(Observation& observation) {
   std::vector<GpuProcess*> processes;
   for (GpuReading& gpu : observation.gpus) {
-    for (GpuProcess& process : gpu.processes) processes.push_back(&process);
+    for (GpuProcess& process : gpu.processes) {
+      if (!process.outside) processes.push_back(&process);
+    }
   }
   return processes;
 }

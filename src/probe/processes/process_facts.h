@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +19,8 @@ namespace chg {
 void fill_in_time(const std::vector<GpuProcess*>& processes, ProcReader& proc, Duration timeout);
 
 /// The two halves of fill_in_time, for callers that already run isolated. Asks /proc about the
-/// processes from the place `begin` on. Each is noted when it is begun, before its memory is read,
-/// and when it is done.
+/// processes from the place `begin` on. Each is noted when it is begun, before its memory and that
+/// of its ancestors is read, and when it is done.
 void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, ProcReader& proc,
                 Notes& notes);
 
@@ -29,11 +28,6 @@ void note_facts(const std::vector<GpuProcess*>& processes, std::size_t begin, Pr
 /// the place behind the last one that was begun.
 std::size_t enter_facts(std::string_view notes, std::size_t begin,
                         const std::vector<GpuProcess*>& processes);
-
-/// The command lines of these processes, each in its place, by bounded_map: "" where ProcReader
-/// tells none, the process hangs, or the timeout has passed before. REQUIRES: one thread.
-std::vector<std::string> command_lines_in_time(const std::vector<Ancestor>& processes,
-                                               const ProcReader& proc, Duration timeout);
 
 /// The processes that are listed on the GPUs.
 std::vector<GpuProcess*> listed_processes(Observation& observation);

@@ -39,6 +39,15 @@ TEST(ProcessStat, IsMissingWhereTheTextBreaksOffOrIsNone) {
   }
 }
 
+TEST(ProcessLimits, TellTheLimitOfLocks) {
+  const std::string before = "Limit   Soft Limit  Hard Limit  Units\nMax locked memory 5 6 bytes\n";
+  EXPECT_EQ(parse_lock_limit(before + "Max file locks            77   unlimited   locks  \n"), 77U);
+  for (const char* line :
+       {"", "Max file locks    unlimited  unlimited  locks\n", "Max file locks"}) {
+    EXPECT_FALSE(parse_lock_limit(before + line)) << line;
+  }
+}
+
 TEST(ProcessStatus, TellsTheSignalsThatAreIgnored) {
   const std::string text = "SigBlk:\t0000000000000001\nSigIgn:\t8000000000001006\nSigCgt:\t1\n";
   for (const int number : {2, 3, 13, 64}) EXPECT_TRUE(parse_ignores_signal(text, number)) << number;

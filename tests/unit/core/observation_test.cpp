@@ -103,6 +103,119 @@ TEST_F(InUse, NotWhenAnIgnoredProcessHidesItsMemoryAndTheTotalIsSmall) {
       in_use(reading(0, {{.uid = 0, .program = "Xorg", .memory_mib = std::nullopt}}, 900)));
 }
 
+TEST_F(InUse, ByItsProcessesAloneWhereTheDriverDoesNotTellMemory) {
+  GpuReading untold = reading(0);
+  untold.memory_used_mib.reset();
+  untold.memory_not_supported = true;
+  EXPECT_FALSE(in_use(untold));
+  untold.processes = reading(0, {{.memory_mib = 101}}).processes;
+  EXPECT_TRUE(in_use(untold));
+  untold.processes = reading(0, {{.memory_mib = std::nullopt}}).processes;
+  EXPECT_TRUE(in_use(untold));
+  untold.processes = reading(0, {{.memory_mib = 100}}).processes;
+  EXPECT_FALSE(in_use(untold));
+}
+
+TEST_F(InUse, ByItsMemoryAloneWhereTheDriverListsNoProcesses) {
+  GpuReading unlisted = reading(0, {}, 1024);
+  unlisted.processes_not_supported = true;
+  EXPECT_FALSE(in_use(unlisted));
+  unlisted.memory_used_mib = 1025;
+  EXPECT_TRUE(in_use(unlisted));
+}
+
+TEST_F(InUse, WhenOneOfItsMigDevicesIs) {
+  GpuReading divided = reading(0, {}, 45);
+  divided.mig_devices = {{"MIG-a", "", 1024, {}}, {"MIG-b", "", std::nullopt, {}}};
+  EXPECT_FALSE(in_use(divided));
+  divided.mig_devices[1].memory_used_mib = 1025;
+  EXPECT_TRUE(in_use(divided));
+}
+
+// What they hold belongs to nobody here.
+TEST_F(InUse, ByTheMemoryOfProcessesOfAnotherSystem) {
+  GpuReading wsl = reading(0, {{.memory_mib = std::nullopt}});
+  wsl.memory_used_mib = 1024;
+  wsl.processes[0].outside = true;
+  EXPECT_FALSE(in_use(wsl));
+  EXPECT_TRUE(counted_processes(wsl, policy_).empty());
+  wsl.memory_used_mib = 1025;
+  EXPECT_TRUE(in_use(wsl));
+  wsl.processes[0].memory_mib = 1000;
+  EXPECT_TRUE(in_use(wsl));
+}
+
+TEST_F(InUse, NotForABrowserOfTheSystem) {
+  const auto browser = [&](const std::string& file) {
+    return in_use(reading(0, {{.program = "firefox", .memory_mib = 183, .system_program = file}}));
+  };
+  EXPECT_FALSE(browser("firefox"));
+  EXPECT_TRUE(browser(""));
+}
+
+class Obstacles : public InUse {
+ protected:
+  std::string obstacle(const GpuReading& reading) const {
+    const auto found = obstacle_of(reading, policy_);
+    return found ? (found->is_final ? "for ever: " : "") + found->what : "";
+  }
+};
+
+TEST_F(Obstacles, AreNoneOfAGpuThatWorks) {
+  EXPECT_EQ(obstacle(reading(0)), "");
+  EXPECT_EQ(obstacle(reading(0, {{.memory_mib = 5000}}, 5000)), "");
+}
+
+TEST_F(Obstacles, AreErrorsAndWhatTheDriverAsksFor) {
+  GpuReading gpu = broken_reading(0, "GPU is lost");
+  EXPECT_EQ(obstacle(gpu), "GPU is lost");
+  gpu.error_is_final = true;
+  EXPECT_EQ(obstacle(gpu), "for ever: GPU is lost");
+  gpu = reading(0);
+  gpu.notice = "a reset";
+  EXPECT_EQ(obstacle(gpu), "");
+  gpu.needs_reset = true;
+  EXPECT_EQ(obstacle(gpu), "a reset");
+}
+
+TEST_F(Obstacles, AreUnreadMemoryOnlyWhereTheDriverShouldTellIt) {
+  GpuReading gpu = reading(0);
+  gpu.memory_used_mib.reset();
+  EXPECT_EQ(obstacle(gpu), "its memory cannot be read");
+  gpu.memory_not_supported = true;
+  EXPECT_EQ(obstacle(gpu), "");
+  gpu.processes_not_supported = true;
+  EXPECT_EQ(obstacle(gpu), "for ever: its driver tells neither its memory nor its processes");
+}
+
+TEST(Notices, AreOfTheDriverAndOfUseWithoutProcess) {
+  GpuReading gpu = reading(0);
+  EXPECT_TRUE(notices_of(gpu).empty());
+  gpu.utilization_percent = 93;
+  gpu.notice = "odd";
+  EXPECT_EQ(notices_of(gpu), (std::vector<std::string>{"odd", "93% busy without any process"}));
+  gpu.processes_not_supported = true;
+  EXPECT_EQ(notices_of(gpu), std::vector<std::string>{"odd"});
+  gpu.processes_not_supported = false;
+  gpu.utilization_percent = 49;
+  EXPECT_EQ(notices_of(gpu).size(), 1U);
+  gpu = reading(0, {{.memory_mib = 5000}});
+  gpu.utilization_percent = 93;
+  EXPECT_TRUE(notices_of(gpu).empty());
+}
+
+TEST(Twins, AreRefusedAndNoOthers) {
+  Observation seen{{}, {reading(0), reading(1), reading(2), reading(3), reading(4)}, {}, {}};
+  seen.gpus[1].uuid = seen.gpus[0].uuid;
+  seen.gpus[3].uuid = seen.gpus[4].uuid = "";
+  refuse_twins(seen);
+  for (const std::size_t twin : {0U, 1U}) {
+    EXPECT_EQ(seen.gpus[twin].error, "two GPUs have the UUID GPU-0");
+    EXPECT_TRUE(seen.gpus[twin].error_is_final);
+  }
+  for (const std::size_t other : {2U, 3U, 4U}) EXPECT_EQ(seen.gpus[other].error, "");
+}
+
 TEST(UnlistedMemory, IsWhatTheProcessesDoNotHold) {
   EXPECT_EQ(unlisted_memory_mib(reading(0, {{.memory_mib = 300}}, 44)), 44U);
 }

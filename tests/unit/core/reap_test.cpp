@@ -250,6 +250,21 @@ TEST_F(ReapRun, GoesOnWhileAProcessOnItsGpuIsHidden) {
   EXPECT_TRUE(goes_on());
 }
 
+// What uses it may be of the job.
+TEST_F(ReapRun, GoesOnWhileItsGpuIsInUseAndListsNoProcesses) {
+  hold_run();
+  kill_command_and_supervisor();
+  GpuReading unlisted = reading(0, {}, 5000);
+  unlisted.processes_not_supported = true;
+  const Observation in_use = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&in_use);
+  EXPECT_TRUE(goes_on());
+  unlisted.memory_used_mib = 5;
+  const Observation free = scene_.observation({unlisted, reading(1)});
+  scene_.reap(&free);
+  EXPECT_FALSE(goes_on());
+}
+
 TEST_F(ReapRun, IsLeftToASupervisorThatIsHidden) {
   hold_run();
   scene_.liveness.set(kCommand, Liveness::Gone);
@@ -908,6 +923,24 @@ TEST(JobProcesses, AreThoseThatDescendFromTheCommandOrItsLeftovers) {
   EXPECT_EQ(pids, (Gpus{9, 10, 11, 20}));
 }
 
+TEST(JobProcesses, AreThoseOfItsAccountAndOfRootWithItsMark) {
+  Scene scene(1);
+  scene.hold({.id = "run", .uid = kAlice, .holder = 9});
+  Observation seen =
+      scene.observation({reading(0, {{.pid = 10, .uid = kAlice, .reservation_id = ""},
+                                     {.pid = 11, .uid = 0, .reservation_id = ""},
+                                     {.pid = 12, .uid = kBob, .reservation_id = ""},
+                                     {.pid = 13, .uid = kAlice, .reservation_id = "other"},
+                                     {.pid = 14, .uid = kAlice, .reservation_id = ""}})});
+  for (GpuProcess& process : seen.gpus[0].processes) process.job_mark = job_mark("run");
+  seen.gpus[0].processes[4].job_mark = job_mark("other");
+  Gpus pids;
+  for (const GpuProcess& one : job_processes(scene.pool.reservations[0], scene.pool, seen)) {
+    pids.push_back(one.pid);
+  }
+  EXPECT_EQ(pids, (Gpus{10, 11}));
+}
+
 TEST(JobProcesses, AreNotThoseOfAnotherNamespaceWithTheSamePids) {
   Scene scene(1);
   scene.hold({.id = "run", .holder = 9});
@@ -944,7 +977,7 @@ class UseBy : public ::testing::Test {
 
   void expect(const std::vector<GpuReading>& readings,
               const std::vector<ProcessIdentity>& processes, const Gpus& gpus) const {
-    const JobUse use = use_by(members_, own_, scene_.pool, scene_.observation(readings));
+    const JobUse use = use_by_members(members_, own_, scene_.pool, scene_.observation(readings));
     EXPECT_EQ(use.processes, processes);
     EXPECT_EQ(use.gpus, gpus);
   }
@@ -983,6 +1016,12 @@ TEST(KeepingLeftovers, AreAllWithinTheGraceAndThenThoseThatUseTheGpus) {
   const JobUse use{{process(21)}, {0}};
   EXPECT_EQ(keeping_leftovers(members, use, std::chrono::milliseconds(1)), members);
   EXPECT_EQ(keeping_leftovers(members, use, Duration::zero()), use.processes);
+}
+
+TEST(GraceLeft, IsForLeftoversThatAreKept) {
+  EXPECT_EQ(grace_left(Leftovers::Keep, seconds(59), seconds(60)), seconds(1));
+  EXPECT_EQ(grace_left(Leftovers::Keep, seconds(61), seconds(60)), Duration::zero());
+  EXPECT_EQ(grace_left(Leftovers::Kill, seconds(1), seconds(60)), Duration::zero());
 }
 
 TEST(Keepers, AreTheLeftoversAndTheSupervisorAfterIt) {

@@ -257,5 +257,25 @@ TEST(Overview, ShowsWhatMayBeHiddenAsUnseen) {
   EXPECT_EQ(view.gpus[1].error, "cannot be seen from here");
 }
 
+// GPU 1 can never be granted.
+Scene with_a_useless_one(int gpus) {
+  Scene scene(gpus);
+  scene.gpu(1).unavailable = Unavailability{Unavailability::Kind::Never, scene.now(), "why", {}};
+  scene.gpu(0).unavailable = Unavailability{Unavailability::Kind::Error, scene.now(), "lost", {}};
+  return scene;
+}
+
+TEST(RequireAttainable, RefusesWhatCanNeverBeGranted) {
+  Scene scene = with_a_useless_one(3);
+  require_attainable(scene.pool, scene.request({.count = 2}));
+  require_attainable(scene.pool, scene.request({.gpu_ids = {0, 2}}));
+  expect_error(ErrorKind::Usage,
+               "3 GPUs can never be granted: this host has 3 (0-2), but not GPU 1: why",
+               [&] { require_attainable(scene.pool, scene.request({.count = 3})); });
+  expect_error(ErrorKind::Usage, "GPU 1 can never be granted: why", [&] {
+    require_attainable(scene.pool, scene.request({.gpu_ids = {1, 2}}));
+  });
+}
+
 }  // namespace
 }  // namespace chg

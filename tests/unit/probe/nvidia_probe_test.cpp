@@ -31,7 +31,7 @@ class Nvidia : public ::testing::Test {
   void answer_with_gpu() {
     answer(
         "case \"$1\" in --query-gpu=*) echo '0, GPU-a, 00000000:1A:00.0, Example, 5, 100, 0, "
-        "Disabled';; esac");
+        "Disabled, [N/A], No, None';; esac");
   }
 
   Observation look(const std::string& library, Duration timeout = seconds(30)) {
@@ -128,7 +128,7 @@ TEST_F(Nvidia, FailsWithTheErrorOfNvidiaSmiWhereThatWasAsked) {
 
 // Each of them would be in time.
 TEST_F(Nvidia, HasOneTimeoutForBoth) {
-  answer("sleep 1; echo '0, GPU-a, 00000000:1A:00.0, Example, 5, 100, 0, Disabled'");
+  answer("sleep 1; echo '0, GPU-a, 00000000:1A:00.0, Example, 5, 100, 0, Disabled, [N/A], No, None'");
   scenario_.put("{}", R"("delay_ms":1000,"crash_in":"nvmlInit_v2")");
   const std::string said = failure(standin_library(), milliseconds(1500)).what();
   EXPECT_TRUE(said.ends_with(" did not answer within 1.5s")) << said;

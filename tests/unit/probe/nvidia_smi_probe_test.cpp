@@ -1,5 +1,6 @@
 #include "probe/nvidia/nvidia_smi_probe.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -51,7 +52,8 @@ class NvidiaSmi : public ::testing::Test {
 
   std::string gpu(int index, const std::string& memory_used) {
     return std::to_string(index) + ", " + kUuid + std::to_string(index) +
-           ", 00000000:1A:00.0, NVIDIA Example, " + memory_used + ", 81559, 0, Disabled\n";
+           ", 00000000:1A:00.0, NVIDIA Example, " + memory_used +
+           ", 81559, 0, Disabled, [N/A], No, None\n";
   }
 
   std::string process(int gpu_index, int pid, const std::string& name, int memory) {
@@ -107,7 +109,8 @@ TEST_F(NvidiaSmi, IsAskedWithTheDocumentedQueries) {
   look();
   EXPECT_EQ(log(),
             "--query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,"
-            "mig.mode.current --format=csv,noheader,nounits\n"
+            "mig.mode.current,retired_pages.pending,remapped_rows.pending,gpu_recovery_action "
+            "--format=csv,noheader,nounits\n"
             "--query-compute-apps=gpu_uuid,pid,process_name,used_memory "
             "--format=csv,noheader,nounits\n");
 }
@@ -188,12 +191,32 @@ TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   EXPECT_EQ(failure(timeout), expected);
 }
 
+TEST_F(NvidiaSmi, IsAskedAgainWithoutWhatItDoesNotKnow) {
+  folder_.write_script("nvidia-smi",
+                       "echo \"$1\" >> " + folder_.path("log") +
+                           "\ncase $1 in\n"
+                           "*,gpu_recovery_action) echo 'Field \"gpu_recovery_action\" is not a "
+                           "valid field to query.'; exit 2;;\n"
+                           "*,mig.mode.current,*) echo 'Field \"mig.mode.current\" is not a valid "
+                           "field to query.'; exit 2;;\n*) echo '0, " +
+                           std::string(kUuid) +
+                           "0, 00000000:1A:00.0, NVIDIA Example, 0, 81559, 3';;\nesac\n");
+  EXPECT_EQ(look().gpus.at(0).utilization_percent, 3);
+  const std::string asked = log();
+  EXPECT_EQ(std::count(asked.begin(), asked.end(), '\n'), 3);
+}
+
+TEST_F(NvidiaSmi, IsBelievedWhereItOnlyWarnsOfAnInforom) {
+  answer(print(gpu(0, "5")) + "; exit 14", "echo 'WARNING: infoROM is corrupted' >&2; exit 14");
+  EXPECT_EQ(look().gpus.at(0).memory_used_mib, 5U);
+}
+
 // GPU 0 is in MIG mode, GPU 1 is not.
 class NvidiaSmiOfMig : public NvidiaSmi {
  protected:
   std::string gpus(const std::string& memory_used) {
     return print(std::string("0, ") + kUuid + "0, 00000000:1A:00.0, NVIDIA Example, " +
-                 memory_used + ", 81559, [N/A], Enabled\n" + gpu(1, "59"));
+                 memory_used + ", 81559, [N/A], Enabled, [N/A], [N/A], None\n" + gpu(1, "59"));
   }
   const std::string error_ = "nvidia-smi does not tell what runs on its MIG devices";
 };

@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(ParseProcesses, UntoldProcessMemory,
                                            "Unknown", "[GPU is lost]", "[GPU requires reset]", ""));
 
 TEST(AddProcesses, PutsEachOnItsGpuAndOnNoOther) {
-  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"));
+  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
   add_processes(gpus, parse_processes(fixture("processes_asked.csv")));
   ASSERT_EQ(gpus.size(), 3U);
   EXPECT_TRUE(gpus[0].processes.empty());
@@ -119,15 +119,36 @@ TEST(AddProcesses, PutsEachOnItsGpuAndOnNoOther) {
 }
 
 TEST(AddProcesses, MakesAnErrorOfProcessesThatMayNotBeSeen) {
-  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"));
+  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
   add_processes(gpus, parse_processes(fixture("processes_no_permission.csv")));
   EXPECT_EQ(gpus[0].error, "nvidia-smi does not tell its processes");
   EXPECT_TRUE(gpus[0].processes.empty());
   EXPECT_EQ(gpus[1].error, "");
 }
 
+TEST(AddProcesses, NotesThatADriverListsNone) {
+  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
+  add_processes(gpus, parse_processes(uuid(0) + ", [N/A], [N/A], [N/A]\n" + uuid(1) +
+                                      ", [Not Supported], [Not Supported], [Not Supported]\n"));
+  EXPECT_TRUE(gpus[0].processes_not_supported && gpus[1].processes_not_supported);
+  EXPECT_FALSE(gpus[2].processes_not_supported);
+  EXPECT_EQ(gpus[0].error + gpus[1].error, "");
+}
+
+TEST(ParseProcesses, TakesNoProcessOfWindowsForOneOfThisHost) {
+  const ProcessTable table =
+      parse_processes(uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
+                      ", 22, \\\\wsl\\app.exe, 5\n" + uuid(0) + ", 23, /opt/C:/app, 5\n");
+  ASSERT_EQ(table.processes.size(), 3U);
+  for (const int place : {0, 1}) {
+    EXPECT_TRUE(table.processes[place].process.outside);
+    EXPECT_EQ(table.processes[place].process.program, "app.exe");
+  }
+  EXPECT_FALSE(table.processes[2].process.outside);
+}
+
 TEST(AddProcesses, KeepsAnErrorThatIsKnown) {
-  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"));
+  std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
   gpus[0].error = "GPU is lost";
   add_processes(gpus, parse_processes(fixture("processes_no_permission.csv")));
   EXPECT_EQ(gpus[0].error, "GPU is lost");

@@ -3,7 +3,12 @@
 
 #include <string>
 
+#include "probe/nvidia/nvidia_smi_text.h"
+
 namespace chg {
+
+/// The columns of rows that end with mig.mode.current.
+inline constexpr std::size_t kToMigMode = kGpuColumnsNeeded + 1;
 
 /// All but the last digit.
 inline constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";

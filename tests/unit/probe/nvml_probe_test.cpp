@@ -240,8 +240,45 @@ TEST_F(Nvml, MakesAnErrorOfAGpuWhoseProcessesCannotBeListed) {
       EXPECT_EQ(observation.gpus.at(1).error, "NVML does not tell its processes") << function;
     }
   }
-  EXPECT_EQ(look_at("{}", R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3":3})").error,
-            "NVML does not tell its processes");
+}
+
+// That is no failure: what it does tell decides.
+TEST_F(Nvml, NotesWhatTheDriverDoesNotTellByDesign) {
+  const GpuReading unlisted =
+      look_at("{}", R"("fail":{"nvmlDeviceGetComputeRunningProcesses_v3":3})");
+  EXPECT_EQ(unlisted.error, "");
+  EXPECT_TRUE(unlisted.processes_not_supported);
+  EXPECT_FALSE(unlisted.memory_not_supported);
+  const GpuReading untold = look_at(R"({"memory_used_mb":null})");
+  EXPECT_EQ(untold.error, "");
+  EXPECT_TRUE(untold.memory_not_supported);
+  EXPECT_FALSE(untold.processes_not_supported);
+  const GpuReading failed = look_at("{}", R"("fail":{"nvmlDeviceGetMemoryInfo_v2":999})");
+  EXPECT_NE(failed.error, "");
+  EXPECT_FALSE(failed.memory_not_supported);
+}
+
+TEST_F(Nvml, NotesWhatTheDriverSaysOfTheHealth) {
+  const GpuReading reset = look_at("{}", R"("recovery_actions":{"0":1},"faulty_memory":[0])");
+  EXPECT_EQ(reset.notice, "its driver asks for a reset");
+  EXPECT_TRUE(reset.needs_reset);
+  const GpuReading faulty = look_at("{}", R"("faulty_memory":[0])");
+  EXPECT_EQ(faulty.notice, "faulty memory is replaced at its next reset");
+  EXPECT_FALSE(faulty.needs_reset);
+  for (const char* generation : {"full", "old"}) {
+    EXPECT_EQ(look_at("{}", "", generation).notice, "") << generation;
+  }
+}
+
+TEST_F(Nvml, TakesNoProcessOfWindowsForOneOfThisHost) {
+  const GpuReading gpu = look_at(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
+                                             {"pid":3,"user":"x","memory_mb":5})"),
+                                 R"("process_names":{"1":"C:\\a b\\app.exe","2":"/a/b",
+                                                     "3":"C:\\app.exe"})");
+  ASSERT_EQ(gpu.processes.size(), 3U);
+  EXPECT_TRUE(gpu.processes[0].outside);
+  EXPECT_EQ(gpu.processes[0].program, "app.exe");
+  EXPECT_FALSE(gpu.processes[1].outside || gpu.processes[2].outside);
 }
 
 TEST_F(Nvml, NeedsNeitherTheListOfGraphicsNorThatOfMps) {

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "probe/nvidia/nvidia_failure.h"
 #include "probe/nvidia/nvidia_smi_text.h"
+#include "unit/probe/nvidia_uuid.h"
 
 namespace chg {
 namespace {
@@ -98,7 +99,7 @@ struct Moment {
 };
 
 void expect_agreement(const Moment& moment) {
-  const std::vector<GpuReading> gpus = parse_gpus(moment.gpus);
+  const std::vector<GpuReading> gpus = parse_gpus(moment.gpus, kToMigMode);
   const ProcessTable table = parse_processes(moment.processes);
   std::set<std::string> listed;
   for (const GpuReading& gpu : gpus) {
@@ -119,7 +120,7 @@ void expect_agreement(const Moment& moment) {
   EXPECT_EQ(gpus[0].model, log.model);
   EXPECT_EQ(gpus[0].uuid, log.uuid);
   EXPECT_EQ(std::to_string(gpus[0].memory_used_mib.value_or(0)) + " MiB", log.used);
-  EXPECT_EQ(mig_gpus(moment.gpus).size(), log.mig == "Enabled" ? 1U : 0U);
+  EXPECT_EQ(mig_gpus(moment.gpus, kToMigMode).size(), log.mig == "Enabled" ? 1U : 0U);
   EXPECT_EQ(memory, log.memory);
 }
 

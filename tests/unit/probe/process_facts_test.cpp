@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <string_view>
+#include <utility>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,19 +117,49 @@ TEST_F(Facts, OfAProcessThatShowsNothingAtAllHideNoOthers) {
   EXPECT_EQ(found[1], directly(2));
 }
 
-TEST_F(Facts, AreCommandLinesOfThoseWhoStartedThenAlone) {
-  const ProcReader proc(folder_.path(), folder_.path());
-  const std::vector<Ancestor> processes{{1, 1001}, {2, 1002}, {7, 1}, {3, 999}, {3, 1003}};
-  put(2, "cmdline", std::string("vllm\0serve\0a/b\0", 15));
-  const auto lines = [&] { return command_lines_in_time(processes, proc, kAmple); };
-  EXPECT_EQ(lines(),
-            (std::vector<std::string>{"/bin/tool", "vllm serve a/b", "", "", "/bin/tool"}));
+class ModelFacts : public Facts {
+ protected:
+  void SetUp() override {
+    Facts::SetUp();
+    for (const auto& [pid, parent] : {std::pair{1, 2}, {2, 3}, {3, 0}}) {
+      put(pid, "stat",
+          fmt::format("{} (kernel) S {} 1 1 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 {} 1\n", pid, parent,
+                      1000 + pid));
+    }
+  }
+
+  // Of the process 1, whose parent is 2, and that one's is 3.
+  GpuProcess of_child(GpuProcess::Type type = GpuProcess::Type::Compute) {
+    GpuProcess process;
+    process.pid = 1;
+    process.type = type;
+    ProcReader proc(folder_.path(), folder_.path(),
+                    [](std::string_view line) { return line.starts_with("serve "); });
+    fill_in_time({&process}, proc, kAmple);
+    return process;
+  }
+};
+
+TEST_F(ModelFacts, AreOfTheFirstAncestorThatTellsAModel) {
+  EXPECT_EQ(of_child().ancestor_command_line, "");
+  put(3, "cmdline", std::string("serve\0c\0", 8));
+  EXPECT_EQ(of_child().ancestor_command_line, "serve c");
+  put(2, "cmdline", std::string("serve\0b\0", 8));
+  EXPECT_EQ(of_child().ancestor_command_line, "serve b");
+  EXPECT_EQ(of_child(GpuProcess::Type::Graphics).ancestor_command_line, "");
+  EXPECT_EQ(filled({1})[0].ancestor_command_line, "") << "nobody wants to know";
+  put(1, "cmdline", std::string("serve\0a\0", 8));
+  EXPECT_EQ(of_child().ancestor_command_line, "");
+}
+
+TEST_F(ModelFacts, InTheLockedMemoryOfAnAncestorHideNoOthers) {
+  put(3, "cmdline", std::string("serve\0c\0", 8));
   block(2, "cmdline");
-  EXPECT_EQ(lines(), (std::vector<std::string>{"/bin/tool", "", "", "", "/bin/tool"}));
-  block(1, "stat");
-  EXPECT_EQ(lines(), (std::vector<std::string>{"", "", "", "", "/bin/tool"}));
-  EXPECT_TRUE(command_lines_in_time({}, proc, kAmple).empty());
-  EXPECT_EQ(command_lines_in_time({{3, 1003}}, proc, seconds(0)), std::vector<std::string>{""});
+  const GpuProcess found = of_child();
+  EXPECT_EQ(found.ancestor_command_line, "");
+  EXPECT_EQ(found.command_line, "/bin/tool");
+  EXPECT_EQ(found.reservation_id, "r");
+  EXPECT_EQ(found.ancestors.size(), 2U);
 }
 
 TEST_F(Facts, AreMissingAfterTheTimeout) {

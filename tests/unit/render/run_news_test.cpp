@@ -75,6 +75,9 @@ TEST(RunNews, TellWhoCanEndWhatTheOwnerCannot) {
   EXPECT_EQ(run_news_line(OutOfReach{{kRoots}, {7}}),
             "sleep (pid 8) of root cannot be ended by you, and keeps GPU 7 while it lives; root "
             "can: sudo kill 8");
+  EXPECT_EQ(run_news_line(OutOfReach{{kRoots, kRoots}, {}}),
+            "sleep (pid 8) of root and sleep (pid 8) of root cannot be ended by you; root can: "
+            "sudo kill 8 8");
 }
 
 TEST(RunNews, AreHarmlessLines) {
