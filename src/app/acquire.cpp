@@ -9,6 +9,7 @@
 #include "core/protocol.h"
 #include "core/reap.h"
 #include "core/recall.h"
+#include "core/sight.h"
 #include "process/identity.h"
 
 namespace chg {

@@ -33,6 +33,18 @@ Variables variables_or_discard(Context& context, const Granted& granted) {
   }
 }
 
+// Gives the request the id of one inside a reservation, where it is to be inside of one.
+void place(Context& context, const Whereabouts& where, Request& request) {
+  const bool may_be_inside = !where.carried.empty() || where.is_mine || !request.gpu_ids.empty();
+  if (where.is_new || !may_be_inside) return;
+  const Pool pool = context.store().read();
+  require_pool(pool);
+  // Nobody gets GPUs that are not here; `acquire` says so.
+  if (is_of_another_host(pool)) return;
+  const std::string outer = choose_outer(pool, request, where);
+  if (!outer.empty()) request.id = inner_id(request.id, outer);
+}
+
 // False when the store has lost the reservation, and somebody else has some of its GPUs.
 bool start_supervisor(Context& context, const Granted& granted, const RunOptions& options,
                       const RunCommand& command, const WaitListener& listener) {
@@ -87,6 +99,7 @@ NotGranted run(Context& context, const Request& request, const RunCommand& comma
   // Where no process can be watched, nobody shall wait in the queue first.
   static_cast<void>(watch(self_identity()));
   Request wanted = request;
+  place(context, options.where, wanted);
   while (true) {
     // Signals are blocked until the supervisor watches; one that came in between then ends this
     // process, and the supervisor gives the GPUs back.

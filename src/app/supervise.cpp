@@ -10,6 +10,7 @@
 #include "app/own_reservation.h"
 #include "base/error.h"
 #include "base/poll.h"
+#include "core/inner.h"
 #include "core/protocol.h"
 #include "core/reap.h"
 #include "process/identity.h"
@@ -238,10 +239,11 @@ class Supervisor {
   void tell_of_leftovers(const std::vector<ProcessIdentity>& living, const JobUse& use) {
     const bool is_used = !use.processes.empty();
     std::vector<NamedProcess> processes = names_of(is_used ? use.processes : living);
+    const bool is_inner = depth_of(own_.id) > 0;
     if (is_used) {
-      teller_.tell(KeepsGpus{std::move(processes), own_.gpus, use.gpus});
+      teller_.tell(KeepsGpus{std::move(processes), own_.gpus, use.gpus, is_inner});
     } else {
-      teller_.tell(LivesOn{std::move(processes), own_.gpus, leftovers_grace_});
+      teller_.tell(LivesOn{std::move(processes), own_.gpus, leftovers_grace_, is_inner});
     }
     teller_.close();
   }

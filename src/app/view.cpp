@@ -6,6 +6,7 @@
 #include "app/pool_update.h"
 #include "base/error.h"
 #include "core/reap.h"
+#include "core/restore.h"
 #include "core/schedule.h"
 #include "process/identity.h"
 
@@ -55,6 +56,22 @@ std::string elsewhere(const Pool& pool) {
   return is_of_another_host(pool) ? pool.host.name : std::string();
 }
 
+// Who looks, as one who asks for a GPU; nullopt: he may only look.
+std::optional<Request> asker_of(const Context& context, const Pool& pool) {
+  try {
+    Request request;
+    const Caller caller = context.caller_in(pool);
+    request.account = caller.account;
+    request.unnamed = caller.user_namespace != UserNamespace::First;
+    request.groups = context.limited_groups(pool.policy);
+    request.process_threshold_mib = context.options().view.process_threshold_mib;
+    request.memory_threshold_mib = context.options().view.memory_threshold_mib;
+    return request;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 Overview stored_status(const Context& context, const Pool& pool) {
   return overview(pool, context.circumstances());
 }
@@ -70,7 +87,7 @@ Report stored_report(const Context& context, const Pool& pool, Store& store, int
       for (const UsageRecord& record : usage_of(event)) sums.add(record);
     }
   }
-  for (const Reservation& reservation : pool.reservations) sums.add(reservation);
+  sums.add_running(pool);
   return sums.finish();
 }
 
@@ -147,9 +164,14 @@ Overview view_status(Context& context) {
   }
   // What this user sees in his own way is for his eyes alone.
   const bool decides = failure.empty() && !context.has_own_probe(before);
-  Pool pool = current_pool(context, decides ? &*observation : nullptr);
-  pool.policy = seen_with(pool.policy, context.options().view);
-  return overview(pool, context.circumstances(observation ? &*observation : nullptr), failure);
+  const Pool pool = current_pool(context, decides ? &*observation : nullptr);
+  Pool shown = pool;
+  shown.policy = seen_with(pool.policy, context.options().view);
+  Overview seen =
+      overview(shown, context.circumstances(observation ? &*observation : nullptr), failure);
+  const auto asker = decides ? asker_of(context, pool) : std::nullopt;
+  if (asker) tell_available(seen, pool, *observation, *asker);
+  return seen;
 }
 
 QueueOverview view_queue(Context& context) {

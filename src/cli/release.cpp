@@ -18,6 +18,10 @@ void mention_kept(const Session& session, const Released& released) {
                             count_of(released.runs_kept, "live run"),
                             released.runs_kept == 1 ? "es" : ""));
   }
+  if (!released.left_to_runs.empty() && released.runs.empty() && released.runs_kept == 0) {
+    session.say("end that run with: canhazgpu release --kill --gpu-ids " +
+                to_id_list(released.left_to_runs));
+  }
   for (const std::string& label : released.labels_kept) {
     session.say(label.empty()
                     ? std::string("reservations of this account without a label are kept")
@@ -38,9 +42,15 @@ int execute_release(Session& session, const Arguments& arguments) {
     gpus.insert(gpus.end(), run.gpus.begin(), run.gpus.end());
   }
   std::sort(gpus.begin(), gpus.end());
+  gpus.erase(std::unique(gpus.begin(), gpus.end()), gpus.end());
   mention_kept(session, released);
   std::string text =
       gpus.empty() ? "nothing to release" : fmt::format("released {}", to_gpu_names(gpus));
+  if (const auto& left = released.left_to_runs; !left.empty() && released.runs.empty()) {
+    text = gpus.empty() ? "" : text + "; ";
+    text += fmt::format("{} {} on with the run inside", to_gpu_names(left),
+                        left.size() == 1 ? "goes" : "go");
+  }
   if (const auto& free = released.not_reserved; !free.empty()) {
     text += fmt::format("{} {} {} not reserved", gpus.empty() ? ":" : ";", to_gpu_names(free),
                         free.size() == 1 ? "is" : "are");

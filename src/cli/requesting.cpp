@@ -58,8 +58,11 @@ AcquireOptions acquire_options_from(const Session& session, const std::string& s
 }
 
 WaitListener tell_waiting(const Session& session) {
-  return {[&session](const Decision& decision, const Instant& now) {
+  return {[&session, told = std::string()](const Decision& decision, const Instant& now) mutable {
             session.say(waiting_line(decision, now.wall));
+            const std::string hint = instead(decision.reason);
+            if (!hint.empty() && hint != told) session.say("hint: " + hint);
+            told = hint;
           },
           [&session](const Error& trouble) {
             session.say(fmt::format("still waiting, trying again: {}", trouble.what()));
@@ -69,14 +72,16 @@ WaitListener tell_waiting(const Session& session) {
 
 void refuse(const NotGranted& outcome, const Request& request, WallTime now) {
   const std::string why =
-      outcome.decision ? ": " + sentence(outcome.decision->reason, now) : std::string();
+      outcome.decision ? ": " + sentence(outcome.decision->reason, now, true) : std::string();
+  const std::string other = outcome.decision ? instead(outcome.decision->reason) : std::string();
   switch (outcome.why) {
     case NotGranted::Why::NotAvailable:
       throw Error(ErrorKind::Unavailable, "not available now" + why,
-                  "leave --nonblock out to wait in the queue");
+                  !other.empty() ? other : "leave --nonblock out to wait in the queue");
     case NotGranted::Why::WaitedTooLong:
-      throw Error(ErrorKind::Unavailable, "not available in time" + why,
-                  "wait longer with --wait, or without limit by leaving it out");
+      throw Error(
+          ErrorKind::Unavailable, "not available in time" + why,
+          !other.empty() ? other : "wait longer with --wait, or without limit by leaving it out");
     case NotGranted::Why::Cancelled:
       throw Error(ErrorKind::Interrupted,
                   fmt::format("request {} was taken out of the queue", request.id));

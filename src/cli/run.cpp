@@ -28,6 +28,16 @@ RunCommand command_from(const Arguments& arguments) {
   return {resolve_command(name, path == nullptr ? "/usr/bin:/bin" : path), *arguments.command};
 }
 
+Whereabouts whereabouts_from(const Arguments& arguments) {
+  const Whereabouts where{environment(kReservationVariable), arguments.has("new"),
+                          arguments.has("mine")};
+  if (where.is_new && where.is_mine) {
+    throw Error(ErrorKind::Usage, "--new contradicts --mine",
+                "--new takes other GPUs of the pool, --mine those that you have reserved by hand");
+  }
+  return where;
+}
+
 // Of a name without SIG.
 int signal_number(const std::string& name) {
   for (int number = 1; number < SIGRTMIN; ++number) {
@@ -47,6 +57,7 @@ int execute_run(Session& session, const Arguments& arguments) {
   options.grace = session.config().duration("run.grace").value_or(options.grace);
   options.first_signal = signal_number(session.config().text("run.signal").value_or("INT"));
   options.leftovers = session.config().leftovers();
+  options.where = whereabouts_from(arguments);
   options.news = run_news_line;
   session.warn_if_private();
   bool has_waited = false;
@@ -72,6 +83,7 @@ constexpr char kRunExamples[] = R"(  canhazgpu run -- python train.py
   canhazgpu run --gpus 2 --note 'ablation 3' -- torchrun --nproc-per-node 2 train.py
   canhazgpu run --gpu-ids 1,3 --timeout 12h -- ./job.sh
   canhazgpu run --nonblock -- nvidia-smi
+  canhazgpu run --mine -- python train.py        on a GPU that you reserved by hand
 
 The command sees its GPUs alone (CUDA_VISIBLE_DEVICES, or HIP_VISIBLE_DEVICES on AMD). Its exit
 status is run's, also after a timeout (`canhazgpu events` says so); 75 means not available,
@@ -80,7 +92,9 @@ status is run's, also after a timeout (`canhazgpu events` says so); 75 means not
 At the timeout the job gets SIGINT (--signal), after two thirds of --grace SIGTERM, and after
 all of it SIGKILL; who ignores SIGINT gets SIGTERM at once. What outlives the command keeps the
 GPUs while it uses them, and unused for the policy's leftovers.grace (--leftovers keep), is
-ended in the same way (kill), or loses them (release).)";
+ended in the same way (kill), or loses them (release).
+
+Inside a run, further runs share its GPUs, each to one of them at a time; --new takes others.)";
 
 }  // namespace
 
@@ -91,6 +105,8 @@ Command run_command() {
           .options = joined(
               request_options("run"),
               {{"-t,--timeout", "D", "End the command after this time: 90s, 2h, 1d", "run.timeout"},
+               {"--mine", "", "On GPUs that you have reserved by hand"},
+               {"--new", "", "Inside a run: on other GPUs than those of that run"},
                {"--signal", "SIG", "What the timeout sends first (INT), before TERM and KILL",
                 "run.signal"},
                {"--grace", "D", "Time from the first signal to SIGKILL (30s)", "run.grace"},

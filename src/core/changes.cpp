@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/inner.h"
 #include "core/limits.h"
 
 namespace chg {
@@ -43,6 +44,35 @@ void refuse_live_run(const Reservation& run, int gpu) {
                   to_id_list(run.gpus));
 }
 
+// A run inside a reservation leaves it with all its GPUs, or with none.
+void refuse_part_of(const Reservation& inner, const std::vector<int>& named, bool runs) {
+  const auto is_named = [&](int gpu) {
+    return std::find(named.begin(), named.end(), gpu) != named.end();
+  };
+  if (std::all_of(inner.gpus.begin(), inner.gpus.end(), is_named)) return;
+  std::vector<int> all = named;
+  all.insert(all.end(), inner.gpus.begin(), inner.gpus.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  throw Error(
+      ErrorKind::Failed,
+      fmt::format("a run inside that reservation uses {} together", to_gpu_names(inner.gpus)),
+      fmt::format("name them all: canhazgpu release {}--gpu-ids {}", runs ? "--kill " : "",
+                  to_id_list(all)));
+}
+
+// The runs inside a reservation that was named by this GPU: of a run, which ends as a whole, all.
+void select_inner(const Pool& pool, const Reservation& outer, int gpu,
+                  const ReleaseSelection& selection, Selected& selected) {
+  const bool is_run = outer.kind == ReservationKind::Run;
+  for (const int one : is_run ? outer.gpus : std::vector<int>{gpu}) {
+    for (const Reservation* inner : inner_on(pool, outer, one)) {
+      if (!is_run) refuse_part_of(*inner, selection.gpu_ids, selection.runs);
+      if (selection.runs) selected[inner->id] = inner->gpus;
+    }
+  }
+}
+
 // Whether a reservation that nobody named by its GPUs is meant. Notes what is left out.
 bool is_meant(const Reservation& reservation, const ReleaseSelection& selection,
               Released& released) {
@@ -73,6 +103,11 @@ void release_selected(Pool& pool, const Caller& caller, const Selected& selected
     end_reservation_on(pool, id, gpus, now, EndReason::Released, caller.account);
   }
   std::sort(released.gpus.begin(), released.gpus.end());
+  const auto left = std::stable_partition(released.gpus.begin(), released.gpus.end(), [&](int gpu) {
+    return reservation_of(pool, gpu) == nullptr;
+  });
+  released.left_to_runs.assign(left, released.gpus.end());
+  released.gpus.erase(left, released.gpus.end());
 }
 
 WallTime extend_one(Reservation& reservation, Duration by) {
@@ -107,10 +142,15 @@ Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selec
     const bool is_run = reservation.kind == ReservationKind::Run;
     if (is_run && !selection.runs) refuse_live_run(reservation, gpu);
     selected[reservation.id].push_back(gpu);
+    select_inner(pool, reservation, gpu, selection, selected);
   }
   if (selection.gpu_ids.empty()) {
     for (const Reservation& reservation : pool.reservations) {
       if (reservation.account.uid != caller.account.uid) continue;
+      // A run inside a run ends with that.
+      const Reservation* outer = outer_of(pool, reservation);
+      const bool is_part = outer != nullptr && outer->kind == ReservationKind::Run;
+      if (is_part && !selection.runs) continue;
       const bool meant = is_meant(reservation, selection, released);
       if (meant) selected[reservation.id] = reservation.gpus;
     }
@@ -189,11 +229,13 @@ Request cancel(Pool& pool, const Caller& caller, const std::string& id) {
 
 void clear(Pool& pool, const Caller& caller, const Instant& now) {
   add_event(pool, EventKind::Cleared, caller.account);
-  while (!pool.reservations.empty()) {
-    // A copy: it is gone before the call is over.
-    const std::string id = pool.reservations.front().id;
+  std::vector<std::string> ids;
+  for (const Reservation& one : pool.reservations) ids.push_back(one.id);
+  std::stable_sort(ids.begin(), ids.end(), [](const std::string& a, const std::string& b) {
+    return depth_of(a) > depth_of(b);
+  });
+  for (const std::string& id : ids)
     end_reservation(pool, id, now, EndReason::Cleared, caller.account);
-  }
   while (!pool.queue.empty()) cancel(pool, caller, Request(pool.queue.front()));
 }
 

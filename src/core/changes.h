@@ -19,6 +19,7 @@ struct ReleaseSelection {
 
 struct Released {
   std::vector<int> gpus;                 ///< given back, ascending
+  std::vector<int> left_to_runs;         ///< the same, but runs inside go on there, as their own
   std::vector<Reservation> runs;         ///< live runs that were selected; they end with their jobs
   int runs_kept = 0;                     ///< the caller's live runs, when runs were not selected
   std::vector<std::string> labels_kept;  ///< labels of the caller's that the selection left out
@@ -28,7 +29,9 @@ struct Released {
 /// Gives back manual reservations and names the runs that were asked for.
 /// With gpu_ids, throws Error: Usage for an unknown id; NotPermitted when a GPU belongs to another
 /// account and the caller is no admin; Failed when one is a live run and `selection.runs` is not
-/// set. Without gpu_ids only the caller's own are selected.
+/// set, or when a run inside has both GPUs that are named and GPUs that are not. Runs inside of
+/// what is given back are selected with `selection.runs`, and else go on as their own. Without
+/// gpu_ids only the caller's own are selected.
 Released release(Pool& pool, const Caller& caller, const ReleaseSelection& selection,
                  const Instant& now);
 

@@ -8,7 +8,7 @@ std::vector<UsageRecord> usage_of(const Event& event) {
   records.reserve(event.gpus.size());
   for (const int gpu : event.gpus) {
     records.push_back({event.id, gpu, event.owner, event.label, event.reservation_kind,
-                       *event.started, event.at, *event.how, event.grant});
+                       *event.started, event.at, *event.how, event.grant, event.within});
   }
   return records;
 }
@@ -33,6 +33,7 @@ Event ended_event(const UsageRecord& record) {
   event.started = record.started;
   event.how = record.end;
   event.grant = record.grant;
+  event.within = record.within;
   return event;
 }
 

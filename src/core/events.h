@@ -65,6 +65,7 @@ struct Event {
   std::optional<WallTime> started;  ///< Ended: the start of the use
   std::optional<EndReason> how;     ///< Ended
   std::optional<WallTime> ends;     ///< Granted, Taken, Extended: when it will end, if that is set
+  std::string within;               ///< the reservation that this one is inside of; "": of none
   std::string detail;               ///< the rest, for people
 
   bool operator==(const Event&) const = default;
@@ -81,6 +82,9 @@ struct UsageRecord {
   WallTime ended{};
   EndReason end = EndReason::Finished;
   std::uint64_t grant = 0;  ///< the serial of the grant that has ended
+  /// The reservation that this one was inside of: that one's record has this time, too, and reports
+  /// count it there. "": of none.
+  std::string within = {};
 
   bool operator==(const UsageRecord&) const = default;
 };

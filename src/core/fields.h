@@ -143,7 +143,8 @@ constexpr auto fields_of(const Event*) {
       maybe("note", &Event::note), maybe("command", &Event::command),
       maybe("kind", &Event::reservation_kind), maybe("count", &Event::count),
       maybe("gpus", &Event::gpus), maybe("grant", &Event::grant), field("started", &Event::started),
-      field("how", &Event::how), field("ends", &Event::ends), maybe("detail", &Event::detail));
+      field("how", &Event::how), field("ends", &Event::ends), maybe("within", &Event::within),
+      maybe("detail", &Event::detail));
 }
 
 constexpr auto fields_of(const UsageRecord*) {
@@ -151,7 +152,8 @@ constexpr auto fields_of(const UsageRecord*) {
                     field("gpu", &UsageRecord::gpu), inlined(&UsageRecord::account),
                     maybe("label", &UsageRecord::label), field("kind", &UsageRecord::kind),
                     field("started", &UsageRecord::started), field("ended", &UsageRecord::ended),
-                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant));
+                    field("how", &UsageRecord::end), maybe("grant", &UsageRecord::grant),
+                    maybe("within", &UsageRecord::within));
 }
 
 // --- what was observed ---

@@ -7,6 +7,7 @@
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/inner.h"
 
 namespace chg {
 namespace {
@@ -27,6 +28,8 @@ Limits limits_of(const Policy& policy, const Request& request) {
 Quotas::Quotas(const Pool& pool) : policy_(pool.policy) {
   if (policy_.limits.empty()) return;
   for (const Reservation& reservation : pool.reservations) {
+    // What is inside another is counted with that one.
+    if (outer_of(pool, reservation) != nullptr) continue;
     taken_[reservation.account.uid] += static_cast<int>(reservation.gpus.size());
   }
 }
@@ -41,14 +44,17 @@ std::optional<GpuLimit> Quotas::count(const Request& request) {
   return GpuLimit{*allowed, before};
 }
 
+void require_gpu_limit(const Policy& policy, const Request& request) {
+  const auto allowed = limits_of(policy, request).gpus;
+  if (!allowed || request.count <= *allowed) return;
+  refuse(policy,
+         fmt::format("{} at once are more than you may have here: {} (limits.gpus)",
+                     count_of(request.count, "GPU"), *allowed),
+         "ask for fewer GPUs");
+}
+
 void apply_limits(const Policy& policy, Request& request) {
   const Limits limits = limits_of(policy, request);
-  if (limits.gpus && request.count > *limits.gpus) {
-    refuse(policy,
-           fmt::format("{} at once are more than you may have here: {} (limits.gpus)",
-                       count_of(request.count, "GPU"), *limits.gpus),
-           "ask for fewer GPUs");
-  }
   if (request.kind == ReservationKind::Manual) {
     return require_duration(policy, limits, request.duration.value());
   }

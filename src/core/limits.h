@@ -30,9 +30,13 @@ class Quotas {
   std::map<std::uint32_t, int> taken_;  ///< by uid; empty where the policy has no limits
 };
 
+/// Throws Error(NotPermitted), which names the limit, when the request asks for more GPUs than its
+/// account may have at once.
+void require_gpu_limit(const Policy& policy, const Request& request);
+
 /// Completes a new request as the policy says: a run without --timeout gets the default one, and
 /// at most the longest that is allowed. Throws Error(NotPermitted), which names the limit, for a
-/// request that asks for more than the account may ever have.
+/// request that asks for longer than is allowed.
 void apply_limits(const Policy& policy, Request& request);
 
 /// Throws Error(NotPermitted) when more requests of the account wait than it may have waiting.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "core/inner.h"
+#include "core/limits.h"
+#include "core/protocol.h"
 #include "core/reap.h"
 
 namespace chg {
@@ -43,6 +46,7 @@ void look_at_unreserved(GpuOverview& view, const Observation* observation, const
     view.status = GpuStatus::OutOfService;
   } else if (observation == nullptr) {
     // What was last known: a GPU that nobody can see now is not free for that.
+    view.status = GpuStatus::NotReserved;
     if (!view.gpu.unavailable) return;
     const bool use = view.gpu.unavailable->kind == Unavailability::Kind::UnreservedUse;
     view.status = use ? GpuStatus::Unreserved : GpuStatus::Error;
@@ -55,6 +59,8 @@ void look_at_unreserved(GpuOverview& view, const Observation* observation, const
     view.error = obstacle->what;
   } else if (is_in_use(*view.reading, policy)) {
     view.status = GpuStatus::Unreserved;
+  } else if (view.stale_for) {
+    view.status = GpuStatus::NotReserved;
   }
 }
 
@@ -79,6 +85,8 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
     }
     if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
       view.reservation = *reservation;
+      for (const Reservation* one : inner_on(pool, *reservation, gpu.index))
+        view.inner.push_back(*one);
       look_at_reservation(view, policy, given);
     } else {
       // Of a reading that is not of now, only what nobody has found out since.
@@ -101,6 +109,26 @@ Overview overview(const Pool& pool, const Circumstances& given, const std::strin
     result.gpus.push_back(std::move(view));
   }
   return result;
+}
+
+void tell_available(Overview& overview, const Pool& pool, const Observation& observation,
+                    const Request& asker) {
+  Quotas quotas(pool);
+  for (const Request& request : pool.queue) {
+    if (!request.passed_over && outer_of(pool, request) == nullptr) quotas.count(request);
+  }
+  if (quotas.count(asker)) return;
+  Request one = asker;
+  note_sight(pool, one, observation);
+  for (GpuOverview& view : overview.gpus) {
+    const bool is_read = find_reading(observation, view.gpu.uuid, view.gpu.index) != nullptr;
+    const bool is_taken = view.reservation || view.gpu.out_of_service || !view.held_for.empty();
+    if (!is_read || is_taken) continue;
+    Gpu gpu = view.gpu;
+    gpu.unavailable.reset();
+    observe(gpu, observation, pool.policy);
+    view.available = may_take(one, gpu);
+  }
 }
 
 QueueOverview queue_overview(const Pool& pool, const Instant& now) {

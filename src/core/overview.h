@@ -11,12 +11,22 @@
 
 namespace chg {
 
-enum class GpuStatus { Available, InUse, Unreserved, Error, OutOfService };
+enum class GpuStatus {
+  Available,
+  InUse,
+  Unreserved,
+  Error,
+  OutOfService,
+  NotReserved,  ///< and nobody can tell now whether it is in use
+};
 
 struct GpuOverview {
   Gpu gpu;
   GpuStatus status = GpuStatus::Available;
+  /// Whether whoever looks would get it now; see tell_available.
+  bool available = false;
   std::optional<Reservation> reservation;
+  std::vector<Reservation> inner;     ///< those inside of that one here, each inside the one before
   std::optional<GpuReading> reading;  ///< missing when the probe failed or does not know it
   std::vector<GpuProcess> users;      ///< counted processes; empty when not in use
   std::vector<GpuProcess> foreign;    ///< those of other accounts than the reservation's
@@ -47,6 +57,13 @@ struct Overview {
 /// nullptr.
 Overview overview(const Pool& pool, const Circumstances& given,
                   const std::string& probe_failure = {});
+
+/// Fills in GpuOverview::available, for one GPU that `asker` would ask for now: it is read, free by
+/// the pool's policy and the asker's own stricter thresholds, in service, held for nobody, and
+/// within the limit of the asker's account.
+/// `observation` is of now, and decides; `pool` is what the overview was made of.
+void tell_available(Overview& overview, const Pool& pool, const Observation& observation,
+                    const Request& asker);
 
 /// One waiting request and what was decided of it.
 struct QueueEntry {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "core/inner.h"
 
 namespace chg {
 namespace {
@@ -41,6 +42,7 @@ Event& add_event_about(Pool& pool, EventKind kind, const About& about,
   event.note = about.note;
   event.command = about.command;
   event.reservation_kind = about.kind;
+  if (const Reservation* outer = outer_of(pool, about)) event.within = outer->id;
   return event;
 }
 
@@ -96,7 +98,8 @@ const Request* find_request(const Pool& pool, const std::string& id) {
 
 const Reservation* reservation_of(const Pool& pool, int gpu) {
   return find_in(pool.reservations, [&](const Reservation& reservation) {
-    return std::binary_search(reservation.gpus.begin(), reservation.gpus.end(), gpu);
+    return std::binary_search(reservation.gpus.begin(), reservation.gpus.end(), gpu) &&
+           outer_of(pool, reservation) == nullptr;
   });
 }
 
@@ -160,10 +163,12 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
   event.how = end;
   event.grant = reservation->grant;
   event.gpus.clear();
+  const bool is_inner = !event.within.empty();
+  const std::vector<std::string> inside = inner_ids(pool);
   for (const int gpu : gpus) {
     if (std::erase(reservation->gpus, gpu) == 0) continue;
     event.gpus.push_back(gpu);
-    mark_released(pool, gpu, reservation->account, at);
+    if (!is_inner) mark_released(pool, gpu, reservation->account, at);
   }
   std::sort(event.gpus.begin(), event.gpus.end());
   if (event.gpus.empty() && !reservation->gpus.empty()) pool.events.pop_back();
@@ -176,6 +181,7 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
     }
     std::erase_if(pool.reservations, [&](const Reservation& other) { return other.id == id; });
   }
+  go_on_alone(pool, inside, at.wall);
 }
 
 }  // namespace chg

@@ -174,7 +174,7 @@ std::string gpu_range(const Pool& pool);
 bool is_served_before(const Request& a, const Request& b);
 /// The order of Pool::reservations: by start on the wall clock, and by id where that is the same.
 bool starts_before(const Reservation& a, const Reservation& b);
-/// The reservation that has this GPU, or nullptr.
+/// The reservation that has this GPU, or nullptr. Not one inside another (core/inner.h).
 const Reservation* reservation_of(const Pool& pool, int gpu);
 
 /// Adds an event about a request or reservation, or one about the pool. The result is valid until
@@ -193,7 +193,8 @@ std::string short_command_text(const std::vector<std::string>& arguments);
 
 /// Ends the reservation on all its GPUs: adds the Ended event, marks them released at `ended`, and
 /// removes the reservation. If `ended` is before the start, the start is used. `actor`: who ended
-/// it; nullopt: nobody, it was found to be over.
+/// it; nullopt: nobody, it was found to be over. The GPUs of an inner run stay its outer
+/// reservation's; of an outer one, those of its inner runs stay theirs.
 void end_reservation(Pool& pool, const std::string& id, const Instant& ended, EndReason end,
                      const std::optional<Account>& actor = std::nullopt);
 

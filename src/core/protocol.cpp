@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/inner.h"
 #include "core/limits.h"
 #include "core/reap.h"
 #include "core/schedule.h"
+#include "core/sight.h"
 
 namespace chg {
 namespace {
@@ -45,21 +47,13 @@ bool is_ever_granted(const Gpu& gpu) {
   return !gpu.unavailable || gpu.unavailable->kind != Unavailability::Kind::Never;
 }
 
-bool may_get(const Request& request, int gpu) {
-  const auto has = [&](const std::vector<int>& gpus) {
-    return std::binary_search(gpus.begin(), gpus.end(), gpu);
-  };
-  return (request.gpu_ids.empty() || has(request.gpu_ids)) &&
-         (!request.visible || has(*request.visible));
-}
-
 }  // namespace
 
 void require_attainable(const Pool& pool, const Request& request) {
   std::vector<int> never;
   int others = 0;
   for (const Gpu& gpu : pool.gpus) {
-    if (!may_get(request, gpu.index)) continue;
+    if (!names(request, gpu.index) || !sees(request, gpu.index)) continue;
     if (is_ever_granted(gpu)) {
       ++others;
     } else {
@@ -67,13 +61,13 @@ void require_attainable(const Pool& pool, const Request& request) {
     }
   }
   if (never.empty() || others >= request.count) return;
-  const std::string names = to_gpu_names(never);
+  const std::string unattainable = to_gpu_names(never);
   const std::string what = printable(find_gpu(pool, never.front())->unavailable->what);
   throw Error(ErrorKind::Usage,
               request.gpu_ids.empty()
                   ? fmt::format("{} can never be granted: this host has {}, but not {}: {}",
-                                count_of(request.count, "GPU"), gpu_range(pool), names, what)
-                  : fmt::format("{} can never be granted: {}", names, what),
+                                count_of(request.count, "GPU"), gpu_range(pool), unattainable, what)
+                  : fmt::format("{} can never be granted: {}", unattainable, what),
               "see what is wrong: canhazgpu doctor");
 }
 
@@ -93,7 +87,12 @@ void join(Pool& pool, Request& request, const Instant& now) {
   const bool is_new = request.arrival == 0;
   if (is_new) {
     require_visible(pool, request);
-    require_attainable(pool, request);
+    require_room(pool, request);
+    // What is inside a reservation is had, and counted, already.
+    if (outer_of(pool, request) == nullptr) {
+      require_attainable(pool, request);
+      require_gpu_limit(pool.policy, request);
+    }
     apply_limits(pool.policy, request);
     request.enqueued = now;
   }
@@ -203,6 +202,8 @@ void note_sight(Pool& pool, const std::string& id, const Observation& observatio
 
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation) {
+  // They are the account's own already, and may be in use by what the run is inside of.
+  if (outer_of(pool, granted) != nullptr) return true;
   const Policy policy = policy_for(pool.policy, request);
   Request here = request;
   here.avoided.clear();

@@ -20,7 +20,8 @@ void require_attainable(const Pool& pool, const Request& request);
 /// have lost. Fills in its times, its arrival, and what the policy says of a new one
 /// (apply_limits). Only gives a sign of life when the pool has it already: the reply to an earlier
 /// attempt may have been lost, or it was passed over. Throws as enqueue does, and for a new one as
-/// apply_limits, require_visible and require_attainable do.
+/// apply_limits, require_visible and require_room do, and, of what is not to be inside a
+/// reservation, require_attainable and require_gpu_limit.
 void join(Pool& pool, Request& request, const Instant& now);
 
 /// A request arrives, or comes again: it joins, and notes what was seen (note_sight).
@@ -76,7 +77,8 @@ void note_sight(const Pool& pool, Request& request, const Observation& observati
 /// The waiter has read the GPUs again: note_sight of its request, if that waits.
 void note_sight(Pool& pool, const std::string& id, const Observation& observation);
 
-/// Whether the request may use the GPUs that it was granted, as this observation shows them.
+/// Whether the request may use the GPUs that it was granted, as this observation shows them. Those
+/// inside a reservation it may.
 bool is_usable(const Pool& pool, const Reservation& granted, const Request& request,
                const Observation& observation);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "core/inner.h"
 #include "core/protocol.h"
 #include "core/recall.h"
 
@@ -215,6 +216,10 @@ void reap(Pool& pool, const Circumstances& given) {
                                                 : ending_of_manual(reservation, pool.policy, given);
     if (ending) over.emplace_back(reservation.id, *ending);
   }
+  // Those inside of another before it: else they would seem to have gone on alone.
+  std::stable_sort(over.begin(), over.end(), [](const auto& a, const auto& b) {
+    return depth_of(a.first) > depth_of(b.first);
+  });
   for (const auto& [id, ending] : over) {
     const std::optional<Account> actor = find_reservation(pool, id)->ending_by;
     end_reservation(pool, id, ending.at, ending.end, actor);
@@ -291,7 +296,7 @@ bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer) {
   const std::string carried = process.reservation_id.value_or("");
   const bool is_other = process.uid && *process.uid != reservation.account.uid;
-  if (!carried.empty() && carried != reservation.id) return false;
+  if (!carried.empty() && !names_job(carried, reservation.id)) return false;
   if (!carried.empty() && !is_other) return true;
   const bool may_be_marked = !is_other || process.uid == 0U;
   if (may_be_marked && process.job_mark == job_mark(reservation.id)) return true;

@@ -63,10 +63,10 @@ std::optional<Duration> time_to_pass_on(const Reservation& reservation, const In
 void bring_up_to_date(Pool& pool, const Circumstances& given);
 
 /// Whether the process belongs to the reservation's job. If its environment carries the id of a
-/// reservation, that decides, but for this one's id in a process of another account: anybody may
-/// put it there. Else the process belongs to the job if it has its mark and is of its account or
-/// root's, or if it is the command or a recorded leftover, or descends from one. Pids are those of
-/// `observer`'s namespace.
+/// reservation, that decides (names_job), but for this one's id in a process of another account:
+/// anybody may put it there. Else the process belongs to the job if it has its mark and is of its
+/// account or root's, or if it is the command or a recorded leftover, or descends from one. Pids
+/// are those of `observer`'s namespace.
 bool is_of_job(const GpuProcess& process, const Reservation& reservation,
                const ProcessIdentity& observer);
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "core/inner.h"
+
 namespace chg {
 namespace {
 
@@ -23,6 +25,7 @@ double hours(Duration duration) {
 }  // namespace
 
 void UsageSums::add(const UsageRecord& record) {
+  if (!record.within.empty()) return;
   const WallTime start = std::max(record.started, from_);
   const WallTime end = std::min(record.ended, to_);
   // A reservation of no length counts where it lies; one outside of the period does not.
@@ -43,12 +46,15 @@ void UsageSums::add(const UsageRecord& record) {
   }
 }
 
-void UsageSums::add(const Reservation& running) {
-  const bool expires = running.kind == ReservationKind::Manual && running.ends;
-  const WallTime end = expires ? std::min(*running.ends, to_) : to_;
-  for (const int gpu : running.gpus) {
-    add({running.id, gpu, running.account, running.label, running.kind, running.started.wall, end,
-         EndReason::Finished});
+void UsageSums::add_running(const Pool& pool) {
+  for (const Reservation& running : pool.reservations) {
+    if (outer_of(pool, running) != nullptr) continue;
+    const bool expires = running.kind == ReservationKind::Manual && running.ends;
+    const WallTime end = expires ? std::min(*running.ends, to_) : to_;
+    for (const int gpu : running.gpus) {
+      add({running.id, gpu, running.account, running.label, running.kind, running.started.wall, end,
+           EndReason::Finished});
+    }
   }
 }
 

@@ -42,8 +42,9 @@ class UsageSums {
 
   void add(const UsageRecord& record);
 
-  /// Reservations that go on count up to `to`, or to the end of a manual one that has expired.
-  void add(const Reservation& running);
+  /// The reservations of the pool count up to `to`, or to the end of a manual one that has expired;
+  /// inner runs don't, since their outer ones do.
+  void add_running(const Pool& pool);
 
   Report finish() const;
 

@@ -2,24 +2,28 @@
 
 #include <algorithm>
 
+#include "core/inner.h"
 #include "core/recall.h"
-#include "core/schedule.h"
 
 namespace chg {
 namespace {
-
-std::vector<int> all_gpus(const Reservation& reservation) {
-  std::vector<int> all = reservation.gpus;
-  all.insert(all.end(), reservation.lost.begin(), reservation.lost.end());
-  std::sort(all.begin(), all.end());
-  return all;
-}
 
 void insert_by_start(Pool& pool, Reservation reservation) {
   const auto place =
       std::find_if(pool.reservations.begin(), pool.reservations.end(),
                    [&](const Reservation& other) { return starts_before(reservation, other); });
   pool.reservations.insert(place, std::move(reservation));
+}
+
+// Whether the reservation, which has lost the GPU, has it now.
+bool take_if_free(Pool& pool, Reservation& reservation, int index) {
+  Gpu* gpu = find_gpu(pool, index);
+  if (gpu == nullptr || !may_have(pool, reservation, index)) return false;
+  gpu->unavailable.reset();
+  std::erase(reservation.lost, index);
+  reservation.gpus.insert(std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), index),
+                          index);
+  return true;
 }
 
 }  // namespace
@@ -47,8 +51,7 @@ bool is_known(const Pool& pool, const Reservation& remembered) {
 bool is_whole(const Pool& pool, const Reservation& remembered) {
   const std::vector<int> all = all_gpus(remembered);
   return std::all_of(all.begin(), all.end(), [&](int index) {
-    const Reservation* owner = reservation_of(pool, index);
-    return find_gpu(pool, index) != nullptr && (owner == nullptr || owner->id == remembered.id);
+    return find_gpu(pool, index) != nullptr && may_have(pool, remembered, index);
   });
 }
 
@@ -84,20 +87,32 @@ void restore(Pool& pool, const Reservation& remembered) {
                 [&](const Reservation& other) { return other.id == remembered.id; });
   Reservation reservation = remembered;
   reservation.gpus.clear();
-  reservation.lost.clear();
-  for (const int index : all_gpus(remembered)) {
-    Gpu* gpu = find_gpu(pool, index);
-    if (gpu == nullptr) continue;
-    const bool is_free = reservation_of(pool, index) == nullptr;
-    if (is_free) gpu->unavailable.reset();
-    (is_free ? reservation.gpus : reservation.lost).push_back(index);
-  }
+  reservation.lost = all_gpus(remembered);
+  std::erase_if(reservation.lost, [&](int index) { return find_gpu(pool, index) == nullptr; });
+  for (const int index : std::vector<int>(reservation.lost)) take_if_free(pool, reservation, index);
   if (reservation.gpus.empty() && reservation.lost.empty()) return;
   add_event(pool, EventKind::Restored, reservation, std::nullopt);
   if (!reservation.lost.empty())
     add_event(pool, EventKind::GpusLost, reservation, std::nullopt).gpus = reservation.lost;
   insert_by_start(pool, std::move(reservation));
   end_recall_of_all(pool);
+}
+
+void reclaim_lost_gpus(Pool& pool) {
+  // Again, for the runs inside of those that have got some.
+  for (bool is_any = true; is_any;) {
+    is_any = false;
+    for (Reservation& reservation : pool.reservations) {
+      const std::vector<int> lost = reservation.lost;
+      std::vector<int> reclaimed;
+      for (const int index : lost) {
+        if (take_if_free(pool, reservation, index)) reclaimed.push_back(index);
+      }
+      if (reclaimed.empty()) continue;
+      is_any = true;
+      add_event(pool, EventKind::GpusRestored, reservation, std::nullopt).gpus = reclaimed;
+    }
+  }
 }
 
 }  // namespace chg

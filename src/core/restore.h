@@ -62,12 +62,17 @@ struct OwnSteps {
 /// Changes a reservation in one update, or, where the pool lacks it, restores it in a second one.
 OwnChange change_or_restore(const Reservation& own, const OwnSteps& steps);
 
-/// Whether nobody else has any of its GPUs, and the pool has them all.
+/// Whether nobody else has any of its GPUs (core/inner.h: may_have), and the pool has them all.
 bool is_whole(const Pool& pool, const Reservation& remembered);
 
 /// Restores a reservation with those of its GPUs that nobody else has by now; the others are lost.
-/// Replaces what an older state has under its id: a request, or a reservation of other GPUs. Does
-/// nothing when none of its GPUs is in this pool.
+/// An inner run and its outer reservation come back in any order: the one that is there first has
+/// the GPUs, and they don't lose them to each other. Replaces what an older state has under its id:
+/// a request, or a reservation of other GPUs. Does nothing when none of its GPUs is in this pool.
 void restore(Pool& pool, const Reservation& remembered);
+
+/// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23), and those
+/// that an outer reservation has again to the runs inside it.
+void reclaim_lost_gpus(Pool& pool);
 
 }  // namespace chg

@@ -9,20 +9,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
+#include "core/inner.h"
 #include "core/reap.h"
+#include "core/restore.h"
+#include "core/sight.h"
 
 namespace chg {
 namespace {
-
-bool names(const Request& request, int gpu) {
-  const auto& named = request.gpu_ids;
-  return named.empty() || std::binary_search(named.begin(), named.end(), gpu);
-}
-
-bool sees(const Request& request, int gpu) {
-  const auto& visible = request.visible;
-  return !visible || std::binary_search(visible->begin(), visible->end(), gpu);
-}
 
 bool asks_for(const Request& request, int gpu) {
   return names(request, gpu) && sees(request, gpu) && !avoids(request, gpu);
@@ -164,10 +157,12 @@ void grant(Pool& pool, const Request& request, const std::vector<int>& gpus,
   add_event(pool, EventKind::Granted, made, std::nullopt).ends = made.ends;
 }
 
-// What each waiting request holds of the free GPUs, or the limit that it waits for.
+// What each waiting request holds of the free GPUs, or the limit that it waits for; and the
+// reservation that serves it, if it is not the pool.
 struct Held {
   std::vector<int> gpus;
   std::optional<GpuLimit> limit;
+  std::string within;
 };
 
 // Of all of them, in the order of the queue.
@@ -175,25 +170,45 @@ std::vector<Held> held_gpus(const Pool& pool) {
   std::vector<Held> held(pool.queue.size());
   Available available(pool);
   Quotas quotas(pool);
+  Rooms rooms(pool);
   for (std::size_t i = 0; i < pool.queue.size(); ++i) {
-    if (pool.queue[i].passed_over) continue;
-    held[i].limit = quotas.count(pool.queue[i]);
-    if (held[i].limit || finds_nothing(available, pool.queue[i])) continue;
-    held[i].gpus = available.usable_by(pool.queue[i]);
+    const Request& request = pool.queue[i];
+    if (const std::string* outer = rooms.outer(request)) held[i].within = *outer;
+    if (request.passed_over) continue;
+    if (!held[i].within.empty()) {
+      held[i].gpus = rooms.usable_by(request);
+      rooms.remove(request, held[i].gpus);
+      continue;
+    }
+    held[i].limit = quotas.count(request);
+    if (held[i].limit || finds_nothing(available, request)) continue;
+    held[i].gpus = available.usable_by(request);
     available.remove(held[i].gpus);
   }
   return held;
 }
 
+Blocker blocked_by(const Reservation& reservation, int gpu, const Request& request) {
+  return {Blocker::Kind::Reserved,
+          {gpu},
+          display_name(reservation.account, reservation.label),
+          reservation.ends,
+          reservation.account.uid == request.account.uid && reservation.label == request.label};
+}
+
+// `outer`: the reservation that serves the request; nullptr: the pool does.
 Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
-                   const Request* held_for) {
-  if (const Reservation* reservation = reservation_of(pool, gpu.index)) {
-    return {Blocker::Kind::Reserved,
-            {gpu.index},
-            display_name(reservation->account, reservation->label),
-            reservation->ends};
+                   const Reservation* outer, const Request* held_for) {
+  const Reservation* taken_by = reservation_of(pool, gpu.index);
+  if (outer != nullptr) {
+    const auto inside = inner_on(pool, *outer, gpu.index);
+    if (!inside.empty()) return blocked_by(*inside.front(), gpu.index, request);
+    // One that it has lost is another's.
+    const auto& own = outer->gpus;
+    if (std::binary_search(own.begin(), own.end(), gpu.index)) taken_by = nullptr;
   }
-  if (gpu.out_of_service) {
+  if (taken_by != nullptr) return blocked_by(*taken_by, gpu.index, request);
+  if (gpu.out_of_service && outer == nullptr) {
     return {Blocker::Kind::OutOfService, {gpu.index}, *gpu.out_of_service, std::nullopt};
   }
   if (gpu.unavailable) {
@@ -203,7 +218,8 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
             gpu.unavailable->what,
             std::nullopt};
   }
-  if (avoids(request, gpu.index)) return {Blocker::Kind::Avoided, {gpu.index}, "", std::nullopt};
+  if (outer == nullptr && avoids(request, gpu.index))
+    return {Blocker::Kind::Avoided, {gpu.index}, "", std::nullopt};
   return {Blocker::Kind::Held,
           {gpu.index},
           held_for == nullptr ? "" : display_name(held_for->account, held_for->label),
@@ -212,8 +228,8 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
 
 void add_blocker(std::vector<Blocker>& blockers, Blocker blocker) {
   const auto same = std::find_if(blockers.begin(), blockers.end(), [&](const Blocker& other) {
-    return std::tie(other.kind, other.who, other.until) ==
-           std::tie(blocker.kind, blocker.who, blocker.until);
+    return std::tie(other.kind, other.who, other.until, other.is_own) ==
+           std::tie(blocker.kind, blocker.who, blocker.until, blocker.is_own);
   });
   if (same == blockers.end()) {
     blockers.push_back(std::move(blocker));
@@ -236,20 +252,26 @@ Holders holders_of(const Pool& pool, const std::vector<Held>& held) {
 Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders& holders,
                  std::size_t place) {
   const Request& request = pool.queue[place];
-  const auto& [mine, limit] = held[place];
+  const auto& [mine, limit, within] = held[place];
   Reason reason{request.count, request.gpu_ids, static_cast<int>(mine.size()), {}, limit};
   reason.passed_over = request.passed_over;
+  reason.within = within;
   if (limit || request.passed_over) return reason;
+  const Reservation* outer = within.empty() ? nullptr : find_reservation(pool, within);
+  reason.fits_in_own = outer == nullptr && request.kind == ReservationKind::Run &&
+                       own_manual(pool, request) != nullptr;
+  const auto inside = outer == nullptr ? std::vector<int>() : all_gpus(*outer);
   for (const Gpu& gpu : pool.gpus) {
     if (!names(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
       continue;
+    if (outer != nullptr && !std::binary_search(inside.begin(), inside.end(), gpu.index)) continue;
     if (!sees(request, gpu.index)) {
       add_blocker(reason.blockers, {Blocker::Kind::Invisible, {gpu.index}, "", std::nullopt});
       continue;
     }
     const auto holder = holders.find(gpu.index);
-    add_blocker(reason.blockers,
-                blocker_of(pool, gpu, request, holder == holders.end() ? nullptr : holder->second));
+    add_blocker(reason.blockers, blocker_of(pool, gpu, request, outer,
+                                            holder == holders.end() ? nullptr : holder->second));
   }
   return reason;
 }
@@ -307,9 +329,10 @@ class Forecast {
   bool knows_any_ = true;  ///< false: of no GPU any more
 };
 
-// One beyond its limit waits for its own account, and occupies nothing until then.
+// One beyond its limit waits for its own account, and one inside a reservation for runs there: they
+// occupy nothing of the pool until then.
 std::optional<WallTime> start_of(Forecast& forecast, const Request& request, const Held& held) {
-  return held.limit ? std::nullopt : forecast.serve(request);
+  return held.limit || !held.within.empty() ? std::nullopt : forecast.serve(request);
 }
 
 void require_sense(const Request& request) {
@@ -359,31 +382,6 @@ void enqueue(Pool& pool, Request request) {
   put_in_place(pool, std::move(request));
 }
 
-bool sees_enough(const Request& request) {
-  if (!request.visible) return true;
-  const auto& named = request.gpu_ids;
-  if (named.empty()) return request.visible->size() >= static_cast<std::size_t>(request.count);
-  return std::all_of(named.begin(), named.end(), [&](int gpu) { return sees(request, gpu); });
-}
-
-void require_visible(const Pool& pool, const Request& request) {
-  if (sees_enough(request)) return;
-  std::vector<int> unseen = request.gpu_ids;
-  std::erase_if(unseen, [&](int gpu) { return sees(request, gpu); });
-  const auto named = [](const std::vector<int>& gpus) {
-    return fmt::format("GPU{} {}", gpus.size() == 1 ? "" : "s", to_id_list(gpus));
-  };
-  const std::string what =
-      unseen.empty()
-          ? fmt::format("{} can never be granted here: {} of {} can be seen",
-                        count_of(request.count, "GPU"), request.visible->size(), pool.gpus.size())
-          : named(unseen) + " cannot be seen from here";
-  throw Error(ErrorKind::Usage, what,
-              fmt::format("from here {} can be seen: a container, a control group or the rights of "
-                          "this account may hide the others",
-                          request.visible->empty() ? "no GPU" : "only " + named(*request.visible)));
-}
-
 void put_in_place(Pool& pool, Request request) {
   pool.next_arrival = std::max(pool.next_arrival, request.arrival + 1);
   const auto place =
@@ -397,31 +395,15 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.unavailable->uids == std::vector{request.account.uid};
 }
 
-void reclaim_lost_gpus(Pool& pool) {
-  for (Reservation& reservation : pool.reservations) {
-    const std::vector<int> lost = reservation.lost;
-    std::vector<int> reclaimed;
-    for (const int index : lost) {
-      Gpu* gpu = find_gpu(pool, index);
-      if (gpu == nullptr || reservation_of(pool, index) != nullptr) continue;
-      gpu->unavailable.reset();
-      std::erase(reservation.lost, index);
-      reservation.gpus.insert(
-          std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), index), index);
-      reclaimed.push_back(index);
-    }
-    if (!reclaimed.empty())
-      add_event(pool, EventKind::GpusRestored, reservation, std::nullopt).gpus = reclaimed;
-  }
-}
-
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   reclaim_lost_gpus(pool);
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);
   Quotas quotas(pool);
-  for (std::size_t i = 0; i < pool.queue.size() && !available.empty(); ++i) {
+  Rooms rooms(pool);
+  const auto is_done = [&] { return available.empty() && rooms.empty(); };
+  for (std::size_t i = 0; i < pool.queue.size() && !is_done(); ++i) {
     const Request& request = pool.queue[i];
     if (request.passed_over) continue;
     const auto drop_if_gone = [&] {
@@ -432,11 +414,15 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
     };
     // One that is gone takes up nothing of what its account may have.
     if (!pool.policy.limits.empty() && drop_if_gone()) continue;
-    if (quotas.count(request) || finds_nothing(available, request)) continue;
-    const std::vector<int> usable = choose(pool, available, request, pool.policy.allocation);
+    const bool is_inner = rooms.outer(request) != nullptr;
+    const bool is_out = !is_inner && (quotas.count(request) || finds_nothing(available, request));
+    if (is_out) continue;
+    const std::vector<int> usable = is_inner
+                                        ? rooms.usable_by(request)
+                                        : choose(pool, available, request, pool.policy.allocation);
     if (usable.empty() || drop_if_gone()) continue;
     const bool fits = usable.size() == static_cast<std::size_t>(request.count);
-    available.remove(usable);
+    is_inner ? rooms.remove(request, usable) : available.remove(usable);
     if (fits) {
       grant(pool, request, usable, given);
       granted_ids.push_back(request.id);

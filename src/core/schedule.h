@@ -1,4 +1,4 @@
-// Who gets which GPUs now, and why the others wait. Rules 1-7 and 23 of docs/semantics.md.
+// Who gets which GPUs now, and why the others wait. Rules 1-7 and 39-44 of docs/semantics.md.
 #pragma once
 
 #include <optional>
@@ -18,6 +18,7 @@ struct Blocker {
   std::vector<int> gpus;          ///< ascending; blocked for the same reason by the same people
   std::string who;                ///< display name; or the text of the unavailability or drain
   std::optional<WallTime> until;  ///< when it ends, where that is known
+  bool is_own = false;            ///< reserved by the account, and label, that asks
 
   bool operator==(const Blocker&) const = default;
 };
@@ -31,6 +32,8 @@ struct Reason {
   std::vector<Blocker> blockers;
   std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
   bool passed_over = false;  ///< its waiter did not take what it was granted; it has no blockers
+  std::string within = {};   ///< the reservation inside which it is to run; "": none
+  bool fits_in_own = false;  ///< a run: a manual reservation of its own has as many GPUs
 
   bool operator==(const Reason&) const = default;
 };
@@ -56,13 +59,6 @@ struct Decision {
 /// repeated id, a count that contradicts the ids. REQUIRES: request.id is not in the pool.
 void enqueue(Pool& pool, Request request);
 
-/// Whether the request sees as many GPUs as it asks for, and all that it names. Until it does, it
-/// is granted nothing and holds nothing.
-bool sees_enough(const Request& request);
-
-/// Throws Error(Usage) with a hint when the request does not see enough of this pool.
-void require_visible(const Pool& pool, const Request& request);
-
 /// Puts a request that the pool has granted back into its place. REQUIRES: as enqueue.
 void put_in_place(Pool& pool, Request request);
 
@@ -70,13 +66,11 @@ void put_in_place(Pool& pool, Request request);
 /// own thresholds, or `force` may take it. REQUIRES: nobody has reserved it.
 bool may_take(const Request& request, const Gpu& gpu);
 
-/// Gives lost GPUs that nobody has any more back to the runs that go on there (rule 23).
-void reclaim_lost_gpus(Pool& pool);
-
 /// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request that does
 /// not fit holds what it could use. One beyond its account's limit holds nothing, and so does one
-/// that was passed over. A waiter that would be served and is gone is dropped instead. Returns the
-/// granted ids.
+/// that was passed over. A waiter that would be served and is gone is dropped instead. Requests for
+/// GPUs inside a reservation (core/inner.h) are served from those, and no limit counts them.
+/// Returns the granted ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests. REQUIRES: `schedule` has just run on this pool.

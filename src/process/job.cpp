@@ -18,6 +18,7 @@
 #include "base/poll.h"
 #include "base/process_stat.h"
 #include "base/unique_fd.h"
+#include "core/inner.h"
 #include "process/detached.h"
 #include "process/identity.h"
 #include "process/process_list.h"
@@ -41,12 +42,20 @@ bool may_be_read(int pid) {
   return ::access(fmt::format("/proc/{}/environ", pid).c_str(), R_OK) == 0;
 }
 
-// Whether the assignment is in the environment of the process. Hangs where its memory is locked.
+// Whether the assignment is in the environment of the process, or that of a run which was made
+// inside this one (core/inner.h). Hangs where its memory is locked.
 bool carries(int pid, const std::string& assignment) {
   const auto text = read_file(fmt::format("/proc/{}/environ", pid));
   // Between two NULs, so that neither NAME_ID=x nor ID2 is taken for it.
   const std::string whole = '\0' + text.value_or("") + '\0';
-  return whole.find('\0' + assignment + '\0') != std::string::npos;
+  const std::string_view all = whole;
+  const std::string name = '\0' + assignment.substr(0, assignment.find('=') + 1);
+  const std::string id = assignment.substr(name.size() - 1);
+  for (auto found = all.find(name); found != all.npos; found = all.find(name, found + 1)) {
+    const std::string_view value = all.substr(found + name.size());
+    if (names_job(value.substr(0, value.find('\0')), id)) return true;
+  }
+  return false;
 }
 
 // Those that have the assignment in their environment, as far as it can be read in time.

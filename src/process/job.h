@@ -15,7 +15,7 @@ namespace chg {
 
 /// What identifies the processes of a job.
 struct JobMarks {
-  std::string reservation_id;  ///< they have it in their environment
+  std::string reservation_id;  ///< they have it in their environment, or one made inside it
   ProcessIdentity command;     ///< they descend from it
   /// The supervisor, which started before the command did anything, and a mark from before that; if
   /// known.

@@ -75,6 +75,7 @@ std::string event_line(const Event& event, const Style& style) {
     if (!text.empty()) line += "  " + text;
   };
   add(gpus_text(event));
+  if (!event.within.empty()) add("inside " + shown_name(event.within));
   add(how_text(event));
   if (event.ends) add("until " + local_time(*event.ends));
   add(actor_text(event));
@@ -109,6 +110,7 @@ std::string event_json(const Event& event) {
         std::chrono::duration_cast<std::chrono::seconds>(event.at - *event.started).count();
   }
   if (event.how) object["how"] = word_of(*event.how);
+  if (!event.within.empty()) object["within"] = event.within;
   if (event.ends) object["expiry_time"] = to_rfc3339(*event.ends);
   if (!event.detail.empty()) object["detail"] = event.detail;
   // As json_text, on one line.

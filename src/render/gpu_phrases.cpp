@@ -23,7 +23,8 @@ constexpr StatusLook kStatusLooks[] = {
     {GpuStatus::InUse, "IN USE", "IN_USE", Color::Yellow},
     {GpuStatus::Unreserved, "IN USE WITHOUT RESERVATION", "UNRESERVED", Color::Red},
     {GpuStatus::Error, "ERROR", "ERROR", Color::Red},
-    {GpuStatus::OutOfService, "OUT OF SERVICE", "OUT_OF_SERVICE", Color::Dim}};
+    {GpuStatus::OutOfService, "OUT OF SERVICE", "OUT_OF_SERVICE", Color::Dim},
+    {GpuStatus::NotReserved, "NOT RESERVED", "NOT_RESERVED", Color::Dim}};
 
 const StatusLook& look_of(GpuStatus status) {
   return kStatusLooks[static_cast<std::size_t>(status)];
@@ -47,6 +48,7 @@ std::string reservation_details(const GpuOverview& gpu, const Instant& now) {
 std::string state_details(const GpuOverview& gpu, const Instant& now) {
   switch (gpu.status) {
     case GpuStatus::Available:
+    case GpuStatus::NotReserved:
       if (!gpu.gpu.last_released) return "never used";
       return "last released " + ago(*gpu.gpu.last_released, now);
     case GpuStatus::InUse:
@@ -127,6 +129,10 @@ std::string held_for(const std::string& who, int position) {
 
 std::string lost_by_run(const std::string& id, const std::string& owner) {
   return fmt::format("lost by the run {} of {}, which goes on", shown_name(id), owner);
+}
+
+std::string inner_run(const std::string& duration) {
+  return duration.empty() ? "" : "run inside for " + duration;
 }
 
 std::string leftovers(const std::vector<GpuProcess>& processes) {

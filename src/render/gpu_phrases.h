@@ -11,7 +11,7 @@
 
 namespace chg {
 
-/// "AVAILABLE", "IN USE", "IN USE WITHOUT RESERVATION", "ERROR", "OUT OF SERVICE".
+/// "AVAILABLE", "IN USE", "IN USE WITHOUT RESERVATION", "ERROR", "OUT OF SERVICE", "NOT RESERVED".
 std::string status_word(GpuStatus status);
 
 /// "IN_USE", as JSON has it.
@@ -39,6 +39,9 @@ std::string held_for(const std::string& who, int position);
 /// "lost by the run abc12345 of alice, which goes on": somebody else has reserved the GPU since.
 /// `owner` is printable.
 std::string lost_by_run(const std::string& id, const std::string& owner);
+
+/// "run inside for 0h 1m 2s"; `duration` is printable.
+std::string inner_run(const std::string& duration);
 
 /// "leftover PID 7 (python3)".
 std::string leftovers(const std::vector<GpuProcess>& processes);

@@ -50,12 +50,6 @@ std::string suspicion(const std::vector<GpuProcess>& suspects) {
   return names.empty() ? "" : fmt::format(" (open in {})", join_names(names));
 }
 
-bool has_unknown_user(const GpuUse& use) {
-  return use.by_unknown_process || use.processes.empty() ||
-         std::any_of(use.processes.begin(), use.processes.end(),
-                     [](const GpuProcess& process) { return process.user.empty(); });
-}
-
 }  // namespace
 
 GpuUse use_of(const GpuOverview& gpu) {
@@ -75,21 +69,27 @@ std::vector<std::string> user_names(const GpuUse& use) {
     const bool known = std::find(names.begin(), names.end(), process.user) != names.end();
     if (!process.user.empty() && !known) names.push_back(process.user);
   }
-  if (has_unknown_user(use)) names.emplace_back(kUnknownUser);
   return names;
 }
 
-std::string shown_users(std::vector<std::string> names) {
+bool has_unknown_user(const GpuUse& use) {
+  return use.by_unknown_process || use.processes.empty() ||
+         std::any_of(use.processes.begin(), use.processes.end(),
+                     [](const GpuProcess& process) { return process.user.empty(); });
+}
+
+std::string shown_users(std::vector<std::string> names, bool has_unknown) {
   for (std::string& name : names) name = shown_name(name);
+  if (has_unknown) names.emplace_back(kUnknownUser);
   return join_names(names);
 }
 
-std::string by_users(const GpuUse& use) { return by_users(user_names(use)); }
+std::string by_users(const GpuUse& use) { return by_users(user_names(use), has_unknown_user(use)); }
 
-std::string by_users(std::vector<std::string> names) {
-  if (names.empty()) names.emplace_back(kUnknownUser);
-  const std::size_t known = names.size() - (names.back() == kUnknownUser ? 1 : 0);
+std::string by_users(std::vector<std::string> names, bool has_unknown) {
+  const std::size_t known = names.size();
   for (std::string& name : names) name = shown_name(name);
+  if (has_unknown || names.empty()) names.emplace_back(kUnknownUser);
   if (names.size() > kUsersListed) {
     const std::size_t more = names.size() - kUsersListed;
     names.resize(kUsersListed);

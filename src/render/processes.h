@@ -22,17 +22,20 @@ struct GpuUse {
 /// memory in use. REQUIRES: gpu.reading.
 GpuUse use_of(const GpuOverview& gpu);
 
-/// Each user once, in the order of the processes, raw; "unknown user" last where there is one.
+/// Each user who is known, once, in the order of the processes, raw.
 std::vector<std::string> user_names(const GpuUse& use);
 
+/// Whether nobody can tell of some of the use whose it is.
+bool has_unknown_user(const GpuUse& use);
+
 /// "bob and unknown user", of raw names.
-std::string shown_users(std::vector<std::string> names);
+std::string shown_users(std::vector<std::string> names, bool has_unknown);
 
 /// "by user bob", "by users alice, bob and carol", "by unknown user", "by user bob and unknown
 /// user".
 std::string by_users(const GpuUse& use);
 /// Of raw names as those of user_names; of none, "by unknown user".
-std::string by_users(std::vector<std::string> names);
+std::string by_users(std::vector<std::string> names, bool has_unknown);
 
 /// "PID 1 (python3), PID 2 (jupyter)"; at most three, then "and 2 more"; "unknown process", and who
 /// has the device open: "unknown process (open in PID 7 (python3) of bob)". A process of a

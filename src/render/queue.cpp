@@ -69,6 +69,7 @@ Json entry_object(const QueueEntry& entry, const Instant& now) {
     object["limit"] = {{"allowed", decision.reason.limit->allowed},
                        {"taken", decision.reason.limit->taken}};
   }
+  if (!decision.reason.within.empty()) object["within"] = decision.reason.within;
   if (decision.estimated_start) {
     object["estimated_start"] = to_rfc3339(*decision.estimated_start);
   }

@@ -17,11 +17,11 @@ std::string in_parentheses(const std::string& text) {
   return text.empty() ? "" : fmt::format(" ({})", shown_note(text));
 }
 
-std::string by_whom(const Blocker& blocker) {
+std::string by_whom(const Blocker& blocker, bool to_waiter) {
   const std::string who = shown_display_name(blocker.who);
   switch (blocker.kind) {
     case Blocker::Kind::Reserved:
-      return "reserved by " + who;
+      return "reserved by " + (to_waiter && blocker.is_own ? "you" : who);
     case Blocker::Kind::Held:
       return who.empty() ? "held for another" : "held for " + who;
     // `who` is the obstacle's text: "by bob".
@@ -39,17 +39,19 @@ std::string by_whom(const Blocker& blocker) {
   return "";
 }
 
-std::string phrase(const Blocker& blocker, WallTime now) {
-  if (!blocker.until) return by_whom(blocker);
-  return fmt::format("{} until {}", by_whom(blocker), to_local_text(*blocker.until, now));
+std::string phrase(const Blocker& blocker, WallTime now, bool to_waiter) {
+  const std::string whose = by_whom(blocker, to_waiter);
+  if (!blocker.until) return whose;
+  return fmt::format("{} until {}", whose, to_local_text(*blocker.until, now));
 }
 
-std::string listed(const std::vector<Blocker>& blockers, WallTime now) {
+std::string listed(const std::vector<Blocker>& blockers, WallTime now, bool to_waiter) {
   std::vector<std::string> phrases;
   std::size_t more = 0;
   for (const Blocker& blocker : blockers) {
     if (phrases.size() < kBlockersListed) {
-      phrases.push_back(fmt::format("{} {}", to_gpu_names(blocker.gpus), phrase(blocker, now)));
+      phrases.push_back(
+          fmt::format("{} {}", to_gpu_names(blocker.gpus), phrase(blocker, now, to_waiter)));
     } else {
       more += blocker.gpus.size();
     }
@@ -60,15 +62,17 @@ std::string listed(const std::vector<Blocker>& blockers, WallTime now) {
 }
 
 std::string wanted(const Reason& reason) {
-  if (!reason.named.empty()) return to_gpu_names(reason.named);
+  const std::string inside =
+      reason.within.empty() ? "" : " inside reservation " + shown_name(reason.within);
+  if (!reason.named.empty()) return to_gpu_names(reason.named) + inside;
   const std::string available =
       reason.available == 0 ? "none" : fmt::format("{}", reason.available);
-  return fmt::format("{}, {} available", count_of(reason.asked, "GPU"), available);
+  return fmt::format("{}{}, {} available", count_of(reason.asked, "GPU"), inside, available);
 }
 
 }  // namespace
 
-std::string sentence(const Reason& reason, WallTime now) {
+std::string sentence(const Reason& reason, WallTime now, bool to_waiter) {
   if (reason.passed_over)
     return "granted, but not taken: its process is stopped or does not answer";
   if (reason.limit) {
@@ -82,9 +86,17 @@ std::string sentence(const Reason& reason, WallTime now) {
   if (blockers.empty()) return start;
   // The names are not repeated if all named GPUs have the same reason.
   if (blockers.size() == 1 && blockers.front().gpus == reason.named) {
-    return fmt::format("{}, {}", start, phrase(blockers.front(), now));
+    return fmt::format("{}, {}", start, phrase(blockers.front(), now, to_waiter));
   }
-  return fmt::format("{}: {}", start, listed(blockers, now));
+  return fmt::format("{}: {}", start, listed(blockers, now, to_waiter));
+}
+
+std::string instead(const Reason& reason) {
+  const bool waits_for_own = std::any_of(reason.blockers.begin(), reason.blockers.end(),
+                                         [](const Blocker& blocker) { return blocker.is_own; });
+  if (!waits_for_own || !reason.fits_in_own) return "";
+  return fmt::format("run in what you have reserved: canhazgpu run --mine --gpus {} -- COMMAND",
+                     reason.asked);
 }
 
 std::string estimate_text(const std::optional<WallTime>& start, WallTime now) {
@@ -96,7 +108,8 @@ std::string estimate_text(const std::optional<WallTime>& start, WallTime now) {
 
 std::string waiting_line(const Decision& decision, WallTime now) {
   return fmt::format("{} in queue, {}; {}", ordinal(decision.position),
-                     sentence(decision.reason, now), estimate_text(decision.estimated_start, now));
+                     sentence(decision.reason, now, true),
+                     estimate_text(decision.estimated_start, now));
 }
 
 }  // namespace chg

@@ -150,8 +150,9 @@ void put_unreserved_use(GpuRow& row, const Json& gpu) {
   for (const Json& item : items_of(gpu, "unreserved_users")) {
     if (item.is_string()) names.push_back(item);
   }
-  row.user = shown_users(names);
-  row.unreserved_by = by_users(names);
+  const bool has_unknown = gpu.value("unknown_user", Json()) == true;
+  row.user = shown_users(names, has_unknown);
+  row.unreserved_by = by_users(names, has_unknown);
   const std::string processes = phrase(gpu, "process_info");
   if (processes.empty()) return;
   row.unreserved_use = memory_used_by(number_of(gpu, "process_memory_mb"), processes);
@@ -192,6 +193,9 @@ GpuRow gpu_row(const Json& gpu) {
   row.power_w = number_of(gpu, "power_w");
   row.mig_devices = static_cast<int>(items_of(gpu, "parts").size());
   row.foreign = foreign_use(processes_in(gpu, "foreign"));
+  for (const Json& run : items_of(gpu, "inner")) {
+    if (row.inner.empty() && run.is_object()) row.inner = inner_run(phrase(run, "duration"));
+  }
   row.leftovers = leftovers(processes_in(gpu, "leftovers"));
   row.notice = phrase(gpu, "notice");
   row.lost_by = lost_by(gpu);

@@ -34,20 +34,20 @@ std::string names_of(const Processes& processes) {
   return join_names(names);
 }
 
-std::string kill_command(const Processes& processes) {
-  std::string command = "sudo kill";
+std::string kill_command(std::string command, const Processes& processes) {
   for (const NamedProcess& process : processes) command += fmt::format(" {}", process.pid);
   return command;
 }
 
 // What to type to end them.
-std::string end_command(const Processes& processes, const std::vector<int>& gpus) {
+std::string end_command(const Processes& processes, const std::vector<int>& gpus, bool is_inner) {
   const bool may_be_ended =
       std::any_of(processes.begin(), processes.end(),
                   [](const NamedProcess& process) { return process.account.empty(); });
-  return fmt::format("end {}: {}", is_one(processes) ? "it" : "them",
-                     may_be_ended ? "canhazgpu release --kill --gpu-ids " + to_id_list(gpus)
-                                  : kill_command(processes));
+  const std::string end = !may_be_ended ? kill_command("sudo kill", processes)
+                          : is_inner    ? kill_command("kill", processes)
+                                        : "canhazgpu release --kill --gpu-ids " + to_id_list(gpus);
+  return fmt::format("end {}: {}", is_one(processes) ? "it" : "them", end);
 }
 
 // Without the moment that has passed since it was asked for.
@@ -61,15 +61,16 @@ std::string stay_yours(const std::vector<int>& gpus) {
 }
 
 std::string line(const LivesOn& news) {
-  return fmt::format(
-      "{} {} on: {} for {}, and then for as long as {} used; {}", names_of(news.processes),
-      is_one(news.processes) ? "lives" : "live", stay_yours(news.gpus), to_short_text(news.grace),
-      news.gpus.size() == 1 ? "it is" : "they are", end_command(news.processes, news.gpus));
+  return fmt::format("{} {} on: {} for {}, and then for as long as {} used; {}",
+                     names_of(news.processes), is_one(news.processes) ? "lives" : "live",
+                     stay_yours(news.gpus), to_short_text(news.grace),
+                     news.gpus.size() == 1 ? "it is" : "they are",
+                     end_command(news.processes, news.gpus, news.is_inner));
 }
 
 std::string line(const KeepsGpus& news) {
   const std::string names = names_of(news.processes);
-  const std::string end = end_command(news.processes, news.gpus);
+  const std::string end = end_command(news.processes, news.gpus, news.is_inner);
   const bool one = is_one(news.processes);
   if (news.used.empty()) {
     return fmt::format("{} while {} {} on, since it can't be seen whether {} {}; {}",
@@ -109,7 +110,7 @@ std::string line(const OutOfReach& news) {
           : fmt::format(", and {} {} while {} {}", one ? "keeps" : "keep", to_gpu_names(news.gpus),
                         one ? "it" : "they", one ? "lives" : "live");
   return fmt::format("{} cannot be ended by you{}; root can: {}", names_of(news.processes), kept,
-                     kill_command(news.processes));
+                     kill_command("sudo kill", news.processes));
 }
 
 }  // namespace

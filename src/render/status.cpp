@@ -31,6 +31,7 @@ std::string line_of(const GpuRow& row, const Style& style) {
   add(by_whom(row));
   add(enclosed('(', row.details, ')'));
   add(enclosed('[', row.validation, ']'));
+  add(row.inner);
   add(row.leftovers);
   if (!row.foreign.empty()) add(painted(kAlsoUsed, Color::Red, style) + " " + row.foreign);
   if (!row.notice.empty()) add(painted("NOTICE:", Color::Yellow, style) + " " + row.notice);
@@ -61,7 +62,7 @@ std::string details_without_kind(const GpuRow& row) {
 std::string all_details(const GpuRow& row) {
   std::vector<std::string> phrases;
   for (const std::string& phrase :
-       {row.foreign.empty() ? "" : "also used " + row.foreign, row.notice, row.lost_by,
+       {row.foreign.empty() ? "" : "also used " + row.foreign, row.notice, row.lost_by, row.inner,
         row.leftovers, row.held_for, row.draining,
         row.unreserved_use.empty() ? row.unreserved_by : row.unreserved_use,
         details_without_kind(row)}) {

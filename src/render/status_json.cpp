@@ -68,6 +68,19 @@ Json mig_array(const std::vector<MigDevice>& devices) {
   return array;
 }
 
+Json inner_object(const Reservation& inner, const Instant& now) {
+  const Duration duration = age(inner.started, now);
+  Json object;
+  object["reservation_id"] = inner.id;
+  put_text(object, "label", inner.label);
+  put_text(object, "note", inner.note);
+  object["duration"] = to_hms(duration);
+  object["duration_seconds"] = whole_seconds(duration);
+  object["last_heartbeat"] = to_rfc3339(inner.last_heartbeat.wall);
+  if (inner.ends) object["expiry_time"] = to_rfc3339(*inner.ends);
+  return object;
+}
+
 void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
   const Reservation& reservation = *gpu.reservation;
   const Duration duration = age(reservation.started, now);
@@ -82,6 +95,7 @@ void put_reservation(Json& object, const GpuOverview& gpu, const Instant& now) {
   if (reservation.kind == ReservationKind::Run)
     object["last_heartbeat"] = to_rfc3339(reservation.last_heartbeat.wall);
   if (gpu.command_ended) object["command_ended"] = true;
+  for (const Reservation& inner : gpu.inner) object["inner"].push_back(inner_object(inner, now));
   if (!reservation.ends) return;
   object["expiry_time"] = to_rfc3339(*reservation.ends);
   object["expires_in_seconds"] =
@@ -124,9 +138,11 @@ void put_reading(Json& object, const GpuReading& reading) {
 void put_use(Json& object, const GpuOverview& gpu, const Instant& now) {
   if (!gpu.reading) return;
   const bool unreserved = gpu.status == GpuStatus::Unreserved;
-  if (unreserved) object["unreserved_users"] = user_names(use_of(gpu));
   if (unreserved || !gpu.users.empty()) {
     const GpuUse use = use_of(gpu);
+    const std::vector<std::string> names = user_names(use);
+    if (unreserved && !names.empty()) object["unreserved_users"] = names;
+    if (unreserved && has_unknown_user(use)) object["unknown_user"] = true;
     object["process_info"] = process_list(use);
     put_known(object, "process_memory_mb", use.memory_mib);
   }
@@ -147,6 +163,7 @@ Json gpu_object(const GpuOverview& gpu, const Overview& overview) {
   Json object;
   object["gpu_id"] = gpu.gpu.index;
   object["status"] = status_key(gpu.status);
+  object["available"] = gpu.available;
   if (gpu.reservation) put_reservation(object, gpu, now);
   put_state(object, gpu, now);
   put_text(object, "uuid", gpu.gpu.uuid);

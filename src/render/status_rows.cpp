@@ -19,12 +19,13 @@ void put_reservation(GpuRow& row, const GpuOverview& gpu, const Instant& now) {
   row.type = kind_label(reservation.kind);
   row.note = shown_note(reservation.note);
   if (gpu.gpu.out_of_service) row.draining = draining(*gpu.gpu.out_of_service);
+  if (!gpu.inner.empty()) row.inner = inner_run(to_hms(age(gpu.inner.front().started, now)));
 }
 
 void put_unreserved_use(GpuRow& row, const GpuOverview& gpu) {
   if (gpu.reading) {
     const GpuUse use = use_of(gpu);
-    row.user = shown_users(user_names(use));
+    row.user = shown_users(user_names(use), has_unknown_user(use));
     row.unreserved_by = by_users(use);
     row.unreserved_use = memory_used_by(use);
   } else if (gpu.gpu.unavailable) {

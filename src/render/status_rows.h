@@ -26,6 +26,7 @@ struct GpuRow {
   std::optional<int> power_w = {};
   int mig_devices = 0;
   std::string foreign;    ///< of use beside a reservation: "by user bob - 1024MB used by …"
+  std::string inner;      ///< of a run inside the reservation: "run inside for 0h 1m 2s"
   std::string leftovers;  ///< "leftover PID 7 (python3)"
   std::string notice;     ///< "93% busy without any process"
   std::string lost_by;    ///< "lost by the run abc12345 of alice, which goes on"

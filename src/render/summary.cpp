@@ -14,8 +14,9 @@ namespace chg {
 namespace {
 
 // In the order of GpuStatus.
-constexpr int Summary::*kCounts[] = {&Summary::available, &Summary::in_use, &Summary::unreserved,
-                                     &Summary::in_error, &Summary::out_of_service};
+constexpr int Summary::*kCounts[] = {&Summary::available,      &Summary::in_use,
+                                     &Summary::unreserved,     &Summary::in_error,
+                                     &Summary::out_of_service, &Summary::not_reserved};
 
 void count_model(Summary& summary, const std::string& model) {
   auto& models = summary.models;
@@ -72,13 +73,14 @@ Summary summary_of(const Overview& overview) {
 
 std::string summary_line(const Summary& summary) {
   return fmt::format(
-      "{}{}: {} available{}, {} in use{}, {} in use without reservation, {} in error{}; {} "
+      "{}{}: {} available{}, {} in use{}, {} in use without reservation, {} in error{}{}; {} "
       "waiting{}\n",
       count_of(summary.total, "GPU"),
       summary.models.empty() ? "" : " (" + models_text(summary) + ")", summary.available,
       unless_zero(summary.held, " ({} held)"), summary.in_use,
       unless_zero(summary.also_used, " ({} also used without reservation)"), summary.unreserved,
       summary.in_error, unless_zero(summary.out_of_service, ", {} out of service"),
+      unless_zero(summary.not_reserved, ", {} not reserved"),
       summary.waiting ? fmt::to_string(*summary.waiting) : "unknown number",
       summary.validation.empty() ? "" : " [" + shown_note(summary.validation) + "]");
 }

@@ -21,6 +21,7 @@ struct LivesOn {
   std::vector<NamedProcess> processes;
   std::vector<int> gpus;  ///< the run's
   Duration grace{};       ///< for which they keep them (leftovers.grace)
+  bool is_inner = false;  ///< inside a reservation, which `release` would end, too
 };
 
 /// The command has ended, and these processes of the run keep its GPUs for as long as they use
@@ -29,6 +30,7 @@ struct KeepsGpus {
   std::vector<NamedProcess> processes;
   std::vector<int> gpus;  ///< the run's
   std::vector<int> used;  ///< those that they use; empty where that can't be seen
+  bool is_inner = false;  ///< as above
 };
 
 /// The supervisor sends a signal to these processes of the run.

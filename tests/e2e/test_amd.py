@@ -174,14 +174,19 @@ def test_a_gpu_that_nothing_names_is_not_granted_and_the_others_are(bare_pool):
     amd = AmdSmi(bare_pool)
     put_nameless_gpu(amd)
     (amd.folder / "list").write_text("")
-    bare_pool.ok("admin")
+    result = bare_pool.run("admin")
+    assert result.status == 0
+    assert result.err == f"canhazgpu: warning: GPU 1 can never be granted: {NAMELESS}\n"
     for _ in range(2):  # whichever is the least recently used
         for _ in range(3):
             assert bare_pool.ok("run", "--nonblock", "--", "echo", "ran") == "ran\n"
     assert NAMELESS in bare_pool.status()[1]
     assert "ERROR" in bare_pool.status()[1]
     assert f"GPU 1: {NAMELESS}" in bare_pool.run("doctor").out
-    assert_error(bare_pool.run("run", "-G", "1", "--nonblock", "--", "true"), 75, "GPU 1")
+    # At once, and not after a wait.
+    assert_error(bare_pool.run("run", "-G", "1", "--", "true"), 2,
+                 f"GPU 1 can never be granted: {NAMELESS}")
+    assert_error(bare_pool.run("reserve", "-g", "4"), 2, f"but not GPU 1: {NAMELESS}")
 
 
 def test_use(amd, pool):
@@ -268,3 +273,15 @@ def test_partitions_of_a_card_with_one_id_are_told_apart(kfd):
     lines = kfd.run("status").splitlines()
     assert lines[1].startswith("GPU 1: AVAILABLE"), lines
     assert "5000MB used by PID" in lines[2], lines
+
+
+def test_gpus_that_nothing_tells_apart_are_granted_to_nobody(kfd):
+    for node in (1, 2):
+        kfd.add(node, 2560)
+    kfd.add(3, 0x300, "unique_id 8\n")
+    kfd.run("admin", "--provider", "amd")
+    lines = kfd.run("status").splitlines()
+    for line in lines[1:]:
+        assert "ERROR (two GPUs have the UUID PCI-0000:0a:00.0)" in line, lines
+    for _ in range(2):
+        assert kfd.run("run", "--nonblock", "--", "echo", "ran") == "ran\n"

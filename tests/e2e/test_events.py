@@ -123,7 +123,7 @@ def test_killed_run_is_found_by_nobody(pool):
 def test_ends_name_who_made_them(pool, users):
     job = pool.job("--gpu-ids", "0", user=users.a)
     pool.ok("reserve", "--gpu-ids", "1-7", "--duration", "1h", user=users.a)
-    waiter = pool.waiter("--gpu-ids", "1", user=users.a)
+    waiter = pool.waiter("--gpu-ids", "1", kind="reserve", user=users.a)
     assert_error(pool.run("cancel", waiter.request, user=users.b), 77,
                  "belongs to " + users.a.name)
     pool.ok("cancel", waiter.request)

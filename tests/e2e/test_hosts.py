@@ -121,7 +121,7 @@ def test_pool_of_another_host_is_shown(pool):
                           "GPUs are not looked at from here\n")
     lines = result.out.splitlines()
     assert "GPU 3: IN USE" in lines[3] and lines[4].endswith("[not validated]")
-    assert lines[5] == "GPU 5: AVAILABLE (never used) [not validated]"
+    assert lines[5] == "GPU 5: NOT RESERVED (never used) [not validated]"
     assert "[not validated]" in other.ok("status", "--summary")
     validate(json.loads(other.ok("status", "--json")), "status")
     for words in (["queue"], ["report"], ["events"]):
@@ -236,10 +236,10 @@ def test_summary_is_one_line_a_host(redis, fleet):
     assert redis.ok("status", "--all", "--summary").splitlines() == [
         f"{HERE}: 2 GPUs (2x {model}): 2 available, 0 in use, 0 in use without reservation, 0 in "
         "error; 0 waiting",
-        f"alpha: 4 GPUs (4x {model}): 4 available, 0 in use, 0 in use without reservation, 0 in "
-        "error; 0 waiting [not validated]",
-        f"beta: 8 GPUs (8x {model}): 5 available, 3 in use, 0 in use without reservation, 0 in "
-        "error; 0 waiting [not validated]"]
+        f"alpha: 4 GPUs (4x {model}): 0 available, 0 in use, 0 in use without reservation, 0 in "
+        "error, 4 not reserved; 0 waiting [not validated]",
+        f"beta: 8 GPUs (8x {model}): 0 available, 3 in use, 0 in use without reservation, 0 in "
+        "error, 5 not reserved; 0 waiting [not validated]"]
 
 
 @as_root

@@ -200,6 +200,26 @@ def test_a_run_comes_back_when_the_server_has_forgotten_it(pool):
     assert ends(pool, job.id) == ["finished"] * 3
 
 
+def test_a_run_within_a_run_comes_back_inside_it(pool):
+    """Whichever is back first, they don't lose their GPUs to each other."""
+    job = job_of(pool, "--gpus", "3")
+    inner = job_of(pool, env={"CANHAZGPU_RESERVATION": job.id})
+    assert inner.id.endswith("." + job.id)
+    waiter = pool.waiter("--gpus", "3", env={"CANHAZGPU_RESERVATION": job.id})
+    use_gpus(pool, job, 3)
+    before = pool.records()
+    lose_everything(pool)
+    wait_for(lambda: set(pool.records()) == set(before) and pool.waiting(), "all to be back",
+             step=0.02)
+    for id, record in pool.records().items():
+        assert record["gpus"] == before[id]["gpus"] and "lost" not in record, record
+    stop_using(pool)
+    finish_job(pool, inner)
+    assert pool.finish(waiter).status == 0
+    finish_job(pool, job)
+    pool.await_free()
+
+
 def test_runs_and_waiters_wait_for_a_pool_that_is_not_there(pool):
     job = job_of(pool, "--gpus", "8")
     waiter = pool.waiter("--gpus", "8")

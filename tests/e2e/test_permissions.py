@@ -71,7 +71,7 @@ def test_who_may_change_everything(shared, users, who):
     assert shared.value("SELECT ends FROM reservation") == ends + 1800 * 10**9
     assert shared.ok("release", "-G", "3", user=caller) == "released GPU 3\n"
     assert shared.reserved() == [4]
-    waiter = shared.waiter("-G", "4", user=users.a)
+    waiter = shared.waiter("-G", "4", kind="reserve", user=users.a)
     assert shared.run("cancel", waiter.request, user=caller).status == 0
     assert shared.ok("release", "-G", "4", user=caller) == "released GPU 4\n"
     # The records are the owner's.

@@ -197,7 +197,7 @@ def test_hanging(nvidia, smi, how):
     assert re.fullmatch(rf"canhazgpu: warning: the GPUs cannot be read: {text}; "
                         rf"showing what was seen {HMS} ago\n", result.err), result
     lines = result.out.splitlines()
-    assert re.fullmatch(rf"GPU 0: AVAILABLE \(never used\) \[validated {HMS} ago: 0MB used\]",
+    assert re.fullmatch(rf"GPU 0: NOT RESERVED \(never used\) \[validated {HMS} ago: 0MB used\]",
                         lines[0]), lines
     assert nvidia.ok("status", "--summary", env=env).endswith(" ago]\n")
     stale = validate(json.loads(nvidia.ok("status", "--json", env=env)), "status")
@@ -345,7 +345,7 @@ def test_failures(nvidia, smi, status, out, text):
     result = nvidia.run("status")
     assert result.status == 0
     assert result.err == f"canhazgpu: warning: the GPUs cannot be read: {text}\n"
-    assert result.out.splitlines()[0] == "GPU 0: AVAILABLE (never used) [not validated]"
+    assert result.out.splitlines()[0] == "GPU 0: NOT RESERVED (never used) [not validated]"
     assert nvidia.waiting() == [] and nvidia.reserved() == []
 
 

@@ -109,9 +109,9 @@ def test_nonblock_overtakes_nobody(pool, kind):
     pool.ok("reserve", "--gpus", "7", "--duration", "2h")
     first = pool.waiter("--gpus", "2")
     words = [kind, "--nonblock"] + (["--", "true"] if kind == "run" else [])
+    instead = "canhazgpu run --mine --gpus 1" if kind == "run" else "leave --nonblock out to wait"
     assert_error(pool.run(*words), 75,
-                 "not available now: waiting for 1 GPU, none available: ",
-                 "leave --nonblock out to wait in the queue")
+                 "not available now: waiting for 1 GPU, none available: ", instead)
     assert "GPU 7 held for root" in pool.run(*words).err
     assert pool.waiting() == [first.request]
     assert pool.reserved() == list(range(7))
@@ -137,7 +137,7 @@ def test_nonblock_takes_what_is_free(pool):
 
 
 def test_a_named_request_blocks_no_other_gpu(pool):
-    pool.ok("reserve", "--gpu-ids", "7")
+    pool.job("--gpu-ids", "7")
     pool.waiter("--gpu-ids", "7")
     out = pool.ok("run", "--gpus", "7", "--nonblock", "--", "sh", "-c",
                   "echo $CUDA_VISIBLE_DEVICES")
@@ -181,11 +181,15 @@ def test_wait_in_vain(pool, kind):
     assert time.monotonic() - begin >= 1
     assert result.status == 75 and result.out == ""
     lines = result.err.splitlines()
-    assert len(lines) == 3, result
     assert re.match(r"canhazgpu: 1st in queue, waiting for 1 GPU, none available: "
-                    r"GPUs 0-7 reserved by root until .*; estimated start ", lines[0])
+                    r"GPUs 0-7 reserved by you until .*; estimated start ", lines[0])
+    if kind == "run":
+        hint = "hint: run in what you have reserved: canhazgpu run --mine --gpus 1 -- COMMAND"
+        assert (lines.pop(1), lines[2]) == (f"canhazgpu: {hint}", hint)
+    else:
+        assert lines[2].startswith("hint: wait longer")
+    assert len(lines) == 3, result
     assert lines[1].startswith("canhazgpu: error: not available in time: waiting for 1 GPU")
-    assert lines[2].startswith("hint: wait longer")
     assert pool.waiting() == []
 
 
@@ -287,7 +291,7 @@ def test_queue_as_json(pool):
 
 def test_queue_as_text(pool):
     assert pool.ok("queue") == "nobody waits\n"
-    pool.ok("reserve", "--gpus", "8", "--duration", "2h")
+    pool.ok("reserve", "--gpus", "8", "--duration", "2h", "--user", "ann")
     waiter = pool.waiter("--gpu-ids", "1,3", "--note", "mine")
     title, line = pool.ok("queue").splitlines()
     assert re.split(r" {2,}", title.strip()) == ["POSITION", "ID", "USER", "GPUS", "TYPE", "WAITED",
@@ -295,12 +299,12 @@ def test_queue_as_text(pool):
     cells = re.split(r" {2,}", line.strip())
     assert cells[:5] == ["1", waiter.request, "root", "GPUs 1 and 3", "RUN"]
     assert re.fullmatch(HMS, cells[5])
-    assert cells[6].startswith("waiting for GPUs 1 and 3, reserved by root until")
+    assert cells[6].startswith("waiting for GPUs 1 and 3, reserved by ann (root) until")
     assert cells[8] == "mine"
 
 
 def test_a_waiter_tells_each_change_once(pool):
-    pool.ok("reserve", "--gpus", "8", "--duration", "2h")
+    pool.ok("reserve", "--gpus", "8", "--duration", "2h", "--user", "ann")
     first, second = pool.waiter("--gpus", "8"), pool.waiter("--gpus", "8")
     assert second.told.startswith("canhazgpu: 2nd in queue, waiting for 8 GPUs")
     pool.ok("cancel", first.request)
@@ -346,10 +350,10 @@ def test_an_undrained_gpu_goes_to_the_waiter(pool):
 
 def test_unreserved_use_that_began_meanwhile(pool):
     """Granted a GPU that somebody uses by then, it gives it back and keeps its place."""
-    pool.ok("reserve", "--gpus", "8")
+    pool.ok("reserve", "--gpus", "8", "--user", "ann")
     waiter = pool.waiter("--gpu-ids", "3")
     pool.put_processes(3, simulated("bob", 1001))
-    pool.ok("release")
+    pool.ok("release", "--user", "ann")
     line = waiter.stderr.readline().decode()
     assert re.match(r"canhazgpu: 1st in queue, waiting for GPU 3, in unreserved use by bob", line)
     assert pool.waiting() == [waiter.request] and pool.reserved() == []

@@ -168,19 +168,57 @@ def test_the_probe_fails(pool):
     assert result.status == 0
     assert result.err == "canhazgpu: warning: the GPUs cannot be read: the driver is not loaded\n"
     lines = result.out.splitlines()
-    assert lines[0] == "GPU 0: AVAILABLE (never used) [not validated]"
+    assert lines[0] == "GPU 0: NOT RESERVED (never used) [not validated]"
     assert re.fullmatch(rf"GPU 1: IN USE by root for {HMS} \(manual, expires in {HMS}\) "
                         r"\[not validated\]", lines[1])
     for command in (["run", "--", "true"], ["reserve"]):
         assert_error(pool.run(*command), 1, "the driver is not loaded")
     assert pool.waiting() == [] and pool.reserved() == [1]
     entries = validate(json.loads(pool.run("status", "--json").out), "status")
-    assert [entry["status"] for entry in entries[:2]] == ["AVAILABLE", "IN_USE"]
-    assert "[not validated]" in pool.run("status", "--summary").out
-    assert pool.run("status", "--table").out.splitlines()[1].split()[:2] == ["0", "AVAILABLE"]
+    assert [entry["status"] for entry in entries[:2]] == ["NOT_RESERVED", "IN_USE"]
+    assert not any(entry["available"] for entry in entries)
+    assert pool.run("status", "--summary").out.endswith(
+        ": 0 available, 1 in use, 0 in use without reservation, 0 in error, 7 not reserved; 0 "
+        "waiting [not validated]\n")
+    table = pool.run("status", "--table").out.splitlines()
+    assert table[1].split()[:3] == ["0", "NOT", "RESERVED"]
     # What needs no look goes on.
     assert pool.ok("release") == "released GPU 1\n"
     assert pool.run("queue").status == 0 and pool.run("report").status == 0
+
+
+def available(pool, **options):
+    entries = validate(pool.status_json(**options), "status")
+    return [entry["gpu_id"] for entry in entries if entry["available"]]
+
+
+def test_what_scripts_may_count_as_free(pool, users):
+    assert available(pool) == list(range(8))
+    pool.ok("reserve", "--gpu-ids", "0")
+    pool.waiter("--gpu-ids", "0,1", "--user", "ann")
+    pool.ok("admin", "--drain", "2")
+    pool.put_processes(3, process(5, 5000, **BOB))
+    pool.edit_gpus(lambda gpus: gpus[4].update(error="GPU is lost"))
+    assert available(pool) == [5, 6, 7]
+    assert pool.status_json()[1]["status"] == "AVAILABLE", "it is held for another"
+    # It is what the one who asks would get, whatever he sees.
+    pool.policy(f"limits.user.{users.a.name}.gpus=1")
+    assert available(pool, user=users.a) == [5, 6, 7]
+    pool.ok("reserve", "--gpu-ids", "5", user=users.a)
+    assert available(pool, user=users.a) == []
+    assert available(pool, user=users.b) == [6, 7]
+    pool.put_processes(6, process(6, 500, **BOB))
+    assert available(pool, env={"CANHAZGPU_MEMORY_PROCESS_THRESHOLD": "1000"}) == [7]
+    pool.edit_gpus(error="the driver is gone")
+    assert available(pool) == []
+
+
+def test_an_unknown_user_is_no_name(pool):
+    pool.edit_gpus(lambda gpus: gpus[0].update(memory_used_mb=9000))
+    pool.put_processes(1, process(6, 5000, **BOB))
+    unknown, known = validate(pool.status_json(), "status")[:2]
+    assert unknown["unknown_user"] is True and "unreserved_users" not in unknown, unknown
+    assert known["unreserved_users"] == ["bob"] and "unknown_user" not in known, known
 
 
 def test_what_was_known_of_a_gpu_that_cannot_be_seen_now(pool):

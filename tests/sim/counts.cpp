@@ -26,6 +26,9 @@ void Counts::add(const Counts& other) {
   doubted += other.doubted;
   too_many += other.too_many;
   limited += other.limited;
+  inside += other.inside;
+  deeper += other.deeper;
+  alone += other.alone;
   for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
 }
 
@@ -53,6 +56,9 @@ std::vector<std::pair<std::string, std::uint64_t>> Counts::named() const {
           {"doubted", doubted},
           {"one too many", too_many},
           {"limited", limited},
+          {"inside", inside},
+          {"deeper inside", deeper},
+          {"went on alone", alone},
           {"finished", endings[0]},
           {"released", endings[1]},
           {"expired", endings[2]},

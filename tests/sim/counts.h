@@ -33,6 +33,9 @@ struct Counts {
   std::uint64_t doubted = 0;       ///< views by another boot id
   std::uint64_t too_many = 0;      ///< requests that were one too many
   std::uint64_t limited = 0;       ///< reasons that name a limit
+  std::uint64_t inside = 0;        ///< grants inside a reservation
+  std::uint64_t deeper = 0;        ///< of them, inside one that is inside another
+  std::uint64_t alone = 0;         ///< inner runs that went on alone
   std::array<std::uint64_t, 7> endings{};  ///< usage records, by End
 
   void add(const Counts& other);

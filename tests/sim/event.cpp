@@ -30,6 +30,8 @@ void add_flags(std::string& text, const Flags& flags) {
   add(flags.hides_memory, "hides-memory");
   add(flags.hides_owner, "hides-owner");
   add(flags.is_ignored, "ignored");
+  add(flags.inside, "inside");
+  add(flags.mine, "mine");
 }
 
 void add_place(std::string& text, const Place& place) {

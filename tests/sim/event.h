@@ -13,7 +13,7 @@
 namespace chg::sim {
 
 enum class What : std::uint8_t {
-  Arrive,      ///< client `number` starts and looks at the GPUs
+  Arrive,      ///< client `number` starts and looks at the GPUs; inside the job of client `who`
   Step,        ///< client `who` does the next thing that it has to do; `choice` where it has one
   Supervise,   ///< the supervisor of client `who` does the next thing
   Interrupt,   ///< SIGINT to the waiting client `who`
@@ -55,6 +55,8 @@ struct Flags {
   bool hides_memory = false;
   bool hides_owner = false;  ///< /proc shows nothing of it
   bool is_ignored = false;   ///< a program under `ignore_processes`
+  bool inside = false;       ///< Arrive: in the job of client `who`, as its environment says
+  bool mine = false;         ///< Arrive: run --mine
 };
 
 struct Event {

@@ -155,6 +155,7 @@ Event Generator::arrive(const World& world) {
   // What can never be granted.
   if (chance(2)) event.gpus.push_back(setup_.gpus + below(2));
   if (chance(2)) event.count += below(2) == 0 ? setup_.gpus : -1;
+  if (!event.flags.views && chance(20)) go_inside(world, event);
   event.flags.force = chance(15);
   event.flags.nonblock = chance(15);
   event.flags.labelled = chance(20);
@@ -163,6 +164,23 @@ Event Generator::arrive(const World& world) {
   if (event.kind == ReservationKind::Manual || chance(30)) event.by_ms = 1'000 + below(600'000);
   if (chance(70)) follow_ = event.number;
   return event;
+}
+
+// A run of somebody who holds GPUs, in the job of his or on what he has reserved by hand.
+void Generator::go_inside(const World& world, Event& event) {
+  if (world.model().holders().empty()) return;
+  event.who = one_of(world.model().holders());
+  const Entry& outer = world.model().entry(event.who);
+  event.uid = outer.request.account.uid;
+  event.kind = ReservationKind::Run;
+  event.flags.inside = outer.held->kind == ReservationKind::Run;
+  event.flags.mine = !event.flags.inside && chance(60);
+  event.count = chance(70) ? 1 : 1 + below(3);
+  event.gpus.clear();
+  const bool names_some = !outer.held->gpus.empty() && (!event.flags.mine || chance(20));
+  if (!names_some || (event.flags.inside && chance(70))) return;
+  event.gpus = {one_of(outer.held->gpus)};
+  event.count = 1;
 }
 
 Event Generator::step(const World& world) {

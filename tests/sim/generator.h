@@ -26,6 +26,7 @@ class Generator {
   }
 
   Setup make_setup();
+  void go_inside(const World& world, Event& event);
   std::int64_t pause_ms();
   std::uint32_t some_uid();
   Place some_place(int percent_in_containers);

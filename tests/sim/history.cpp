@@ -59,6 +59,9 @@ std::optional<Failure> simulate(std::uint64_t seed, int steps, Counts& counts) {
   counts.kept_for_leftovers += world.model().kept_for_leftovers();
   counts.returned += world.model().returned();
   counts.passed_on += world.model().passed_on();
+  counts.inside += world.model().inside();
+  counts.deeper += world.model().deeper();
+  counts.alone += world.model().alone();
   if (failure) {
     failure->setup = generator.setup();
     failure->events = std::move(events);

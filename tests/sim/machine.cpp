@@ -131,12 +131,14 @@ int Machine::new_pid(int space, int key) {
 
 void Machine::correct_clock() { now_.wall = std::max(now_.wall, latest_wall_); }
 
-Process& Machine::start(int key, std::uint32_t uid, const Place& place, int job) {
+Process& Machine::start(int key, std::uint32_t uid, const Place& place, int job,
+                        const std::string& carried) {
   if (at(key) >= processes_.size()) processes_.resize(at(key) + 1);
   Process& process = processes_[at(key)];
   process.key = key;
   process.uid = uid;
   process.job = job;
+  process.carried = carried;
   process.space = place.space;
   process.is_in_own_time = place.is_in_own_time;
   process.boot = boot_;
@@ -265,7 +267,7 @@ GpuProcess Machine::listing(const Process& process, const Place& place) const {
   listed.program = process.is_ignored ? "Xorg" : "python3";
   if (process.is_ignored) listed.system_program = listed.program;
   if (!process.hides_environment) {
-    listed.reservation_id = process.job == kNobody ? "" : fmt::format("c{}", process.job);
+    listed.reservation_id = process.carried;
   }
   return listed;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/circumstances.h"
@@ -34,7 +35,8 @@ struct Place {
 struct Process {
   int key = 0;
   std::uint32_t uid = 0;
-  int job = kNobody;  ///< the client whose job it belongs to
+  int job = kNobody;    ///< the client whose job it belongs to
+  std::string carried;  ///< the id of that job's reservation, in its environment; "": none
   int space = 0;
   bool is_in_own_time = false;
   int pid = 0;       ///< in its own namespace
@@ -117,7 +119,8 @@ class Machine {
   /// Whether `a` was earlier than `b`, by the one true order of boots.
   bool is_earlier(const Instant& a, const Instant& b) const;
 
-  Process& start(int key, std::uint32_t uid, const Place& place, int job);
+  Process& start(int key, std::uint32_t uid, const Place& place, int job = kNobody,
+                 const std::string& carried = {});
   void use(Process& process, const std::vector<int>& gpus, std::uint64_t memory_mib);
   void kill(int key);
   void stop(int key, bool stopped);

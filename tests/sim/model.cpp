@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "sim/indices.h"
+#include "sim/lineage.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
@@ -19,6 +20,11 @@ bool can_see_enough(const Request& request) {
   if (named.empty()) return request.visible->size() >= at(request.count);
   return std::all_of(named.begin(), named.end(),
                      [&](int gpu) { return holds(*request.visible, gpu); });
+}
+
+bool asks_for(const Request& request, int gpu) {
+  if (!request.gpu_ids.empty() && !holds(request.gpu_ids, gpu)) return false;
+  return !request.visible || holds(*request.visible, gpu);
 }
 
 }  // namespace
@@ -81,8 +87,11 @@ std::vector<int> Model::job_on_gpus(int client, const Sighting& sighting) const 
   for (const int gpu : reservation.gpus) {
     for (const int key : sighting.gpus[at(gpu)].counted(policy_).keys) {
       const Process& process = *machine_.find(key);
-      const bool belongs = process.hides_environment ? process.uid == reservation.account.uid
-                                                     : process.job == client;
+      const bool is_of_job =
+          process.job == client ||
+          (!process.carried.empty() && is_made_inside(process.carried, reservation.id));
+      const bool belongs =
+          process.hides_environment ? process.uid == reservation.account.uid : is_of_job;
       if (belongs && !holds(found, key)) found.push_back(key);
     }
   }
@@ -167,6 +176,12 @@ void Model::reap(const Place& place, const Sighting* sighting) {
       over.push_back(std::move(*ending));
     }
   }
+  std::stable_sort(over.begin(), over.end(), [&](const Ending& a, const Ending& b) {
+    const auto depth = [&](int client) {
+      return clients_of(entries_.at(client).request.id).size();
+    };
+    return depth(a.client) > depth(b.client);
+  });
   for (const Ending& ending : over) {
     require_over(ending.client, ending.end, place);
     end(ending.client, ending.at, ending.end);
@@ -214,33 +229,40 @@ void Model::end_on(int client, const std::vector<int>& gpus, const Instant& when
   Reservation& reservation = *entries_.at(client).held;
   Instant ended = when;
   ended.wall = std::max(ended.wall, reservation.started.wall);
+  const std::string within = this->within(client);
+  const std::vector<int> inner = inner_clients();
   for (const int gpu : gpus) {
     std::erase(reservation.gpus, gpu);
     ModelGpu& one = gpus_[at(gpu)];
-    one.owner = kNobody;
-    one.released = ended;
-    one.used_by[reservation.account.uid] = ended.wall;
+    if (within.empty()) {
+      one.released = ended;
+      one.used_by[reservation.account.uid] = ended.wall;
+    }
     expected_.push_back({reservation.id, gpu, reservation.account, reservation.label,
                          reservation.kind, reservation.started.wall, ended.wall, end,
-                         reservation.grant});
+                         reservation.grant, within});
   }
   // Without a GPU of its own it leaves no record, and nobody can know that it was ended.
   if (!gpus.empty()) entries_.at(client).endings.push_back(expected_.back());
-  if (!reservation.gpus.empty()) return;
-  // Rule 24: its waiter must not come back.
-  const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
-  if (on_purpose && reservation.request) {
-    cancelled_.push_back({client, reservation.last_heartbeat});
+  if (reservation.gpus.empty()) {
+    // Rule 24: its waiter must not come back.
+    const bool on_purpose = end == EndReason::Released || end == EndReason::Cleared;
+    if (on_purpose && reservation.request) {
+      cancelled_.push_back({client, reservation.last_heartbeat});
+    }
+    free(client);
   }
-  free(client);
+  for (const int gpu : gpus) find_owner(gpu);
+  go_on_alone(inner, ended.wall);
 }
 
 // The reservation is no more, whatever that leaves behind.
 void Model::free(int client) {
   Entry& entry = entries_.at(client);
-  for (const int gpu : entry.held->gpus) gpus_[at(gpu)].owner = kNobody;
+  const std::vector<int> gpus = entry.held->gpus;
   entry.held.reset();
   std::erase(holders_, client);
+  for (const int gpu : gpus) find_owner(gpu);
 }
 
 // ---- What is seen
@@ -276,9 +298,7 @@ void Model::observe(const Sighting& sighting) {
 
 bool Model::may_use(const Request& request, int gpu) const {
   const ModelGpu& one = gpus_[at(gpu)];
-  if (one.drained || request.passed_over) return false;
-  if (!request.gpu_ids.empty() && !holds(request.gpu_ids, gpu)) return false;
-  if (request.visible && !holds(*request.visible, gpu)) return false;
+  if (one.drained || request.passed_over || !asks_for(request, gpu)) return false;
   if (!one.known) return true;
   return request.force && one.known->users_known &&
          one.known->uids == std::vector<std::uint32_t>{request.account.uid};
@@ -304,7 +324,8 @@ void Model::require_preferred(const Request& request, const std::vector<int>& ch
   }
 }
 
-void Model::take_over_grant(int client, const Reservation& made, const std::vector<int>& usable) {
+void Model::take_over_grant(int client, const Reservation& made, const std::vector<int>& usable,
+                            int server) {
   Entry& entry = entries_.at(client);
   const Request& request = entry.request;
   if (made.gpus.size() != at(request.count)) {
@@ -317,10 +338,15 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
                       fmt::format("{} got GPU {}; free for it were {}", request.id, gpu, usable));
     }
   }
-  require_preferred(request, made.gpus, usable);
-  const auto limit = limits_on(request.account).gpus;
-  const auto total = taken()[request.account.uid] + request.count;
-  if (limit && total > *limit) throw Violation("beyond the limit", request.id);
+  if (server == kNobody) {
+    require_preferred(request, made.gpus, usable);
+    const auto limit = limits_on(request.account).gpus;
+    const auto total = taken()[request.account.uid] + request.count;
+    if (limit && total > *limit) throw Violation("beyond the limit", request.id);
+  } else {
+    ++inside_;
+    if (outer(server) != kNobody) ++deeper_;
+  }
   Reservation reservation;
   if (!grants_.emplace(client, made.grant).second) throw Violation("serial twice", request.id);
   reservation.id = request.id;
@@ -336,33 +362,41 @@ void Model::take_over_grant(int client, const Reservation& made, const std::vect
   entry.until = machine_.now().boot + request.duration.value_or(Duration::zero());
   reservation.holder = machine_.identity(entry.process);
   reservation.request = request;
-  for (const int gpu : reservation.gpus) {
-    gpus_[at(gpu)].owner = client;
-    gpus_[at(gpu)].known.reset();
-  }
+  for (const int gpu : reservation.gpus) gpus_[at(gpu)].known.reset();
   entry.held = std::move(reservation);
   entry.extended = Duration::zero();
   holders_.push_back(client);
+  for (const int gpu : entry.held->gpus) find_owner(gpu);
 }
 
 // Rule 23: before anybody else gets them.
 void Model::reclaim_lost_gpus(const Pool& pool) {
+  const auto may_take = [&](int client, int gpu) {
+    return may_have(client, *entries_.at(client).held, gpu);
+  };
+  // Again, for those inside of one that has got some.
+  for (bool is_any = true; is_any;) {
+    is_any = false;
+    for (const int client : holders_) {
+      Reservation& reservation = *entries_.at(client).held;
+      const std::vector<int> lost = reservation.lost;
+      for (const int gpu : lost) {
+        // Where several have lost it, any of them may have it.
+        const Reservation* now = find_reservation(pool, reservation.id);
+        if (now == nullptr || !holds(now->gpus, gpu) || !may_take(client, gpu)) continue;
+        gpus_[at(gpu)].known.reset();
+        std::erase(reservation.lost, gpu);
+        reservation.gpus.insert(
+            std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), gpu), gpu);
+        find_owner(gpu);
+        ++returned_;
+        is_any = true;
+      }
+    }
+  }
   for (const int client : holders_) {
-    Reservation& reservation = *entries_.at(client).held;
-    const std::vector<int> lost = reservation.lost;
-    for (const int gpu : lost) {
-      ModelGpu& one = gpus_[at(gpu)];
-      if (one.owner != kNobody) continue;
-      // Where several have lost it, any of them may have it.
-      const Reservation* owner = reservation_of(pool, gpu);
-      if (owner == nullptr) throw Violation("stays lost", fmt::format("GPU {}", gpu));
-      if (owner->id != reservation.id) continue;
-      one.owner = client;
-      one.known.reset();
-      std::erase(reservation.lost, gpu);
-      reservation.gpus.insert(
-          std::upper_bound(reservation.gpus.begin(), reservation.gpus.end(), gpu), gpu);
-      ++returned_;
+    for (const int gpu : entries_.at(client).held->lost) {
+      if (may_take(client, gpu)) throw Violation("stays lost", fmt::format("GPU {}", gpu));
     }
   }
 }
@@ -378,13 +412,21 @@ void Model::schedule(const Place& place, const Pool& pool,
   std::vector<int> left;
   std::vector<int> usable;
   std::map<std::uint32_t, int> taken_by = taken();
+  std::map<int, int> servers;
+  std::map<int, std::vector<int>> rooms;
+  for (const int client : queue_) {
+    const int server = servers[client] = server_of(entries_.at(client).request);
+    if (server != kNobody) rooms[server] = free_in(server);
+  }
   for (const int client : queue_) {
     const Entry& entry = entries_.at(client);
     const Request& request = entry.request;
-    const bool may_have =
-        !request.passed_over && !is_beyond(request, taken_by) && can_see_enough(request);
+    const int server = servers[client];
+    const bool is_inner = server != kNobody;
+    const bool may_have = !request.passed_over && (is_inner || !is_beyond(request, taken_by)) &&
+                          can_see_enough(request);
     const bool is_granted = next < granted.size() && granted[next] == request.id;
-    if (!is_granted && free.empty()) {
+    if (!is_granted && !is_inner && free.empty()) {
       const bool is_dropped = find_request(pool, request.id) == nullptr;
       if (is_dropped && is_dead(entry.process, request.last_heartbeat, place)) {
         taken_by[request.account.uid] -= request.count;
@@ -397,15 +439,18 @@ void Model::schedule(const Place& place, const Pool& pool,
       if (is_granted) throw Violation("dead waiter served", request.id);
       if (find_request(pool, request.id) != nullptr) {
         left.push_back(client);
-      } else if (!policy_.limits.empty()) {
+      } else if (!policy_.limits.empty() && !is_inner) {
         taken_by[request.account.uid] -= request.count;
       }
       continue;
     }
     usable.clear();
-    for (const int gpu : free) {
-      if (may_have && may_use(request, gpu)) usable.push_back(gpu);
+    for (const int gpu : is_inner ? rooms[server] : free) {
+      const bool is_usable = is_inner ? asks_for(request, gpu) : may_use(request, gpu);
+      if (may_have && is_usable) usable.push_back(gpu);
     }
+    // Inside a reservation none is preferred to another, but by its number.
+    if (is_inner) usable.resize(std::min(usable.size(), at(request.count)));
     const bool fits = usable.size() >= at(request.count);
     if (fits && !is_granted) {
       throw Violation("left waiting",
@@ -417,12 +462,12 @@ void Model::schedule(const Place& place, const Pool& pool,
     }
     if (is_granted) {
       ++next;
-      take_over_grant(client, *find_reservation(pool, request.id), usable);
+      take_over_grant(client, *find_reservation(pool, request.id), usable, server);
       usable = entries_.at(client).held->gpus;
     } else {
       left.push_back(client);
     }
-    std::erase_if(free, [&](int gpu) { return holds(usable, gpu); });
+    std::erase_if(is_inner ? rooms[server] : free, [&](int gpu) { return holds(usable, gpu); });
   }
   if (next != granted.size()) throw Violation("grant of nobody", granted[next]);
   queue_ = std::move(left);
@@ -435,9 +480,20 @@ std::vector<std::vector<int>> Model::held() const {
   }
   std::vector<std::vector<int>> all;
   std::map<std::uint32_t, int> taken_by = taken();
+  std::map<int, std::vector<int>> rooms;
   for (const int client : queue_) {
     std::vector<int>& mine = all.emplace_back();
     const Request& request = entries_.at(client).request;
+    if (const int server = server_of(request); server != kNobody) {
+      std::vector<int>& room = rooms.try_emplace(server, free_in(server)).first->second;
+      for (const int gpu : room) {
+        const bool is_usable = !request.passed_over && can_see_enough(request) &&
+                               mine.size() < at(request.count) && asks_for(request, gpu);
+        if (is_usable) mine.push_back(gpu);
+      }
+      std::erase_if(room, [&](int gpu) { return holds(mine, gpu); });
+      continue;
+    }
     if (request.passed_over || is_beyond(request, taken_by) || !can_see_enough(request)) continue;
     for (const int gpu : free) {
       if (may_use(request, gpu)) mine.push_back(gpu);

@@ -118,11 +118,27 @@ class Model {
   std::vector<std::vector<int>> held() const;
   /// Duration that all GPUs together were reserved between the two times.
   Duration used_between(WallTime from, WallTime to) const;
-  std::size_t records() const { return spans_.size(); }
+  std::size_t records() const { return spans_.size() + inner_records_; }
   std::uint64_t ended_by_heartbeat() const { return ended_by_heartbeat_; }
   std::uint64_t kept_for_leftovers() const { return kept_for_leftovers_; }
   std::uint64_t returned() const { return returned_; }
   std::uint64_t passed_on() const { return passed_on_; }
+
+  std::uint64_t alone() const { return alone_; }
+  std::uint64_t inside() const { return inside_; }
+  std::uint64_t deeper() const { return deeper_; }
+
+  /// The client whose reservation this one, which has GPUs, is inside of; kNobody: of none.
+  int outer(int client) const;
+  /// The client whose reservation serves this request; kNobody: the pool does.
+  int server_of(const Request& request) const;
+  /// The GPUs that no run inside this client's reservation has.
+  std::vector<int> free_in(int outer) const;
+  /// GPUs of the reservation of this id; nullopt: of "".
+  std::optional<std::size_t> size_of(const std::string& id) const;
+  /// Throws Violation where a run is to be inside of what it should not be.
+  void require_own(const std::string& outer, const Request& request,
+                   const std::string& carried) const;
 
   /// Throws Violation where nobody may end this reservation so, whatever he believes.
   void require_over(int client, EndReason end, const Place& place) const;
@@ -157,10 +173,17 @@ class Model {
                                       const Sighting* sighting);
   void end_on(int client, const std::vector<int>& gpus, const Instant& at, EndReason end);
   void free(int client);
+  void find_owner(int gpu);
+  bool has_room_inside(const Request& request) const;
+  bool may_have(int client, const Reservation& own, int gpu) const;
+  std::vector<int> inner_clients() const;
+  void go_on_alone(const std::vector<int>& inner, WallTime from);
+  std::string within(int client) const;
   void take_place(int client);
   bool may_use(const Request& request, int gpu) const;
   void reclaim_lost_gpus(const Pool& pool);
-  void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable);
+  void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable,
+                       int server);
   void compare_queue(const Pool& pool) const;
   void compare_reservations(const Pool& pool) const;
   void compare_gpu(const Gpu& gpu);
@@ -186,7 +209,11 @@ class Model {
   std::uint64_t returned_ = 0;
   std::uint64_t passed_on_ = 0;
   std::set<std::pair<int, std::uint64_t>> grants_;  ///< all that ever were: client and serial
-  std::vector<Span> spans_;                         ///< one for each usage record
+  std::vector<Span> spans_;        ///< one for each usage record, but those of inner runs
+  std::size_t inner_records_ = 0;  ///< of those
+  std::uint64_t alone_ = 0;
+  std::uint64_t inside_ = 0;
+  std::uint64_t deeper_ = 0;
 };
 
 }  // namespace chg::sim

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "sim/indices.h"
+#include "sim/lineage.h"
 #include "sim/model.h"
 #include "sim/violation.h"
 
@@ -123,7 +124,15 @@ void Model::drain(const std::vector<int>& gpus, bool out_of_service) {
 }
 
 void Model::clear() {
-  while (!holders_.empty()) end(holders_.front(), now_, EndReason::Cleared);
+  // Those inside of another one first.
+  std::vector<int> clients = holders_;
+  std::stable_sort(clients.begin(), clients.end(), [&](int a, int b) {
+    const auto depth = [&](int client) {
+      return clients_of(entries_.at(client).request.id).size();
+    };
+    return depth(a) > depth(b);
+  });
+  for (const int client : clients) end(client, now_, EndReason::Cleared);
   for (const int client : queue_) {
     cancelled_.push_back({client, entries_.at(client).request.last_heartbeat});
   }
@@ -138,6 +147,7 @@ void Model::lose(const Model& older) {
   cancelled_ = older.cancelled_;
   holders_ = older.holders_;
   spans_ = older.spans_;
+  inner_records_ = older.inner_records_;
   next_arrival_ = older.next_arrival_;
   policy_ = older.policy_;
   for (auto& [client, entry] : entries_) {
@@ -173,10 +183,7 @@ bool Model::is_known(int client, const Reservation& own) const {
 
 bool Model::is_whole(int client, const Reservation& own) const {
   const std::vector<int> all = all_gpus(own);
-  return std::all_of(all.begin(), all.end(), [&](int gpu) {
-    const int owner = gpus_[at(gpu)].owner;
-    return owner == kNobody || owner == client;
-  });
+  return std::all_of(all.begin(), all.end(), [&](int gpu) { return may_have(client, own, gpu); });
 }
 
 void Model::restore(int client, const Reservation& own, int supervisor) {
@@ -184,22 +191,22 @@ void Model::restore(int client, const Reservation& own, int supervisor) {
   forget(client);
   Entry& entry = entries_.at(client);
   entry.supervisor = supervisor;
-  entry.held = own;
-  entry.held->gpus.clear();
-  entry.held->lost.clear();
+  Reservation held = own;
+  held.gpus.clear();
+  held.lost = all_gpus(own);
   for (const int gpu : all_gpus(own)) {
-    ModelGpu& one = gpus_[at(gpu)];
-    const bool is_free = one.owner == kNobody;
-    (is_free ? entry.held->gpus : entry.held->lost).push_back(gpu);
-    if (!is_free) continue;
-    one.owner = client;
-    one.known.reset();
+    if (!may_have(client, held, gpu)) continue;
+    std::erase(held.lost, gpu);
+    held.gpus.push_back(gpu);
+    gpus_[at(gpu)].known.reset();
   }
+  entry.held = std::move(held);
   // What was extended since its owner read of it is lost as well.
   const Duration asked = entry.request.duration.value_or(Duration::zero());
   entry.extended = Duration::zero();
   if (own.ends) entry.extended = std::max(*own.ends - own.started.wall - asked, Duration::zero());
   holders_.push_back(client);
+  for (const int gpu : entry.held->gpus) find_owner(gpu);
 }
 
 // Rule 14, and what `release` says of runs.
@@ -211,13 +218,30 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
     const Reservation& reservation = *entries_.at(gpus_[at(gpu)].owner).held;
     if (!admin && reservation.account.uid != uid) return false;
     if (reservation.kind == ReservationKind::Run && !runs) return false;
+    // A run inside leaves with all its GPUs or with none.
+    for (const int client : holders_) {
+      const std::vector<int>& inner = entries_.at(client).held->gpus;
+      const bool is_inside = reservation.kind == ReservationKind::Manual && holds(inner, gpu) &&
+                             outer(client) != kNobody;
+      const auto is_named = [&](int other) { return holds(gpus, other); };
+      if (is_inside && !std::all_of(inner.begin(), inner.end(), is_named)) return false;
+    }
   }
   std::vector<std::pair<int, std::vector<int>>> chosen;
   for (const int client : holders_) {
     const Reservation& reservation = *entries_.at(client).held;
+    if (outer(client) != kNobody && !runs) continue;
+    // A run ends with all that is inside of it.
+    const auto is_around = [&](int gpu) {
+      const int owner = at(gpu) < gpus_.size() ? gpus_[at(gpu)].owner : kNobody;
+      return owner != kNobody && entries_.at(owner).held->kind == ReservationKind::Run &&
+             is_made_inside(reservation.id, entries_.at(owner).held->id);
+    };
+    const bool is_part =
+        outer(client) != kNobody && std::any_of(gpus.begin(), gpus.end(), is_around);
     std::vector<int> mine;
     for (const int gpu : reservation.gpus) {
-      if (gpus.empty() || holds(gpus, gpu)) mine.push_back(gpu);
+      if (gpus.empty() || holds(gpus, gpu) || is_part) mine.push_back(gpu);
     }
     const bool is_meant = !gpus.empty() || (reservation.account.uid == uid &&
                                             (reservation.kind == ReservationKind::Manual || runs) &&

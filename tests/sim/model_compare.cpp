@@ -4,16 +4,11 @@
 #include <fmt/format.h>
 
 #include "sim/indices.h"
+#include "sim/lineage.h"
 #include "sim/model.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
-namespace {
-
-int client_of(const std::string& id) { return std::stoi(id.substr(1)); }
-
-}  // namespace
-
 void Model::compare(const Pool& pool) {
   compare_queue(pool);
   compare_reservations(pool);
@@ -89,7 +84,11 @@ void Model::compare_records(const Pool& pool) {
       throw Violation("records", fmt::format("that of {} on GPU {} is wrong", record.reservation_id,
                                              record.gpu));
     }
-    spans_.push_back({found->started, found->ended});
+    if (found->within.empty()) {
+      spans_.push_back({found->started, found->ended});
+    } else {
+      ++inner_records_;
+    }
     expected_.erase(found);
   }
 }
@@ -102,6 +101,7 @@ Duration Model::used_between(WallTime from, WallTime to) const {
   for (const Span& span : spans_) add(span.start, span.end);
   for (const int client : holders_) {
     const Reservation& reservation = *entries_.at(client).held;
+    if (outer(client) != kNobody) continue;
     const bool expires = reservation.kind == ReservationKind::Manual && reservation.ends;
     for (std::size_t i = 0; i < reservation.gpus.size(); ++i) {
       add(reservation.started.wall, expires ? *reservation.ends : to);

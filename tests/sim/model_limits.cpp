@@ -25,6 +25,7 @@ std::map<std::uint32_t, int> Model::taken() const {
   std::map<std::uint32_t, int> taken;
   for (const int client : holders_) {
     const Reservation& held = *entries_.at(client).held;
+    if (outer(client) != kNobody) continue;
     taken[held.account.uid] += static_cast<int>(held.gpus.size());
   }
   return taken;
@@ -50,8 +51,10 @@ bool Model::accepts(Request& request) const {
   const auto is_unseen = [&](int gpu) { return !holds(*visible, gpu); };
   if (visible && named.empty() && visible->size() < at(request.count)) return false;
   if (visible && std::any_of(named.begin(), named.end(), is_unseen)) return false;
+  if (!has_room_inside(request)) return false;
   const Limits limits = limits_on(request.account);
-  if (limits.gpus && request.count > *limits.gpus) return false;
+  const bool is_inner = server_of(request) != kNobody;
+  if (!is_inner && limits.gpus && request.count > *limits.gpus) return false;
   const bool is_run = request.kind == ReservationKind::Run;
   if (is_run && !request.duration) {
     request.duration = policy_.default_timeout ? policy_.default_timeout : limits.timeout;

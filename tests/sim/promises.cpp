@@ -7,16 +7,35 @@
 #include <fmt/format.h>
 
 #include "sim/indices.h"
+#include "sim/lineage.h"
 #include "sim/violation.h"
 
 namespace chg::sim {
 namespace {
 
-std::vector<bool> reserved_gpus(const Pool& pool) {
+// Those inside a reservation have GPUs of that one, each to one of them.
+void require_inside(const Pool& pool, const Model& model, const Reservation& inner, int outer) {
+  for (const int gpu : inner.gpus) {
+    if (!holds(model.entry(outer).held->gpus, gpu)) throw Violation("outside", inner.id);
+  }
+  for (const Reservation& other : pool.reservations) {
+    const bool is_beside = other.id != inner.id && model.outer(client_of(other.id)) == outer;
+    const auto is_its = [&](int gpu) { return holds(other.gpus, gpu); };
+    if (is_beside && std::any_of(inner.gpus.begin(), inner.gpus.end(), is_its))
+      throw Violation("shared by two", inner.id + " and " + other.id);
+  }
+}
+
+std::vector<bool> reserved_gpus(const Pool& pool, const Model& model) {
   std::vector<bool> reserved(pool.gpus.size());
   for (const Reservation& reservation : pool.reservations) {
     if (reservation.gpus.empty() && reservation.lost.empty())
       throw Violation("empty reservation", reservation.id);
+    const int outer = model.outer(client_of(reservation.id));
+    if (outer != kNobody) {
+      require_inside(pool, model, reservation, outer);
+      continue;
+    }
     for (const int gpu : reservation.gpus) {
       if (reserved.at(at(gpu))) {
         throw Violation("reserved twice", fmt::format("GPU {}, by {} too", gpu, reservation.id));
@@ -52,7 +71,7 @@ bool is_truly_free(const Request& request, const Gpu& gpu, const Seen& seen, con
 
 void require_order(const Pool& pool, const Model& model, const Machine& machine,
                    const Place& place) {
-  const std::vector<bool> reserved = reserved_gpus(pool);
+  const std::vector<bool> reserved = reserved_gpus(pool, model);
   for (const Reservation& reservation : pool.reservations) {
     for (const int gpu : reservation.lost) {
       if (!reserved[at(gpu)]) throw Violation("stays lost", fmt::format("GPU {}", gpu));
@@ -85,11 +104,13 @@ void require_order(const Pool& pool, const Model& model, const Machine& machine,
 
 void require_service(const Pool& pool, const Model& model, const Machine& machine,
                      const Sighting& sighting) {
-  std::vector<bool> taken = reserved_gpus(pool);
+  std::vector<bool> taken = reserved_gpus(pool, model);
   std::map<std::uint32_t, int> taken_by = model.taken();
   for (const int client : model.queue()) {
     const Entry& entry = model.entry(client);
     const Request& request = entry.request;
+    // The model says who has to be served inside of another.
+    if (model.server_of(request) != kNobody) continue;
     if (request.passed_over || model.is_beyond(request, taken_by)) continue;
     if (model.is_dead(entry.process, request.last_heartbeat, sighting.place)) continue;
     std::vector<int> usable;

@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "core/changes.h"
+#include "core/inner.h"
 #include "core/reap.h"
 #include "core/schedule.h"
+#include "sim/lineage.h"
 #include "sim/promises.h"
 #include "sim/violation.h"
 #include "support/add_up.h"
@@ -222,6 +224,8 @@ void World::arrive(const Event& event) {
   const auto index = static_cast<std::size_t>(event.number);
   if (index >= clients_.size()) clients_.resize(index + 1);
   if (clients_[index]) return;
+  const std::optional<std::string> id = id_for(event);
+  if (!id) return;
   clients_[index] = std::make_unique<Client>();
   Client& client = *clients_[index];
   client.number = event.number;
@@ -233,7 +237,7 @@ void World::arrive(const Event& event) {
   client.leftovers = event.leftovers;
   client.sighting = sighting;
   Request& request = client.request;
-  request.id = id_of(event.number);
+  request.id = *id;
   request.account = account_of(event.uid);
   if (event.flags.labelled) request.label = "x";
   request.kind = event.kind;
@@ -242,16 +246,40 @@ void World::arrive(const Event& event) {
   request.force = event.flags.force;
   if (event.by_ms > 0) request.duration = milliseconds(event.by_ms);
   const bool is_job = !client.views && event.kind == ReservationKind::Run;
-  machine_.start(process_key(event.number), event.uid, event.place,
-                 is_job ? event.number : kNobody);
+  machine_.start(process_key(event.number), event.uid, event.place, is_job ? event.number : kNobody,
+                 is_job ? *id : "");
   request.waiter = machine_.identity(process_key(event.number));
   active_.push_back(event.number);
 }
 
+// Says inside which reservation it is to be, as app/run.cpp does. nullopt: it is refused.
+std::optional<std::string> World::id_for(const Event& event) const {
+  const std::string own = id_of(event.number);
+  if (event.flags.views || event.kind == ReservationKind::Manual) return own;
+  const Client* parent = event.flags.inside ? client(event.who) : nullptr;
+  Request request;
+  request.account = account_of(event.uid);
+  if (event.flags.labelled) request.label = "x";
+  request.count = event.count;
+  request.gpu_ids = event.gpus;
+  const std::string carried = parent == nullptr ? "" : parent->request.id;
+  try {
+    const std::string outer = choose_outer(pool_, request, {carried, false, event.flags.mine});
+    model_.require_own(outer, request, carried);
+    return outer.empty() ? own : inner_id(own, outer);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Those of runs inside it are of its job, too.
 std::vector<int> World::members(int client) const {
   std::vector<int> found;
+  const Client* whose = this->client(client);
   for (const int key : machine_.living()) {
-    if (machine_.find(key)->job == client) found.push_back(key);
+    const Process& process = *machine_.find(key);
+    const bool is_inside = whose != nullptr && is_made_inside(process.carried, whose->request.id);
+    if (process.job == client || is_inside) found.push_back(key);
   }
   return found;
 }
@@ -269,8 +297,8 @@ void World::spawn(const Event& event) {
   for (const int one : event.gpus) {
     gpus.push_back(client->gpus[static_cast<std::size_t>(one) % client->gpus.size()]);
   }
-  Process& process =
-      machine_.start(key, client->request.account.uid, client->place, client->number);
+  Process& process = machine_.start(key, client->request.account.uid, client->place, client->number,
+                                    client->request.id);
   hide(process, event.flags);
   machine_.use(process, gpus, static_cast<std::uint64_t>(event.memory_mib));
 }
@@ -278,7 +306,7 @@ void World::spawn(const Event& event) {
 void World::intrude(const Event& event) {
   const int key = process_key(event.number);
   if (machine_.find(key) != nullptr) return;
-  Process& process = machine_.start(key, event.uid, event.place, kNobody);
+  Process& process = machine_.start(key, event.uid, event.place);
   hide(process, event.flags);
   machine_.use(process, existing(event.gpus), static_cast<std::uint64_t>(event.memory_mib));
 }
@@ -301,7 +329,7 @@ void World::release_gpus(const Event& event) {
       });
   // The processes of the runs are ended after; some may hang for a while in the driver.
   for (const Reservation& run : released.runs) {
-    if (event.choice == 0) kill_job(std::stoi(run.id.substr(1)));
+    if (event.choice == 0) kill_job(client_of(run.id));
   }
 }
 
@@ -375,7 +403,7 @@ void World::doubt(const Place& place) const {
   bring_up_to_date(shown, given(place));
   drop_gone_waiters(shown, given(place));
   for (const chg::Event& event : shown.events) {
-    const int client = std::stoi(event.id.substr(1));
+    const int client = client_of(event.id);
     const Entry& entry = model_.entry(client);
     // A wall clock that is ahead by more than the host had run when it was granted can't be told
     // from a reboot.

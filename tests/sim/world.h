@@ -87,6 +87,7 @@ class World {
   std::shared_ptr<const Pool> snapshot();
 
   void arrive(const Event& event);
+  std::optional<std::string> id_for(const Event& event) const;
   void step(Client& client, int choice);
   void view(Client& client, int choice);
   void join(Client& client);

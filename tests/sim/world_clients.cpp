@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "core/inner.h"
 #include "core/limits.h"
 #include "core/protocol.h"
 #include "core/reap.h"
@@ -246,7 +247,8 @@ void World::check_decisions() const {
     std::size_t blocked = 0;
     for (const Blocker& blocker : decision.reason.blockers) blocked += blocker.gpus.size();
     const auto& named = decision.reason.named;
-    const std::size_t wanted = named.empty() ? pool_.gpus.size() : named.size();
+    const std::size_t all = model_.size_of(decision.reason.within).value_or(pool_.gpus.size());
+    const std::size_t wanted = named.empty() ? all : named.size();
     const bool adds_up = decision.position == static_cast<int>(i) + 1 &&
                          blocked + held[i].size() == wanted && decision.held == held[i];
     const bool waits_for_its_own = pool_.queue[i].passed_over || decision.reason.limit;
@@ -270,7 +272,9 @@ void World::trust_or_give_back(Client& client) {
   client.is_fresh = true;
   const Observation& seen = client.sighting->observation;
   if (is_usable(*client.pool, reservation, client.request, seen)) {
-    require_free(client.request, reservation.gpus, *client.sighting, client.pool->policy);
+    // What is inside a reservation may be in use by that.
+    if (outer_of(*client.pool, reservation) == nullptr)
+      require_free(client.request, reservation.gpus, *client.sighting, client.pool->policy);
     client.own = reservation;
     client.gpus = reservation.gpus;
     client.phase = Client::Phase::Granted;
@@ -357,7 +361,7 @@ void World::discard_grant(Client& client) {
 void World::attach(Client& client) {
   const int key = supervisor_key(client.number);
   const Instant now = machine_.now(client.place);
-  machine_.start(key, client.request.account.uid, client.place, kNobody);
+  machine_.start(key, client.request.account.uid, client.place);
   const OwnChange made = change_own(
       client, JobState::NotBegun,
       [&](Pool& pool) { begin_run(pool, client.request.id, machine_.identity(key), now); },

@@ -60,7 +60,9 @@ void World::watch_command(Client& client, int choice) {
 // Looks first; what it makes of that may be late.
 void World::deal_with_leftovers(Client& client) {
   std::vector<ProcessIdentity> present;
-  for (const int key : members(client.number)) present.push_back(machine_.identity(key));
+  // A run inside of it may be in a container: pids are those that are known here.
+  for (const int key : members(client.number))
+    present.push_back(machine_.identity_from(*machine_.find(key), client.place));
   if (client.supervisor != Client::Supervisor::Looked) {
     client.supervisor_sighting = machine_.look(client.place);
     if (!client.supervisor_sighting) return note_leftovers(client, present);

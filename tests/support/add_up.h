@@ -12,7 +12,9 @@ inline Report add_up(const std::vector<UsageRecord>& records,
                      ReportBy by) {
   UsageSums sums(from, to, by, local_day);
   for (const UsageRecord& record : records) sums.add(record);
-  for (const Reservation& reservation : running) sums.add(reservation);
+  Pool pool;
+  pool.reservations = running;
+  sums.add_running(pool);
   return sums.finish();
 }
 

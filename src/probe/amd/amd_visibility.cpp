@@ -38,7 +38,9 @@ std::string amd_visible_devices(const std::vector<GpuReading>& granted, AmdVaria
 void refuse_nameless(std::vector<GpuReading>& gpus) {
   for (GpuReading& gpu : gpus) {
     const bool is_nameless = name_of(gpu, AmdVariable::Hip).empty();
-    if (is_nameless && gpu.error.empty()) gpu.error = kNameless;
+    if (!is_nameless || !gpu.error.empty()) continue;
+    gpu.error = kNameless;
+    gpu.error_is_final = true;
   }
 }
 

@@ -31,8 +31,8 @@ enum class AmdVariable {
 /// number. Throws Error for a GPU that has neither.
 std::string amd_visible_devices(const std::vector<GpuReading>& granted, AmdVariable variable);
 
-/// Puts an error into the reading of each GPU that neither variable can name: whoever were given it
-/// could not use it.
+/// Puts a final error into the reading of each GPU that neither variable can name: whoever were
+/// given it could not use it.
 void refuse_nameless(std::vector<GpuReading>& gpus);
 
 }  // namespace chg

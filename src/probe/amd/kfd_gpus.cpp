@@ -157,7 +157,10 @@ std::vector<GpuReading> read_kfd_gpus(const std::string& root, const std::vector
     gpu.pci_bus_id = node.pci_bus_id;
     gpu.uuid =
         amd_uuid(has_own_id(nodes, node) ? node.unique_id : 0, node.pci_bus_id, node.partition);
-    if (node.pci_bus_id.empty()) gpu.error = "the driver does not tell its PCI address";
+    if (node.pci_bus_id.empty()) {
+      gpu.error = "the driver does not tell its PCI address";
+      gpu.error_is_final = true;
+    }
     if (is_part && node.drm_minor) {
       gpu.devices = {fmt::format("/dev/dri/renderD{}", *node.drm_minor)};
     }

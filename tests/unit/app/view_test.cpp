@@ -94,7 +94,7 @@ TEST(ViewStatus, BelievesWhatWasSeenInThisBootMoreThanWhatWasInAnother) {
   app.last_seen = app.scene.observation({reading(0)});
   app.scene.clock.advance(seconds(45));
   app.look = hang;
-  EXPECT_EQ(view_status(app.context).gpus.at(0).status, GpuStatus::Available);
+  EXPECT_EQ(view_status(app.context).gpus.at(0).status, GpuStatus::NotReserved);
 }
 
 TEST(Look, OfWhoReservesIsNeverOlderThanItself) {
@@ -140,7 +140,7 @@ TEST(ViewElsewhere, LeavesOutWhatIsOverAndEndsNothing) {
       {.id = "mine", .kind = ReservationKind::Manual, .gpus = {1}, .ends_in = -seconds(5)});
   app.scene.pool.host = {"alpha", "another boot"};
   app.save();
-  EXPECT_EQ(view_status(app.context).gpus.at(1).status, GpuStatus::Available);
+  EXPECT_EQ(view_status(app.context).gpus.at(1).status, GpuStatus::NotReserved);
   EXPECT_EQ(app.store.read().reservations.size(), 1U);
   app.scene.pool.host = this_host();
   app.save();

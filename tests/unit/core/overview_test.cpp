@@ -170,7 +170,60 @@ TEST(Overview, ShowsReservationsWithoutObservation) {
   EXPECT_EQ(view.probe_failure, "nvidia-smi failed");
   EXPECT_EQ(view.gpus[0].status, GpuStatus::InUse);
   EXPECT_EQ(view.gpus[0].reading, std::nullopt);
-  EXPECT_EQ(view.gpus[1].status, GpuStatus::Available);
+  EXPECT_EQ(view.gpus[1].status, GpuStatus::NotReserved) << "it may be in use";
+}
+
+TEST(Overview, AnOldReadingShowsNoGpuAsAvailable) {
+  const Scene scene(1);
+  const Observation seen = scene.observation({reading(0)});
+  EXPECT_EQ(overview(scene.pool, scene.given(&seen), "it hangs").gpus[0].status,
+            GpuStatus::NotReserved);
+}
+
+// --- What whoever looks would get ---
+
+std::vector<int> available_to(const Scene& scene, std::uint32_t uid,
+                              const std::vector<GpuReading>& readings) {
+  const Observation seen = scene.observation(readings);
+  Overview view = overview(scene.pool, scene.given(&seen));
+  Request asker;
+  asker.account = account(uid);
+  tell_available(view, scene.pool, seen, asker);
+  std::vector<int> gpus;
+  for (const GpuOverview& gpu : view.gpus) {
+    if (gpu.available) gpus.push_back(gpu.gpu.index);
+  }
+  return gpus;
+}
+
+TEST(Available, IsWhatNobodyHasUsesOrWaitsFor) {
+  Scene scene(7);
+  scene.hold({.gpus = {0}, .holder = 9});
+  scene.gpu(1).out_of_service = "fan";
+  scene.ask({.id = "two", .uid = kBob, .gpu_ids = {0, 2}});
+  EXPECT_EQ(available_to(scene, kAlice,
+                         {reading(0), reading(1), reading(2), reading(3, {{.uid = kBob}}),
+                          broken_reading(4, "GPU is lost"), reading(6)}),
+            Gpus{6})
+      << "GPU 5 is not seen";
+}
+
+TEST(Available, GoesByThePoolsPolicyAndNotByTheViewers) {
+  Scene scene(1);
+  const std::vector<GpuReading> readings = {reading(0, {{.uid = kBob, .memory_mib = 50}})};
+  EXPECT_EQ(available_to(scene, kAlice, readings), Gpus{0});
+  scene.pool.policy.process_threshold_mib = 10;
+  EXPECT_EQ(available_to(scene, kAlice, readings), Gpus{});
+}
+
+TEST(Available, IsNothingBeyondTheLimit) {
+  Scene scene(3);
+  scene.hold({.gpus = {0}, .holder = 9});
+  scene.pool.policy.limits = {Limits{}};
+  scene.pool.policy.limits[0].gpus = 1;
+  const std::vector<GpuReading> readings = {reading(0), reading(1), reading(2)};
+  EXPECT_EQ(available_to(scene, kAlice, readings), Gpus{});
+  EXPECT_EQ(available_to(scene, kBob, readings), (Gpus{1, 2}));
 }
 
 TEST(Overview, ShowsWhatTheStoreKnowsOfUnavailableGpusWithoutObservation) {

@@ -3,6 +3,7 @@
 
 #include "core/overview.h"
 #include "core/protocol.h"
+#include "core/sight.h"
 #include "support/expect_error.h"
 #include "support/pool_builder.h"
 

@@ -62,7 +62,9 @@ TEST(AmdVisibility, RefusesOnlyGpusWithoutAName) {
   EXPECT_EQ(gpus[1].error, "");
   EXPECT_EQ(gpus[2].error,
             "no program can be told to use it: it has no unique id and no known number");
+  EXPECT_TRUE(gpus[2].error_is_final);
   EXPECT_EQ(gpus[3].error, "broken");
+  EXPECT_FALSE(gpus[3].error_is_final);
 }
 
 }  // namespace

@@ -65,8 +65,8 @@ TEST(ByUsers, SaysUnknownUserBesideTheKnown) {
   EXPECT_EQ(by_users(use({process(1, "a", "", 1), process(2, "a", "bob", 1)})),
             "by user bob and unknown user");
   EXPECT_EQ(by_users(use({}, true)), "by unknown user");
-  EXPECT_EQ(by_users(std::vector<std::string>()), "by unknown user");
-  EXPECT_EQ(by_users({"bob", "unknown user"}), "by user bob and unknown user");
+  EXPECT_EQ(by_users(std::vector<std::string>(), false), "by unknown user");
+  EXPECT_EQ(by_users({"bob"}, true), "by user bob and unknown user");
 }
 
 TEST(ByUsers, CountsTheRestOfACrowd) {

@@ -16,12 +16,13 @@ TEST(Summary, SurvivesTheWayThroughJson) {
   count(summary, GpuStatus::InUse, "H100", false, true);
   count(summary, GpuStatus::Error, "", false, false);
   count(summary, GpuStatus::OutOfService, "A100", false, false);
+  count(summary, GpuStatus::NotReserved, "A100", false, false);
   summary.waiting = 3;
   summary.validation = "not validated";
   const std::string line =
-      "4 GPUs (2x H100, 1x unknown model, 1x A100): 1 available (1 held), 1 in use (1 also used "
-      "without reservation), 0 in use without reservation, 1 in error, 1 out of service; 3 waiting "
-      "[not validated]\n";
+      "5 GPUs (2x H100, 1x unknown model, 2x A100): 1 available (1 held), 1 in use (1 also used "
+      "without reservation), 0 in use without reservation, 1 in error, 1 out of service, 1 not "
+      "reserved; 3 waiting [not validated]\n";
   EXPECT_EQ(summary_line(summary), line);
   expect_documented(summary_json(summary), "summary");
   EXPECT_EQ(summary_line(read_remote_summary(summary_json(summary))), line);

@@ -39,6 +39,11 @@ TEST(RunNews, NameNoCommandThatEndsNothing) {
             "GPU 7 stays yours: sleep (pid 8) of root uses it; end it: sudo kill 8");
 }
 
+TEST(RunNews, NameNoCommandThatEndsWhatIsAroundTheRun) {
+  EXPECT_EQ(run_news_line(KeepsGpus{{kSleep}, {7}, {7}, true}),
+            "GPU 7 stays yours: sleep (pid 26250) uses it; end it: kill 26250");
+}
+
 TEST(RunNews, CountWhatIsTooMuchToName) {
   const std::vector<NamedProcess> many(9, kPython);
   EXPECT_EQ(run_news_line(KeepsGpus{many, {7}, {7}}),

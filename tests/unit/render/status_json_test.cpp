@@ -19,10 +19,12 @@ TEST(StatusJson, IsAnIndentedArrayWithOneNewlineAtTheEnd) {
 
 TEST(StatusJson, DescribesAnAvailableGpu) {
   GpuOverview gpu = available(0);
+  gpu.available = true;
   gpu.gpu.last_released = ago(hms(0, 30, 15));
   gpu.reading->utilization_percent = 0;
   EXPECT_EQ(object(gpu), json({{"gpu_id", 0},
                                {"status", "AVAILABLE"},
+                               {"available", true},
                                {"details", "last released 0h 30m 15s ago"},
                                {"validation", "validated: 45MB used"},
                                {"last_released", "2026-11-24T12:29:45Z"},
@@ -47,6 +49,7 @@ TEST(StatusJson, DescribesARun) {
                         {"type", "COMPUTE"}};
   EXPECT_EQ(object(gpu), json({{"gpu_id", 1},
                                {"status", "IN_USE"},
+                               {"available", false},
                                {"user", "dora (alice)"},
                                {"account", "alice"},
                                {"label", "dora"},
@@ -88,13 +91,38 @@ TEST(StatusJson, DescribesUnreservedUse) {
   const json gpu = object(unreserved(
       2, {process(12345, "python3", "bob", 1000), process(67890, "jupyter", "", {})}, 1100));
   EXPECT_EQ(gpu["status"], "UNRESERVED");
-  EXPECT_EQ(gpu["unreserved_users"], json({"bob", "unknown user"}));
+  EXPECT_EQ(gpu["unreserved_users"], json({"bob"}));
+  EXPECT_EQ(gpu["unknown_user"], true);
   EXPECT_EQ(gpu["process_info"], "PID 12345 (python3), PID 67890 (jupyter)");
   EXPECT_EQ(gpu["processes"][1],
             json({{"pid", 67890}, {"program", "jupyter"}, {"type", "COMPUTE"}}));
   for (const char* absent : {"user", "type", "duration", "details", "validation", "error"}) {
     EXPECT_FALSE(gpu.contains(absent)) << absent;
   }
+}
+
+TEST(StatusJson, NamesNobodyWhoIsUnknown) {
+  const json unknown = object(unreserved(2, {process(7, "jupyter", "", {})}, 1100));
+  EXPECT_FALSE(unknown.contains("unreserved_users"));
+  EXPECT_EQ(unknown["unknown_user"], true);
+  const json known = object(unreserved(2, {process(7, "jupyter", "bob", 1000)}, 1010));
+  EXPECT_FALSE(known.contains("unknown_user"));
+}
+
+TEST(StatusJson, DescribesTheRunsInsideAReservation) {
+  GpuOverview gpu = manual(3);
+  gpu.inner = {*run(3).reservation};
+  expect_documented(status_json(of(gpu)), "status");
+  EXPECT_EQ(object(gpu)["inner"][0]["reservation_id"], run(3).reservation->id);
+  EXPECT_EQ(object(gpu)["inner"][0]["duration"], "0h 15m 30s");
+}
+
+TEST(StatusJson, CallsNothingAvailableThatCannotBeRead) {
+  GpuOverview gpu = available(0);
+  gpu.status = GpuStatus::NotReserved;
+  gpu.reading.reset();
+  EXPECT_EQ(object(gpu)["status"], "NOT_RESERVED");
+  EXPECT_EQ(object(gpu)["available"], false);
 }
 
 TEST(StatusJson, DescribesErrorAndOutOfService) {
