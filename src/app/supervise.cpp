@@ -222,15 +222,15 @@ class Supervisor {
       known = members_with(known, job_marks());
       if (known.empty()) return;
       const JobUse use = use_by(known);
-      const Duration left = leftovers_grace_ - age(ended, context_.now());
-      const bool has_grace = supervision_.leftovers == Leftovers::Keep && left > Duration::zero();
-      const std::vector<ProcessIdentity>& keeping = has_grace ? known : use.processes;
+      const Duration left =
+          grace_left(supervision_.leftovers, age(ended, context_.now()), leftovers_grace_);
+      const std::vector<ProcessIdentity> keeping = keeping_leftovers(known, use, left);
       if (keeping.empty()) return;
       note([&](Reservation& mine, const Instant&) { mine.leftovers = keeping; });
       tell_of_leftovers(known, use);
       // A process may also free its GPU memory and live on, which only a new reading shows.
       const Duration reading_due = std::chrono::seconds(10);
-      wait_for_an_end(keeping, has_grace ? std::min(left, beat_due()) : reading_due);
+      wait_for_an_end(keeping, left > Duration::zero() ? std::min(left, beat_due()) : reading_due);
       beat();
     }
   }

@@ -14,6 +14,7 @@
 #include "app/store_import.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "process/signals.h"
 #include "store/redis/redis_url.h"
 
 namespace chg {
@@ -179,6 +180,8 @@ Style Session::style() const {
 }
 
 void Session::say(const std::string& text) const {
+  // A warning must not keep a job in the background from its place in the queue.
+  const BackgroundWriting allowed;
   std::cerr << "canhazgpu: " << text << std::endl;
 }
 

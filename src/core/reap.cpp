@@ -357,6 +357,16 @@ JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reserva
   return use;
 }
 
+Duration grace_left(Leftovers leftovers, Duration since_end, Duration grace) {
+  if (leftovers != Leftovers::Keep) return Duration::zero();
+  return std::max<Duration>(grace - since_end, Duration::zero());
+}
+
+std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
+                                               const JobUse& use, Duration left) {
+  return left > Duration::zero() ? members : use.processes;
+}
+
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus) {
   return std::all_of(gpus.begin(), gpus.end(), [&](int index) {
     const Gpu* gpu = find_gpu(pool, index);

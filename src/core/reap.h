@@ -88,6 +88,15 @@ struct JobUse {
 JobUse use_by_members(const std::vector<ProcessIdentity>& members, const Reservation& own,
                       const Pool& pool, const Observation& observation);
 
+/// How much is left of the grace, so long after the end of the command; none where leftovers are
+/// not kept.
+Duration grace_left(Leftovers leftovers, Duration since_end, Duration grace);
+
+/// The leftovers that keep the run's GPUs: all live processes of the job while time of the grace is
+/// left, and then those that use the GPUs.
+std::vector<ProcessIdentity> keeping_leftovers(const std::vector<ProcessIdentity>& members,
+                                               const JobUse& use, Duration left);
+
 /// Whether the observation has a reading of each of these GPUs, and began after its last release.
 bool covers(const Observation& observation, const Pool& pool, const std::vector<int>& gpus);
 

@@ -7,6 +7,15 @@
 
 namespace chg {
 
+BackgroundWriting::BackgroundWriting() {
+  sigset_t stopping;
+  sigemptyset(&stopping);
+  sigaddset(&stopping, SIGTTOU);
+  sigprocmask(SIG_BLOCK, &stopping, &old_mask_);
+}
+
+BackgroundWriting::~BackgroundWriting() { sigprocmask(SIG_SETMASK, &old_mask_, nullptr); }
+
 SignalWatch::SignalWatch() {
   sigset_t watched;
   sigemptyset(&watched);
@@ -16,9 +25,7 @@ SignalWatch::SignalWatch() {
     sigaction(number, nullptr, &action);
     if (action.sa_handler != SIG_IGN) sigaddset(&watched, number);
   }
-  sigset_t held_back = watched;
-  sigaddset(&held_back, SIGTTOU);
-  if (sigprocmask(SIG_BLOCK, &held_back, &old_mask_) != 0) throw_errno("cannot hold back signals");
+  if (sigprocmask(SIG_BLOCK, &watched, &old_mask_) != 0) throw_errno("cannot hold back signals");
   fd_.reset(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw_errno("cannot watch signals");
 }

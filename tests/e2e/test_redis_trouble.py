@@ -146,7 +146,8 @@ def test_an_older_state_grants_at_once_where_no_run_is_missing(pool, binaries):
         other.job("--gpus", "8")
         bring_back_state(pool)
         assert pool.ok("run", "-G", "5", "--nonblock", "--", "echo", "ran") == "ran\n"
-    assert pool.reserved() == [3] and kept.poll() is None
+        wait_for(lambda: pool.reserved() == [3], "the GPU to be given back")
+        assert kept.poll() is None
 
 
 @pytest.mark.parametrize("policy, is_bad", [("noeviction", False), ("allkeys-lru", True),

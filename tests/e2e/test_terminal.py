@@ -43,8 +43,9 @@ def test_python_by_hand(pool, terminal):
 
 def test_a_background_job_may_wait_on_a_terminal_that_stops_those_that_write(pool, terminal):
     pool.ok("reserve", "--gpus", "8")
-    enter(terminal, "stty tostop; canhazgpu run -- sh -c 'grep SigBlk /proc/self/status >mask; "
-                    "exit 3' &")
+    enter(terminal, "stty tostop; CANHAZGPU_NONSENSE=1 canhazgpu run -- sh -c "
+                    "'grep SigBlk /proc/self/status >mask; exit 3' &")
+    terminal.expect("unknown variable 'CANHAZGPU_NONSENSE'")
     terminal.expect("1st in queue, waiting for 1 GPU")
     pool.ok("release")
     terminal.expect("got GPU 0")

@@ -85,9 +85,12 @@ void Model::claim(int client, Duration duration) {
   reservation.request.reset();
   Entry& entry = entries_.at(client);
   reservation.ends = now_.wall + duration + entry.extended;
-  // Its owner's clock tells when it began, not that of whoever granted it.
-  if (reservation.started.boot_id == now_.boot_id)
-    reservation.started.wall = now_.wall - (now_.boot - reservation.started.boot);
+  // Its owner's clock tells when it began, not that of whoever granted it, where they differ by
+  // more than a second.
+  const WallTime began = now_.wall - (now_.boot - reservation.started.boot);
+  const bool is_another =
+      std::chrono::abs(began - reservation.started.wall) > std::chrono::seconds(1);
+  if (is_another && reservation.started.boot_id == now_.boot_id) reservation.started.wall = began;
   entry.until = machine_.now().boot + duration + entry.extended;
 }
 

@@ -350,9 +350,13 @@ void World::extend_reservations(const Event& event) {
 void World::cancel_request(const Event& event) {
   // An id that begins another one's is ambiguous: 'c1' and 'c12'.
   const std::string id = id_of(event.who);
-  const auto matches = std::count_if(pool_.queue.begin(), pool_.queue.end(),
-                                     [&](const Request& one) { return one.id.starts_with(id); });
-  if (matches > 1) return;
+  const auto matches = [&](const auto& one) { return one.id.starts_with(id); };
+  // One that was granted may wait again by then.
+  const auto& granted = pool_.reservations;
+  if (std::count_if(pool_.queue.begin(), pool_.queue.end(), matches) +
+          std::count_if(granted.begin(), granted.end(), matches) >
+      1)
+    return;
   const Caller caller{account_of(event.uid), event.flags.admin};
   update(
       event.place, nullptr,

@@ -53,6 +53,7 @@ struct Client {
   Sight supervisor_sighting;
   Instant supervised_since;
   Instant supervisor_heartbeat;
+  std::optional<Instant> command_ended;  ///< as it has noticed
   std::optional<Duration> timeout;
   bool timed_out = false;
 };

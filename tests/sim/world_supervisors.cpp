@@ -12,6 +12,7 @@ namespace chg::sim {
 void World::supervise(Client& client, int choice) {
   if (!machine_.can_act(supervisor_key(client.number))) return;
   if (machine_.is_alive(process_key(client.number))) return watch_command(client, choice);
+  if (!client.command_ended) client.command_ended = machine_.now(client.place);
   if (client.leftovers == Leftovers::Kill) kill_job(client.number);
   const bool keeps = client.leftovers == Leftovers::Keep && !client.is_over;
   if (!keeps || members(client.number).empty()) {
@@ -70,15 +71,21 @@ void World::deal_with_leftovers(Client& client) {
   }
   client.supervisor = Client::Supervisor::Watches;
   const Sight sighting = std::move(client.supervisor_sighting);
-  const std::vector<ProcessIdentity> leftovers =
-      use_by_members(present, client.own, pool_, sighting->observation).processes;
-  if (!leftovers.empty()) return note_leftovers(client, leftovers);
+  const JobUse use = use_by_members(present, client.own, pool_, sighting->observation);
+  const Duration since_end = age(*client.command_ended, machine_.now(client.place));
+  const Duration left = grace_left(client.leftovers, since_end, pool_.policy.leftovers_grace);
+  const std::vector<ProcessIdentity> keeping = keeping_leftovers(present, use, left);
+  if (!keeping.empty()) return note_leftovers(client, keeping);
   require_left(client, *sighting);
   give_gpus_back(client);
 }
 
-// Nobody gives GPUs back on which he has seen a process of the job, whoever else hides it.
+// Nobody gives GPUs back on which he has seen a process of the job, whoever else hides it, nor
+// within the grace while any lives.
 void World::require_left(const Client& client, const Sighting& sighting) const {
+  const Duration since = age(*client.command_ended, machine_.now(client.place));
+  if (since < pool_.policy.leftovers_grace && !members(client.number).empty())
+    throw Violation("given back within the grace", client.own.id);
   const Reservation* known = find_reservation(pool_, client.own.id);
   if (known == nullptr) return;
   for (const int key : members(client.number)) {

@@ -968,48 +968,60 @@ TEST(Keepers, AreTheCommandAloneWhileItLives) {
 }
 
 // Alice's run on GPU 0, whose command is gone; its processes 20 and 21 live.
-class MembersOnGpus : public ::testing::Test {
+class UseBy : public ::testing::Test {
  protected:
-  MembersOnGpus() { scene_.hold({.id = "run", .gpus = {0}, .holder = 10, .supervisor = 11}); }
+  UseBy() {
+    scene_.hold({.id = "run", .gpus = {0}, .holder = 10, .supervisor = 11});
+    own_ = scene_.pool.reservations.front();
+  }
 
-  std::vector<ProcessIdentity> of(const std::vector<GpuReading>& readings) const {
-    return use_by_members({process(20), process(21)}, scene_.pool.reservations.front(),
-                          scene_.pool, scene_.observation(readings))
-        .processes;
+  void expect(const std::vector<GpuReading>& readings,
+              const std::vector<ProcessIdentity>& processes, const Gpus& gpus) const {
+    const JobUse use = use_by_members(members_, own_, scene_.pool, scene_.observation(readings));
+    EXPECT_EQ(use.processes, processes);
+    EXPECT_EQ(use.gpus, gpus);
+  }
+
+  static GpuReading used(int index) {
+    return reading(index, {{.pid = 21, .reservation_id = "run"}});
   }
 
   Scene scene_{2};
+  Reservation own_;
+  const std::vector<ProcessIdentity> members_ = {process(20), process(21)};
 };
 
-TEST_F(MembersOnGpus, AreThoseThatAreSeenOnThem) {
-  EXPECT_EQ(of({reading(0), reading(1)}), std::vector<ProcessIdentity>{});
-  EXPECT_EQ(of({reading(0, {{.pid = 21, .reservation_id = "run"}}), reading(1)}),
-            std::vector{process(21)});
-  EXPECT_EQ(of({reading(0), reading(1, {{.pid = 21, .reservation_id = "run"}})}),
-            std::vector<ProcessIdentity>{})
-      << "on another's GPU";
+TEST_F(UseBy, IsWhatIsSeenOnItsGpus) {
+  expect({reading(0), reading(1)}, {}, {});
+  expect({used(0), reading(1)}, {process(21)}, {0});
+  expect({reading(0), used(1)}, {}, {});  // another's GPU
 }
 
-TEST_F(MembersOnGpus, AreAllWhereNobodySaysWhoseProcessIsThere) {
+TEST_F(UseBy, IsByAllWhereNobodySaysWhoseProcessIsThere) {
   GpuReading hidden = reading(0, {{.pid = 999, .uid = std::nullopt}});
   hidden.processes.front().start_ticks.reset();
-  EXPECT_EQ(of({hidden, reading(1)}), (std::vector{process(20), process(21)}));
-  EXPECT_EQ(of({reading(0, {{.pid = 999, .uid = kBob}}), reading(1)}),
-            std::vector<ProcessIdentity>{});
+  expect({hidden, reading(1)}, members_, {});
+  expect({reading(0, {{.pid = 999, .uid = kBob}}), reading(1)}, {}, {});
 }
 
-TEST_F(MembersOnGpus, AreAllWhereAGpuCannotBeSeen) {
-  EXPECT_EQ(of({reading(1)}), (std::vector{process(20), process(21)}));
-}
+TEST_F(UseBy, IsByAllWhereAGpuCannotBeSeen) { expect({reading(1)}, members_, {}); }
 
-TEST_F(MembersOnGpus, CountOnWhatTheRunHasReclaimedMeanwhile) {
-  const Reservation before = scene_.pool.reservations.front();
+TEST_F(UseBy, CountsWhatTheRunHasReclaimedMeanwhile) {
   scene_.pool.reservations.front().gpus = {0, 1};
-  const Observation seen =
-      scene_.observation({reading(0), reading(1, {{.pid = 21, .reservation_id = "run"}})});
-  const JobUse use = use_by_members({process(20), process(21)}, before, scene_.pool, seen);
-  EXPECT_EQ(use.processes, std::vector{process(21)});
-  EXPECT_EQ(use.gpus, std::vector{1});
+  expect({reading(0), used(1)}, {process(21)}, {1});
+}
+
+TEST(KeepingLeftovers, AreAllWithinTheGraceAndThenThoseThatUseTheGpus) {
+  const std::vector<ProcessIdentity> members = {process(20), process(21)};
+  const JobUse use{{process(21)}, {0}};
+  EXPECT_EQ(keeping_leftovers(members, use, std::chrono::milliseconds(1)), members);
+  EXPECT_EQ(keeping_leftovers(members, use, Duration::zero()), use.processes);
+}
+
+TEST(GraceLeft, IsForLeftoversThatAreKept) {
+  EXPECT_EQ(grace_left(Leftovers::Keep, seconds(59), seconds(60)), seconds(1));
+  EXPECT_EQ(grace_left(Leftovers::Keep, seconds(61), seconds(60)), Duration::zero());
+  EXPECT_EQ(grace_left(Leftovers::Kill, seconds(1), seconds(60)), Duration::zero());
 }
 
 TEST(Keepers, AreTheLeftoversAndTheSupervisorAfterIt) {
