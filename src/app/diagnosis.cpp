@@ -247,12 +247,16 @@ void compare_with_pool(const Facts& facts, Findings& findings) {
 }
 
 // What to do about a notice of its driver; else it is busy without a process.
-std::string advice_on(const GpuReading& gpu, bool is_of_driver) {
-  if (!is_of_driver) return "if it stays so, see the kernel's log (dmesg)";
-  return fmt::format(
-      "drain it (canhazgpu admin --drain {0}), and when it is free: sudo nvidia-smi "
-      "--gpu-reset -i {0}",
-      gpu.index);
+std::string advice_on(const GpuReading& gpu, bool is_of_driver, bool is_nvidia) {
+  if (is_of_driver) {
+    return fmt::format(
+        "drain it (canhazgpu admin --drain {0}), and when it is free: sudo nvidia-smi --gpu-reset "
+        "-i {0}",
+        gpu.index);
+  }
+  return is_nvidia
+             ? "if it stays so, turn persistence mode on (sudo nvidia-smi -pm 1), or see dmesg"
+             : "if it stays so, see dmesg";
 }
 
 void examine_gpu(const GpuReading& gpu, const Facts& facts, Findings& findings) {
@@ -261,16 +265,17 @@ void examine_gpu(const GpuReading& gpu, const Facts& facts, Findings& findings) 
   };
   const auto obstacle = obstacle_of(gpu, facts.pool.policy);
   if (obstacle) {
-    findings.bad("reading", text(obstacle->what),
-                 fmt::format("{}, or take it out of service: canhazgpu admin --drain {}",
-                             obstacle->is_final
-                                 ? "nobody can ever be given it; see its driver's documentation"
-                                 : "it is not given to anybody; reset or replace it",
-                             gpu.index));
+    findings.bad(
+        "reading", text(obstacle->what),
+        fmt::format("{} take it out of service: canhazgpu admin --drain {}",
+                    obstacle->is_final ? "nobody can ever be given it, so"
+                                       : "it is not given to anybody; reset or replace it, or",
+                    gpu.index));
   }
   for (const std::string& notice : notices_of(gpu)) {
     if (obstacle && notice == obstacle->what) continue;
-    findings.notice("reading", text(notice), advice_on(gpu, notice == gpu.notice));
+    findings.notice("reading", text(notice),
+                    advice_on(gpu, notice == gpu.notice, facts.provider == "nvidia"));
   }
 }
 

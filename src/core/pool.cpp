@@ -71,7 +71,8 @@ void require_gpu(const Pool& pool, int index) {
 
 std::string gpu_range(const Pool& pool) {
   const std::size_t count = pool.gpus.size();
-  return count == 0 ? "none" : fmt::format("{} (0-{})", count, count - 1);
+  if (count == 0) return "none";
+  return count == 1 ? "1 (0)" : fmt::format("{} (0-{})", count, count - 1);
 }
 
 const Reservation* find_reservation(const Pool& pool, const std::string& id) {

@@ -76,4 +76,4 @@ def test_one_is_no_plural(bare_pool):
     assert re.search(r" 1 GPU with fake in ", out)
     assert_error(bare_pool.run("admin", "--gpus", "2"), 1, "--gpus 2 contradicts the 1 GPU found here")
     assert_error(bare_pool.run("run", "-g", "2", "--", "true"), 2,
-                 "2 GPUs can never be granted: this host has 1 (0-0)")
+                 "2 GPUs can never be granted: this host has 1 (0)")

@@ -6,6 +6,7 @@
 #include "probe/amd/kfd_gpus.h"
 #include "probe/amd/kfd_topology.h"
 #include "probe/nvidia/nvidia_failure.h"
+#include "probe/nvidia/nvidia_smi_log_text.h"
 #include "probe/nvidia/nvidia_smi_text.h"
 #include "probe/observation_text.h"
 #include "probe/processes/cgroup_path.h"
@@ -35,6 +36,20 @@ CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   std::vector<GpuReading> gpus = parse_gpus(gpus_text, kGpuColumnsNeeded + 1);
   mig_gpus(gpus_text, kGpuColumnsNeeded + 1);
   add_processes(gpus, parse_processes(processes_text));
+  require_readable(gpus);
+}
+
+CHG_FUZZ_TARGET(nvidia_smi, health) {
+  known_columns(bytes);
+  require_readable(parse_gpus(bytes));
+}
+
+CHG_FUZZ_TARGET(nvidia_smi, log) {
+  const auto [list, log] = halves(bytes);
+  const std::string row = "0, GPU-a, 0000:1a:00.0, M, 900, 8, 9, Enabled\n";
+  std::vector<GpuReading> gpus = parse_gpus(row, kGpuColumnsNeeded + 1);
+  add_mig_devices(gpus, list);
+  add_graphics_processes(gpus, log);
   require_readable(gpus);
 }
 
