@@ -1,7 +1,6 @@
 // Puts the program together: the only file that names a concrete store, probe or clock.
 #include <algorithm>
 #include <functional>
-#include <iostream>
 #include <new>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "app/world.h"
 #include "base/error.h"
 #include "base/fatal_signals.h"
+#include "cli/output.h"
 #include "cli/program.h"
 #include "probe/amd/amd_probe.h"
 #include "probe/fake_probe.h"
@@ -112,15 +112,13 @@ int main(int argc, char** argv) {
   try {
     return chg::run_program(std::vector<std::string>(argv + 1, argv + argc), world);
   } catch (const chg::Error& error) {
-    std::cerr << "canhazgpu: error: " << error.what() << '\n';
-    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << '\n';
+    chg::say_error(error.what(), error.hint());
     return error.exit_status();
   } catch (const std::bad_alloc&) {
-    std::cerr << "canhazgpu: error: out of memory\n"
-                 "hint: see what limits it: ulimit -v, systemctl status (MemoryMax)\n";
+    chg::say_error("out of memory", "see what limits it: ulimit -v, systemctl status (MemoryMax)");
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << "canhazgpu: error: " << error.what() << '\n';
+    chg::say_error(error.what(), "");
     return 1;
   }
 }

@@ -48,7 +48,7 @@ class Waiter {
       try {
         if (!has_joined_) join();
         if (auto acquired = go_on()) return std::move(*acquired);
-        trouble_.clear();
+        is_troubled_ = false;
       } catch (const Error& error) {
         if (auto left = retry_later(error)) return *left;
       }
@@ -110,8 +110,8 @@ class Waiter {
     // transient error is waited out, so that it keeps its place.
     const bool may_pass = has_joined_ ? error.is_transient() : error.retry() == Retry::Busy;
     if (!may_pass || options_.nonblock || is_late(context_.now())) throw;
-    if (trouble_ != error.what()) listener_.troubled(error);
-    trouble_ = error.what();
+    listener_.troubled(error);
+    is_troubled_ = true;
     granted_.reset();
     changes_.reset();
     context_.close_store();
@@ -137,7 +137,7 @@ class Waiter {
 
   // May be called again: an attempt whose reply was lost may have been carried out.
   void join() {
-    const bool looked = trouble_.empty() || look();
+    const bool looked = !is_troubled_ || look();
     const Observation* seen = looked ? &observation_ : nullptr;
     const bool is_new = request_.arrival == 0;
     Request joined;
@@ -405,7 +405,7 @@ class Waiter {
   Instant looked_at_;                 ///< when it last tried to look
   std::optional<Decision> decision_;  ///< of pool_; missing when granted
   std::optional<Decision> told_;
-  std::string trouble_;  ///< with the store, as it was told; "": none
+  bool is_troubled_ = false;  ///< the store failed, and has not worked since
   Instant refreshed_;
   Instant last_heartbeat_;
   std::unique_ptr<Subscription> granted_;

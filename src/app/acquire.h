@@ -41,7 +41,7 @@ using Acquired = std::variant<Granted, NotGranted>;
 struct WaitListener {
   /// When a request begins to wait, and whenever its place or its reason changes.
   std::function<void(const Decision&, const Instant& now)> waits;
-  /// Once for each transient error of the store; the request goes on waiting.
+  /// At each transient error of the store; the request goes on waiting.
   std::function<void(const Error&)> troubled;
 };
 

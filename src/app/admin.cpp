@@ -239,7 +239,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
   const bool takes_away =
       !before.reservations.empty() || !before.queue.empty() || !result.damaged.empty();
   if (options.force && takes_away && !confirm(before)) {
-    throw Error(ErrorKind::Failed, "nothing was changed");
+    throw Error(ErrorKind::Failed, "nothing was changed", "answer y to go on, or add --yes");
   }
   if (provider != "fake") make_store();
   result.created = before.gpus.empty();

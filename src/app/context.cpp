@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,20 +22,54 @@
 namespace chg {
 namespace {
 
+// Throws where nobody tells.
 bool is_member_of(const std::string& group_name, const Caller& caller) {
   const auto gid = group_name.empty() ? std::nullopt : gid_of_group(group_name);
   const auto& groups = caller.groups;
   return gid && std::find(groups.begin(), groups.end(), *gid) != groups.end();
 }
 
+// Who is not known to be a member has not its rights.
+bool is_known_member_of(const std::string& group_name, const Caller& caller) {
+  try {
+    return is_member_of(group_name, caller);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // Another user namespace counts its own accounts, and has one number for all others: of the
 // processes that were seen from there, the caller's alone have an owner.
-void tell_owners(std::vector<GpuProcess>& processes, const Caller& caller, ProcReader& proc) {
+void disown_strangers(std::vector<GpuProcess>& processes, const Caller& caller) {
   for (GpuProcess& process : processes) {
     const bool is_own =
         process.uid == caller.uid_here && caller.user_namespace == UserNamespace::Other;
     process.uid = is_own ? std::optional(caller.account.uid) : std::nullopt;
-    process.user = is_own ? proc.account_name(caller.account.uid) : "";
+    process.user.clear();
+  }
+}
+
+// Names the owners of the processes, where no tool has named them; those whose names nobody tells,
+// by their uids.
+void name_owners(Observation& observation, const Caller& caller) {
+  std::vector<GpuProcess*> nameless;
+  std::set<std::uint32_t> uids;
+  const auto look_at = [&](std::vector<GpuProcess>& processes) {
+    if (caller.user_namespace != UserNamespace::First) disown_strangers(processes, caller);
+    for (GpuProcess& process : processes) {
+      if (!process.uid || !process.user.empty()) continue;
+      nameless.push_back(&process);
+      uids.insert(*process.uid);
+    }
+  };
+  for (GpuReading& gpu : observation.gpus) {
+    look_at(gpu.processes);
+    look_at(gpu.suspects);
+  }
+  const auto names = names_of_accounts(uids);
+  for (GpuProcess* const process : nameless) {
+    const auto name = names.find(*process->uid);
+    process->user = name == names.end() ? std::to_string(*process->uid) : name->second;
   }
 }
 
@@ -87,9 +122,8 @@ Caller Context::caller_in(const Pool& pool) const {
   const std::uint32_t uid = result.account.uid;
   // In another user namespace anybody can mount an /etc/passwd of his own.
   const bool is_first = result.user_namespace == UserNamespace::First;
-  const auto name = is_first ? name_of_account(uid) : std::nullopt;
-  result.account.name = name.value_or(std::to_string(uid));
-  result.is_admin = result.is_admin || is_member_of(pool.admin_group, result);
+  result.account.name = is_first ? name_of_account(uid) : std::to_string(uid);
+  result.is_admin = result.is_admin || is_known_member_of(pool.admin_group, result);
   return result;
 }
 
@@ -145,11 +179,7 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
   find_suspects(observation, policy, proc, choice.timeout - passed);
-  if (caller_.user_namespace == UserNamespace::First) return observation;
-  for (GpuReading& reading : observation.gpus) {
-    tell_owners(reading.processes, caller_, proc);
-    tell_owners(reading.suspects, caller_, proc);
-  }
+  name_owners(observation, caller_);
   return observation;
 }
 
@@ -178,6 +208,7 @@ std::optional<Observation> Context::last_reading(const Pool& pool) const {
   if (!reading) return reading;
   reading->is_partial = may_miss_gpus(probe.name);
   refuse_twins(*reading);
+  name_owners(*reading, caller_);
   return reading;
 }
 
@@ -222,15 +253,15 @@ bool is_of_another_host(const Pool& pool) {
 
 void require_this_host(const Context& context, const Pool& pool) {
   if (!is_of_another_host(pool)) return;
-  throw Error(ErrorKind::Failed,
-              fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
-                          printable(context.options().store_path), printable(pool.host.name, 60),
-                          this_host().name),
-              context.store_is_file()
-                  ? "give each host a file of its own (--store), or share a Redis; a host that was "
-                    "renamed: canhazgpu admin --force"
-                  : "give each host a prefix of its own (redis.prefix), and look at others with: "
-                    "canhazgpu status --all");
+  throw Error(
+      ErrorKind::Failed,
+      fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
+                  context.options().store_path, printable(pool.host.name, 60), this_host().name),
+      context.store_is_file()
+          ? "give each host a file of its own (--store), or share a Redis; a host that was "
+            "renamed: canhazgpu admin --force"
+          : "give each host a prefix of its own (redis.prefix), and look at others with: "
+            "canhazgpu status --all");
 }
 
 void note_this_host(Pool& pool) {

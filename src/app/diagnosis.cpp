@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/duration_text.h"
+#include "base/file_lock.h"
 #include "base/text.h"
 
 namespace chg {
@@ -139,7 +140,7 @@ void examine_store(const Facts& facts, Findings& findings) {
     findings.bad(
         "disk",
         fmt::format("the store is on {}, where locks cannot be relied on", facts.file_system),
-        "put it on a disk of this host: --store sqlite:PATH");
+        kAbleDiskHint);
   }
   if (facts.free_mib && *facts.free_mib < kFreeMibMin) {
     findings.bad("disk", fmt::format("{} MB are left for the store", *facts.free_mib),

@@ -28,9 +28,9 @@ struct Facts {
   std::string blind_spot;              ///< why it can't be told from here who lives; "" it can
   std::string watching_failure;        ///< why no process can be watched here; "" they can
   std::string watching_hint;
-  int unburied_supervisors = 0;        ///< zombies that process 1 leaves
-  std::string process_1;               ///< its name
-  std::string cgroups;                 ///< "version 2"
+  int unburied_supervisors = 0;  ///< zombies that process 1 leaves
+  std::string process_1;         ///< its name
+  std::string cgroups;           ///< "version 2"
   Instant now;
 
   std::string store;  ///< where it is

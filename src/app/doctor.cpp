@@ -64,7 +64,13 @@ std::string network_file_system(const std::string& folder) {
     case 0x00C36400:
       return "CephFS";
     case 0x65735546:
-      return "a FUSE file system";
+      return "a FUSE file system (or virtiofs)";
+    case 0x01021997:
+      return "a folder of a virtual machine's host (9p)";
+    case 0x19830326:
+      return "BeeGFS";
+    case 0x5346414F:
+      return "AFS";
     default:
       return "";
   }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
+
 namespace chg {
 
 bool store_exists(const Context& context) {
@@ -33,10 +35,7 @@ void make_state_directory(const Context& context) {
   if (context.store_is_file()) return;
   const std::filesystem::path directory =
       std::filesystem::path(context.reading_file()).parent_path();
-  std::error_code failure;  // shows when a file is made in it
-  if (std::filesystem::create_directories(directory, failure)) {
-    std::filesystem::permissions(directory, std::filesystem::perms(0755), failure);
-  }
+  make_directories(directory, 0755);
   context.world().create_reading_file(context.reading_file());
 }
 

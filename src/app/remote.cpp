@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/shell_word.h"
 #include "probe/tool.h"
 
 namespace chg {
@@ -33,7 +33,7 @@ std::vector<std::string> ssh_command(const std::string& host, const std::vector<
 }
 
 std::string advice_to_look(const std::string& host) {
-  return "see why with: ssh " + host + " canhazgpu status";
+  return "see why with: ssh " + shell_word(host) + " canhazgpu status";
 }
 
 // The error and hint that our program printed there, else the last line of stderr.
@@ -43,12 +43,12 @@ void take_error(const ToolOutput& output, RemoteAnswer& answer) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.starts_with(kHintLine)) {
-      answer.hint = printable(line.substr(kHintLine.size()));
+      answer.hint = line.substr(kHintLine.size());
     } else if (!line.empty()) {
       last = line.starts_with(kErrorLine) ? line.substr(kErrorLine.size()) : line;
     }
   }
-  answer.error = printable(last);
+  answer.error = last;
   if (answer.error.empty()) {
     answer.error = fmt::format("ssh ended with exit status {}", output.exit_status);
   }
@@ -69,7 +69,7 @@ RemoteAnswer ask(const std::string& host, const std::vector<std::string>& words,
       take_error(output, answer);
     }
   } catch (const std::exception& error) {
-    answer.error = printable(error.what());
+    answer.error = error.what();
     answer.hint = advice_to_look(host);
   }
   return answer;

@@ -11,7 +11,7 @@ namespace chg {
 struct RemoteAnswer {
   std::string host;
   std::string text;   ///< what its canhazgpu printed; any bytes, 16 MiB at most
-  std::string error;  ///< why there is no text, printable; "" if there is
+  std::string error;  ///< why there is no text; "" if there is
   std::string hint;
 };
 

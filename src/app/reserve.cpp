@@ -36,4 +36,6 @@ Acquired reserve(Context& context, const Request& request, const AcquireOptions&
   }
 }
 
+void give_back(Context& context, const Reservation& reservation) { discard(context, reservation); }
+
 }  // namespace chg

@@ -10,4 +10,7 @@ namespace chg {
 Acquired reserve(Context& context, const Request& request, const AcquireOptions& options,
                  const WaitListener& listener);
 
+/// Gives a reservation back that its owner could not be told of, as if it had never been granted.
+void give_back(Context& context, const Reservation& reservation);
+
 }  // namespace chg

@@ -67,7 +67,9 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
   // This process has the store open, and the supervisor has not: so this one records it.
   const auto record = [&](int pid) {
     supervisor = identity_of(pid);
-    if (!supervisor) throw Error(ErrorKind::Failed, "the supervisor of the run ended at once");
+    if (!supervisor)
+      throw Error(ErrorKind::Failed, "the supervisor of the run ended at once",
+                  "try again; if it ends again, see who ends it: dmesg");
     const Duration patience = options.acquire.nonblock ? Duration::zero() : kRecordPatience;
     recorded = record_supervisor(context, mine, *supervisor, patience, listener.troubled);
   };
@@ -82,7 +84,10 @@ bool start_supervisor(Context& context, const Granted& granted, const RunOptions
                    },
                    {[&] { context.close_store(); }, record,
                     [&](UniqueFd copy) { user_stderr = std::move(copy); }});
-    if (recorded == OwnChange::Ended) throw Error(ErrorKind::Failed, "the reservation is gone");
+    if (recorded == OwnChange::Ended) {
+      throw Error(ErrorKind::Failed, "the reservation is gone",
+                  "see who ended it: canhazgpu events");
+    }
   } catch (const Error&) {
     undo();
     throw;

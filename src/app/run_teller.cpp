@@ -6,6 +6,7 @@
 #include "base/accounts.h"
 #include "base/isolation.h"
 #include "base/process_stat.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -14,14 +15,14 @@ namespace {
 std::string stranger_of(int pid, std::uint32_t uid) {
   const auto real_uid = read_real_uid(pid);
   if (uid == 0 || !real_uid || *real_uid == uid) return "";
-  return name_of_account(*real_uid).value_or(std::to_string(*real_uid));
+  return name_of_account(*real_uid);
 }
 
 }  // namespace
 
 void RunTeller::tell(const RunNews& news) const {
   if (!user_stderr_ || is_closed_) return;
-  const std::string line = "canhazgpu: " + text_(news) + "\n";
+  const std::string line = message_line("canhazgpu: " + text_(news));
   // The descriptor is also the command's, so it cannot be made one that never blocks.
   IsolatedTime time{std::chrono::seconds(1)};
   time.its_stderr = user_stderr_.get();

@@ -71,7 +71,7 @@ struct Unfinished {
 };
 
 void refuse_present(const std::string& file) {
-  throw Error(ErrorKind::Failed, fmt::format("'{}' exists already", printable(file)),
+  throw Error(ErrorKind::Failed, fmt::format("'{}' exists already", file),
               "name another file, or add --force");
 }
 
@@ -80,11 +80,11 @@ void put_in_place(const std::string& unfinished, const std::string& file, bool o
   if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, file.c_str(),
                   static_cast<unsigned>(flags)) != 0) {
     if (errno == EEXIST) refuse_present(file);
-    throw_errno(fmt::format("cannot make '{}'", printable(file)));
+    throw_errno(fmt::format("cannot make '{}'", file));
   }
   const std::string folder = std::filesystem::absolute(file).parent_path();
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) throw_errno(fmt::format("cannot sync '{}'", printable(folder)));
+  if (!fd || fsync(fd.get()) != 0) throw_errno(fmt::format("cannot sync '{}'", folder));
 }
 
 // What tells one use of a GPU from another.
@@ -105,12 +105,13 @@ class Restorer {
   StoreRestore restore_all() {
     saved_ = backup_->read();
     if (saved_.gpus.empty()) {
-      throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}'", printable(file_)));
+      throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}'", file_),
+                  "name a file that 'canhazgpu store backup' has made");
     }
     if (is_of_another_host(saved_)) {
       throw Error(ErrorKind::Failed,
-                  fmt::format("the backup '{}' is of host '{}', and this is host '{}'",
-                              printable(file_), printable(saved_.host.name, 60), this_host().name),
+                  fmt::format("the backup '{}' is of host '{}', and this is host '{}'", file_,
+                              printable(saved_.host.name, 60), this_host().name),
                   "restore it there; another host's pool is set up with: canhazgpu admin");
     }
     prepare_store();

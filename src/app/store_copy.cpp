@@ -19,7 +19,7 @@ constexpr std::size_t kEventsAtOnce = 1000;
 // How often a copy follows a pool that changes meanwhile.
 constexpr int kAttempts = 5;
 
-std::string shown(const Context& context) { return printable(context.options().store_path); }
+std::string shown(const Context& context) { return context.options().store_path; }
 
 // One event after another.
 class Events {

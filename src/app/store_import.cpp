@@ -12,6 +12,7 @@
 #include "base/accounts.h"
 #include "base/error.h"
 #include "base/file_text.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "core/gpu_ids.h"
 #include "process/identity.h"
@@ -112,7 +113,7 @@ class Importer {
   }
 
  private:
-  std::string shown_target() const { return printable(to_.options().store_path); }
+  std::string shown_target() const { return to_.options().store_path; }
 
   void require_importable(const Pool& found) {
     require_this_host_of(found);
@@ -139,11 +140,10 @@ class Importer {
 
   void require_this_host_of(const Pool& found) const {
     if (!is_of_another_host(found)) return;
-    throw Error(
-        ErrorKind::Failed,
-        fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
-                    printable(from_.location()), printable(found.host.name, 60), this_host().name),
-        "import it on its own host, where its runs are");
+    throw Error(ErrorKind::Failed,
+                fmt::format("the pool in '{}' is of host '{}', and this is host '{}'",
+                            from_.location(), printable(found.host.name, 60), this_host().name),
+                "import it on its own host, where its runs are");
   }
 
   void make_target() {
@@ -170,8 +170,7 @@ class Importer {
       const bool is_first = pool.gpus.empty() || !is_imported_again_;
       write_gpus(pool, found.pool);
       if (is_first) {
-        add_event(pool, EventKind::SetUp, actor).detail =
-            "imported from " + printable(from_.location());
+        add_event(pool, EventKind::SetUp, actor).detail = "imported from " + from_.location();
       }
       for (const Reservation& reservation : found.pool.reservations)
         add(pool, actor, reservation, known, here.now);
@@ -351,17 +350,16 @@ std::optional<Error> missed_import(Context& context, const RedisAddress& at) {
   try {
     if (store_exists(context) && !context.store().read().gpus.empty()) return std::nullopt;
     GoRedis redis(at, kGlancePatience);
-    const std::string location = printable(redis.location());
+    const std::string location = redis.location();
     if (redis.has_pool()) {
       return Error(
           ErrorKind::Failed,
           fmt::format("the pool of this host is in {}, in the format of the Go program", location),
-          fmt::format("take it over with: sudo canhazgpu store import {}", location));
+          fmt::format("take it over with: sudo canhazgpu store import {}", shell_word(location)));
     }
     if (const auto store = redis.imported_to()) {
       return Error(ErrorKind::Failed,
-                   fmt::format("the pool of this host has moved from {} to '{}'", location,
-                               printable(*store)),
+                   fmt::format("the pool of this host has moved from {} to '{}'", location, *store),
                    "name that as 'store' in /etc/canhazgpu/config.yaml, or with --store");
     }
   } catch (const Error&) {

@@ -5,6 +5,7 @@
 #include "app/new_store.h"
 #include "app/pool_update.h"
 #include "base/error.h"
+#include "base/shell_word.h"
 #include "core/reap.h"
 #include "core/restore.h"
 #include "core/schedule.h"
@@ -94,8 +95,9 @@ Report stored_report(const Context& context, const Pool& pool, Store& store, int
 Pool pool_of(const Context& context, const Neighbour& neighbour) {
   Pool pool = neighbour.store->read();
   if (pool.gpus.empty()) {
-    throw Error(ErrorKind::Failed, "its pool is gone from the Redis",
-                "if it is not coming back: redis-cli HDEL canhazgpu:hosts NAME");
+    throw Error(
+        ErrorKind::Failed, "its pool is gone from the Redis",
+        "if it is not coming back: redis-cli HDEL canhazgpu:hosts " + shell_word(neighbour.host));
   }
   return without_ended(context, std::move(pool));
 }

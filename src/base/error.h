@@ -55,7 +55,8 @@ class Error : public std::runtime_error {
   Retry retry_ = Retry::No;
 };
 
-/// The only place where an errno becomes an Error: "cannot open '/x': Permission denied".
+/// The only place where an errno becomes an Error: "cannot open '/x': Permission denied". Without a
+/// hint it gets the one that fits the errno.
 /// EACCES and EPERM become NotPermitted, everything else Failed; a shortage (of memory, of the
 /// host's descriptors, of space on the disk) and a file system that is read-only are transient, too
 /// few descriptors of this process's own are not.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -44,7 +45,8 @@ void survive_file_size_limit() {
 }
 
 void explain_sigbus(const std::string& message, const std::string& hint) {
-  const std::string text = fmt::format("canhazgpu: error: {}\nhint: {}\n", message, hint);
+  const std::string text =
+      fmt::format("canhazgpu: error: {}\nhint: {}\n", printable(message, 600), printable(hint));
   last_words_size = text.copy(last_words.data(), last_words.size());
   speaker = getpid();
   handle(SIGBUS, speak_and_end);

@@ -92,7 +92,9 @@ FileLock::FileLock(const std::string& file, const std::string& what, Duration pa
   const Alarm alarm(patience);
   const auto begin = SteadyClock::now();
   while (flock(fd_.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) throw_errno(fmt::format("cannot lock '{}'", file));
+    if (errno != EINTR) {
+      throw errno_error(fmt::format("cannot lock '{}'", file), errno, kAbleDiskHint);
+    }
     if (SteadyClock::now() - begin < patience) continue;  // a signal of somebody else's
     throw Error(ErrorKind::Failed,
                 fmt::format("{} is locked for {}: '{}'", what, to_short_text(patience), file),

@@ -102,6 +102,11 @@ std::string printable(std::string_view text, std::size_t columns_max) {
   return result;
 }
 
+std::string message_line(std::string_view text) {
+  constexpr std::size_t kColumnsMax = 4000;
+  return printable(text, kColumnsMax) + "\n";
+}
+
 std::size_t display_width(std::string_view text) {
   std::size_t columns = 0;
   while (!text.empty()) {

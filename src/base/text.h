@@ -15,6 +15,10 @@ namespace chg {
 /// More than `columns_max` terminal columns are cut, and the cut shown as "…".
 std::string printable(std::string_view text, std::size_t columns_max = 200);
 
+/// `text` as people are told it on stderr: printable, with a newline at its end. What is longer
+/// than 4000 columns has no end that matters.
+std::string message_line(std::string_view text);
+
 /// The number of terminal columns that printable text takes (East Asian wide characters take two,
 /// combining marks none).
 std::size_t display_width(std::string_view text);

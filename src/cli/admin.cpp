@@ -94,7 +94,7 @@ int execute_admin(Session& session, const Arguments& arguments) {
                         printable(session.context().fake_file()));
   }
   for (const std::string& warning : result.warnings) session.say("warning: " + warning);
-  print(text);
+  print(text, kOutputHintOfChange);
   return 0;
 }
 

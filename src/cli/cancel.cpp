@@ -8,7 +8,8 @@ namespace {
 
 int execute_cancel(Session& session, const Arguments& arguments) {
   const std::string id = arguments.value("ID").value_or("");
-  print(fmt::format("cancelled {}\n", cancel_request(session.context(), id).id));
+  print(fmt::format("cancelled {}\n", cancel_request(session.context(), id).id),
+        kOutputHintOfChange);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 
 namespace chg {
@@ -137,7 +138,7 @@ std::string see_help(const Command* command) {
     refuse(fmt::format("unexpected word '{}'", shown), see_help(command));
   }
   refuse(fmt::format("unexpected word '{}' before '--'", shown),
-         "write '--' before your command: canhazgpu run --gpus 1 -- " + shown);
+         "write '--' before your command: canhazgpu run --gpus 1 -- " + shell_word(word));
 }
 
 // What the words in front of "--" say.

@@ -13,10 +13,12 @@ int execute_extend(Session& session, const Arguments& arguments) {
   std::vector<int> gpu_ids;
   if (const auto ids = arguments.value("gpu-ids")) gpu_ids = parse_gpu_ids(*ids);
   const WallTime now = session.context().now().wall;
+  std::string text;
   for (const Extended& one : extend_reservations(session.context(), gpu_ids, by)) {
-    print(fmt::format("{} reserved until {}\n", to_gpu_names(one.gpus),
-                      to_local_text(one.expires, now)));
+    text += fmt::format("{} reserved until {}\n", to_gpu_names(one.gpus),
+                        to_local_text(one.expires, now));
   }
+  print(text, kOutputHintOfChange);
   return 0;
 }
 

@@ -133,11 +133,12 @@ int execute_policy(Session& session, const Arguments& arguments) {
     const Policy policy = view_policy(session.context());
     print(arguments.has("json") ? policy_json(policy) : policy_text(policy));
   } else if (action == "set") {
-    print(changes_text(set_by_command(session, arguments.words)));
+    print(changes_text(set_by_command(session, arguments.words)), kOutputHintOfChange);
   } else if (action == "unset") {
-    print(changes_text(unset_by_command(session, arguments.words)));
+    print(changes_text(unset_by_command(session, arguments.words)), kOutputHintOfChange);
   } else if (action == "apply") {
-    print(changes_text(apply_by_command(session, arguments.words, is_dry_run)));
+    print(changes_text(apply_by_command(session, arguments.words, is_dry_run)),
+          is_dry_run ? kOutputHint : kOutputHintOfChange);
   } else {
     throw Error(ErrorKind::Usage, fmt::format("unknown action '{}'", printable(action, 60)),
                 "write: canhazgpu policy, or policy set, unset or apply");

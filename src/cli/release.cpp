@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "core/gpu_ids.h"
@@ -25,9 +26,9 @@ void mention_kept(const Session& session, const Released& released) {
   for (const std::string& label : released.labels_kept) {
     session.say(label.empty()
                     ? std::string("reservations of this account without a label are kept")
-                    : fmt::format("kept what is labelled '{0}'; give it back with: canhazgpu "
-                                  "release --user '{0}'",
-                                  printable(label, 60)));
+                    : fmt::format("kept what is labelled '{}'; give it back with: canhazgpu "
+                                  "release --user {}",
+                                  printable(label, 60), shell_word(label)));
   }
 }
 
@@ -55,7 +56,7 @@ int execute_release(Session& session, const Arguments& arguments) {
     text += fmt::format("{} {} {} not reserved", gpus.empty() ? ":" : ";", to_gpu_names(free),
                         free.size() == 1 ? "is" : "are");
   }
-  print(text + "\n");
+  print(text + "\n", kOutputHintOfChange);
   return 0;
 }
 

@@ -2,9 +2,11 @@
 
 #include <csignal>
 #include <cstring>
+#include <memory>
 
 #include <fmt/format.h>
 
+#include "app/outage.h"
 #include "base/duration_text.h"
 #include "base/error.h"
 #include "base/random_id.h"
@@ -57,14 +59,16 @@ AcquireOptions acquire_options_from(const Session& session, const std::string& s
   return {config.flag(section + ".nonblock"), config.duration(section + ".wait")};
 }
 
-WaitListener tell_waiting(const Session& session) {
+WaitListener tell_waiting(Session& session) {
+  const auto outage = std::make_shared<Outage>();
   return {[&session, told = std::string()](const Decision& decision, const Instant& now) mutable {
             session.say(waiting_line(decision, now.wall));
             const std::string hint = instead(decision.reason);
             if (!hint.empty() && hint != told) session.say("hint: " + hint);
             told = hint;
           },
-          [&session](const Error& trouble) {
+          [&session, outage](const Error& trouble) {
+            if (!outage->tells(trouble, session.context().now())) return;
             session.say(fmt::format("still waiting, trying again: {}", trouble.what()));
             if (!trouble.hint().empty()) session.say("hint: " + trouble.hint());
           }};
@@ -84,7 +88,8 @@ void refuse(const NotGranted& outcome, const Request& request, WallTime now) {
           !other.empty() ? other : "wait longer with --wait, or without limit by leaving it out");
     case NotGranted::Why::Cancelled:
       throw Error(ErrorKind::Interrupted,
-                  fmt::format("request {} was taken out of the queue", request.id));
+                  fmt::format("request {} was taken out of the queue", request.id),
+                  "see who did it: canhazgpu events");
     case NotGranted::Why::Interrupted:
       break;
   }

@@ -18,8 +18,8 @@ Request request_from(Session& session, const std::string& section, ReservationKi
 
 AcquireOptions acquire_options_from(const Session& session, const std::string& section);
 
-/// Tells on stderr what the request waits for.
-WaitListener tell_waiting(const Session& session);
+/// Tells on stderr what the request waits for, and of troubles of the store what an Outage tells.
+WaitListener tell_waiting(Session& session);
 
 /// Says why nothing was granted, as the Error that ends the program: 75 not available or not in
 /// time, 130 interrupted.

@@ -1,5 +1,7 @@
 #include "app/reserve.h"
 
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "app/visibility.h"
@@ -13,6 +15,37 @@
 namespace chg {
 namespace {
 
+// GPUs that nobody was told of would stay reserved, and each new try would take others.
+void tell_or_give_back(Session& session, const Reservation& reservation, const std::string& text) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    print(text);
+    return;
+  } catch (const Error& error) {
+    const std::string gpus = to_gpu_names(reservation.gpus);
+    try {
+      give_back(session.context(), reservation);
+    } catch (const Error&) {
+      throw Error(
+          error.kind(), error.what(),
+          fmt::format("{} stay{} reserved for you; give back with: canhazgpu release "
+                      "--gpu-ids {}",
+                      gpus, reservation.gpus.size() == 1 ? "s" : "", to_id_list(reservation.gpus)));
+    }
+    throw Error(error.kind(), error.what(),
+                fmt::format("{} {} given back; ask again when the output can be written", gpus,
+                            reservation.gpus.size() == 1 ? "was" : "were"));
+  }
+}
+
+std::string granted_text(Session& session, const Granted& granted, WallTime now) {
+  const Config& config = session.config();
+  const Reservation& reservation = granted.reservation;
+  if (config.flag("reserve.short")) return to_id_list(reservation.gpus) + "\n";
+  if (config.flag("reserve.json")) return reservation_json(reservation);
+  return reservation_text(reservation, shell_variables(session.context(), granted), now);
+}
+
 int execute_reserve(Session& session, const Arguments&) {
   const Config& config = session.config();
   Request request = request_from(session, "reserve", ReservationKind::Manual);
@@ -24,14 +57,7 @@ int execute_reserve(Session& session, const Arguments&) {
   const WallTime now = session.context().now().wall;
   if (const auto* refused = std::get_if<NotGranted>(&acquired)) refuse(*refused, request, now);
   const auto& granted = std::get<Granted>(acquired);
-  const Reservation& reservation = granted.reservation;
-  if (config.flag("reserve.short")) {
-    print(to_id_list(reservation.gpus) + "\n");
-  } else if (config.flag("reserve.json")) {
-    print(reservation_json(reservation));
-  } else {
-    print(reservation_text(reservation, shell_variables(session.context(), granted), now));
-  }
+  tell_or_give_back(session, granted.reservation, granted_text(session, granted, now));
   return 0;
 }
 

@@ -1,11 +1,8 @@
 #include "cli/session.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -14,7 +11,6 @@
 #include "app/store_import.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "process/signals.h"
 #include "store/redis/redis_url.h"
 
 namespace chg {
@@ -47,7 +43,7 @@ RedisAddress completed(RedisAddress address, const Config& config) {
     throw Error(
         ErrorKind::Usage,
         fmt::format("invalid redis.tls 'true' (from {}): TLS is not available in this version",
-                    printable(config.origin("redis.tls").text)),
+                    config.origin("redis.tls").text),
         "leave it out, and reach the Redis by a Unix socket, a trusted network or a tunnel "
         "(stunnel)");
   }
@@ -179,11 +175,7 @@ Style Session::style() const {
   return style;
 }
 
-void Session::say(const std::string& text) const {
-  // A warning must not keep a job in the background from its place in the queue.
-  const BackgroundWriting allowed;
-  std::cerr << "canhazgpu: " << text << std::endl;
-}
+void Session::say(const std::string& text) const { say_line(text); }
 
 void Session::explain(const std::string& text) const {
   if (is_verbose_) say(text);
@@ -194,24 +186,12 @@ void Session::warn_if_private() const {
   say(
       fmt::format("this pool is your own ({}): other users don't see it; set up the host's with: "
                   "sudo canhazgpu admin",
-                  printable(context_.options().store_path)));
+                  context_.options().store_path));
 }
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-void print(const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!written || std::fflush(stdout) != 0) throw_errno("cannot write the output");
-}
-
-bool ask(const std::string& question) {
-  std::cerr << "canhazgpu: " << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 }  // namespace chg

@@ -7,6 +7,7 @@
 
 #include "app/context.h"
 #include "base/error.h"
+#include "cli/output.h"
 #include "config/config.h"
 #include "render/style.h"
 #include "store/redis/redis_url.h"
@@ -58,12 +59,5 @@ class Session {
 
 /// The variable of the environment; "" where it is not set.
 std::string environment(const char* name);
-
-/// Writes the result of a command to stdout. Throws Error(Failed) if that fails (a full disk). If
-/// the reader has gone away, SIGPIPE ends the program as usual.
-void print(const std::string& text);
-
-/// Asks on the terminal; anything but "y" or "yes" is no.
-bool ask(const std::string& question);
 
 }  // namespace chg

@@ -4,7 +4,6 @@
 
 #include "app/view.h"
 #include "base/duration_text.h"
-#include "base/text.h"
 #include "cli/command.h"
 #include "cli/many_hosts.h"
 #include "render/remote.h"
@@ -17,7 +16,7 @@ namespace {
 void mention_failure(const Session& session, const Overview& seen, const std::string& context) {
   if (seen.probe_failure.empty()) return;
   const std::string what =
-      fmt::format("warning: the GPUs{} cannot be read: {}", context, printable(seen.probe_failure));
+      fmt::format("warning: the GPUs{} cannot be read: {}", context, seen.probe_failure);
   session.say(seen.observed ? fmt::format("{}; showing what was seen {} ago", what,
                                           to_hms(age(*seen.observed, seen.now)))
                             : what);

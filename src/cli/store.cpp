@@ -36,11 +36,12 @@ int copy_by_command(Session& session, const std::string& from_url, const std::st
   const StoreCopy copied = copy_store(from, to);
   const std::string from_place = printable(from.options().store_path);
   mention_left(session, copied, from_place);
-  print(fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
-                    count_of(copied.pool.gpus.size(), "GPU"),
-                    count_of(copied.pool.reservations.size(), "reservation"),
-                    count_of(copied.events, "event"), from_place,
-                    printable(to.options().store_path)));
+  print(
+      fmt::format("copied {}, {} and {} from {} to {}, and compared them\n",
+                  count_of(copied.pool.gpus.size(), "GPU"),
+                  count_of(copied.pool.reservations.size(), "reservation"),
+                  count_of(copied.events, "event"), from_place, printable(to.options().store_path)),
+      kOutputHintOfChange);
   return 0;
 }
 
@@ -108,7 +109,8 @@ int import_by_command(Session& session, const std::string& url) {
   const StoreImport imported = import_store(session.context(), session.redis_at(url));
   session.warn_if_private();
   print(import_text(imported, printable(session.context().options().store_path),
-                    session.context().now().wall));
+                    session.context().now().wall),
+        kOutputHintOfChange);
   return 0;
 }
 
@@ -117,17 +119,20 @@ int back_up_by_command(Session& session, const std::string& file, bool overwrite
   print(fmt::format("wrote {}, {} and {} to {}, and checked it\n",
                     count_of(made.pool.gpus.size(), "GPU"),
                     count_of(made.pool.reservations.size(), "reservation"),
-                    count_of(made.records, "usage record"), printable(file)));
+                    count_of(made.records, "usage record"), printable(file)),
+        kOutputHintOfChange);
   return 0;
 }
 
 int restore_by_command(Session& session, const std::string& file) {
   const StoreRestore restored = restore_store(session.context(), file);
   session.warn_if_private();
-  print(fmt::format(
-      "brought {}, {} and {} back from {} into {}\n", count_of(restored.pool.gpus.size(), "GPU"),
-      count_of(restored.reservations, "reservation"), count_of(restored.records, "usage record"),
-      printable(file), printable(session.context().options().store_path)));
+  print(fmt::format("brought {}, {} and {} back from {} into {}\n",
+                    count_of(restored.pool.gpus.size(), "GPU"),
+                    count_of(restored.reservations, "reservation"),
+                    count_of(restored.records, "usage record"), printable(file),
+                    printable(session.context().options().store_path)),
+        kOutputHintOfChange);
   return 0;
 }
 

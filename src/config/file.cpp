@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t kFileSizeMax = 65536;
 
 // TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
+constexpr const char* kOtherFileHint =
+    "give yourself access to it or move it away, or name another with --config";
+
 constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json", ".toml"};
 
 enum class Presence { Absent, Present, Hidden, Foreign };
@@ -31,19 +34,18 @@ Presence look_for(const std::string& path, const TrustedOwner& is_trusted) {
   }
   if (errno == EACCES) return Presence::Hidden;
   if (errno == ENOENT || errno == ENOTDIR) return Presence::Absent;
-  throw_errno(fmt::format("cannot look for the configuration file '{}'", printable(path)));
+  throw errno_error(fmt::format("cannot look for the configuration file '{}'", path), errno,
+                    kOtherFileHint);
 }
 
 void check_ending(const std::string& path) {
   if (path.ends_with(".toml")) {
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("configuration file '{}' is in TOML, which is not supported", printable(path)),
-        "convert it to YAML; its name then has to end in .yaml");
+    throw Error(ErrorKind::Usage,
+                fmt::format("configuration file '{}' is in TOML, which is not supported", path),
+                "convert it to YAML; its name then has to end in .yaml");
   }
   if (path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json")) return;
-  throw Error(ErrorKind::Usage,
-              fmt::format("configuration file '{}' has no known format", printable(path)),
+  throw Error(ErrorKind::Usage, fmt::format("configuration file '{}' has no known format", path),
               "its name has to end in .yaml, .yml or .json");
 }
 
@@ -51,27 +53,54 @@ void check_ending(const std::string& path) {
 void check_file(const UniqueFd& fd, const std::string& path, const TrustedOwner& is_trusted) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) {
-    throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+    throw errno_error(fmt::format("cannot read configuration file '{}'", path), errno,
+                      kOtherFileHint);
   }
   if (is_trusted && !is_trusted(status.st_uid)) {
     throw Error(ErrorKind::Failed,
-                fmt::format("configuration file '{}' belongs to somebody else", printable(path)));
+                fmt::format("configuration file '{}' belongs to somebody else", path),
+                kOtherFileHint);
   }
   if (S_ISREG(status.st_mode)) return;
   throw Error(ErrorKind::Failed,
-              fmt::format("configuration file '{}' is {}", printable(path),
-                          S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"));
+              fmt::format("configuration file '{}' is {}", path,
+                          S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"),
+              kOtherFileHint);
 }
 
 std::string read_all(const std::string& path, const TrustedOwner& is_trusted) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  if (!fd)
+    throw errno_error(fmt::format("cannot read configuration file '{}'", path), errno,
+                      kOtherFileHint);
   check_file(fd, path, is_trusted);
   const auto text = read_to_end(fd.get(), kFileSizeMax + 1);
-  if (!text) throw_errno(fmt::format("cannot read configuration file '{}'", printable(path)));
+  if (!text)
+    throw errno_error(fmt::format("cannot read configuration file '{}'", path), errno,
+                      kOtherFileHint);
   if (text->size() <= kFileSizeMax) return *text;
-  throw Error(ErrorKind::Failed, fmt::format("configuration file '{}' is larger than {} KiB",
-                                             printable(path), kFileSizeMax / 1024));
+  throw Error(
+      ErrorKind::Failed,
+      fmt::format("configuration file '{}' is larger than {} KiB", path, kFileSizeMax / 1024),
+      kOtherFileHint);
+}
+
+// One line, however many they are: as of another's HOME.
+std::string passed_over(const std::vector<std::string>& foreign,
+                        const std::vector<std::string>& hidden) {
+  std::string text;
+  if (!foreign.empty()) {
+    const bool is_one = foreign.size() == 1;
+    text = fmt::format(
+        "did not read {}, which belong{} to somebody else; to follow {}, name it "
+        "with --config",
+        join_names(foreign), is_one ? "s" : "", is_one ? "it" : "one of them");
+  }
+  if (!hidden.empty()) {
+    text += fmt::format("{}cannot look for a configuration file {}: {}", text.empty() ? "" : "; ",
+                        join_names(hidden), std::generic_category().message(EACCES));
+  }
+  return text;
 }
 
 }  // namespace
@@ -80,25 +109,24 @@ std::optional<std::string> find_config_file(const std::vector<std::string>& stem
                                             const TrustedOwner& is_trusted,
                                             std::vector<std::string>& warnings) {
   std::vector<std::string> found;
+  std::vector<std::string> foreign;
+  std::vector<std::string> hidden;
   for (const std::string& stem : stems) {
     for (const std::string_view ending : kEndings) {
       const std::string path = stem + std::string(ending);
       const Presence presence = look_for(path, is_trusted);
       if (presence == Presence::Present) found.push_back(path);
-      if (presence == Presence::Foreign) {
-        warnings.push_back(
-            fmt::format("did not read '{}', which belongs to somebody else; to follow it, name it "
-                        "with --config",
-                        printable(path)));
-      }
+      if (presence == Presence::Foreign) foreign.push_back(fmt::format("'{}'", path));
       if (presence != Presence::Hidden) continue;
-      warnings.push_back(fmt::format("cannot look for a configuration file '{}.*': {}",
-                                     printable(stem), std::generic_category().message(EACCES)));
+      hidden.push_back(fmt::format("'{}.*'", stem));
       break;
     }
   }
+  if (const std::string text = passed_over(foreign, hidden); !text.empty()) {
+    warnings.push_back(text);
+  }
   if (found.size() < 2) return found.empty() ? std::nullopt : std::optional(found.front());
-  for (std::string& path : found) path = fmt::format("'{}'", printable(path));
+  for (std::string& path : found) path = fmt::format("'{}'", path);
   throw Error(ErrorKind::Failed, "several configuration files: " + join_names(found),
               "keep one of them");
 }

@@ -17,7 +17,7 @@ using TrustedOwner = std::function<bool(std::uint32_t uid)>;
 /// The file that exists among STEM.yaml, STEM.yml, STEM.json and STEM.toml for all of `stems`, or
 /// nothing. Throws Error(Failed) that names them where there are several: nobody could say which
 /// of them counts. A directory that may not be searched holds no file for us, and neither counts
-/// one that `is_trusted` refuses by its owner; those are warnings.
+/// one that `is_trusted` refuses by its owner; one warning names them all.
 std::optional<std::string> find_config_file(const std::vector<std::string>& stems,
                                             const TrustedOwner& is_trusted,
                                             std::vector<std::string>& warnings);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/file.h"
@@ -119,8 +120,9 @@ void ConfigLoader::add_file(const std::string& path, Source source,
     const auto [first, is_new] = lines.emplace(key, entry.line);
     if (!is_new) {
       throw Error(ErrorKind::Failed,
-                  fmt::format("cannot understand '{}': '{}' is set twice, first in line {}",
-                              printable(place), printable(entry.key), first->second));
+                  fmt::format("cannot understand '{}': '{}' is set twice, first in line {}", place,
+                              printable(entry.key), first->second),
+                  "keep one of the two");
     }
     entry.key = std::move(key);
     if (concerns_another_command(entry.key)) continue;
@@ -146,7 +148,7 @@ void ConfigLoader::judge_unknown_key(const FileEntry& entry, const Origin& origi
     return warn_about_policy(entry.key, text == nullptr ? "VALUE" : *text, origin);
   }
   const std::string key = printable(entry.key);
-  const std::string from = printable(origin.text);
+  const std::string from = origin.text;
   if (is_section(entry.key)) {
     throw Error(ErrorKind::Usage,
                 fmt::format("invalid {} (from {}): expected a section, found a value", key, from),
@@ -179,9 +181,8 @@ void ConfigLoader::warn_about_policy(const std::string& key, const std::string& 
                                      const Origin& origin) {
   warnings().push_back(
       fmt::format("{} (from {}) has no effect: it belongs to the pool's policy; see 'canhazgpu "
-                  "policy', and set "
-                  "it with: sudo canhazgpu policy set {}={}",
-                  key, printable(origin.text), key, printable(value, 60)));
+                  "policy', and set it with: sudo canhazgpu policy set {}",
+                  key, origin.text, shell_word(key + "=" + value)));
 }
 
 void ConfigLoader::warn_about_variable(const std::string& name, const std::string& value) {

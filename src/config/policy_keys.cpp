@@ -193,11 +193,11 @@ const MemberKey<Policy>* find_plain(std::string_view name) {
   for (const Key& key : policy_keys()) known.emplace_back(key.name);
   for (const auto& one : limit_keys()) known.push_back(fmt::format("{}{}", kLimits, one.key.name));
   const std::string meant = name.size() > 64 ? "" : nearest(name, known);
-  throw Error(ErrorKind::Usage,
-              fmt::format("unknown key '{}' of the policy (from {})", printable(name, 80),
-                          printable(origin.text)),
-              meant.empty() ? "see all of them: canhazgpu policy"
-                            : fmt::format("did you mean '{}'?", meant));
+  throw Error(
+      ErrorKind::Usage,
+      fmt::format("unknown key '{}' of the policy (from {})", printable(name, 80), origin.text),
+      meant.empty() ? "see all of them: canhazgpu policy"
+                    : fmt::format("did you mean '{}'?", meant));
 }
 
 Limits& limits_of(Policy& policy, const std::string& subject) {
@@ -280,10 +280,10 @@ void check_policy(const Policy& policy) {
   }
   // A supervisor that finds no event of the end takes its run for one that the store has lost.
   constexpr Duration kHistoryMin = std::chrono::hours(24);
-  if (policy.history_kept && *policy.history_kept < kHistoryMin) {
+  if (policy.history_kept < kHistoryMin) {
     throw Error(
         ErrorKind::Usage,
-        fmt::format("history.kept {} is shorter than a day", to_short_text(*policy.history_kept)),
+        fmt::format("history.kept {} is shorter than a day", to_short_text(policy.history_kept)),
         "write a day or more: canhazgpu policy set history.kept=30d");
   }
 }

@@ -198,8 +198,8 @@ Value parse_value(const Key& key, const RawValue& raw, const Origin& origin) {
   }
   if (!std::holds_alternative<std::monostate>(value)) return value;
   throw Error(ErrorKind::Usage,
-              fmt::format("invalid {} '{}' (from {}): {}{}", key.name, shown(key, raw),
-                          printable(origin.text), reason(key, raw), expectation(key, origin)));
+              fmt::format("invalid {} '{}' (from {}): {}{}", key.name, shown(key, raw), origin.text,
+                          reason(key, raw), expectation(key, origin)));
 }
 
 std::string to_public_text(const Key& key, const Value& value) {

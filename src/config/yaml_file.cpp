@@ -25,8 +25,8 @@ int line_of(const YAML::Mark& mark) { return mark.is_null() ? 0 : mark.line + 1;
 
 [[noreturn]] void refuse_file(const std::string& file, int line, std::string_view problem) {
   const std::string place = line > 0 ? fmt::format(":{}", line) : "";
-  throw Error(ErrorKind::Failed, fmt::format("cannot understand '{}{}': {}", printable(file), place,
-                                             printable(problem)));
+  throw Error(ErrorKind::Failed,
+              fmt::format("cannot understand '{}{}': {}", file, place, printable(problem)));
 }
 
 // Events instead of a tree: they have a line for everything, show a key that is set twice, and

@@ -54,7 +54,8 @@ std::vector<int> parse_gpu_ids(std::string_view text) {
   const auto repeated = std::adjacent_find(ids.begin(), ids.end());
   if (repeated != ids.end()) {
     throw Error(ErrorKind::Usage,
-                fmt::format("GPU {} is named twice in '{}'", *repeated, printable(text, 60)));
+                fmt::format("GPU {} is named twice in '{}'", *repeated, printable(text, 60)),
+                "name each once");
   }
   return ids;
 }

@@ -59,11 +59,11 @@ struct Policy {
                                                "brave",
                                                "nvidia-cuda-mps-server",
                                                "nvidia-cuda-mps-control"};
-  std::string probe = "auto";            ///< how GPUs are read; "auto": what the provider calls for
-  std::string contact;                   ///< whom users ask; "": nobody is named
+  std::string probe = "auto";  ///< how GPUs are read; "auto": what the provider calls for
+  std::string contact;         ///< whom users ask; "": nobody is named
   /// For how long what outlives the command of a run keeps its GPUs without using them.
   Duration leftovers_grace = std::chrono::seconds(60);
-  std::optional<Duration> history_kept;  ///< nullopt: for ever
+  Duration history_kept = std::chrono::hours(24) * 90;
   std::optional<Duration> default_timeout;  ///< of a run that asks for none
   std::vector<Limits> limits;               ///< by subject, each once
 

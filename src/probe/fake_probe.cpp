@@ -21,6 +21,7 @@
 #include "base/file_lock.h"
 #include "base/file_text.h"
 #include "base/pci_address.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "probe/processes/process_facts.h"
@@ -188,12 +189,11 @@ GpuProcess read_process(const Object& entry) {
 }
 
 // Who it is, as far as the file says so.
-void identify(GpuProcess& process, const Object& entry, ProcReader& proc) {
+void identify(GpuProcess& process, const Object& entry) {
   const std::optional<std::string> user = entry.text("user");
-  if (user) process.uid = uid_of_account(*user);
   const auto uid = entry.number("uid", std::numeric_limits<std::uint32_t>::max(), std::nullopt);
   if (uid) process.uid = static_cast<std::uint32_t>(*uid);
-  if (uid && !user) process.user = proc.account_name(*process.uid);
+  if (user && !uid) process.uid = uid_of_account(*user);
   if (user) process.user = *user;
   if (const auto program = entry.text("program")) process.program = *program;
   if (const auto line = entry.text("command_line")) process.command_line = *line;
@@ -295,12 +295,14 @@ Observation FakeProbe::read_gpus() {
     if (is_real(entries[i])) real.push_back(listed[i]);
   }
   fill_in_time(real, proc_, timeout_);
-  for (std::size_t i = 0; i < listed.size(); ++i) identify(*listed[i], entries[i], proc_);
+  for (std::size_t i = 0; i < listed.size(); ++i) identify(*listed[i], entries[i]);
   if (top.has("standin") && !content["standin"].is_object()) top.refuse("standin", "an object");
   const std::uint64_t delay_ms = top.number("delay_ms", kDelayMsMax, 0).value_or(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
   const std::string error = top.text("error").value_or("");
-  if (!error.empty()) throw Error(ErrorKind::Failed, error);
+  if (!error.empty()) {
+    throw Error(ErrorKind::Failed, error, "the GPUs are simulated; edit " + shell_word(file_));
+  }
   return observation;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/find_program.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 
 namespace chg {
@@ -28,18 +29,19 @@ Found look_at(const std::string& file) {
 [[noreturn]] void refuse(const std::string& name, Found found, const std::string& file) {
   const std::string shown = printable(name);
   if (found == Found::Directory) {
-    throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is a directory", shown));
+    throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is a directory", shown),
+                "name a program in it");
   }
   if (found != Found::No) {
     throw Error(ErrorKind::NotExecutable, fmt::format("command '{}' is not executable", shown),
-                fmt::format("make it executable: chmod +x '{}', or name its interpreter before it",
-                            printable(file)));
+                fmt::format("make it executable: chmod +x -- {}; or name its interpreter before it",
+                            shell_word(file)));
   }
   const bool several_words = name.find(' ') != std::string::npos;
   throw Error(ErrorKind::NotFound, fmt::format("command '{}' not found", shown),
               several_words ? "write the command and its arguments as separate words, without "
                               "quotes around them all"
-                            : "");
+                            : "is it installed, and in a folder of your PATH?");
 }
 
 }  // namespace
@@ -75,7 +77,11 @@ void become(const std::string& file, const std::vector<std::string>& arguments,
   // script that lacks its #!.
   execvp(file.c_str(), argv.data());
   const ErrorKind kind = errno == ENOENT ? ErrorKind::NotFound : ErrorKind::NotExecutable;
-  throw Error(kind, errno_error(fmt::format("cannot run '{}'", printable(file)), errno).what());
+  // A file was found: what is missing is named in it.
+  const char* const hint = kind == ErrorKind::NotFound
+                               ? "is the interpreter there that its first line names (#!)?"
+                               : "is it a program for this kind of machine? see: file PATH";
+  throw Error(kind, errno_error(fmt::format("cannot run '{}'", file), errno).what(), hint);
 }
 
 }  // namespace chg

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/shell_word.h"
 #include "core/gpu_ids.h"
 #include "render/json_output.h"
 
@@ -15,7 +16,7 @@ std::string reservation_text(
   std::string others;
   for (const auto& [name, value] : variables) {
     if (value) {
-      line += fmt::format(" {}={}", name, *value);
+      line += fmt::format(" {}={}", name, shell_word(*value));
     } else {
       others += " " + name;
     }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace chg {
 
@@ -15,5 +16,9 @@ enum class Color { None, Green, Yellow, Red, Dim };
 
 /// `text` in that colour; unchanged if the style has no colours.
 std::string painted(const std::string& text, Color color, const Style& style);
+
+/// The length of the sequence that begins or ends a colour of ours, at the beginning of `text`; 0
+/// where there is none.
+std::size_t color_length(std::string_view text);
 
 }  // namespace chg

@@ -137,7 +137,7 @@ class Scene {
       pool.gpus.resize(1);
       pool.reservations = {supervision.reservation};
     });
-    supervise(context, supervision, [] {});
+    supervise(context, supervision, RunTeller({}, {}), [] {});
     const Possessions end = possessions();
     std::printf("%ld updates; memory %ld KiB, %ld KiB, %ld KiB; descriptors %ld, %ld\n", updates_,
                 early_.memory_kib, late_.memory_kib, end.memory_kib, early_.descriptors,

@@ -159,7 +159,7 @@ def test_labels_of_a_shared_account(shared, users):
     assert (result.status, result.out) == (0, "released GPU 2\n")
     assert result.err.splitlines() == [
         f"canhazgpu: kept what is labelled '{label}'; give it back with: canhazgpu release "
-        f"--user '{label}'" for label in ("alice", "bob")]
+        f"--user {label}" for label in ("alice", "bob")]
     result = shared.run("release", "--user", "bob", user=users.a)
     assert result.out == "released GPU 1\n"
     assert "kept what is labelled 'alice'" in result.err

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/accounts.h"
 #include "base/file_text.h"
 #include "base/number.h"
 #include "base/process_stat.h"
@@ -123,7 +122,6 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
   }
   if (const auto status = read_in(folder, "status", kStatusBytesMax)) {
     process.uid = parse_real_uid(*status);
-    if (process.uid) process.user = account_name(*process.uid);
   }
   if (const auto limits = read_in(folder, "limits", kStatusBytesMax)) {
     process.job_mark = parse_lock_limit(*limits).value_or(0);
@@ -192,13 +190,6 @@ std::vector<Ancestor> ProcReader::ancestors_of(int parent) const {
 bool ProcReader::is_running(int pid) const {
   const auto stat = stat_of(open_process(root_, pid));
   return stat && std::string_view("?ZXx").find(stat->state) == std::string_view::npos;
-}
-
-const std::string& ProcReader::account_name(std::uint32_t uid) {
-  const auto known = account_names_.find(uid);
-  if (known != account_names_.end()) return known->second;
-  const std::string name = name_of_account(uid).value_or(std::to_string(uid));
-  return account_names_.emplace(uid, name).first->second;
 }
 
 }  // namespace chg

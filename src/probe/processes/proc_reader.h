@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,9 +46,6 @@ class ProcReader {
   /// Whether the process exists and has not ended: a zombie is not running.
   bool is_running(int pid) const;
 
-  /// The account's name, or the uid as text when it has none. Asked once for each uid.
-  const std::string& account_name(std::uint32_t uid);
-
  private:
   std::vector<Ancestor> ancestors_of(int parent) const;
   std::string command_line(const Ancestor& process) const;
@@ -58,7 +54,6 @@ class ProcReader {
   std::string root_;
   std::string host_root_;
   TellsModel tells_model_;
-  std::map<std::uint32_t, std::string> account_names_;
 };
 
 }  // namespace chg

@@ -149,7 +149,7 @@ class Reader {
     const auto count = read_gpu_count(image_.gpu_count);
     if (!count) {
       throw Error(ErrorKind::Failed,
-                  fmt::format("'{}' is no number of GPUs, but '{}'", printable(key("gpu_count")),
+                  fmt::format("'{}' is no number of GPUs, but '{}'", key("gpu_count"),
                               printable(image_.gpu_count, 60)),
                   "set it to what it should be, and import again");
     }

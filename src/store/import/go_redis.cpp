@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/text.h"
 
 namespace chg {
 namespace {
@@ -71,10 +70,10 @@ std::string GoRedis::gpu_count() {
   if (const auto before = text({"HGET", key("imported"), "gpu_count"})) return *before;
   if (count) return *count;
   throw Error(ErrorKind::Failed,
-              fmt::format("there is no pool of the Go program in '{}'", printable(location())),
+              fmt::format("there is no pool of the Go program in '{}'", location()),
               fmt::format("its key {} is missing: is it another database (/N), or another prefix "
                           "(?prefix=NAME)?",
-                          printable(key("gpu_count"))));
+                          key("gpu_count")));
 }
 
 GoImage GoRedis::read() {
@@ -149,7 +148,7 @@ void GoRedis::lock() {
   while (connection_.command(command).is_nil()) {
     if (SteadyClock::now() > until) {
       throw Error(ErrorKind::Failed,
-                  fmt::format("the pool in '{}' is locked all the time", printable(location())),
+                  fmt::format("the pool in '{}' is locked all the time", location()),
                   "let nobody reserve there for a moment, and import again");
     }
     // Whoever has it tells nobody when he gives it back.

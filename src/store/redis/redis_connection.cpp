@@ -108,7 +108,8 @@ RedisConnection::~RedisConnection() = default;
 void RedisConnection::fail_to_connect(const std::string& why) const {
   throw Error(ErrorKind::Failed,
               fmt::format("cannot reach the Redis '{}': {}", printable(where_, 100), why),
-              "is it running, and are its address and port right? see: redis-cli ping")
+              fmt::format("is it running, and are its address and port right? see: {} ping",
+                          redis_cli(address_)))
       .with(Retry::Later);
 }
 
@@ -116,8 +117,8 @@ void RedisConnection::open_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    throw Error(ErrorKind::Usage,
-                fmt::format("the path of the socket is too long: '{}'", printable(path)));
+    throw Error(ErrorKind::Usage, fmt::format("the path of the socket is too long: '{}'", path),
+                "name it by a shorter path, such as a link to its folder");
   }
   path.copy(address.sun_path, path.size());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -125,7 +126,7 @@ void RedisConnection::open_unix(const std::string& path) {
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const int why = errno;
     if (why == EACCES || why == EPERM) {
-      throw errno_error(fmt::format("cannot use the Redis socket '{}'", printable(path)), why,
+      throw errno_error(fmt::format("cannot use the Redis socket '{}'", path), why,
                         "its administrator has to let this user write it (unixsocketperm)");
     }
     fail_to_connect(words_for(why));
@@ -311,7 +312,7 @@ void RedisConnection::lose(const std::string& why) {
   was_lost_ = true;
   throw Error(ErrorKind::Failed,
               fmt::format("lost the connection to the Redis '{}': {}", printable(where_, 100), why),
-              "is it running? see: redis-cli ping")
+              fmt::format("is it running? see: {} ping", redis_cli(address_)))
       .with(Retry::Later);
 }
 
@@ -320,7 +321,8 @@ void RedisConnection::give_up() {
   throw Error(ErrorKind::Failed,
               fmt::format("the Redis '{}' did not answer within {}", printable(where_, 100),
                           to_short_text(timeout_)),
-              "is it overloaded or stopped, or the network slow? see: redis-cli ping")
+              fmt::format("is it overloaded or stopped, or the network slow? see: {} ping",
+                          redis_cli(address_)))
       .with(Retry::Later);
 }
 

@@ -74,8 +74,10 @@ Error redis_error(std::string_view reply, std::string_view where) {
                       std::string(known.hint));
     return known.is_transient ? error.with(Retry::Later) : error;
   }
-  return Error(ErrorKind::Failed, fmt::format("the Redis '{}' failed: {}", printable(where, 100),
-                                              printable(reply, 200)));
+  return Error(
+      ErrorKind::Failed,
+      fmt::format("the Redis '{}' failed: {}", printable(where, 100), printable(reply, 200)),
+      "its administrator finds more in its log");
 }
 
 }  // namespace chg

@@ -92,7 +92,7 @@ class RedisStore final : public Store {
       if (SteadyClock::now() < until) continue;
       throw Error(ErrorKind::Failed,
                   fmt::format("the lock of the Redis '{}' was lost again and again", location()),
-                  "who else changes its keys? see: redis-cli monitor")
+                  fmt::format("who else changes its keys? see: {} monitor", redis_cli(address_)))
           .with(Retry::Busy);
     }
   }
@@ -238,9 +238,8 @@ class RedisStore final : public Store {
   }
 
   [[noreturn]] void refuse_answer() const {
-    throw Error(ErrorKind::Failed,
-                fmt::format("'{}' does not answer as a Redis does", printable(location())),
-                "is it one? see: redis-cli info server");
+    throw Error(ErrorKind::Failed, fmt::format("'{}' does not answer as a Redis does", location()),
+                fmt::format("is it one? see: {} info server", redis_cli(address_)));
   }
 
   void lock_and_load(const std::string& token, SteadyClock::time_point until) {
@@ -252,10 +251,10 @@ class RedisStore final : public Store {
   }
 
   [[noreturn]] void refuse_locked(const std::string& holder) const {
-    throw Error(ErrorKind::Failed,
-                fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience),
-                            printable(location())),
-                holder_text(holder))
+    throw Error(
+        ErrorKind::Failed,
+        fmt::format("the store is locked for {}: '{}'", to_short_text(kPatience), location()),
+        holder_text(holder))
         .with(Retry::Busy);
   }
 
@@ -320,7 +319,7 @@ class RedisStore final : public Store {
     if (reached.integer >= address_.replicas) return;
     throw Error(ErrorKind::Failed,
                 fmt::format("only {} of {} replicas of the Redis '{}' have the change",
-                            reached.integer, address_.replicas, printable(location())),
+                            reached.integer, address_.replicas, location()),
                 "it is made, and may be lost with this server; its administrator has to bring the "
                 "replicas back (redis.replicas)")
         .with(Retry::Later);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 
 namespace chg {
@@ -229,6 +230,14 @@ std::string to_url(const RedisAddress& address, bool with_password) {
     query += fmt::format("{}replicas={}", query.empty() ? "" : "&", address.replicas);
   }
   return query.empty() ? url : url + "?" + query;
+}
+
+std::string redis_cli(const RedisAddress& address) {
+  if (!address.socket.empty()) return "redis-cli -s " + shell_word(address.socket);
+  const RedisEndpoint& server =
+      address.sentinels.empty() ? address.server : address.sentinels.front();
+  if (server == RedisEndpoint()) return "redis-cli";
+  return fmt::format("redis-cli -h {} -p {}", shell_word(server.host), server.port);
 }
 
 }  // namespace chg

@@ -52,4 +52,7 @@ RedisAddress parse_redis_url(std::string_view url);
 /// parse_redis_url(to_url(address, true)) == address.
 std::string to_url(const RedisAddress& address, bool with_password);
 
+/// How to ask that Redis by hand, for a shell: "redis-cli -h HOST -p PORT". Without a password.
+std::string redis_cli(const RedisAddress& address);
+
 }  // namespace chg

@@ -14,14 +14,16 @@
 #include "base/error.h"
 #include "base/fatal_signals.h"
 #include "base/poll.h"
+#include "base/shell_word.h"
 #include "base/text.h"
+#include "store/sqlite/file_system.h"
 
 namespace chg {
 namespace {
 
 // A connection belongs to one thread: no locks of SQLite's own.
 constexpr int kOpen = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-constexpr int kOpenCopy = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+constexpr int kOpenToRead = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
 
 // Until somebody who wants to be alone looks again whether others are still there.
 constexpr auto kAlonePause = std::chrono::milliseconds(5);
@@ -132,7 +134,7 @@ bool is_without_log(const SQLite::Exception& error, const std::string& path) {
 }
 
 [[noreturn]] void refuse_without_descriptors(const std::string& path, int error_number) {
-  throw errno_error(fmt::format("the store '{}' cannot be opened", printable(path)), error_number,
+  throw errno_error(fmt::format("the store '{}' cannot be opened", path), error_number,
                     "close other programs, or raise the limit: ulimit -n");
 }
 
@@ -153,8 +155,8 @@ SqliteConnection::SqliteConnection(const std::string& path, Access access)
     : path_(path),
       access_(access),
       turn_(turn_of(access, path)),
-      database_(name_for(access, path), access == Access::Copy ? kOpenCopy : kOpen,
-                busy_patience_ms(access), files_for(access)),
+      database_(name_for(access, path), can_write() ? kOpen : kOpenToRead, busy_patience_ms(access),
+                files_for(access)),
       rows_(database_) {
   // The index of the log is mapped, and everybody who may use the pool may truncate it.
   explain_sigbus(fmt::format("a file of the store '{}' was truncated while it was in use",
@@ -243,7 +245,19 @@ void SqliteConnection::copy_log() {
   sqlite3_busy_timeout(database, busy_patience_ms(access_));
 }
 
+namespace {
+
+// Nobody can make a log there, nor copy the one of somebody who was alone.
+std::shared_ptr<SqliteConnection> connect_to_read(const std::string& path) {
+  if (has_content(standby_log_of(path))) refuse_read_only(path);
+  return std::make_shared<SqliteConnection>(path,
+                                            lacks_log(path) ? Access::Copy : Access::ReadOnly);
+}
+
+}  // namespace
+
 std::shared_ptr<SqliteConnection> connect_to_sqlite(const std::string& path) {
+  if (is_read_only(path)) return connect_to_read(path);
   const auto until = SteadyClock::now() + kSqlitePatience;
   while (true) {
     try {
@@ -264,8 +278,12 @@ std::shared_ptr<SqliteConnection> connect_to_sqlite(const std::string& path) {
 }
 
 void rethrow_sqlite(const SQLite::Exception& error, const std::string& path) {
-  const std::string where = fmt::format("store '{}'", printable(path));
-  switch (error.getErrorCode()) {
+  const int code = error.getErrorCode();
+  if (code == SQLITE_READONLY && is_read_only(path)) refuse_read_only(path);
+  // SQLite takes some of its refusals for locks of others.
+  if (code == SQLITE_BUSY || code == SQLITE_IOERR) require_able_file_system(path);
+  const std::string where = fmt::format("store '{}'", path);
+  switch (code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       throw Error(ErrorKind::Failed,
@@ -294,7 +312,8 @@ void rethrow_sqlite(const SQLite::Exception& error, const std::string& path) {
       throw Error(ErrorKind::Failed,
                   fmt::format("the {} holds more than can be read in {} s", where,
                               kSqlitePatience / std::chrono::seconds(1)),
-                  "somebody has put into it what is no pool; see: sqlite3 PATH .schema")
+                  fmt::format("somebody has put into it what is no pool; see: sqlite3 {} .schema",
+                              shell_word(path)))
           .with(Retry::Later);
     case SQLITE_IOERR:
       if (error.getExtendedErrorCode() == SQLITE_IOERR_DELETE) {
@@ -314,7 +333,8 @@ void rethrow_sqlite(const SQLite::Exception& error, const std::string& path) {
       }
       [[fallthrough]];
     default:
-      throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()))
+      throw Error(ErrorKind::Failed, fmt::format("the {} failed: {}", where, error.what()),
+                  "see whether its disk is well: dmesg")
           .with(Retry::Later);
   }
 }

@@ -25,8 +25,10 @@ inline constexpr auto kSqlitePatience = std::chrono::seconds(10);
 /// the database at the end. Somebody who was killed in between leaves the log there, and the next
 /// connection copies it.
 ///
+/// ReadOnly: as Shared, of a store on a file system that is mounted read-only.
+///
 /// Copy: only reads a file that nobody changes, such as a backup, and makes nothing beside it.
-enum class Access { Shared, Alone, Copy };
+enum class Access { Shared, Alone, ReadOnly, Copy };
 
 class SqliteConnection {
  public:
@@ -41,6 +43,7 @@ class SqliteConnection {
   SQLite::Database& database() { return database_; }
   PoolRows& rows() { return rows_; }
   bool is_alone() const { return access_ == Access::Alone; }
+  bool can_write() const { return access_ == Access::Shared || access_ == Access::Alone; }
 
   /// The log that this connection writes.
   std::string log_file() const;
@@ -67,8 +70,8 @@ class SqliteConnection {
   int log_pages_ = 0;
 };
 
-/// Connects to the store at `path`: shared where the log is there or can be made, else alone.
-/// Throws as SqliteConnection does.
+/// Connects to the store at `path`: shared where the log is there or can be made, else alone. On a
+/// file system that is mounted read-only, only to read. Throws as SqliteConnection does.
 std::shared_ptr<SqliteConnection> connect_to_sqlite(const std::string& path);
 
 /// The one place where SQLite's codes become errors.

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "base/unique_fd.h"
 #include "store/sqlite/bells.h"
 
@@ -23,10 +23,9 @@ using std::filesystem::path;
 constexpr const char* kSuffixes[] = {"", "-lock", "-wal", "-shm", "-standby", "-reading"};
 
 [[noreturn]] void refuse_directory(const path& directory, const char* why) {
-  throw Error(
-      ErrorKind::NotPermitted,
-      fmt::format("root shares no pool below '{}', which {}", printable(directory.string()), why),
-      "name a folder of root's that nobody else can write: --store sqlite:PATH");
+  throw Error(ErrorKind::NotPermitted,
+              fmt::format("root shares no pool below '{}', which {}", directory.string(), why),
+              "name a folder of root's that nobody else can write: --store sqlite:PATH");
 }
 
 // A directory with the sticky bit, such as /tmp, keeps people from each other's entries. In the
@@ -34,7 +33,7 @@ constexpr const char* kSuffixes[] = {"", "-lock", "-wal", "-shm", "-standby", "-
 void require_roots_own(const path& directory, bool is_parent) {
   struct stat found {};
   if (lstat(directory.c_str(), &found) != 0) {
-    throw_errno(fmt::format("cannot look at '{}'", printable(directory.string())));
+    throw_errno(fmt::format("cannot look at '{}'", directory.string()));
   }
   const bool is_sticky = is_parent && (found.st_mode & S_ISVTX) != 0;
   if (found.st_uid != 0) refuse_directory(directory, "belongs to somebody else");
@@ -65,8 +64,7 @@ path real_path_of(const path& directory) {
   std::error_code failure;
   path real = std::filesystem::canonical(directory, failure);
   if (!failure) return real;
-  throw errno_error(fmt::format("cannot reach '{}'", printable(directory.string())),
-                    failure.value());
+  throw errno_error(fmt::format("cannot reach '{}'", directory.string()), failure.value());
 }
 
 // Makes the directory of the store where it is missing; returns it by a name without links. One
@@ -74,10 +72,11 @@ path real_path_of(const path& directory) {
 // nothing else is in it.
 path make_directory(const path& store, const Sharing& sharing) {
   const path named = std::filesystem::absolute(store).parent_path();
-  std::error_code failure;
-  std::filesystem::create_directories(named.parent_path(), failure);
+  const bool is_shared = (sharing.mode & 0066U) != 0;
+  const bool shares_as_root = geteuid() == 0 && is_shared;
+  // Whoever shares the store has to pass through those above it, too.
+  make_directories(named.parent_path(), is_shared ? 0755 : 0700);
   const path parent = real_path_of(named.parent_path());
-  const bool shares_as_root = geteuid() == 0 && (sharing.mode & 0066U) != 0;
   if (shares_as_root) require_roots_own_parents(parent);
   const bool is_new = mkdir((parent / named.filename()).c_str(), 0755) == 0;
   if (!is_new && errno != EEXIST) throw_errno(fmt::format("cannot make '{}'", named.string()));

@@ -1,6 +1,7 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <set>
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -11,11 +12,13 @@
 
 #include "base/error.h"
 #include "base/file_lock.h"
+#include "base/shell_word.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "store/difference.h"
 #include "store/sqlite/bells.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/file_system.h"
 #include "store/sqlite/files.h"
 #include "store/sqlite/pool_rows.h"
 #include "store/sqlite/schema.h"
@@ -94,7 +97,8 @@ class SqliteStore final : public Store {
     const std::string found = database().execAndGet("PRAGMA integrity_check").getString();
     if (found == "ok") return;
     throw Error(ErrorKind::Failed,
-                fmt::format("'{}' is damaged ({})", printable(path_), printable(found, 100)));
+                fmt::format("'{}' is damaged ({})", path_, printable(found, 100)),
+                "use another backup, or make it again");
   }
 
   // Makes the tables in a database that has none.
@@ -113,6 +117,7 @@ class SqliteStore final : public Store {
   void update(const std::function<void(Pool&)>& change) override {
     bool promised = false;
     const Use use(*this);
+    if (!connection().can_write()) refuse_read_only(path_);
     try {
       const FileLock lock(path_ + "-lock", "the store", kSqlitePatience);
       SQLite::Transaction transaction(database(), SQLite::TransactionBehavior::IMMEDIATE);
@@ -284,8 +289,7 @@ std::vector<Event> SqliteEvents::next() {
 void require_ours(SqliteStore& store, const std::string& path) {
   // In this order: somebody may make the pool between the two questions.
   if (store.is_empty() || store.application_id() == kApplicationId) return;
-  throw Error(ErrorKind::Failed,
-              fmt::format("'{}' is a database of another program", printable(path)),
+  throw Error(ErrorKind::Failed, fmt::format("'{}' is a database of another program", path),
               "name another file with --store sqlite:PATH");
 }
 
@@ -293,45 +297,59 @@ void check(SqliteStore& store, const std::string& path) {
   require_ours(store, path);
   const int version = store.version();
   if (version == 0) {
-    throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' yet", printable(path)),
+    throw Error(ErrorKind::Failed, fmt::format("there is no pool in '{}' yet", path),
                 "set it up with: canhazgpu admin");
   }
   if (version > kSchemaVersion) {
     throw Error(ErrorKind::Failed,
                 fmt::format("the store '{}' was made by a newer canhazgpu (its version is {}, this "
                             "program knows {})",
-                            printable(path), version, kSchemaVersion),
+                            path, version, kSchemaVersion),
                 "update this canhazgpu");
   }
   if (version < kSchemaVersion) {
     throw Error(ErrorKind::Failed,
                 fmt::format("the store '{}' was made by an earlier canhazgpu (its version is {}, "
                             "this program knows {})",
-                            printable(path), version, kSchemaVersion),
+                            path, version, kSchemaVersion),
                 "move it aside and set the pool up again with: canhazgpu admin");
   }
   const std::string foreign = store.foreign_part();
   if (!foreign.empty()) {
     throw Error(ErrorKind::Failed,
-                fmt::format("the store '{}' was tampered with: '{}' is no part of a pool",
-                            printable(path), printable(foreign, 60)),
+                fmt::format("the store '{}' was tampered with: '{}' is no part of a pool", path,
+                            printable(foreign, 60)),
                 "look at it with sqlite3, and take it out, or move the store aside");
   }
+}
+
+// A directory, a pipe or a device is no store.
+void require_file(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0 || S_ISREG(found.st_mode)) return;
+  if (!S_ISDIR(found.st_mode)) {
+    throw Error(ErrorKind::Failed, fmt::format("the store '{}' is not a regular file", path),
+                "name another file with --store sqlite:PATH");
+  }
+  const std::string inside = std::filesystem::path(path) / "pool.db";
+  throw Error(ErrorKind::Failed, fmt::format("the store '{}' is a directory", path),
+              fmt::format("name a file in it: --store {}", shell_word("sqlite:" + inside)));
 }
 
 // Says in words why a file can't be had, where SQLite would only say that it can't.
 void require_access(const std::string& path) {
   if (access(path.c_str(), F_OK) != 0) {
     if (errno == EACCES) {
-      throw errno_error(fmt::format("cannot reach the store '{}'", printable(path)), errno,
+      throw errno_error(fmt::format("cannot reach the store '{}'", path), errno,
                         "ask the administrator for access to it (canhazgpu admin --group)");
     }
-    throw Error(ErrorKind::Failed,
-                fmt::format("there is no pool on this host yet (no '{}')", printable(path)),
+    throw Error(ErrorKind::Failed, fmt::format("there is no pool on this host yet (no '{}')", path),
                 "set it up with: canhazgpu admin");
   }
-  if (access(path.c_str(), R_OK | W_OK) != 0) {
-    throw errno_error(fmt::format("cannot write the store '{}'", printable(path)), errno,
+  require_file(path);
+  const int wanted = is_read_only(path) ? R_OK : R_OK | W_OK;
+  if (access(path.c_str(), wanted) != 0) {
+    throw errno_error(fmt::format("cannot write the store '{}'", path), errno,
                       "ask the administrator for access to it (canhazgpu admin --group)");
   }
 }
@@ -356,11 +374,13 @@ std::unique_ptr<Store> create_sqlite_store(const std::string& path,
   try {
     if (!is_new) {
       require_access(path);
+      if (is_read_only(path)) refuse_read_only(path);
       SqliteStore present(path);
       require_ours(present, path);
     }
     if (is_new || sharing || !has_store_files(path)) {
       make_store_files(path, sharing.value_or(is_new ? Sharing{} : sharing_of_file(path)));
+      require_able_file_system(path);
     }
     auto store = std::make_unique<SqliteStore>(path);
     const SqliteStore::Use use(*store);
@@ -374,7 +394,7 @@ std::unique_ptr<Store> create_sqlite_store(const std::string& path,
 
 void write_sqlite_backup(const std::string& path, const Pool& pool, EventReader& events) {
   const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) throw_errno(fmt::format("cannot make '{}'", printable(path)));
+  if (!fd) throw_errno(fmt::format("cannot make '{}'", path));
   try {
     const auto connection = std::make_shared<SqliteConnection>(path, Access::Shared);
     SQLite::Database& database = connection->database();
@@ -395,16 +415,17 @@ void write_sqlite_backup(const std::string& path, const Pool& pool, EventReader&
   } catch (const SQLite::Exception& error) {
     rethrow_sqlite(error, path);
   }
-  if (fsync(fd.get()) != 0) throw_errno(fmt::format("cannot sync '{}'", printable(path)));
+  if (fsync(fd.get()) != 0) throw_errno(fmt::format("cannot sync '{}'", path));
 }
 
 std::unique_ptr<Store> open_sqlite_backup(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0 || access(path.c_str(), R_OK) != 0) {
-    throw_errno(fmt::format("cannot read the backup '{}'", printable(path)));
+    throw_errno(fmt::format("cannot read the backup '{}'", path));
   }
   if (!S_ISREG(file.st_mode)) {
-    throw Error(ErrorKind::Failed, fmt::format("'{}' is not a regular file", printable(path)));
+    throw Error(ErrorKind::Failed, fmt::format("'{}' is not a regular file", path),
+                "name a file that 'canhazgpu store backup' has made");
   }
   try {
     auto store =

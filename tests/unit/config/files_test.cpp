@@ -160,10 +160,5 @@ TEST_F(Files, ATooLargeOneIsAnErrorAndTheLargestIsNone) {
   EXPECT_TRUE(has(failure().what(), "is larger than 64 KiB"));
 }
 
-TEST_F(Files, StrangeNamesAreShownHarmlessly) {
-  inputs.file = root_ + "/a\x1b[2J\n.yaml";
-  EXPECT_TRUE(has(failure().what(), R"(/a\x1b[2J\n.yaml')"));
-}
-
 }  // namespace
 }  // namespace chg

@@ -192,8 +192,8 @@ TEST(Value, PathsAreNotEmptyAndHaveNoTilde) {
 
 TEST(Value, StrangeBytesAreShownHarmlessly) {
   EXPECT_EQ(
-      refusal("color", "\x1b[2J\n\xff", {Source::UserFile, "/a\x1b:1"}),
-      R"(invalid color '\x1b[2J\n\xff' (from /a\x1b:1): expected one of auto, always, never)");
+      refusal("color", "\x1b[2J\n\xff", kFile),
+      R"(invalid color '\x1b[2J\n\xff' (from /home/x/.canhazgpu.yaml:3): expected one of auto, always, never)");
   EXPECT_EQ(refusal("run.gpus", Texts{"\x1b"}),
             R"(invalid run.gpus '[\x1b]' (from --flag): found a list, )"
             "expected a whole number from 1 to 1000000");

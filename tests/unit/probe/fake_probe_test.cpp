@@ -181,7 +181,7 @@ TEST_F(Fake, FindsTheUidOfASimulatedUser) {
   EXPECT_EQ(look_at_process(R"({"pid":5,"user":"root","uid":7})").processes.at(0).uid, 7U);
   EXPECT_EQ(look_at_process(R"({"pid":5,"user":"no-such-account"})").processes.at(0).uid,
             std::nullopt);
-  EXPECT_EQ(look_at_process(R"({"pid":5,"program":"x","uid":0})").processes.at(0).user, "root");
+  EXPECT_EQ(look_at_process(R"({"pid":5,"program":"x","uid":0})").processes.at(0).user, "");
 }
 
 TEST_F(Fake, DoesNotTakeASimulatedProcessForARealOne) {

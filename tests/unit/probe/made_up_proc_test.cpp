@@ -43,7 +43,6 @@ TEST_F(MadeUpProc, IsReadWhole) {
   const GpuProcess process = facts();
   EXPECT_EQ(process.start_ticks, 123456U);
   EXPECT_EQ(process.uid, 4294000001U);
-  EXPECT_EQ(process.user, "4294000001");  // an account without a name
   EXPECT_EQ(process.program, "python3");
   EXPECT_EQ(process.command_line, "/usr/bin/python3 train.py");
   EXPECT_EQ(process.reservation_id, "r-1");
@@ -94,7 +93,6 @@ TEST_F(MadeUpProc, HasNoEndlessLineOfAncestors) {
 TEST_F(MadeUpProc, IsReadInPartWhereFilesAreMissing) {
   lose("status");
   EXPECT_EQ(facts().uid, std::nullopt);
-  EXPECT_EQ(facts().user, "");
   EXPECT_EQ(facts().program, "python3");
   lose("environ");
   EXPECT_EQ(facts().reservation_id, std::nullopt);
@@ -121,7 +119,6 @@ TEST_F(MadeUpProc, IsReadInPartWhereFilesAreGarbage) {
   for (const char* garbage : {"", "Uid:", "Uid:\t", "Uid:\tx\t1", "Uid:\t-1\t1", "Uid: 5\n"}) {
     put("status", garbage);
     EXPECT_EQ(facts().uid, std::nullopt) << garbage;
-    EXPECT_EQ(facts().user, "") << garbage;
   }
 }
 

@@ -134,5 +134,13 @@ TEST(RedisUrl, IsRefusedWithoutTellingThePassword) {
   }
 }
 
+TEST(RedisCli, AsksThatRedis) {
+  EXPECT_EQ(redis_cli(parse_redis_url("redis://localhost")), "redis-cli");
+  EXPECT_EQ(redis_cli(parse_redis_url("redis://:secret@gpu1:6380/3")), "redis-cli -h gpu1 -p 6380");
+  EXPECT_EQ(redis_cli(parse_redis_url("redis+unix:///a%20b/redis.sock")),
+            "redis-cli -s '/a b/redis.sock'");
+  EXPECT_EQ(redis_cli(parse_redis_url("redis-sentinel://s1,s2/mine")), "redis-cli -h s1 -p 26379");
+}
+
 }  // namespace
 }  // namespace chg
