@@ -130,6 +130,9 @@ class Model {
 
   /// The client whose reservation this one, which has GPUs, is inside of; kNobody: of none.
   int outer(int client) const;
+  /// The client whose reservation is around that and around all others that this one is inside of;
+  /// the client itself where it is inside of none.
+  int outermost(int client) const;
   /// The client whose reservation serves this request; kNobody: the pool does.
   int server_of(const Request& request) const;
   /// The GPUs that no run inside this client's reservation has.

@@ -372,6 +372,19 @@ TEST_F(Inner, KillingTheOuterRunEndsThoseInside) {
   EXPECT_EQ(find_reservation(scene_.pool, "x.outer")->ending, EndReason::Killed);
 }
 
+// It was granted GPUs of the pool while a store had lost the outer one.
+TEST_F(Inner, KillingARunSparesThoseThatAreNotInsideIt) {
+  hold_inner("x.outer", {3});
+  hold_inner("y.x.outer", {3}, 30);
+  EXPECT_EQ(outer_ids(), (Ids{"", "", "x.outer"}));
+  const Released released =
+      release(scene_.pool, {account(kAlice)}, {{0}, std::nullopt, true}, scene_.now());
+  ASSERT_EQ(released.runs.size(), 1U);
+  EXPECT_EQ(released.runs[0].id, "outer");
+  EXPECT_EQ(find_reservation(scene_.pool, "x.outer")->ending, std::nullopt);
+  EXPECT_EQ(find_reservation(scene_.pool, "y.x.outer")->ending, std::nullopt);
+}
+
 // --- What the store has lost ---
 
 TEST_F(Inner, TheyComeBackInAnyOrder) {
