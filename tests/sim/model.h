@@ -185,6 +185,9 @@ class Model {
   void take_place(int client);
   bool may_use(const Request& request, int gpu) const;
   void reclaim_lost_gpus(const Pool& pool);
+  std::size_t serve_queue(const Place& place, const Pool& pool,
+                          const std::vector<std::string>& granted);
+  bool is_any_made_inside(const std::vector<std::string>& ids) const;
   void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable,
                        int server);
   void compare_queue(const Pool& pool) const;

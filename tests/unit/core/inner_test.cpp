@@ -111,6 +111,17 @@ TEST_F(Inner, IsServedWhereThePoolHasNothingLeft) {
   EXPECT_EQ(scene_.schedule(), Ids{"x.outer"});
 }
 
+// Its outer one waits, too, as in an older state of the store.
+TEST_F(Inner, HoldsNothingOfThePoolOnceItsOuterOneIsGranted) {
+  Scene scene{4};
+  scene.ask({.id = "again", .count = 3});
+  scene.ask({.id = "x.again", .count = 3});
+  scene.ask({.id = "bobs", .uid = kBob});
+  EXPECT_EQ(scene.schedule(), (Ids{"again", "x.again", "bobs"}));
+  EXPECT_EQ(scene.gpus_of("x.again"), (Gpus{0, 1, 2}));
+  EXPECT_EQ(scene.gpus_of("bobs"), Gpus{3});
+}
+
 TEST_F(Inner, OfAnotherAccountOrOfNothingIsAnOrdinaryRequest) {
   scene_.ask({.id = "x.outer", .uid = kBob});
   scene_.ask({.id = "y.gone"});
