@@ -33,7 +33,7 @@ struct Reason {
   std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
   bool passed_over = false;  ///< its waiter did not take what it was granted; it has no blockers
   std::string within = {};   ///< the reservation inside which it is to run; "": none
-  bool fits_in_own = false;  ///< a run: a manual reservation of its own has as many GPUs
+  bool fits_in_own = false;  ///< a run that waits for what is its own could run in that (--mine)
 
   bool operator==(const Reason&) const = default;
 };
