@@ -371,35 +371,6 @@ std::uint64_t microseconds(WallTime time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(since_1970.count(), 0));
 }
 
-}  // namespace
-
-void enqueue(Pool& pool, Request request) {
-  require_sense(request);
-  for (const int id : request.gpu_ids) require_gpu(pool, id);
-  if (static_cast<std::size_t>(request.count) > pool.gpus.size()) {
-    throw Error(ErrorKind::Usage, fmt::format("{} can never be granted: this host has {}",
-                                              count_of(request.count, "GPU"), gpu_range(pool)));
-  }
-  if (request.arrival == 0)
-    request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
-  put_in_place(pool, std::move(request));
-}
-
-void put_in_place(Pool& pool, Request request) {
-  pool.next_arrival = std::max(pool.next_arrival, request.arrival + 1);
-  const auto place =
-      std::upper_bound(pool.queue.begin(), pool.queue.end(), request, is_served_before);
-  pool.queue.insert(place, std::move(request));
-}
-
-bool may_take(const Request& request, const Gpu& gpu) {
-  if (!gpu.unavailable) return !avoids(request, gpu.index);
-  return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
-         gpu.unavailable->uids == std::vector{request.account.uid};
-}
-
-namespace {
-
 // Walks the queue once, and grants what fits. Returns the ids of that.
 std::vector<std::string> serve_queue(Pool& pool, const Circumstances& given) {
   std::vector<std::string> granted_ids;
@@ -440,6 +411,31 @@ std::vector<std::string> serve_queue(Pool& pool, const Circumstances& given) {
 }
 
 }  // namespace
+
+void enqueue(Pool& pool, Request request) {
+  require_sense(request);
+  for (const int id : request.gpu_ids) require_gpu(pool, id);
+  if (static_cast<std::size_t>(request.count) > pool.gpus.size()) {
+    throw Error(ErrorKind::Usage, fmt::format("{} can never be granted: this host has {}",
+                                              count_of(request.count, "GPU"), gpu_range(pool)));
+  }
+  if (request.arrival == 0)
+    request.arrival = std::max(pool.next_arrival, microseconds(request.enqueued.wall));
+  put_in_place(pool, std::move(request));
+}
+
+void put_in_place(Pool& pool, Request request) {
+  pool.next_arrival = std::max(pool.next_arrival, request.arrival + 1);
+  const auto place =
+      std::upper_bound(pool.queue.begin(), pool.queue.end(), request, is_served_before);
+  pool.queue.insert(place, std::move(request));
+}
+
+bool may_take(const Request& request, const Gpu& gpu) {
+  if (!gpu.unavailable) return !avoids(request, gpu.index);
+  return request.force && gpu.unavailable->kind == Unavailability::Kind::UnreservedUse &&
+         gpu.unavailable->uids == std::vector{request.account.uid};
+}
 
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   reclaim_lost_gpus(pool);
