@@ -125,6 +125,14 @@ std::vector<const Reservation*> inner_on(const Pool& pool, const Reservation& ou
   return found;
 }
 
+bool is_any_waiting_inside(const Pool& pool, const std::vector<std::string>& ids) {
+  return std::any_of(pool.queue.begin(), pool.queue.end(), [&](const Request& request) {
+    return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
+      return was_made_inside(request.id, id);
+    });
+  });
+}
+
 void require_room(const Pool& pool, const Request& request) {
   const Reservation* outer =
       nearest(pool, outer_part(request.id), [&](const Reservation& reservation) {

@@ -398,8 +398,10 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.unavailable->uids == std::vector{request.account.uid};
 }
 
-std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
-  reclaim_lost_gpus(pool);
+namespace {
+
+// Walks the queue once, and grants what fits. Returns the ids of that.
+std::vector<std::string> serve_queue(Pool& pool, const Circumstances& given) {
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);
@@ -434,6 +436,19 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   }
   std::size_t place = 0;
   std::erase_if(pool.queue, [&](const Request&) { return leaves[place++]; });
+  return granted_ids;
+}
+
+}  // namespace
+
+std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
+  reclaim_lost_gpus(pool);
+  std::vector<std::string> granted_ids = serve_queue(pool, given);
+  // Again, where one that was granted serves a request inside of it: that held GPUs of the pool.
+  for (std::vector<std::string> latest = granted_ids; is_any_waiting_inside(pool, latest);) {
+    latest = serve_queue(pool, given);
+    granted_ids.insert(granted_ids.end(), latest.begin(), latest.end());
+  }
   return granted_ids;
 }
 
