@@ -63,7 +63,8 @@ def test_what_lives_on_keeps_the_gpus_before_it_uses_them(pool, way):
     assert result.err == (
         f"canhazgpu: sleep (pid {child}) lives on: GPUs 0 and 1 stay yours for 1h, and then for as "
         "long as they are used; end the process: canhazgpu release --kill --gpu-ids 0,1\n")
-    assert noted(pool) == [child] and pool.reserved() == [0, 1]
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
+    assert pool.reserved() == [0, 1]
     supervisor = pool.identity("supervisor").pid
     wait_for(lambda: child in watched_by(supervisor))
     os.kill(child, signal.SIGKILL)
@@ -180,7 +181,7 @@ def test_a_process_without_its_first_thread(pool):
     child = left_pid(pool, "python3")
     wait_for(lambda: read_stat(child)[0] == "Z")
     assert f"(pid {child}) lives on" in pool.finish(job, b"\n").err
-    assert noted(pool) == [child]
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
     os.kill(child, signal.SIGKILL)
     pool.await_free()
 
@@ -342,7 +343,8 @@ def test_a_pipe_ends_when_all_is_said_although_the_grace_goes_on(pool):
     result = pool.run_command(["sh", "-c", "canhazgpu run -- sh script 2>&1 | cat; echo end"])
     child = left_pid(pool)
     assert re.fullmatch(rf"canhazgpu: sleep \(pid {child}\) lives on: .*\nend\n", result.out), result
-    assert pool.reserved() == [0] and noted(pool) == [child]
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
+    assert pool.reserved() == [0]
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>/dev/null"])
