@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import HMS, REPOSITORY, all_pids, assert_error, children_of, validate, wait_for
+from conftest import (HMS, REPOSITORY, all_pids, assert_error, children_of, in_wsl, validate,
+                      wait_for)
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -561,14 +562,24 @@ def test_processes_of_windows(nvidia, smi):
     """Around WSL: their pids mean nothing here, where another process has the same."""
     smi.gpus(0, 400, 0, 0)
     smi.processes((1, os.getpid(), r"C:\Program Files\x, y\TextInputHost.exe", "[N/A]"))
-    gpu = validate(nvidia.status_json(), "status")[1]
+    gpu = validate(json.loads(in_wsl(nvidia, "status", "--json")), "status")[1]
     assert gpu["status"] == "AVAILABLE"
     assert gpu["processes"] == [{"pid": os.getpid(), "program": "TextInputHost.exe", "type": "COMPUTE"}]
-    for memory in ("[N/A]", "4900"):
-        smi.gpus(0, 5000, 0, 0)
-        smi.processes((1, os.getpid(), r"C:\x\train.exe", memory))
-        assert nvidia.status()[1] == ("GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used "
-                                      "by unknown process")
+    smi.gpus(0, 5000, 0, 0)
+    smi.processes((1, os.getpid(), r"C:\x\train.exe", "[N/A]"))
+    assert in_wsl(nvidia, "status").splitlines()[1] == (
+        "GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used by unknown process")
+
+
+@pytest.mark.parametrize("memory", ["850", "[N/A]"])
+def test_a_process_that_is_called_as_one_of_windows(nvidia, smi, memory):
+    """By Wine, or by `exec -a`: it is one of this host all the same."""
+    smi.gpus(0, 850, 0, 0)
+    smi.processes((1, os.getpid(), r"C:\wine\game.exe", memory))
+    assert nvidia.status()[1].startswith("GPU 1: IN USE WITHOUT RESERVATION by user root")
+    assert nvidia.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
+    if memory != "[N/A]":
+        assert "IN USE WITHOUT RESERVATION by user root" in in_wsl(nvidia, "status")
 
 
 def log_of(index, *processes):

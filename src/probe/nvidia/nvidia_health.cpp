@@ -59,12 +59,4 @@ void note_faulty_memory(GpuReading& reading) {
   add_notice(reading, "faulty memory is replaced at its next reset");
 }
 
-bool is_windows_path(std::string_view name) {
-  return name.starts_with("\\\\") || (name.size() > 2 && name.substr(1, 2) == ":\\");
-}
-
-std::string_view windows_program(std::string_view path) {
-  return path.substr(path.rfind('\\') + 1);
-}
-
 }  // namespace chg

@@ -17,11 +17,4 @@ void note_recovery(GpuReading& reading, std::string_view action);
 /// Notes that memory was found faulty, and that the GPU works around it only after a reset.
 void note_faulty_memory(GpuReading& reading);
 
-/// Whether a process that is called so runs on Windows, and the GPU's driver there lists it
-/// ("WSL").
-bool is_windows_path(std::string_view name);
-
-/// "C:\Program Files\app.exe" is "app.exe".
-std::string_view windows_program(std::string_view path);
-
 }  // namespace chg

@@ -32,8 +32,8 @@ bool may_have_processes(const GpuReading& gpu) { return gpu.memory_used_mib.valu
 
 // Nothing printed is the answer of idle GPUs, if nvidia-smi is content with it, or only warns of an
 // infoROM.
-ProcessTable processes_of(const ToolOutput& output) {
-  ProcessTable table = parse_processes(output.out);
+ProcessTable processes_of(const ToolOutput& output, bool in_wsl) {
+  ProcessTable table = parse_processes(output.out, in_wsl);
   const bool printed_nothing = output.out.find_first_not_of(" \t\r\n") == std::string::npos;
   const bool is_content =
       output.exit_status == 0 || output.exit_status == nvml_code::kCorruptedInforom;
@@ -71,7 +71,7 @@ std::string first_columns(std::size_t count) {
 }  // namespace
 
 Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
-                            const std::string& program) {
+                            const std::string& program, bool in_wsl) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program);
     return run_tool(arguments, timeout, started, nvidia_hints::when_late(timeout));
@@ -90,14 +90,14 @@ Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::t
   }
   gpus = gpus_of(answer, columns);
   if (std::any_of(gpus.begin(), gpus.end(), may_have_processes)) {
-    add_processes(
-        gpus, processes_of(ask({"--query-compute-apps=" + std::string(kProcessColumns), kCsv})));
+    const std::string question = "--query-compute-apps=" + std::string(kProcessColumns);
+    add_processes(gpus, processes_of(ask({question, kCsv}), in_wsl));
   }
   const std::vector<int> divided = mig_gpus(answer.out, columns);
   if (!divided.empty()) add_mig_devices(gpus, ask({"-L"}).out);
   doubt_empty_lists(gpus, divided);
   if (std::any_of(gpus.begin(), gpus.end(), may_draw)) {
-    add_graphics_processes(gpus, ask({"-q", "-d", "PIDS"}).out);
+    add_graphics_processes(gpus, ask({"-q", "-d", "PIDS"}).out, in_wsl);
   }
   return observation;
 }

@@ -12,6 +12,7 @@
 #include "base/pci_address.h"
 #include "base/text.h"
 #include "probe/nvidia/nvidia_health.h"
+#include "probe/nvidia/wsl.h"
 
 namespace chg {
 namespace {
@@ -184,7 +185,7 @@ void add_unreachable(std::vector<GpuReading>& gpus, const Unreachable& unreachab
 
 // --- Processes ---
 
-std::optional<ListedProcess> read_process_line(std::string_view line) {
+std::optional<ListedProcess> read_process_line(std::string_view line, bool in_wsl) {
   const std::vector<std::string_view> fields = split_row(line, 4, 2);
   if (fields.empty()) return std::nullopt;
   const std::string_view gpu_uuid = fields[0];
@@ -195,6 +196,7 @@ std::optional<ListedProcess> read_process_line(std::string_view line) {
   listed.gpu_uuid = gpu_uuid;
   listed.process = process_named(number, fields[2]);
   listed.process.memory_mib = parse<std::uint64_t>(fields[3]);
+  if (in_wsl) note_windows(listed.process, fields[2]);
   listed.is_not_supported = is_not_supported(pid);
   return listed;
 }
@@ -209,13 +211,8 @@ GpuProcess process_named(int pid, std::string_view name) {
   name = text_of(name);
   GpuProcess process;
   process.pid = pid;
-  process.outside = is_windows_path(name);
-  if (process.outside) {
-    process.program = windows_program(name);
-  } else {
-    const std::string_view path = name.substr(0, name.find(' '));
-    process.program = path.substr(path.rfind('/') + 1);
-  }
+  const std::string_view path = name.substr(0, name.find(' '));
+  process.program = path.substr(path.rfind('/') + 1);
   return process;
 }
 
@@ -259,11 +256,11 @@ std::vector<int> mig_gpus(std::string_view text, std::size_t columns) {
   return indices;
 }
 
-ProcessTable parse_processes(std::string_view text) {
+ProcessTable parse_processes(std::string_view text, bool in_wsl) {
   ProcessTable table;
   while (!text.empty()) {
     const std::string_view line = trimmed(cut(text, '\n'));
-    if (auto listed = read_process_line(line)) {
+    if (auto listed = read_process_line(line, in_wsl)) {
       table.processes.push_back(std::move(*listed));
     } else if (!is_remark(line)) {
       table.has_stray_text = true;

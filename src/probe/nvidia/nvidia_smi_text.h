@@ -67,9 +67,9 @@ struct ProcessTable {
 };
 
 /// Reads the answer to --query-compute-apps. The program is known by what nvidia-smi calls it,
-/// until /proc tells better; "" when it does not tell. A process name may contain commas. One that
-/// is a path of Windows is of another system (GpuProcess::outside).
-ProcessTable parse_processes(std::string_view text);
+/// until /proc tells better; "" when it does not tell. A process name may contain commas. `in_wsl`:
+/// those of Windows are among them (note_windows).
+ProcessTable parse_processes(std::string_view text, bool in_wsl = false);
 
 /// Puts each process on its GPU. A GPU of which nvidia-smi says that there are processes, but not
 /// which (pid 0), gets an `error` instead, or is one that lists none. Processes of GPUs that are

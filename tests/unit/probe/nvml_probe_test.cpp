@@ -271,10 +271,14 @@ TEST_F(Nvml, NotesWhatTheDriverSaysOfTheHealth) {
 }
 
 TEST_F(Nvml, TakesNoProcessOfWindowsForOneOfThisHost) {
-  const GpuReading gpu = look_at(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
-                                             {"pid":3,"user":"x","memory_mb":5})"),
-                                 R"("process_names":{"1":"C:\\a b\\app.exe","2":"/a/b",
-                                                     "3":"C:\\app.exe"})");
+  scenario_.put(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
+                            {"pid":3,"user":"x","memory_mb":5})"),
+                R"("process_names":{"1":"C:\\a b\\app.exe","2":"/a/b","3":"C:\\app.exe"})");
+  const auto gpus_there = [&](bool in_wsl) {
+    return observation_or_throw(read_nvml(clock_, standin_library("full"), in_wsl)).gpus;
+  };
+  EXPECT_FALSE(gpus_there(false).at(0).processes.at(0).outside);
+  const GpuReading gpu = gpus_there(true).at(0);
   ASSERT_EQ(gpu.processes.size(), 3U);
   EXPECT_TRUE(gpu.processes[0].outside);
   EXPECT_EQ(gpu.processes[0].program, "app.exe");
