@@ -94,6 +94,7 @@ struct GpuReading {
   /// What its driver says of its health, or asks for: "its driver asks for a reset"; "" for
   /// nothing.
   std::string notice = {};
+  std::string advice = {};   ///< what to do about `notice`, with commands to type
   bool needs_reset = false;  ///< nobody may be given it before what `notice` asks for
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};

@@ -420,6 +420,9 @@ def test_a_driver_that_asks_for_a_reset(nvml, pool):
     assert lines[5].endswith("] NOTICE: its driver asks to end peer-to-peer traffic")
     assert lines[6].endswith("] NOTICE: its driver asks for a reset")
     assert lines[7].endswith("] NOTICE: its driver asks for recovery (action 99)")
+    doctor = pool.run("doctor").out
+    assert ("GPU 4: its driver asks for a reboot of the host -> it is not given to anybody before; when "
+            "the jobs on all GPUs have ended: sudo reboot") in " ".join(doctor.split())
     assert pool.run("run", "-g", "5", "--nonblock", "--", "true").status == 75
     assert pool.ok("run", "-g", "4", "--nonblock", "--", "sh", "-c",
                    "echo $CUDA_VISIBLE_DEVICES") == "0,1,5,7\n"

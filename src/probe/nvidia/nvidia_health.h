@@ -9,8 +9,8 @@ namespace chg {
 
 /// Notes what the driver wants done about the GPU: by its number in NVML
 /// (nvmlDeviceGpuRecoveryAction_t), or as nvidia-smi says it ("Drain and Reset"). Where that is a
-/// reset or a reboot, nobody may be given the GPU before it. "None", and what is no answer
-/// ("[N/A]"), note nothing.
+/// reset or a reboot, as known or new words say, nobody may be given the GPU before it. "None", and
+/// what is no answer ("[N/A]"), note nothing. The reading's index must be known.
 void note_recovery(GpuReading& reading, unsigned action);
 void note_recovery(GpuReading& reading, std::string_view action);
 

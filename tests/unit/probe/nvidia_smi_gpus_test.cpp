@@ -198,11 +198,14 @@ TEST(ParseGpus, ReadsWhatTheDriverWantsDone) {
     EXPECT_FALSE(gpu.needs_reset);
     EXPECT_EQ(gpu.model, "NVIDIA, Example");
   }
-  for (const char* action : {"Reset", "Reboot", "Drain and Reset"}) {
+  for (const char* action : {"Reset", "Reboot", "Drain and Reset", "Bus Reset", "System Reboot",
+                             "GPU Reset Required", "Node reboot, at once"}) {
     EXPECT_TRUE(with_health("[N/A]", "No", action).needs_reset) << action;
     EXPECT_NE(with_health("[N/A]", "No", action).notice, "");
   }
-  EXPECT_FALSE(with_health("[N/A]", "No", "Drain P2P").needs_reset);
+  for (const char* action : {"Drain P2P", "Recover IMEX Domain", "Something New"}) {
+    EXPECT_FALSE(with_health("[N/A]", "No", action).needs_reset) << action;
+  }
   EXPECT_EQ(with_health("[N/A]", "No", "Something New").notice,
             "its driver asks for recovery (something new)");
 }

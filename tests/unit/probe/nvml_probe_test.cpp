@@ -270,6 +270,31 @@ TEST_F(Nvml, NotesWhatTheDriverSaysOfTheHealth) {
   }
 }
 
+// By the numbers of nvmlDeviceGpuRecoveryAction_t.
+TEST_F(Nvml, TellsWhatToDoAboutEachActionOfTheDriver) {
+  struct Action {
+    int number;
+    const char* notice;
+    bool needs_reset;
+    const char* advice;
+  };
+  for (const Action& one : std::initializer_list<Action>{
+           {1, "a reset", true, "nvidia-smi --gpu-reset -i 0"},
+           {2, "a reboot of the host", true, "sudo reboot"},
+           {3, "peer-to-peer", false, "canhazgpu admin --drain 0"},
+           {4, "end all work on it, and for a reset", true, "nvidia-smi --gpu-reset -i 0"},
+           {5, "IMEX domain", false, "systemctl restart nvidia-imex"},
+           {6, "a reset of its bus", true, "sudo reboot"},
+           {7, "a reboot of the host", true, "sudo reboot"},
+           {8, "recovery (action 8)", false, "nvidia-smi -q -i 0"}}) {
+    const GpuReading gpu =
+        look_at("{}", fmt::format(R"("recovery_actions":{{"0":{}}})", one.number));
+    EXPECT_NE(gpu.notice.find(one.notice), std::string::npos) << gpu.notice;
+    EXPECT_NE(gpu.advice.find(one.advice), std::string::npos) << gpu.advice;
+    EXPECT_EQ(gpu.needs_reset, one.needs_reset) << one.number;
+  }
+}
+
 TEST_F(Nvml, TakesNoProcessOfWindowsForOneOfThisHost) {
   scenario_.put(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
                             {"pid":3,"user":"x","memory_mb":5})"),
