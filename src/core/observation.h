@@ -151,7 +151,7 @@ struct Obstacle {
 std::optional<Obstacle> obstacle_of(const GpuReading& reading, const Policy& policy);
 
 /// What people should know of a GPU that works: its `notice`, and that it is busy without a
-/// process.
+/// process, where hardly any memory is used.
 std::vector<std::string> notices_of(const GpuReading& reading);
 
 /// GPUs with one UUID can't be told apart, neither here nor by those who are given them: puts a

@@ -431,7 +431,9 @@ def test_a_driver_that_asks_for_a_reset(nvml, pool):
 
 def test_busy_without_a_process(nvml, pool):
     nvml.put(3, utilization_percent=93)
-    assert pool.status()[3].endswith("] NOTICE: 93% busy without any process")
+    assert pool.status()[3].endswith("] NOTICE: 93% busy without any process (a job may have just ended)")
+    nvml.put(3, memory_used_mb=4000)
+    assert "NOTICE" not in pool.status()[3]
     process = busy(pool)
     nvml.put(3, on(process, 20), utilization_percent=93)
     assert "NOTICE" not in pool.status()[3]

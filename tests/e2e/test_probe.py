@@ -643,7 +643,7 @@ def test_a_driver_that_asks_for_a_reset(nvidia, smi, action, text):
     ({"gpu_recovery_action": "Drain P2P"}, "its driver asks to end peer-to-peer traffic"),
     ({"remapped_rows_pending": "Yes"}, "faulty memory is replaced at its next reset"),
     ({"retired_pages_pending": "Yes"}, "faulty memory is replaced at its next reset"),
-    ({"utilization_gpu": "93"}, "93% busy without any process")])
+    ({"utilization_gpu": "93"}, "93% busy without any process (a job may have just ended)")])
 def test_a_notice(nvidia, smi, change, text):
     smi.change(1, **change)
     assert nvidia.status()[1] == f"GPU 1: AVAILABLE (never used) [validated: 0MB used] NOTICE: {text}"

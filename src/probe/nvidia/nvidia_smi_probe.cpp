@@ -57,13 +57,6 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
   }
 }
 
-// More than this that belongs to no listed process is worth the question who draws.
-constexpr std::uint64_t kWorthAskingMib = 100;
-
-bool may_draw(const GpuReading& gpu) {
-  return unlisted_memory_mib(gpu).value_or(0) > kWorthAskingMib;
-}
-
 std::string first_columns(std::size_t count) {
   return fmt::format("{}", fmt::join(kGpuColumns.begin(), kGpuColumns.begin() + count, ","));
 }
@@ -71,10 +64,19 @@ std::string first_columns(std::size_t count) {
 }  // namespace
 
 Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
-                            const std::string& program, bool in_wsl) {
+                            const std::string& program, std::uint64_t unlisted_max_mib,
+                            bool in_wsl) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program);
     return run_tool(arguments, timeout, started, nvidia_hints::when_late(timeout));
+  };
+  // The answer to a question that only adds details: "" where none comes in time.
+  const auto ask_for_details = [&](std::vector<std::string> arguments) -> std::string {
+    try {
+      return ask(std::move(arguments)).out;
+    } catch (const Error&) {
+      return "";
+    }
   };
   Observation observation;
   observation.taken = clock.now();
@@ -94,10 +96,13 @@ Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::t
     add_processes(gpus, processes_of(ask({question, kCsv}), in_wsl));
   }
   const std::vector<int> divided = mig_gpus(answer.out, columns);
-  if (!divided.empty()) add_mig_devices(gpus, ask({"-L"}).out);
+  if (!divided.empty()) add_mig_devices(gpus, ask_for_details({"-L"}));
   doubt_empty_lists(gpus, divided);
+  const auto may_draw = [&](const GpuReading& gpu) {
+    return unlisted_memory_mib(gpu).value_or(0) > unlisted_max_mib;
+  };
   if (std::any_of(gpus.begin(), gpus.end(), may_draw)) {
-    add_graphics_processes(gpus, ask({"-q", "-d", "PIDS"}).out, in_wsl);
+    add_graphics_processes(gpus, ask_for_details({"-q", "-d", "PIDS"}), in_wsl);
   }
   return observation;
 }

@@ -1,6 +1,7 @@
 // Reads NVIDIA GPUs by asking nvidia-smi.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/clock.h"
@@ -16,9 +17,11 @@ namespace chg {
 ///
 /// Asks for the MIG devices of GPUs in MIG mode, whose memory is not told: such a GPU that uses
 /// memory, and of which no process is listed, has an `error`. Asks for the processes that only draw
-/// where memory belongs to no other. Asks again, without them, where it does not know some columns.
+/// where more than `unlisted_max_mib` belongs to no other. What these two questions would tell is
+/// missing where nvidia-smi does not answer them. Asks again, without them, where it does not know some columns.
 Observation read_nvidia_smi(const Clock& clock, Duration timeout,
                             SteadyClock::time_point started = SteadyClock::now(),
-                            const std::string& program = "nvidia-smi", bool in_wsl = is_wsl());
+                            const std::string& program = "nvidia-smi",
+                            std::uint64_t unlisted_max_mib = 0, bool in_wsl = is_wsl());
 
 }  // namespace chg

@@ -197,7 +197,7 @@ std::optional<ListedProcess> read_process_line(std::string_view line, bool in_ws
   listed.process = process_named(number, fields[2]);
   listed.process.memory_mib = parse<std::uint64_t>(fields[3]);
   if (in_wsl) note_windows(listed.process, fields[2]);
-  listed.is_not_supported = is_not_supported(pid);
+  listed.is_not_supported = is_not_supported(pid) && is_not_supported(fields[3]);
   return listed;
 }
 
@@ -281,6 +281,12 @@ void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table) {
         gpu.error = "nvidia-smi does not tell its processes";
       }
     }
+  }
+  // One that lists some processes hides the others.
+  for (GpuReading& gpu : gpus) {
+    if (gpu.processes.empty() || !gpu.processes_not_supported) continue;
+    gpu.processes_not_supported = false;
+    if (gpu.error.empty()) gpu.error = "nvidia-smi does not tell its processes";
   }
 }
 

@@ -42,7 +42,7 @@ class NvidiaSmi : public ::testing::Test {
     folder_.write_script("nvidia-smi", "echo \"$@\" >> " + folder_.path("log") +
                                            "\ncase \"$1\" in\n--query-gpu=*) " + to_gpus +
                                            ";;\n--query-compute-apps=*) " + to_processes +
-                                           ";;\n*) echo unasked; exit 2;;\nesac\n");
+                                           ";;\n*) " + to_details_ + ";;\nesac\n");
   }
 
   std::string print(const std::string& text) {
@@ -79,6 +79,7 @@ class NvidiaSmi : public ::testing::Test {
   PathVariable path_{folder_.path() + ":/usr/bin:/bin"};
   WatchfulClock clock_{folder_.path("log")};
   int answers_ = 0;
+  std::string to_details_ = "echo unasked; exit 2";
 };
 
 TEST_F(NvidiaSmi, GivesGpusWithTheirProcesses) {
@@ -189,6 +190,22 @@ TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   EXPECT_EQ(failure(timeout), expected);
   answer(print(gpu(0, "5")), "exec cat " + folder_.path("fifo"));
   EXPECT_EQ(failure(timeout), expected);
+}
+
+TEST_F(NvidiaSmi, IsNeededForNoDetails) {
+  ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
+  to_details_ = "exec cat " + folder_.path("fifo");
+  answer(print(gpu(0, "900")), ":");
+  EXPECT_EQ(look(seconds(1)).gpus.at(0).memory_used_mib, 900U);
+  EXPECT_NE(log().find("-q -d PIDS"), std::string::npos);
+}
+
+TEST_F(NvidiaSmi, IsAskedWhoDrawsOnlyBeyondTheMemoryThatMatters) {
+  answer(print(gpu(0, "900")), ":");
+  read_nvidia_smi(clock_, seconds(30), SteadyClock::now(), "nvidia-smi", 900);
+  EXPECT_EQ(log().find("PIDS"), std::string::npos);
+  read_nvidia_smi(clock_, seconds(30), SteadyClock::now(), "nvidia-smi", 899);
+  EXPECT_NE(log().find("PIDS"), std::string::npos);
 }
 
 TEST_F(NvidiaSmi, IsAskedAgainWithoutWhatItDoesNotKnow) {

@@ -135,6 +135,18 @@ TEST(AddProcesses, NotesThatADriverListsNone) {
   EXPECT_EQ(gpus[0].error + gpus[1].error, "");
 }
 
+TEST(AddProcesses, BelievesNoDriverThatListsNoneWhereItTellsOfSome) {
+  const std::string unlisted = ", [N/A], [N/A], [N/A]\n";
+  for (const std::string& rows :
+       {uuid(0) + ", [N/A], [N/A], 800\n", uuid(0) + unlisted + uuid(0) + ", 4711, x, 800\n",
+        uuid(0) + ", 4711, x, 800\n" + uuid(0) + unlisted,
+        uuid(0) + unlisted + uuid(0) + ", [Insufficient Permissions], [N/A], [N/A]\n"}) {
+    std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
+    add_processes(gpus, parse_processes(rows));
+    EXPECT_EQ(gpus[0].error, "nvidia-smi does not tell its processes") << rows;
+  }
+}
+
 TEST(ParseProcesses, TakesNoProcessOfWindowsForOneOfThisHost) {
   const ProcessTable table =
       parse_processes(uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
