@@ -151,8 +151,7 @@ std::string Context::reading_file() const {
 
 ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
                             const Instant& not_before) const {
-  const std::uint64_t own_threshold =
-      seen_with(pool.policy, options_.view).memory_threshold_mib;
+  const std::uint64_t own_threshold = seen_with(pool.policy, options_.view).memory_threshold_mib;
   return {probe == "auto" ? pool.provider : probe,
           options_.probe_timeout,
           fake_file(),

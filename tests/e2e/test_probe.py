@@ -26,8 +26,13 @@ case $1 in
     for field in $(cat "$here/unknown"); do  # in the order in which it would find them
       case $1, in *,$field,*) echo "Field \"$field\" is not a valid field to query."; echo; exit 2 ;; esac
     done
-    commas=$(echo "$1" | tr -cd ,)
-    cut -d, -f1-$((${#commas} + 1)) "$here/gpus" ;;
+    fields=; place=0
+    for field in index uuid pci.bus_id name memory.used memory.total utilization.gpu \\
+        mig.mode.current retired_pages.pending remapped_rows.pending gpu_recovery_action; do
+      place=$((place + 1))
+      case ,${1#*=}, in *,$field,*) fields=$fields,$place ;; esac
+    done
+    cut -d, -f"${fields#,}" "$here/gpus" ;;
   --query-compute-apps=gpu_uuid,pid,process_name,used_memory) cat "$here/processes" ;;
   -L) cat "$here/list" ;;
   -q) [ "$*" = "-q -d PIDS" ] && cat "$here/log" ;;
@@ -538,14 +543,17 @@ def test_a_warning_of_the_inforom_is_no_failure(nvidia, smi):
 
 
 @pytest.mark.parametrize("unknown, questions", [
-    ("gpu_recovery_action", 2), ("retired_pages.pending remapped_rows.pending gpu_recovery_action", 2),
-    ("mig.mode.current remapped_rows.pending gpu_recovery_action", 2)])
+    ("gpu_recovery_action", 2), ("retired_pages.pending remapped_rows.pending gpu_recovery_action", 4),
+    ("mig.mode.current", 2)])
 def test_an_older_nvidia_smi_is_asked_for_less(nvidia, smi, unknown, questions):
     smi.put("unknown", unknown)
     smi.asked()
     assert nvidia.status() == [f"GPU {index}: AVAILABLE (never used) [validated: 0MB used]"
                                for index in range(4)]
     assert len(smi.asked()) == questions
+    if "gpu_recovery_action" not in unknown:
+        smi.change(1, gpu_recovery_action="Reset")
+        assert nvidia.status()[1] == "GPU 1: ERROR (its driver asks for a reset)"
     smi.put("unknown", "memory.used")
     assert "does not know all the fields" in nvidia.run("status").err
 

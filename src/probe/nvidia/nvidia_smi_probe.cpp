@@ -22,7 +22,7 @@ Error failure(const ToolOutput& output) {
 
 // The exit status is no help where there are rows: one lost GPU or a corrupted infoROM is enough to
 // make it a failure.
-std::vector<GpuReading> gpus_of(const ToolOutput& output, std::size_t columns) {
+std::vector<GpuReading> gpus_of(const ToolOutput& output, const GpuColumns& columns) {
   std::vector<GpuReading> gpus = parse_gpus(output.out, columns);
   if (gpus.empty() || output.was_killed) throw failure(output);
   return gpus;
@@ -57,10 +57,6 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
   }
 }
 
-std::string first_columns(std::size_t count) {
-  return fmt::format("{}", fmt::join(kGpuColumns.begin(), kGpuColumns.begin() + count, ","));
-}
-
 }  // namespace
 
 Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
@@ -82,14 +78,12 @@ Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::t
   observation.taken = clock.now();
   observation.source = "nvidia-smi";
   std::vector<GpuReading>& gpus = observation.gpus;
-  std::size_t columns = kGpuColumns.size();
-  const auto ask_for_gpus = [&] { return ask({"--query-gpu=" + first_columns(columns), kCsv}); };
+  GpuColumns columns = first_columns();
+  const auto ask_for_gpus = [&] {
+    return ask({fmt::format("--query-gpu={}", fmt::join(columns, ",")), kCsv});
+  };
   ToolOutput answer = ask_for_gpus();
-  while (const auto known = known_columns(answer.out + answer.err)) {
-    if (*known >= columns) break;
-    columns = *known;
-    answer = ask_for_gpus();
-  }
+  while (drop_unknown(columns, answer.out + answer.err)) answer = ask_for_gpus();
   gpus = gpus_of(answer, columns);
   if (std::any_of(gpus.begin(), gpus.end(), may_have_processes)) {
     const std::string question = "--query-compute-apps=" + std::string(kProcessColumns);

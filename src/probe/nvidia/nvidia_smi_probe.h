@@ -18,7 +18,8 @@ namespace chg {
 /// Asks for the MIG devices of GPUs in MIG mode, whose memory is not told: such a GPU that uses
 /// memory, and of which no process is listed, has an `error`. Asks for the processes that only draw
 /// where more than `unlisted_max_mib` belongs to no other. What these two questions would tell is
-/// missing where nvidia-smi does not answer them. Asks again, without them, where it does not know some columns.
+/// missing where nvidia-smi does not answer them. Asks again, without them, where it does not know
+/// some columns.
 Observation read_nvidia_smi(const Clock& clock, Duration timeout,
                             SteadyClock::time_point started = SteadyClock::now(),
                             const std::string& program = "nvidia-smi",

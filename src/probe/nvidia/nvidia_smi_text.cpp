@@ -87,10 +87,13 @@ struct GpuLine {
   std::string_view mig_mode, retired_pages, remapped_rows, recovery;
 };
 
-std::optional<GpuLine> read_gpu_line(std::string_view line, std::size_t columns) {
-  std::vector<std::string_view> fields = split_row(line, columns, 3);
-  if (fields.empty()) return std::nullopt;
-  fields.resize(kGpuColumns.size());
+std::optional<GpuLine> read_gpu_line(std::string_view line, const GpuColumns& columns) {
+  const std::vector<std::string_view> answers = split_row(line, columns.size(), 3);
+  if (answers.empty()) return std::nullopt;
+  std::array<std::string_view, kGpuColumns.size()> fields;
+  for (std::size_t i = 0, next = 0; i < fields.size() && next < columns.size(); ++i) {
+    if (columns[next] == kGpuColumns[i]) fields[i] = answers[next++];
+  }
   // Any text may have the right number of commas.
   if (!small_number_of(fields[0]) && !text_of(fields[1]).starts_with("GPU-")) return std::nullopt;
   return GpuLine{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5],
@@ -216,17 +219,23 @@ GpuProcess process_named(int pid, std::string_view name) {
   return process;
 }
 
-std::optional<std::size_t> known_columns(std::string_view answer) {
-  if (lower_case(answer).find("is not a valid field to query") == std::string::npos) {
-    return std::nullopt;
-  }
-  for (std::size_t i = kGpuColumnsNeeded; i < kGpuColumns.size(); ++i) {
-    if (answer.find(fmt::format("\"{}\"", kGpuColumns[i])) != std::string_view::npos) return i;
-  }
-  return std::nullopt;
+GpuColumns first_columns(std::size_t count) {
+  return GpuColumns(kGpuColumns.begin(), kGpuColumns.begin() + count);
 }
 
-std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns) {
+bool drop_unknown(GpuColumns& columns, std::string_view answer) {
+  if (lower_case(answer).find("is not a valid field to query") == std::string::npos) return false;
+  const auto is_unknown = [&](std::string_view column) {
+    return answer.find(fmt::format("\"{}\"", column)) != std::string_view::npos;
+  };
+  const auto optional = columns.begin() + kGpuColumnsNeeded;
+  const auto end = std::remove_if(optional, columns.end(), is_unknown);
+  const bool drops = end != columns.end();
+  columns.erase(end, columns.end());
+  return drops;
+}
+
+std::vector<GpuReading> parse_gpus(std::string_view text, const GpuColumns& columns) {
   std::vector<GpuReading> gpus;
   std::vector<Unreachable> unreachable;
   while (!text.empty()) {
@@ -244,7 +253,7 @@ std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns) {
   return gpus;
 }
 
-std::vector<int> mig_gpus(std::string_view text, std::size_t columns) {
+std::vector<int> mig_gpus(std::string_view text, const GpuColumns& columns) {
   std::vector<int> indices;
   std::size_t position = 0;
   while (!text.empty()) {

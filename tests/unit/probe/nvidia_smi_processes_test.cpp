@@ -148,11 +148,10 @@ TEST(AddProcesses, BelievesNoDriverThatListsNoneWhereItTellsOfSome) {
 }
 
 TEST(ParseProcesses, TakesNoProcessOfWindowsForOneOfThisHost) {
-  const ProcessTable table =
-      parse_processes(uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
-                          ", 22, \\\\wsl\\app.exe, [N/A]\n" + uuid(0) +
-                          ", 23, /opt/C:/app, [N/A]\n",
-                      true);
+  const ProcessTable table = parse_processes(
+      uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
+          ", 22, \\\\wsl\\app.exe, [N/A]\n" + uuid(0) + ", 23, /opt/C:/app, [N/A]\n",
+      true);
   ASSERT_EQ(table.processes.size(), 3U);
   for (const int place : {0, 1}) {
     EXPECT_TRUE(table.processes[place].process.outside);
