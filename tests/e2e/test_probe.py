@@ -27,7 +27,7 @@ case $1 in
       case $1, in *,$field,*) echo "Field \"$field\" is not a valid field to query."; echo; exit 2 ;; esac
     done
     fields=; place=0
-    for field in index uuid pci.bus_id name memory.used memory.total utilization.gpu \\
+    for field in index uuid pci.bus_id name memory.used memory.total utilization.gpu \
         mig.mode.current retired_pages.pending remapped_rows.pending gpu_recovery_action; do
       place=$((place + 1))
       case ,${1#*=}, in *,$field,*) fields=$fields,$place ;; esac
@@ -520,7 +520,7 @@ def test_admin_lets_no_card_go_unasked(nvidia, smi):
                  "if they are gone")
     assert nvidia.ok("admin", "--force").splitlines() == [
         f"the pool has 2 GPUs (2x NVIDIA Example 80GB) in {nvidia.path}",
-        "left the pool: GPUs 0 and 1"]
+        "left the pool: GPUs 0 and 1", "GPU 1 stays out of service if it comes back"]
     # Repaired or not: somebody has drained it.
     smi.put("gpus", before)
     nvidia.ok("admin")

@@ -144,8 +144,7 @@ TEST(Diagnose, GivesTheAdviceThatBelongsToWhatTheDriverAsksFor) {
   EXPECT_EQ(of(facts, "reading").front().advice, "sudo reboot");
   gpu.needs_reset = true;
   EXPECT_EQ(of(facts, "reading").front().health, Health::Bad);
-  EXPECT_EQ(of(facts, "reading").front().advice,
-            "it is not given to anybody before; sudo reboot");
+  EXPECT_EQ(of(facts, "reading").front().advice, "it is not given to anybody before; sudo reboot");
   gpu.error = "GPU is lost";
   EXPECT_EQ(of(facts, "reading").front().advice,
             "it is not given to anybody; reset or replace it, or take it out of service: canhazgpu "

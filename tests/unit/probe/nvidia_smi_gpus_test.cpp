@@ -199,7 +199,7 @@ TEST(ParseGpus, ReadsWhatTheDriverWantsDone) {
     EXPECT_EQ(gpu.model, "NVIDIA, Example");
   }
   for (const char* action : {"Reset", "Reboot", "Drain and Reset", "Bus Reset", "System Reboot",
-                             "GPU Reset Required", "Node reboot, at once"}) {
+                             "GPU Reset Required", "Node Reboot at once"}) {
     EXPECT_TRUE(with_health("[N/A]", "No", action).needs_reset) << action;
     EXPECT_NE(with_health("[N/A]", "No", action).notice, "");
   }
