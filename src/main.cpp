@@ -36,8 +36,14 @@ std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
   // To anybody else the pids that drivers list are those of strangers.
   std::optional<chg::ProcReader> proc;
   if (chg::sees_host_pids(choice.observer)) proc = proc_reader(choice);
-  if (choice.name == "nvidia-smi")
-    return [=, &clock] { return chg::read_nvidia_smi(clock, timeout); };
+  chg::NvidiaSources nvidia;
+  nvidia.unlisted_max_mib = choice.unlisted_max_mib;
+  if (choice.name == "nvidia-smi") {
+    return [=, &clock] {
+      return chg::read_nvidia_smi(clock, timeout, chg::SteadyClock::now(), nvidia.program,
+                                  nvidia.unlisted_max_mib);
+    };
+  }
   if (choice.name == "nvml") {
     return [=, &clock] {
       const auto read = [&] { return chg::read_nvml(clock); };
@@ -51,7 +57,7 @@ std::function<chg::Observation()> vendor_reading(const chg::Clock& clock,
       return chg::observation_or_throw(chg::read_isolated("the AMD driver", read, timeout, proc));
     };
   }
-  return [=, &clock] { return chg::read_nvidia(clock, timeout, proc); };
+  return [=, &clock] { return chg::read_nvidia(clock, timeout, proc, nvidia); };
 }
 
 // Waiting for another's reading is a part of the time that people wait.

@@ -135,11 +135,19 @@ void refuse_missing(const std::vector<int>& gpus) {
                           is_one ? "it is" : "they are"));
 }
 
+// Those that are drained, and would be known again.
+std::vector<int> drained(const Pool& pool, std::vector<int> indices) {
+  std::erase_if(indices, [&](int index) {
+    const Gpu& gpu = *find_gpu(pool, index);
+    return !gpu.out_of_service || gpu.uuid.empty();
+  });
+  return indices;
+}
+
 // Keeps the drains of GPUs that leave, and gives those that have come back theirs again.
 void move_drains(Pool& pool, const std::vector<int>& leaving, std::vector<Gpu>& found) {
-  for (const int index : leaving) {
+  for (const int index : drained(pool, leaving)) {
     const Gpu& gpu = *find_gpu(pool, index);
-    if (!gpu.out_of_service || gpu.uuid.empty()) continue;
     pool.absent_drains.push_back({gpu.uuid, *gpu.out_of_service});
   }
   for (Gpu& gpu : found) {
@@ -261,6 +269,7 @@ AdminResult administer(Context& context, const AdminOptions& options, const Conf
     // Whoever names another provider means other GPUs.
     const bool may_leave = options.force || provider != pool.provider;
     if (!keeps_gpus) result.gone = replace_gpus(pool, found, may_leave);
+    result.gone_drained = drained(known, result.gone);
     if (runs_before > 0) {
       begin_recall(pool, given.now);
     }

@@ -26,6 +26,7 @@ struct AdminResult {
   Pool pool;
   bool created = false;               ///< there was no pool before
   std::vector<int> gone;              ///< GPUs that were not found, and left the pool by `force`
+  std::vector<int> gone_drained;      ///< those of them that stay drained if they come back
   std::vector<std::string> warnings;  ///< "GPU 0 can never be granted: …"
   int cleared_reservations = 0;
   int cleared_requests = 0;

@@ -151,6 +151,7 @@ std::string Context::reading_file() const {
 
 ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
                             const Instant& not_before) const {
+  const std::uint64_t own_threshold = seen_with(pool.policy, options_.view).memory_threshold_mib;
   return {probe == "auto" ? pool.provider : probe,
           options_.probe_timeout,
           fake_file(),
@@ -158,7 +159,8 @@ ProbeChoice Context::choice(const Pool& pool, const std::string& probe,
           not_before,
           own_place(),
           caller_.uid_here,
-          {}};
+          {},
+          std::min(own_threshold, pool.policy.memory_threshold_mib)};
 }
 
 // Only root and whoever owns the store say of a GPU that no tool finds that it is lost, and only

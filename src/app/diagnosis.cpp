@@ -246,14 +246,16 @@ void compare_with_pool(const Facts& facts, Findings& findings) {
   }
 }
 
-// What to do about a notice of its driver; else it is busy without a process.
-std::string advice_on(const GpuReading& gpu, bool is_of_driver, bool is_nvidia) {
-  if (is_of_driver) {
-    return fmt::format(
-        "drain it (canhazgpu admin --drain {0}), and when it is free: sudo nvidia-smi --gpu-reset "
-        "-i {0}",
-        gpu.index);
-  }
+// What to do about what its driver asks for before anybody may be given the GPU, or about an error.
+std::string advice_on(const GpuReading& gpu, const Obstacle& obstacle) {
+  if (obstacle.what == gpu.notice) return "it is not given to anybody before; " + gpu.advice;
+  return fmt::format("{} take it out of service: canhazgpu admin --drain {}",
+                     obstacle.is_final ? "nobody can ever be given it, so"
+                                       : "it is not given to anybody; reset or replace it, or",
+                     gpu.index);
+}
+
+std::string advice_on_use_without_process(bool is_nvidia) {
   return is_nvidia
              ? "if it stays so, turn persistence mode on (sudo nvidia-smi -pm 1), or see dmesg"
              : "if it stays so, see dmesg";
@@ -264,18 +266,13 @@ void examine_gpu(const GpuReading& gpu, const Facts& facts, Findings& findings) 
     return fmt::format("GPU {}: {}", gpu.index, what);
   };
   const auto obstacle = obstacle_of(gpu, facts.pool.policy);
-  if (obstacle) {
-    findings.bad(
-        "reading", text(obstacle->what),
-        fmt::format("{} take it out of service: canhazgpu admin --drain {}",
-                    obstacle->is_final ? "nobody can ever be given it, so"
-                                       : "it is not given to anybody; reset or replace it, or",
-                    gpu.index));
-  }
+  if (obstacle) findings.bad("reading", text(obstacle->what), advice_on(gpu, *obstacle));
   for (const std::string& notice : notices_of(gpu)) {
     if (obstacle && notice == obstacle->what) continue;
     findings.notice("reading", text(notice),
-                    advice_on(gpu, notice == gpu.notice, facts.provider == "nvidia"));
+                    notice == gpu.notice
+                        ? gpu.advice
+                        : advice_on_use_without_process(facts.provider == "nvidia"));
   }
 }
 

@@ -25,6 +25,8 @@ struct ProbeChoice {
   ProcessIdentity observer;
   std::uint32_t uid = 0;                    ///< of who reads, as its own user namespace counts it
   ProcReader::TellsModel tells_model = {};  ///< as ProcReader wants it
+  /// Only beyond this it matters that memory belongs to no listed process.
+  std::uint64_t unlisted_max_mib = 0;
 };
 
 struct World {

@@ -85,6 +85,12 @@ int execute_admin(Session& session, const Arguments& arguments) {
     text += fmt::format("took out '{}', which could not be read\n", printable(field, 60));
   }
   if (!result.gone.empty()) text += fmt::format("left the pool: {}\n", to_gpu_names(result.gone));
+  if (!result.gone_drained.empty()) {
+    const bool is_one = result.gone_drained.size() == 1;
+    text += fmt::format("{} out of service if {} back\n",
+                        to_gpu_names(result.gone_drained) + (is_one ? " stays" : " stay"),
+                        is_one ? "it comes" : "they come");
+  }
   if (!options.drain.empty())
     text += fmt::format("out of service: {}\n", to_gpu_names(options.drain));
   if (!options.undrain.empty())

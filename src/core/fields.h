@@ -204,8 +204,8 @@ constexpr auto fields_of(const GpuReading*) {
       field("temperature_c", &GpuReading::temperature_c), field("power_w", &GpuReading::power_w),
       field("processes", &GpuReading::processes), field("parts", &GpuReading::mig_devices),
       field("error", &GpuReading::error), maybe("error_is_final", &GpuReading::error_is_final),
-      maybe("notice", &GpuReading::notice), maybe("needs_reset", &GpuReading::needs_reset),
-      maybe("devices", &GpuReading::devices),
+      maybe("notice", &GpuReading::notice), maybe("advice", &GpuReading::advice),
+      maybe("needs_reset", &GpuReading::needs_reset), maybe("devices", &GpuReading::devices),
       field("runtime_index", &GpuReading::runtime_index), maybe("suspects", &GpuReading::suspects));
 }
 

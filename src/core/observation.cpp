@@ -113,12 +113,16 @@ std::optional<Obstacle> obstacle_of(const GpuReading& reading, const Policy& pol
 
 std::vector<std::string> notices_of(const GpuReading& reading) {
   constexpr int kBusyPercent = 50;
+  constexpr std::uint64_t kIdleMibMax = 100;
   std::vector<std::string> notices;
   if (!reading.notice.empty()) notices.push_back(reading.notice);
   const int percent = reading.utilization_percent.value_or(0);
   const bool lists_none = reading.processes.empty() && !reading.processes_not_supported;
-  if (percent >= kBusyPercent && lists_none && reading.error.empty()) {
-    notices.push_back(fmt::format("{}% busy without any process", percent));
+  // Where more is used, its use without a process is told by itself.
+  const bool holds_little = unlisted_memory_mib(reading).value_or(0) <= kIdleMibMax;
+  if (percent >= kBusyPercent && lists_none && holds_little && reading.error.empty()) {
+    notices.push_back(
+        fmt::format("{}% busy without any process (a job may have just ended)", percent));
   }
   return notices;
 }

@@ -94,6 +94,7 @@ struct GpuReading {
   /// What its driver says of its health, or asks for: "its driver asks for a reset"; "" for
   /// nothing.
   std::string notice = {};
+  std::string advice = {};   ///< what to do about `notice`, with commands to type
   bool needs_reset = false;  ///< nobody may be given it before what `notice` asks for
   /// Its device files: "/dev/nvidia3". Empty: those that the system knows by its PCI bus id.
   std::vector<std::string> devices = {};
@@ -150,7 +151,7 @@ struct Obstacle {
 std::optional<Obstacle> obstacle_of(const GpuReading& reading, const Policy& policy);
 
 /// What people should know of a GPU that works: its `notice`, and that it is busy without a
-/// process.
+/// process, where hardly any memory is used.
 std::vector<std::string> notices_of(const GpuReading& reading);
 
 /// GPUs with one UUID can't be told apart, neither here nor by those who are given them: puts a

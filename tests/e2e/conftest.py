@@ -532,6 +532,21 @@ def validate(value, name):
     return value
 
 
+def in_wsl(pool, *arguments):
+    """What the program prints where the device for GPUs is there that WSL's kernel has."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a device")
+    folder = pool.directory / "wsl-dev"
+    folder.mkdir(exist_ok=True)
+    enter = ('set -e; mount -t tmpfs none "$1"; for name in null zero urandom tty; do '
+             'cp -a "/dev/$name" "$1"; done; mknod "$1/dxg" c 10 63; mount --rbind "$1" /dev; shift; '
+             'exec "$@"')
+    result = pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", folder, pool.program,
+                               *arguments])
+    assert result.status == 0, result
+    return result.out
+
+
 def assert_error(result, status, text, hint=None):
     """One line of error, at most one of hint, and nothing else."""
     assert result.status == status, result

@@ -35,8 +35,10 @@ for index, gpu in enumerate(gpus):
     elif question == "--query-gpu=uuid":
         print(uuid(index))
     elif question.startswith("--query-gpu="):
-        print(f"{index}, {uuid(index)}, 00000000:0{index}:00.0, {gpu['model']}, {used[index]}, 81920, 0,"
-              " Disabled, [N/A], No, None")
+        busy = gpu["utilization_percent"]
+        # Another moment than that of the library.
+        print(f"{index}, {uuid(index)}, 00000000:0{index}:00.0, {gpu['model']}, {used[index]}, 81920,"
+              f" {busy and busy + 1}, Disabled, [N/A], No, None")
     elif question.startswith("--query-compute-apps="):
         for process in running[index]:
             print(f"{uuid(index)}, {process['pid']}, hog, {process['memory_mb']}")
@@ -61,13 +63,14 @@ while True:
 
 @pytest.fixture
 def card(tmp_path, binaries):
-    """An environment in which two cards seem to be."""
+    """An environment in which three cards seem to be, one of them busy without a process."""
     for folder in [tmp_path, *tmp_path.parents[:3]]:
         if folder.stat().st_uid == os.getuid() and folder != pathlib.Path("/tmp"):
             folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     scenario = tmp_path / "scenario.json"
     scenario.write_text(json.dumps({"gpus": [{"model": "NVIDIA Example 80GB", "memory_used_mb": 0,
-                                              "processes": []} for _ in range(2)]}))
+                                              "utilization_percent": busy, "processes": []}
+                                             for busy in (0, 0, 93)]}))
     # Somebody is at work on the first.
     gpus = json.loads(scenario.read_text())
     gpus["gpus"][0]["processes"].append({"pid": os.getpid(), "memory_mb": 5000})

@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from conftest import HMS, REPOSITORY, all_pids, assert_error, is_alive, validate, wait_for
+from conftest import HMS, REPOSITORY, all_pids, assert_error, in_wsl, is_alive, validate, wait_for
 
 STANDIN = pathlib.Path(os.environ.get("CANHAZGPU_STANDIN", REPOSITORY / "build/dev/tests/standin"))
 MODEL = "NVIDIA Example 80GB"
@@ -391,7 +391,10 @@ def test_processes_of_windows(nvml, pool):
     process = busy(pool)
     nvml.standin = {"process_names": {str(process.pid): r"C:\x\TextInputHost.exe"}}
     nvml.put(3, on(process, None), memory_used_mb=400)
-    gpu = validate(pool.status_json(), "status")[3]
+    # The process of this host that calls itself so is in use of its GPU.
+    assert pool.status()[3].startswith("GPU 3: IN USE WITHOUT RESERVATION by user root")
+    nvml.forget()
+    gpu = validate(json.loads(in_wsl(pool, "status", "--json")), "status")[3]
     assert gpu["status"] == "AVAILABLE"
     assert gpu["processes"] == [{"pid": process.pid, "program": "TextInputHost.exe", "type": "COMPUTE"}]
 
@@ -417,6 +420,9 @@ def test_a_driver_that_asks_for_a_reset(nvml, pool):
     assert lines[5].endswith("] NOTICE: its driver asks to end peer-to-peer traffic")
     assert lines[6].endswith("] NOTICE: its driver asks for a reset")
     assert lines[7].endswith("] NOTICE: its driver asks for recovery (action 99)")
+    doctor = pool.run("doctor").out
+    assert ("GPU 4: its driver asks for a reboot of the host -> it is not given to anybody before; when "
+            "the jobs on all GPUs have ended: sudo reboot") in " ".join(doctor.split())
     assert pool.run("run", "-g", "5", "--nonblock", "--", "true").status == 75
     assert pool.ok("run", "-g", "4", "--nonblock", "--", "sh", "-c",
                    "echo $CUDA_VISIBLE_DEVICES") == "0,1,5,7\n"
@@ -425,7 +431,9 @@ def test_a_driver_that_asks_for_a_reset(nvml, pool):
 
 def test_busy_without_a_process(nvml, pool):
     nvml.put(3, utilization_percent=93)
-    assert pool.status()[3].endswith("] NOTICE: 93% busy without any process")
+    assert pool.status()[3].endswith("] NOTICE: 93% busy without any process (a job may have just ended)")
+    nvml.put(3, memory_used_mb=4000)
+    assert "NOTICE" not in pool.status()[3]
     process = busy(pool)
     nvml.put(3, on(process, 20), utilization_percent=93)
     assert "NOTICE" not in pool.status()[3]

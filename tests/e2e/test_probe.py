@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import HMS, REPOSITORY, all_pids, assert_error, children_of, validate, wait_for
+from conftest import (HMS, REPOSITORY, all_pids, assert_error, children_of, in_wsl, validate,
+                      wait_for)
 
 UUIDS = [f"GPU-5f3a0c1e-0000-4b00-8000-{index:012}" for index in range(4)]
 
@@ -25,8 +26,13 @@ case $1 in
     for field in $(cat "$here/unknown"); do  # in the order in which it would find them
       case $1, in *,$field,*) echo "Field \"$field\" is not a valid field to query."; echo; exit 2 ;; esac
     done
-    commas=$(echo "$1" | tr -cd ,)
-    cut -d, -f1-$((${#commas} + 1)) "$here/gpus" ;;
+    fields=; place=0
+    for field in index uuid pci.bus_id name memory.used memory.total utilization.gpu \
+        mig.mode.current retired_pages.pending remapped_rows.pending gpu_recovery_action; do
+      place=$((place + 1))
+      case ,${1#*=}, in *,$field,*) fields=$fields,$place ;; esac
+    done
+    cut -d, -f"${fields#,}" "$here/gpus" ;;
   --query-compute-apps=gpu_uuid,pid,process_name,used_memory) cat "$here/processes" ;;
   -L) cat "$here/list" ;;
   -q) [ "$*" = "-q -d PIDS" ] && cat "$here/log" ;;
@@ -514,7 +520,7 @@ def test_admin_lets_no_card_go_unasked(nvidia, smi):
                  "if they are gone")
     assert nvidia.ok("admin", "--force").splitlines() == [
         f"the pool has 2 GPUs (2x NVIDIA Example 80GB) in {nvidia.path}",
-        "left the pool: GPUs 0 and 1"]
+        "left the pool: GPUs 0 and 1", "GPU 1 stays out of service if it comes back"]
     # Repaired or not: somebody has drained it.
     smi.put("gpus", before)
     nvidia.ok("admin")
@@ -537,14 +543,17 @@ def test_a_warning_of_the_inforom_is_no_failure(nvidia, smi):
 
 
 @pytest.mark.parametrize("unknown, questions", [
-    ("gpu_recovery_action", 2), ("retired_pages.pending remapped_rows.pending gpu_recovery_action", 2),
-    ("mig.mode.current remapped_rows.pending gpu_recovery_action", 2)])
+    ("gpu_recovery_action", 2), ("retired_pages.pending remapped_rows.pending gpu_recovery_action", 4),
+    ("mig.mode.current", 2)])
 def test_an_older_nvidia_smi_is_asked_for_less(nvidia, smi, unknown, questions):
     smi.put("unknown", unknown)
     smi.asked()
     assert nvidia.status() == [f"GPU {index}: AVAILABLE (never used) [validated: 0MB used]"
                                for index in range(4)]
     assert len(smi.asked()) == questions
+    if "gpu_recovery_action" not in unknown:
+        smi.change(1, gpu_recovery_action="Reset")
+        assert nvidia.status()[1] == "GPU 1: ERROR (its driver asks for a reset)"
     smi.put("unknown", "memory.used")
     assert "does not know all the fields" in nvidia.run("status").err
 
@@ -561,14 +570,24 @@ def test_processes_of_windows(nvidia, smi):
     """Around WSL: their pids mean nothing here, where another process has the same."""
     smi.gpus(0, 400, 0, 0)
     smi.processes((1, os.getpid(), r"C:\Program Files\x, y\TextInputHost.exe", "[N/A]"))
-    gpu = validate(nvidia.status_json(), "status")[1]
+    gpu = validate(json.loads(in_wsl(nvidia, "status", "--json")), "status")[1]
     assert gpu["status"] == "AVAILABLE"
     assert gpu["processes"] == [{"pid": os.getpid(), "program": "TextInputHost.exe", "type": "COMPUTE"}]
-    for memory in ("[N/A]", "4900"):
-        smi.gpus(0, 5000, 0, 0)
-        smi.processes((1, os.getpid(), r"C:\x\train.exe", memory))
-        assert nvidia.status()[1] == ("GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used "
-                                      "by unknown process")
+    smi.gpus(0, 5000, 0, 0)
+    smi.processes((1, os.getpid(), r"C:\x\train.exe", "[N/A]"))
+    assert in_wsl(nvidia, "status").splitlines()[1] == (
+        "GPU 1: IN USE WITHOUT RESERVATION by unknown user - 5000MB used by unknown process")
+
+
+@pytest.mark.parametrize("memory", ["850", "[N/A]"])
+def test_a_process_that_is_called_as_one_of_windows(nvidia, smi, memory):
+    """By Wine, or by `exec -a`: it is one of this host all the same."""
+    smi.gpus(0, 850, 0, 0)
+    smi.processes((1, os.getpid(), r"C:\wine\game.exe", memory))
+    assert nvidia.status()[1].startswith("GPU 1: IN USE WITHOUT RESERVATION by user root")
+    assert nvidia.run("run", "-G", "1", "--nonblock", "--", "true").status == 75
+    if memory != "[N/A]":
+        assert "IN USE WITHOUT RESERVATION by user root" in in_wsl(nvidia, "status")
 
 
 def log_of(index, *processes):
@@ -632,7 +651,7 @@ def test_a_driver_that_asks_for_a_reset(nvidia, smi, action, text):
     ({"gpu_recovery_action": "Drain P2P"}, "its driver asks to end peer-to-peer traffic"),
     ({"remapped_rows_pending": "Yes"}, "faulty memory is replaced at its next reset"),
     ({"retired_pages_pending": "Yes"}, "faulty memory is replaced at its next reset"),
-    ({"utilization_gpu": "93"}, "93% busy without any process")])
+    ({"utilization_gpu": "93"}, "93% busy without any process (a job may have just ended)")])
 def test_a_notice(nvidia, smi, change, text):
     smi.change(1, **change)
     assert nvidia.status()[1] == f"GPU 1: AVAILABLE (never used) [validated: 0MB used] NOTICE: {text}"

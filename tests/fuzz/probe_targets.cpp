@@ -33,21 +33,22 @@ std::pair<std::string_view, std::string_view> halves(std::string_view bytes) {
 
 CHG_FUZZ_TARGET(nvidia_smi, gpus) {
   const auto [gpus_text, processes_text] = halves(bytes);
-  std::vector<GpuReading> gpus = parse_gpus(gpus_text, kGpuColumnsNeeded + 1);
-  mig_gpus(gpus_text, kGpuColumnsNeeded + 1);
+  std::vector<GpuReading> gpus = parse_gpus(gpus_text, first_columns(kGpuColumnsNeeded + 1));
+  mig_gpus(gpus_text, first_columns(kGpuColumnsNeeded + 1));
   add_processes(gpus, parse_processes(processes_text));
   require_readable(gpus);
 }
 
 CHG_FUZZ_TARGET(nvidia_smi, health) {
-  known_columns(bytes);
-  require_readable(parse_gpus(bytes));
+  GpuColumns columns = first_columns();
+  drop_unknown(columns, bytes);
+  require_readable(parse_gpus(bytes, columns));
 }
 
 CHG_FUZZ_TARGET(nvidia_smi, log) {
   const auto [list, log] = halves(bytes);
   const std::string row = "0, GPU-a, 0000:1a:00.0, M, 900, 8, 9, Enabled\n";
-  std::vector<GpuReading> gpus = parse_gpus(row, kGpuColumnsNeeded + 1);
+  std::vector<GpuReading> gpus = parse_gpus(row, first_columns(kGpuColumnsNeeded + 1));
   add_mig_devices(gpus, list);
   add_graphics_processes(gpus, log);
   require_readable(gpus);

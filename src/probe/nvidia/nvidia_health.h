@@ -9,19 +9,12 @@ namespace chg {
 
 /// Notes what the driver wants done about the GPU: by its number in NVML
 /// (nvmlDeviceGpuRecoveryAction_t), or as nvidia-smi says it ("Drain and Reset"). Where that is a
-/// reset or a reboot, nobody may be given the GPU before it. "None", and what is no answer
-/// ("[N/A]"), note nothing.
+/// reset or a reboot, as known or new words say, nobody may be given the GPU before it. "None", and
+/// what is no answer ("[N/A]"), note nothing. The reading's index must be known.
 void note_recovery(GpuReading& reading, unsigned action);
 void note_recovery(GpuReading& reading, std::string_view action);
 
 /// Notes that memory was found faulty, and that the GPU works around it only after a reset.
 void note_faulty_memory(GpuReading& reading);
-
-/// Whether a process that is called so runs on Windows, and the GPU's driver there lists it
-/// ("WSL").
-bool is_windows_path(std::string_view name);
-
-/// "C:\Program Files\app.exe" is "app.exe".
-std::string_view windows_program(std::string_view path);
 
 }  // namespace chg

@@ -51,7 +51,8 @@ Observation read_nvidia(const Clock& clock, Duration timeout, const std::optiona
   }
   const std::string reason = reason_to_go_on(failure.reason);
   if (reason.empty() || !find_program(sources.program)) throw failure.error;
-  Observation observation = read_nvidia_smi(clock, timeout, started, sources.program);
+  Observation observation =
+      read_nvidia_smi(clock, timeout, started, sources.program, sources.unlisted_max_mib);
   observation.source += fmt::format(" (NVML: {})", reason);
   return observation;
 }

@@ -1,6 +1,7 @@
 // Reads NVIDIA GPUs, in the best way that this host offers.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,7 @@ namespace chg {
 struct NvidiaSources {
   std::string library = "libnvidia-ml.so.1";  ///< as for dlopen
   std::string program = "nvidia-smi";         ///< looked up in PATH
+  std::uint64_t unlisted_max_mib = 0;         ///< as read_nvidia_smi takes it
 };
 
 /// Asks the driver's library, in a process of its own, or where that cannot be used (it is missing,

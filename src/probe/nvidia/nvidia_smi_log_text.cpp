@@ -12,6 +12,7 @@
 #include "base/pci_address.h"
 #include "base/text.h"
 #include "probe/nvidia/nvidia_smi_text.h"
+#include "probe/nvidia/wsl.h"
 
 namespace chg {
 namespace {
@@ -51,7 +52,7 @@ struct Entry {
   std::optional<std::uint64_t> memory_mib;
 };
 
-void enter(GpuReading* gpu, const Entry& entry) {
+void enter(GpuReading* gpu, const Entry& entry, bool in_wsl) {
   if (gpu == nullptr || entry.pid == 0 || !entry.only_draws) return;
   const bool is_listed =
       std::any_of(gpu->processes.begin(), gpu->processes.end(),
@@ -59,6 +60,7 @@ void enter(GpuReading* gpu, const Entry& entry) {
   if (is_listed) return;
   GpuProcess process = process_named(entry.pid, entry.name);
   process.memory_mib = entry.memory_mib;
+  if (in_wsl) note_windows(process, entry.name);
   process.type = GpuProcess::Type::Graphics;
   gpu->processes.push_back(std::move(process));
 }
@@ -87,11 +89,11 @@ void add_mig_devices(std::vector<GpuReading>& gpus, std::string_view list) {
   });
 }
 
-void add_graphics_processes(std::vector<GpuReading>& gpus, std::string_view log) {
+void add_graphics_processes(std::vector<GpuReading>& gpus, std::string_view log, bool in_wsl) {
   GpuReading* gpu = nullptr;
   Entry entry;
   const auto finish = [&] {
-    enter(gpu, entry);
+    enter(gpu, entry, in_wsl);
     entry = Entry();
   };
   for_each_line(log, [&](std::string_view line) {

@@ -14,7 +14,8 @@ namespace chg {
 void add_mig_devices(std::vector<GpuReading>& gpus, std::string_view list);
 
 /// Puts the processes that only draw (type "G") on their GPUs, by PCI address, as `nvidia-smi -q -d
-/// PIDS` tells them. One that is listed already stays as it is.
-void add_graphics_processes(std::vector<GpuReading>& gpus, std::string_view log);
+/// PIDS` tells them. One that is listed already stays as it is. `in_wsl` as in parse_processes.
+void add_graphics_processes(std::vector<GpuReading>& gpus, std::string_view log,
+                            bool in_wsl = false);
 
 }  // namespace chg

@@ -22,7 +22,7 @@ Error failure(const ToolOutput& output) {
 
 // The exit status is no help where there are rows: one lost GPU or a corrupted infoROM is enough to
 // make it a failure.
-std::vector<GpuReading> gpus_of(const ToolOutput& output, std::size_t columns) {
+std::vector<GpuReading> gpus_of(const ToolOutput& output, const GpuColumns& columns) {
   std::vector<GpuReading> gpus = parse_gpus(output.out, columns);
   if (gpus.empty() || output.was_killed) throw failure(output);
   return gpus;
@@ -32,8 +32,8 @@ bool may_have_processes(const GpuReading& gpu) { return gpu.memory_used_mib.valu
 
 // Nothing printed is the answer of idle GPUs, if nvidia-smi is content with it, or only warns of an
 // infoROM.
-ProcessTable processes_of(const ToolOutput& output) {
-  ProcessTable table = parse_processes(output.out);
+ProcessTable processes_of(const ToolOutput& output, bool in_wsl) {
+  ProcessTable table = parse_processes(output.out, in_wsl);
   const bool printed_nothing = output.out.find_first_not_of(" \t\r\n") == std::string::npos;
   const bool is_content =
       output.exit_status == 0 || output.exit_status == nvml_code::kCorruptedInforom;
@@ -57,47 +57,46 @@ void doubt_empty_lists(std::vector<GpuReading>& gpus, const std::vector<int>& mi
   }
 }
 
-// More than this that belongs to no listed process is worth the question who draws.
-constexpr std::uint64_t kWorthAskingMib = 100;
-
-bool may_draw(const GpuReading& gpu) {
-  return unlisted_memory_mib(gpu).value_or(0) > kWorthAskingMib;
-}
-
-std::string first_columns(std::size_t count) {
-  return fmt::format("{}", fmt::join(kGpuColumns.begin(), kGpuColumns.begin() + count, ","));
-}
-
 }  // namespace
 
 Observation read_nvidia_smi(const Clock& clock, Duration timeout, SteadyClock::time_point started,
-                            const std::string& program) {
+                            const std::string& program, std::uint64_t unlisted_max_mib,
+                            bool in_wsl) {
   const auto ask = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program);
     return run_tool(arguments, timeout, started, nvidia_hints::when_late(timeout));
+  };
+  // The answer to a question that only adds details: "" where none comes in time.
+  const auto ask_for_details = [&](std::vector<std::string> arguments) -> std::string {
+    try {
+      return ask(std::move(arguments)).out;
+    } catch (const Error&) {
+      return "";
+    }
   };
   Observation observation;
   observation.taken = clock.now();
   observation.source = "nvidia-smi";
   std::vector<GpuReading>& gpus = observation.gpus;
-  std::size_t columns = kGpuColumns.size();
-  const auto ask_for_gpus = [&] { return ask({"--query-gpu=" + first_columns(columns), kCsv}); };
+  GpuColumns columns = first_columns();
+  const auto ask_for_gpus = [&] {
+    return ask({fmt::format("--query-gpu={}", fmt::join(columns, ",")), kCsv});
+  };
   ToolOutput answer = ask_for_gpus();
-  while (const auto known = known_columns(answer.out + answer.err)) {
-    if (*known >= columns) break;
-    columns = *known;
-    answer = ask_for_gpus();
-  }
+  while (drop_unknown(columns, answer.out + answer.err)) answer = ask_for_gpus();
   gpus = gpus_of(answer, columns);
   if (std::any_of(gpus.begin(), gpus.end(), may_have_processes)) {
-    add_processes(
-        gpus, processes_of(ask({"--query-compute-apps=" + std::string(kProcessColumns), kCsv})));
+    const std::string question = "--query-compute-apps=" + std::string(kProcessColumns);
+    add_processes(gpus, processes_of(ask({question, kCsv}), in_wsl));
   }
   const std::vector<int> divided = mig_gpus(answer.out, columns);
-  if (!divided.empty()) add_mig_devices(gpus, ask({"-L"}).out);
+  if (!divided.empty()) add_mig_devices(gpus, ask_for_details({"-L"}));
   doubt_empty_lists(gpus, divided);
+  const auto may_draw = [&](const GpuReading& gpu) {
+    return unlisted_memory_mib(gpu).value_or(0) > unlisted_max_mib;
+  };
   if (std::any_of(gpus.begin(), gpus.end(), may_draw)) {
-    add_graphics_processes(gpus, ask({"-q", "-d", "PIDS"}).out);
+    add_graphics_processes(gpus, ask_for_details({"-q", "-d", "PIDS"}), in_wsl);
   }
   return observation;
 }

@@ -12,6 +12,7 @@
 #include "base/pci_address.h"
 #include "base/text.h"
 #include "probe/nvidia/nvidia_health.h"
+#include "probe/nvidia/wsl.h"
 
 namespace chg {
 namespace {
@@ -86,10 +87,13 @@ struct GpuLine {
   std::string_view mig_mode, retired_pages, remapped_rows, recovery;
 };
 
-std::optional<GpuLine> read_gpu_line(std::string_view line, std::size_t columns) {
-  std::vector<std::string_view> fields = split_row(line, columns, 3);
-  if (fields.empty()) return std::nullopt;
-  fields.resize(kGpuColumns.size());
+std::optional<GpuLine> read_gpu_line(std::string_view line, const GpuColumns& columns) {
+  const std::vector<std::string_view> answers = split_row(line, columns.size(), 3);
+  if (answers.empty()) return std::nullopt;
+  std::array<std::string_view, kGpuColumns.size()> fields;
+  for (std::size_t i = 0, next = 0; i < fields.size() && next < columns.size(); ++i) {
+    if (columns[next] == kGpuColumns[i]) fields[i] = answers[next++];
+  }
   // Any text may have the right number of commas.
   if (!small_number_of(fields[0]) && !text_of(fields[1]).starts_with("GPU-")) return std::nullopt;
   return GpuLine{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5],
@@ -184,7 +188,7 @@ void add_unreachable(std::vector<GpuReading>& gpus, const Unreachable& unreachab
 
 // --- Processes ---
 
-std::optional<ListedProcess> read_process_line(std::string_view line) {
+std::optional<ListedProcess> read_process_line(std::string_view line, bool in_wsl) {
   const std::vector<std::string_view> fields = split_row(line, 4, 2);
   if (fields.empty()) return std::nullopt;
   const std::string_view gpu_uuid = fields[0];
@@ -195,7 +199,8 @@ std::optional<ListedProcess> read_process_line(std::string_view line) {
   listed.gpu_uuid = gpu_uuid;
   listed.process = process_named(number, fields[2]);
   listed.process.memory_mib = parse<std::uint64_t>(fields[3]);
-  listed.is_not_supported = is_not_supported(pid);
+  if (in_wsl) note_windows(listed.process, fields[2]);
+  listed.is_not_supported = is_not_supported(pid) && is_not_supported(fields[3]);
   return listed;
 }
 
@@ -209,27 +214,28 @@ GpuProcess process_named(int pid, std::string_view name) {
   name = text_of(name);
   GpuProcess process;
   process.pid = pid;
-  process.outside = is_windows_path(name);
-  if (process.outside) {
-    process.program = windows_program(name);
-  } else {
-    const std::string_view path = name.substr(0, name.find(' '));
-    process.program = path.substr(path.rfind('/') + 1);
-  }
+  const std::string_view path = name.substr(0, name.find(' '));
+  process.program = path.substr(path.rfind('/') + 1);
   return process;
 }
 
-std::optional<std::size_t> known_columns(std::string_view answer) {
-  if (lower_case(answer).find("is not a valid field to query") == std::string::npos) {
-    return std::nullopt;
-  }
-  for (std::size_t i = kGpuColumnsNeeded; i < kGpuColumns.size(); ++i) {
-    if (answer.find(fmt::format("\"{}\"", kGpuColumns[i])) != std::string_view::npos) return i;
-  }
-  return std::nullopt;
+GpuColumns first_columns(std::size_t count) {
+  return GpuColumns(kGpuColumns.begin(), kGpuColumns.begin() + count);
 }
 
-std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns) {
+bool drop_unknown(GpuColumns& columns, std::string_view answer) {
+  if (lower_case(answer).find("is not a valid field to query") == std::string::npos) return false;
+  const auto is_unknown = [&](std::string_view column) {
+    return answer.find(fmt::format("\"{}\"", column)) != std::string_view::npos;
+  };
+  const auto optional = columns.begin() + kGpuColumnsNeeded;
+  const auto end = std::remove_if(optional, columns.end(), is_unknown);
+  const bool drops = end != columns.end();
+  columns.erase(end, columns.end());
+  return drops;
+}
+
+std::vector<GpuReading> parse_gpus(std::string_view text, const GpuColumns& columns) {
   std::vector<GpuReading> gpus;
   std::vector<Unreachable> unreachable;
   while (!text.empty()) {
@@ -247,7 +253,7 @@ std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns) {
   return gpus;
 }
 
-std::vector<int> mig_gpus(std::string_view text, std::size_t columns) {
+std::vector<int> mig_gpus(std::string_view text, const GpuColumns& columns) {
   std::vector<int> indices;
   std::size_t position = 0;
   while (!text.empty()) {
@@ -259,11 +265,11 @@ std::vector<int> mig_gpus(std::string_view text, std::size_t columns) {
   return indices;
 }
 
-ProcessTable parse_processes(std::string_view text) {
+ProcessTable parse_processes(std::string_view text, bool in_wsl) {
   ProcessTable table;
   while (!text.empty()) {
     const std::string_view line = trimmed(cut(text, '\n'));
-    if (auto listed = read_process_line(line)) {
+    if (auto listed = read_process_line(line, in_wsl)) {
       table.processes.push_back(std::move(*listed));
     } else if (!is_remark(line)) {
       table.has_stray_text = true;
@@ -284,6 +290,12 @@ void add_processes(std::vector<GpuReading>& gpus, const ProcessTable& table) {
         gpu.error = "nvidia-smi does not tell its processes";
       }
     }
+  }
+  // One that lists some processes hides the others.
+  for (GpuReading& gpu : gpus) {
+    if (gpu.processes.empty() || !gpu.processes_not_supported) continue;
+    gpu.processes_not_supported = false;
+    if (gpu.error.empty()) gpu.error = "nvidia-smi does not tell its processes";
   }
 }
 

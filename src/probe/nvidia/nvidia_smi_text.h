@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +16,8 @@
 
 namespace chg {
 
-/// What to ask for, as --query-gpu= takes it, separated by commas. Some drivers do not know those
-/// behind the first kGpuColumnsNeeded: one that they do not know, and what stands behind it, is
-/// left out.
+/// What to ask for, as --query-gpu= takes it, separated by commas. Some drivers do not know all of
+/// those behind the first kGpuColumnsNeeded: these are left out.
 inline constexpr std::array<std::string_view, 11> kGpuColumns = {"index",
                                                                  "uuid",
                                                                  "pci.bus_id",
@@ -35,21 +33,28 @@ inline constexpr std::size_t kGpuColumnsNeeded = 7;
 /// As --query-compute-apps= takes it.
 inline constexpr std::string_view kProcessColumns = "gpu_uuid,pid,process_name,used_memory";
 
-/// How many columns stand before the one that nvidia-smi says it does not know; nullopt where it
-/// says so of none, or of one that is needed.
-std::optional<std::size_t> known_columns(std::string_view answer);
+/// Some of kGpuColumns, in their order.
+using GpuColumns = std::vector<std::string_view>;
 
-/// Reads the answer to --query-gpu with the first `columns` of kGpuColumns.
+/// The first `count` of kGpuColumns.
+GpuColumns first_columns(std::size_t count = kGpuColumns.size());
+
+/// Leaves out the columns that nvidia-smi says it does not know. False where it says so of none, or
+/// only of some that are needed, or have been left out.
+bool drop_unknown(GpuColumns& columns, std::string_view answer);
+
+/// Reads the answer to --query-gpu with these columns.
 ///
 /// A GPU that is lost, needs a reset, or answers ERR! has that in its `error`. When nvidia-smi says
 /// of one GPU that it cannot be reached and lists others, the others are read as usual; that one is
 /// an entry with an `error` where its row or its index tells which it is, and missing where neither
 /// does. Without a row there are no readings at all: nvidia_smi_error says what the text means
 /// then. Memory is MiB. The readings are in the order of their indices, and have no processes yet.
-std::vector<GpuReading> parse_gpus(std::string_view text, std::size_t columns = kGpuColumns.size());
+std::vector<GpuReading> parse_gpus(std::string_view text,
+                                   const GpuColumns& columns = first_columns());
 
 /// The indices of the GPUs in MIG mode, by the same answer.
-std::vector<int> mig_gpus(std::string_view text, std::size_t columns = kGpuColumns.size());
+std::vector<int> mig_gpus(std::string_view text, const GpuColumns& columns = first_columns());
 
 /// A process, and the GPU that it is listed on.
 struct ListedProcess {
@@ -67,9 +72,9 @@ struct ProcessTable {
 };
 
 /// Reads the answer to --query-compute-apps. The program is known by what nvidia-smi calls it,
-/// until /proc tells better; "" when it does not tell. A process name may contain commas. One that
-/// is a path of Windows is of another system (GpuProcess::outside).
-ProcessTable parse_processes(std::string_view text);
+/// until /proc tells better; "" when it does not tell. A process name may contain commas. `in_wsl`:
+/// those of Windows are among them (note_windows).
+ProcessTable parse_processes(std::string_view text, bool in_wsl = false);
 
 /// Puts each process on its GPU. A GPU of which nvidia-smi says that there are processes, but not
 /// which (pid 0), gets an `error` instead, or is one that lists none. Processes of GPUs that are

@@ -58,7 +58,8 @@ enum class Need { No, Yes };
 
 class GpuReader {
  public:
-  GpuReader(const NvmlLibrary& library, unsigned index) : library_(library) {
+  GpuReader(const NvmlLibrary& library, unsigned index, bool in_wsl)
+      : library_(library), in_wsl_(in_wsl) {
     reading_.index = static_cast<int>(index);
   }
 
@@ -90,6 +91,7 @@ class GpuReader {
   void read_processes(NvmlDevice device, const std::vector<NvmlDevice>& mig_devices);
 
   const NvmlLibrary& library_;
+  bool in_wsl_;
   GpuReading reading_;
 };
 
@@ -176,13 +178,9 @@ NvmlAnswer<std::vector<GpuProcess>> GpuReader::processes_of(NvmlDevice device) {
   return {kSuccess, merge_lists(lists)};
 }
 
-// Around WSL, Windows' driver lists the processes of Windows, without their memory.
 void GpuReader::find_windows_processes() {
   for (GpuProcess& process : reading_.processes) {
-    if (process.memory_mib) continue;
-    const std::string name = library_.process_name(process.pid).value;
-    process.outside = is_windows_path(name);
-    if (process.outside) process.program = windows_program(name);
+    if (!process.memory_mib) note_windows(process, library_.process_name(process.pid).value);
   }
 }
 
@@ -201,7 +199,7 @@ void GpuReader::read_processes(NvmlDevice device, const std::vector<NvmlDevice>&
   reading_.processes_not_supported = mig_devices.empty() && is_not_offered(of_device.code);
   if (!is_told && !reading_.processes_not_supported) add_error("NVML does not tell its processes");
   reading_.processes = merge_mig_devices(of_mig_devices, of_device.value);
-  find_windows_processes();
+  if (in_wsl_) find_windows_processes();
 }
 
 ReadFailure not_a_number_of_gpus(unsigned count) {
@@ -212,7 +210,7 @@ ReadFailure not_a_number_of_gpus(unsigned count) {
 
 }  // namespace
 
-ReadResult read_nvml(const Clock& clock, const std::string& name) {
+ReadResult read_nvml(const Clock& clock, const std::string& name, bool in_wsl) {
   Observation observation;
   observation.taken = clock.now();
   auto opened = NvmlLibrary::open(name);
@@ -228,7 +226,7 @@ ReadResult read_nvml(const Clock& clock, const std::string& name) {
   for (unsigned index = 0; index < count.value; ++index) {
     // Not for this reader to see, and no error of the GPU.
     if (library.device(index).code == kNoPermission) continue;
-    observation.gpus.push_back(GpuReader(library, index).read());
+    observation.gpus.push_back(GpuReader(library, index, in_wsl).read());
   }
   if (observation.gpus.empty()) return nvml_failure(kNoPermission);
   return observation;

@@ -136,6 +136,21 @@ INSTANTIATE_TEST_SUITE_P(
         Trouble{"GPUs", Health::Notice, [](Facts& f) { f.observation.gpus.push_back(reading(2)); }},
         Trouble{"environment", Health::Notice, [](Facts& f) { f.visible_devices = "0"; }}));
 
+TEST(Diagnose, GivesTheAdviceThatBelongsToWhatTheDriverAsksFor) {
+  Facts facts = sound();
+  GpuReading& gpu = facts.observation.gpus[1];
+  gpu.notice = "its driver asks for a reboot";
+  gpu.advice = "sudo reboot";
+  EXPECT_EQ(of(facts, "reading").front().advice, "sudo reboot");
+  gpu.needs_reset = true;
+  EXPECT_EQ(of(facts, "reading").front().health, Health::Bad);
+  EXPECT_EQ(of(facts, "reading").front().advice, "it is not given to anybody before; sudo reboot");
+  gpu.error = "GPU is lost";
+  EXPECT_EQ(of(facts, "reading").front().advice,
+            "it is not given to anybody; reset or replace it, or take it out of service: canhazgpu "
+            "admin --drain 1");
+}
+
 TEST(Diagnose, LooksForNoDevicesOfSimulatedGpus) {
   Facts facts = sound();
   facts.provider = facts.pool.provider = "fake";

@@ -193,7 +193,13 @@ TEST(Notices, AreOfTheDriverAndOfUseWithoutProcess) {
   EXPECT_TRUE(notices_of(gpu).empty());
   gpu.utilization_percent = 93;
   gpu.notice = "odd";
-  EXPECT_EQ(notices_of(gpu), (std::vector<std::string>{"odd", "93% busy without any process"}));
+  EXPECT_EQ(notices_of(gpu),
+            (std::vector<std::string>{"odd",
+                                      "93% busy without any process (a job may have just ended)"}));
+  gpu.memory_used_mib = 101;
+  EXPECT_EQ(notices_of(gpu), std::vector<std::string>{"odd"});
+  gpu.memory_used_mib = 100;
+  EXPECT_EQ(notices_of(gpu).size(), 2U);
   gpu.processes_not_supported = true;
   EXPECT_EQ(notices_of(gpu), std::vector<std::string>{"odd"});
   gpu.processes_not_supported = false;

@@ -198,11 +198,14 @@ TEST(ParseGpus, ReadsWhatTheDriverWantsDone) {
     EXPECT_FALSE(gpu.needs_reset);
     EXPECT_EQ(gpu.model, "NVIDIA, Example");
   }
-  for (const char* action : {"Reset", "Reboot", "Drain and Reset"}) {
+  for (const char* action : {"Reset", "Reboot", "Drain and Reset", "Bus Reset", "System Reboot",
+                             "GPU Reset Required", "Node Reboot at once"}) {
     EXPECT_TRUE(with_health("[N/A]", "No", action).needs_reset) << action;
     EXPECT_NE(with_health("[N/A]", "No", action).notice, "");
   }
-  EXPECT_FALSE(with_health("[N/A]", "No", "Drain P2P").needs_reset);
+  for (const char* action : {"Drain P2P", "Recover IMEX Domain", "Something New"}) {
+    EXPECT_FALSE(with_health("[N/A]", "No", action).needs_reset) << action;
+  }
   EXPECT_EQ(with_health("[N/A]", "No", "Something New").notice,
             "its driver asks for recovery (something new)");
 }
@@ -217,19 +220,48 @@ TEST(ParseGpus, ReadsThatFaultyMemoryWaitsForAReset) {
 }
 
 TEST(ParseGpus, MakesAnErrorOfAMissingUuid) {
-  EXPECT_EQ(parse_gpus("0, [N/A], 0000:1a:00.0, M, 7, 8, 9\n", kGpuColumnsNeeded).at(0).error,
+  EXPECT_EQ(parse_gpus("0, [N/A], 0000:1a:00.0, M, 7, 8, 9\n", first_columns(kGpuColumnsNeeded))
+                .at(0)
+                .error,
             "nvidia-smi does not tell its UUID");
 }
 
-TEST(KnownColumns, EndBeforeTheOneThatIsUnknown) {
+// With these columns dropped; nothing where none is.
+std::string left_after(const std::string& answer) {
+  GpuColumns columns = first_columns();
+  if (!drop_unknown(columns, answer)) return "";
+  std::string left;
+  for (std::size_t i = kGpuColumnsNeeded; i < columns.size(); ++i) {
+    left += std::string(columns[i]) + " ";
+  }
+  return left;
+}
+
+TEST(DropUnknown, LeavesOutOnlyTheColumnsThatAreNamed) {
   const auto answer = [](const std::string& field) {
     return "Field \"" + field + "\" is not a valid field to query.\n\n";
   };
-  EXPECT_EQ(known_columns(answer("mig.mode.current")), 7U);
-  EXPECT_EQ(known_columns(answer("gpu_recovery_action")), 10U);
-  EXPECT_EQ(known_columns(answer("memory.used")), std::nullopt);
-  EXPECT_EQ(known_columns("0, \"gpu_recovery_action\""), std::nullopt);
-  EXPECT_EQ(known_columns(""), std::nullopt);
+  EXPECT_EQ(left_after(answer("mig.mode.current")),
+            "retired_pages.pending remapped_rows.pending gpu_recovery_action ");
+  EXPECT_EQ(left_after(answer("gpu_recovery_action")),
+            "mig.mode.current retired_pages.pending remapped_rows.pending ");
+  EXPECT_EQ(left_after(answer("mig.mode.current") + answer("remapped_rows.pending")),
+            "retired_pages.pending gpu_recovery_action ");
+  EXPECT_EQ(left_after(answer("memory.used")), "");
+  EXPECT_EQ(left_after("0, \"gpu_recovery_action\""), "");
+  EXPECT_EQ(left_after(""), "");
+}
+
+TEST(DropUnknown, DropsNoColumnTwice) {
+  GpuColumns columns = first_columns(kGpuColumnsNeeded);
+  EXPECT_FALSE(drop_unknown(columns, "Field \"mig.mode.current\" is not a valid field to query."));
+}
+
+TEST(ParseGpus, ReadsTheColumnsBehindOneThatWasLeftOut) {
+  GpuColumns columns = first_columns();
+  std::erase(columns, "mig.mode.current");
+  const std::string row = "0, " + uuid(0) + ", 0000:1a:00.0, M, 7, 8, 9, Yes, No, Reset\n";
+  EXPECT_EQ(parse_gpus(row, columns).at(0).notice, "its driver asks for a reset");
 }
 
 TEST(MigGpus, AreThoseWhoseRowsSayThatMigIsEnabled) {

@@ -42,7 +42,7 @@ class NvidiaSmi : public ::testing::Test {
     folder_.write_script("nvidia-smi", "echo \"$@\" >> " + folder_.path("log") +
                                            "\ncase \"$1\" in\n--query-gpu=*) " + to_gpus +
                                            ";;\n--query-compute-apps=*) " + to_processes +
-                                           ";;\n*) echo unasked; exit 2;;\nesac\n");
+                                           ";;\n*) " + to_details_ + ";;\nesac\n");
   }
 
   std::string print(const std::string& text) {
@@ -79,6 +79,7 @@ class NvidiaSmi : public ::testing::Test {
   PathVariable path_{folder_.path() + ":/usr/bin:/bin"};
   WatchfulClock clock_{folder_.path("log")};
   int answers_ = 0;
+  std::string to_details_ = "echo unasked; exit 2";
 };
 
 TEST_F(NvidiaSmi, GivesGpusWithTheirProcesses) {
@@ -106,7 +107,7 @@ TEST_F(NvidiaSmi, TellsOfAProcessWhatNvidiaSmiSays) {
 
 TEST_F(NvidiaSmi, IsAskedWithTheDocumentedQueries) {
   answer(print(gpu(0, "5")), ":");
-  look();
+  read_nvidia_smi(clock_, seconds(30), SteadyClock::now(), "nvidia-smi", 5);
   EXPECT_EQ(log(),
             "--query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,utilization.gpu,"
             "mig.mode.current,retired_pages.pending,remapped_rows.pending,gpu_recovery_action "
@@ -191,19 +192,36 @@ TEST_F(NvidiaSmi, FailsWhereItHangsInEitherAnswer) {
   EXPECT_EQ(failure(timeout), expected);
 }
 
+TEST_F(NvidiaSmi, IsNeededForNoDetails) {
+  ASSERT_EQ(::mkfifo(folder_.path("fifo").c_str(), 0600), 0);
+  to_details_ = "exec cat " + folder_.path("fifo");
+  answer(print(gpu(0, "900")), ":");
+  EXPECT_EQ(look(seconds(1)).gpus.at(0).memory_used_mib, 900U);
+  EXPECT_NE(log().find("-q -d PIDS"), std::string::npos);
+}
+
+TEST_F(NvidiaSmi, IsAskedWhoDrawsOnlyBeyondTheMemoryThatMatters) {
+  answer(print(gpu(0, "900")), ":");
+  read_nvidia_smi(clock_, seconds(30), SteadyClock::now(), "nvidia-smi", 900);
+  EXPECT_EQ(log().find("PIDS"), std::string::npos);
+  read_nvidia_smi(clock_, seconds(30), SteadyClock::now(), "nvidia-smi", 899);
+  EXPECT_NE(log().find("PIDS"), std::string::npos);
+}
+
 TEST_F(NvidiaSmi, IsAskedAgainWithoutWhatItDoesNotKnow) {
-  folder_.write_script("nvidia-smi",
-                       "echo \"$1\" >> " + folder_.path("log") +
-                           "\ncase $1 in\n"
-                           "*,gpu_recovery_action) echo 'Field \"gpu_recovery_action\" is not a "
-                           "valid field to query.'; exit 2;;\n"
-                           "*,mig.mode.current,*) echo 'Field \"mig.mode.current\" is not a valid "
-                           "field to query.'; exit 2;;\n*) echo '0, " +
-                           std::string(kUuid) +
-                           "0, 00000000:1A:00.0, NVIDIA Example, 0, 81559, 3';;\nesac\n");
+  folder_.write_script(
+      "nvidia-smi", "echo \"$1\" >> " + folder_.path("log") +
+                        "\ncase $1 in\n"
+                        "*,retired_pages.pending,*) echo 'Field \"retired_pages.pending\" is "
+                        "not a valid field to query.'; exit 2;;\n"
+                        "*,mig.mode.current,*) echo 'Field \"mig.mode.current\" is not a valid "
+                        "field to query.'; exit 2;;\n*) echo '0, " +
+                        std::string(kUuid) +
+                        "0, 00000000:1A:00.0, NVIDIA Example, 0, 81559, 3, No, Reset';;\nesac\n");
   EXPECT_EQ(look().gpus.at(0).utilization_percent, 3);
+  EXPECT_TRUE(look().gpus.at(0).needs_reset);
   const std::string asked = log();
-  EXPECT_EQ(std::count(asked.begin(), asked.end(), '\n'), 3);
+  EXPECT_EQ(std::count(asked.begin(), asked.end(), '\n'), 6);
 }
 
 TEST_F(NvidiaSmi, IsBelievedWhereItOnlyWarnsOfAnInforom) {

@@ -135,16 +135,38 @@ TEST(AddProcesses, NotesThatADriverListsNone) {
   EXPECT_EQ(gpus[0].error + gpus[1].error, "");
 }
 
+TEST(AddProcesses, BelievesNoDriverThatListsNoneWhereItTellsOfSome) {
+  const std::string unlisted = ", [N/A], [N/A], [N/A]\n";
+  for (const std::string& rows :
+       {uuid(0) + ", [N/A], [N/A], 800\n", uuid(0) + unlisted + uuid(0) + ", 4711, x, 800\n",
+        uuid(0) + ", 4711, x, 800\n" + uuid(0) + unlisted,
+        uuid(0) + unlisted + uuid(0) + ", [Insufficient Permissions], [N/A], [N/A]\n"}) {
+    std::vector<GpuReading> gpus = parse_gpus(fixture("gpus_asked.csv"), kToMigMode);
+    add_processes(gpus, parse_processes(rows));
+    EXPECT_EQ(gpus[0].error, "nvidia-smi does not tell its processes") << rows;
+  }
+}
+
 TEST(ParseProcesses, TakesNoProcessOfWindowsForOneOfThisHost) {
-  const ProcessTable table =
-      parse_processes(uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
-                      ", 22, \\\\wsl\\app.exe, 5\n" + uuid(0) + ", 23, /opt/C:/app, 5\n");
+  const ProcessTable table = parse_processes(
+      uuid(0) + ", 21, C:\\Program Files\\x, y\\app.exe, [N/A]\n" + uuid(0) +
+          ", 22, \\\\wsl\\app.exe, [N/A]\n" + uuid(0) + ", 23, /opt/C:/app, [N/A]\n",
+      true);
   ASSERT_EQ(table.processes.size(), 3U);
   for (const int place : {0, 1}) {
     EXPECT_TRUE(table.processes[place].process.outside);
     EXPECT_EQ(table.processes[place].process.program, "app.exe");
   }
   EXPECT_FALSE(table.processes[2].process.outside);
+}
+
+// Any process can call itself so.
+TEST(ParseProcesses, TakesAPathOfWindowsForANameWhereMemoryIsToldAndOutsideOfWsl) {
+  const std::string told = uuid(0) + ", 21, C:\\wine\\game.exe, 850\n";
+  const std::string untold = uuid(0) + ", 21, C:\\wine\\game.exe, [N/A]\n";
+  EXPECT_FALSE(parse_processes(told, true).processes.at(0).process.outside);
+  EXPECT_FALSE(parse_processes(told, false).processes.at(0).process.outside);
+  EXPECT_FALSE(parse_processes(untold, false).processes.at(0).process.outside);
 }
 
 TEST(AddProcesses, KeepsAnErrorThatIsKnown) {

@@ -8,7 +8,7 @@
 namespace chg {
 
 /// The columns of rows that end with mig.mode.current.
-inline constexpr std::size_t kToMigMode = kGpuColumnsNeeded + 1;
+inline const GpuColumns kToMigMode = first_columns(kGpuColumnsNeeded + 1);
 
 /// All but the last digit.
 inline constexpr const char* kUuid = "GPU-5f3a0c1e-0000-4b00-8000-00000000000";

@@ -270,11 +270,40 @@ TEST_F(Nvml, NotesWhatTheDriverSaysOfTheHealth) {
   }
 }
 
+// By the numbers of nvmlDeviceGpuRecoveryAction_t.
+TEST_F(Nvml, TellsWhatToDoAboutEachActionOfTheDriver) {
+  struct Action {
+    int number;
+    const char* notice;
+    bool needs_reset;
+    const char* advice;
+  };
+  for (const Action& one : std::initializer_list<Action>{
+           {1, "a reset", true, "nvidia-smi --gpu-reset -i 0"},
+           {2, "a reboot of the host", true, "sudo reboot"},
+           {3, "peer-to-peer", false, "canhazgpu admin --drain 0"},
+           {4, "end all work on it, and for a reset", true, "nvidia-smi --gpu-reset -i 0"},
+           {5, "IMEX domain", false, "systemctl restart nvidia-imex"},
+           {6, "a reset of its bus", true, "sudo reboot"},
+           {7, "a reboot of the host", true, "sudo reboot"},
+           {8, "recovery (action 8)", false, "nvidia-smi -q -i 0"}}) {
+    const GpuReading gpu =
+        look_at("{}", fmt::format(R"("recovery_actions":{{"0":{}}})", one.number));
+    EXPECT_NE(gpu.notice.find(one.notice), std::string::npos) << gpu.notice;
+    EXPECT_NE(gpu.advice.find(one.advice), std::string::npos) << gpu.advice;
+    EXPECT_EQ(gpu.needs_reset, one.needs_reset) << one.number;
+  }
+}
+
 TEST_F(Nvml, TakesNoProcessOfWindowsForOneOfThisHost) {
-  const GpuReading gpu = look_at(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
-                                             {"pid":3,"user":"x","memory_mb":5})"),
-                                 R"("process_names":{"1":"C:\\a b\\app.exe","2":"/a/b",
-                                                     "3":"C:\\app.exe"})");
+  scenario_.put(gpu_with(R"({"pid":1,"user":"x"},{"pid":2,"user":"x"},
+                            {"pid":3,"user":"x","memory_mb":5})"),
+                R"("process_names":{"1":"C:\\a b\\app.exe","2":"/a/b","3":"C:\\app.exe"})");
+  const auto gpus_there = [&](bool in_wsl) {
+    return observation_or_throw(read_nvml(clock_, standin_library("full"), in_wsl)).gpus;
+  };
+  EXPECT_FALSE(gpus_there(false).at(0).processes.at(0).outside);
+  const GpuReading gpu = gpus_there(true).at(0);
   ASSERT_EQ(gpu.processes.size(), 3U);
   EXPECT_TRUE(gpu.processes[0].outside);
   EXPECT_EQ(gpu.processes[0].program, "app.exe");
