@@ -226,6 +226,11 @@ class Kfd:
         self.pool = pool
         self.root = pool.directory / "class"
         (self.root / "kfd/kfd/proc").mkdir(parents=True)
+        self.devices = pool.directory / "dev"
+        (self.devices / "dri").mkdir(parents=True)
+        for name in ("null", "zero", "random", "urandom", "tty"):
+            (self.devices / name).touch()
+        (self.devices / "fd").symlink_to("/proc/self/fd")
 
     def add(self, node, location, more="unique_id 7\n"):
         folder = self.root / f"kfd/kfd/topology/nodes/{node}"
@@ -234,18 +239,29 @@ class Kfd:
         (folder / "properties").write_text(
             f"simd_count 304\nlocation_id {location}\ndomain 0\ndrm_render_minor {127 + node}\n"
             f"gfx_target_version 90402\n{more}")
+        self.render_node(node).touch()
         (folder / "mem_banks/0/used_memory").write_text("10485760\n")
         (folder / "mem_banks/0/properties").write_text("size_in_bytes 25769803776\n")
+
+    def render_node(self, node):
+        return self.devices / f"dri/renderD{127 + node}"
 
     def use(self, pid, node, mib):
         folder = self.root / f"kfd/kfd/proc/{pid}"
         folder.mkdir()
         (folder / f"vram_{1000 + node}").write_text(f"{mib << 20}\n")
 
-    def run(self, *arguments):
-        enter = 'mount --bind "$1" /sys/class && shift && exec "$@"'
-        result = self.pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", self.root,
-                                        self.pool.program, *arguments])
+    def result(self, *arguments, env=None):
+        enter = """for file in null zero random urandom tty; do
+          mount --bind /dev/$file "$2/$file" || exit
+        done
+        mount --bind "$1" /sys/class && mount --rbind "$2" /dev && shift 2 && exec "$@"
+        """
+        return self.pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", self.root,
+                                      self.devices, self.pool.program, *arguments], env=env)
+
+    def run(self, *arguments, env=None):
+        result = self.result(*arguments, env=env)
         assert result.status == 0, result
         return result.out
 
@@ -274,6 +290,20 @@ def test_partitions_of_a_card_with_one_id_are_told_apart(kfd):
     lines = kfd.run("status").splitlines()
     assert lines[1].startswith("GPU 1: AVAILABLE"), lines
     assert "5000MB used by PID" in lines[2], lines
+
+
+def test_a_gpu_without_its_device_file_is_not_counted(kfd):
+    """As in a container that has some of the device files, and all of sysfs."""
+    for node in (1, 2, 3):
+        kfd.add(node, node << 8, f"unique_id {node}\n")
+    kfd.run("admin", "--provider", "amd")
+    show = ["sh", "-c", "echo $HIP_VISIBLE_DEVICES"]
+    assert kfd.run("run", "-G", "1", "--", *show) == "1\n"
+    kfd.pool.await_free()
+    kfd.render_node(1).unlink()
+    assert kfd.run("run", "-G", "1", "--", *show) == "0\n"
+    assert kfd.run("run", "-G", "2", "--", *show) == "1\n"
+    assert_error(kfd.result("run", "-G", "0", "--", "true"), 2, "GPU 0")
 
 
 def test_gpus_that_nothing_tells_apart_are_granted_to_nobody(kfd):
