@@ -95,7 +95,9 @@ std::string driver_of(const std::string& probe) {
 }
 
 // For people who look; nothing is decided by it.
-bool tells_model(std::string_view command_line) { return detect_model(command_line).has_value(); }
+bool tells_model(std::string_view command_line) {
+  return detect_served_model(command_line).has_value();
+}
 
 [[noreturn]] void refuse_without_pool() {
   throw Error(ErrorKind::Failed, "there is no pool on this host yet",
