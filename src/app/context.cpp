@@ -176,7 +176,7 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   const auto started = SteadyClock::now();
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
-  observation.is_partial = may_miss_gpus(choice.name);
+  observation.is_partial = observation.is_partial || may_miss_gpus(choice.name);
   refuse_twins(observation);
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
@@ -208,7 +208,7 @@ std::optional<Observation> Context::last_reading(const Pool& pool) const {
   probe.tells_model = tells_model;
   std::optional<Observation> reading = world_.last_reading(probe);
   if (!reading) return reading;
-  reading->is_partial = may_miss_gpus(probe.name);
+  reading->is_partial = reading->is_partial || may_miss_gpus(probe.name);
   refuse_twins(*reading);
   name_owners(*reading, caller_);
   return reading;

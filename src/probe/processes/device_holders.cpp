@@ -13,7 +13,6 @@
 #include "base/pci_address.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "probe/amd/kfd_topology.h"
 #include "probe/processes/process_facts.h"
 #include "probe/sysfs.h"
 
@@ -77,8 +76,6 @@ std::vector<std::string> device_files(const std::string& pci_bus_id, const std::
 }
 
 bool may_use_all_devices(const std::string& driver, const std::string& root) {
-  // Partitions of a card have device files that the card's own folder does not tell of.
-  if (driver == "amdgpu" && hides_kfd_nodes(root)) return false;
   const auto devices = readable_names_in(root + "/sys/bus/pci/drivers/" + driver);
   return std::all_of(devices.begin(), devices.end(), [&](const std::string& name) {
     if (!parse_pci_address(name)) return true;  // "bind", "module"

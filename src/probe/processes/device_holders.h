@@ -16,8 +16,7 @@ namespace chg {
 std::vector<std::string> device_files(const std::string& pci_bus_id, const std::string& root = "");
 
 /// Whether this process may use every GPU that a driver of the kernel has ("nvidia", "amdgpu"): one
-/// of its device files can be opened for reading and writing, and AMD's runtime finds all of them.
-/// True where the driver has none.
+/// of its device files can be opened for reading and writing. True where the driver has none.
 bool may_use_all_devices(const std::string& driver, const std::string& root = "");
 
 /// The processes that have any of these files open, in the order of their pids. Those of other

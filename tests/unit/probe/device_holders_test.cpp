@@ -1,7 +1,5 @@
 #include "probe/processes/device_holders.h"
 
-#include <filesystem>
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +7,6 @@
 #include "base/unique_fd.h"
 #include "support/pool_builder.h"
 #include "support/temporary_folder.h"
-#include "unit/probe/amd_tree.h"
 
 namespace chg {
 namespace {
@@ -75,15 +72,6 @@ TEST_F(MayUseAllDevices, NotWhereAFileIsMissing) {
   add_gpu("0000:af:00.0", 7);
   root_.write("dev/nvidia6", "");
   EXPECT_FALSE(may());
-}
-
-TEST(MayUseAllDevicesOfAmd, NotWhereAPartitionHasNoFile) {
-  const AmdTree tree;
-  tree.add_gpu(1, 1, 2560, 128);
-  tree.add_gpu(2, 2, 2560 + (1U << 28), 129);
-  EXPECT_TRUE(may_use_all_devices("amdgpu", tree.root()));
-  std::filesystem::remove(tree.folder().path(AmdTree::render_node(129)));
-  EXPECT_FALSE(may_use_all_devices("amdgpu", tree.root()));
 }
 
 // The runtimes of containers hide these folders.
