@@ -275,9 +275,9 @@ class Waiter {
     Duration due = policy.heartbeat_interval - age(last_heartbeat_, now);
     if (options_.wait) due = std::min(due, *options_.wait - age(began_, now));
     if (needs_look) due = std::min(due, look_due(now));
-    if (const auto left = time_to_end_of_recall(pool_, now)) due = std::min(due, *left);
     // The waiter in front acts on an end first; the others follow later, should it fail.
     const Duration patience = (decision_->position - 1) * milliseconds(200);
+    if (const auto left = time_to_end_of_recall(pool_, now)) due = std::min(due, *left + patience);
     for (const Reservation& reservation : pool_.reservations) {
       if (const auto left = time_to_pass_on(reservation, now))
         due = std::min(due, *left + patience);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/poll.h"
 #include "core/gpu_ids.h"
+#include "core/inner.h"
 #include "core/reap.h"
 #include "process/identity.h"
 #include "process/job.h"
@@ -101,6 +102,10 @@ Released release_gpus(Context& context, const ReleaseSelection& selection, Durat
   for (const Reservation& run : released.runs) {
     (is_proven(run, context.caller()) ? proven : unproven).push_back(run);
   }
+  // The end of an outer run reaches all that is inside, and nothing is begun there any more.
+  std::stable_sort(proven.begin(), proven.end(), [](const Reservation& a, const Reservation& b) {
+    return depth_of(a.id) < depth_of(b.id);
+  });
   for (const Reservation& run : proven) {
     if (run.holder) end_job_of(run, context.caller(), grace);
   }

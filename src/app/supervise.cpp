@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -218,6 +219,7 @@ class Supervisor {
     const Instant ended = context_.now();
     std::vector<ProcessIdentity> known = job_members(job_marks());
     wait_for_all_ends(known, kSettling);
+    bool is_told = false;
     while (!is_over_) {
       known = members_with(known, job_marks());
       if (known.empty()) return;
@@ -226,16 +228,18 @@ class Supervisor {
           grace_left(supervision_.leftovers, age(ended, context_.now()), leftovers_grace_);
       const std::vector<ProcessIdentity> keeping = keeping_leftovers(known, use, left);
       if (keeping.empty()) return;
+      // Once: nobody is disturbed by it at his terminal later.
+      if (!std::exchange(is_told, true)) tell_of_leftovers(known, use);
       note([&](Reservation& mine, const Instant&) { mine.leftovers = keeping; });
-      tell_of_leftovers(known, use);
       // A process may also free its GPU memory and live on, which only a new reading shows.
       const Duration reading_due = std::chrono::seconds(10);
       wait_for_an_end(keeping, left > Duration::zero() ? std::min(left, beat_due()) : reading_due);
+      // Jobs in a shell end every moment; that needs no reading each time.
+      wait_for_all_ends(keeping, std::chrono::seconds(1));
       beat();
     }
   }
 
-  // Once: nobody is disturbed by it at his terminal later.
   void tell_of_leftovers(const std::vector<ProcessIdentity>& living, const JobUse& use) {
     const bool is_used = !use.processes.empty();
     std::vector<NamedProcess> processes = names_of(is_used ? use.processes : living);

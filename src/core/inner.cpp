@@ -23,8 +23,15 @@ bool includes(const std::vector<int>& all, const std::vector<int>& some) {
 }
 
 bool may_be_inside(const Reservation& inner, const Reservation& outer) {
-  return was_made_inside(inner.id, outer.id) && inner.account.uid == outer.account.uid &&
-         includes(all_gpus(outer), all_gpus(inner));
+  if (!was_made_inside(inner.id, outer.id) || inner.account.uid != outer.account.uid) return false;
+  if (inner.lost.empty() && outer.lost.empty()) return includes(outer.gpus, inner.gpus);
+  return includes(all_gpus(outer), all_gpus(inner));
+}
+
+// The ids that this one was made inside of begin with this.
+std::string_view outer_part(std::string_view id) {
+  const std::size_t end = id.find(kInside);
+  return end == std::string_view::npos ? std::string_view() : id.substr(end + 1);
 }
 
 // The nearest reservation that has this id, or that `id` was made inside of, and that will do.
@@ -33,16 +40,9 @@ const Reservation* nearest(const Pool& pool, std::string_view id, const WillDo& 
   while (!id.empty()) {
     const Reservation* found = find_reservation(pool, std::string(id));
     if (found != nullptr && will_do(*found)) return found;
-    const std::size_t end = id.find(kInside);
-    id = end == std::string_view::npos ? std::string_view() : id.substr(end + 1);
+    id = outer_part(id);
   }
   return nullptr;
-}
-
-// The ids that this one was made inside of begin with this.
-std::string_view outer_part(std::string_view id) {
-  const std::size_t end = id.find(kInside);
-  return end == std::string_view::npos ? std::string_view() : id.substr(end + 1);
 }
 
 // Those of the reservation that the request asks for, wherever it sees them.
@@ -123,6 +123,14 @@ std::vector<const Reservation*> inner_on(const Pool& pool, const Reservation& ou
     return depth_of(a->id) < depth_of(b->id);
   });
   return found;
+}
+
+bool is_any_waiting_inside(const Pool& pool, const std::vector<std::string>& ids) {
+  return std::any_of(pool.queue.begin(), pool.queue.end(), [&](const Request& request) {
+    return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
+      return was_made_inside(request.id, id);
+    });
+  });
 }
 
 void require_room(const Pool& pool, const Request& request) {

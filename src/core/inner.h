@@ -44,6 +44,9 @@ bool may_have(const Pool& pool, const Reservation& reservation, int gpu);
 /// The reservations that have this GPU inside `outer`, each inside the one before.
 std::vector<const Reservation*> inner_on(const Pool& pool, const Reservation& outer, int gpu);
 
+/// Whether a request waits that was made inside one of these.
+bool is_any_waiting_inside(const Pool& pool, const std::vector<std::string>& ids);
+
 /// Throws Error(Usage) with a hint for a new request whose outer reservation has not what it asks
 /// for, as far as that can be seen where it was made.
 void require_room(const Pool& pool, const Request& request);

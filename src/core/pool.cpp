@@ -165,7 +165,11 @@ void end_reservation_on(Pool& pool, const std::string& id, const std::vector<int
   event.grant = reservation->grant;
   event.gpus.clear();
   const bool is_inner = !event.within.empty();
-  const std::vector<std::string> inside = inner_ids(pool);
+  // Only what was made inside of this one may be inside of something else, or of nothing, by now.
+  const bool is_outer =
+      std::any_of(pool.reservations.begin(), pool.reservations.end(),
+                  [&](const Reservation& other) { return was_made_inside(other.id, id); });
+  const auto inside = is_outer ? inner_ids(pool) : std::vector<std::string>();
   for (const int gpu : gpus) {
     if (std::erase(reservation->gpus, gpu) == 0) continue;
     event.gpus.push_back(gpu);

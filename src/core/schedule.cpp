@@ -208,7 +208,7 @@ Blocker blocker_of(const Pool& pool, const Gpu& gpu, const Request& request,
     if (std::binary_search(own.begin(), own.end(), gpu.index)) taken_by = nullptr;
   }
   if (taken_by != nullptr) return blocked_by(*taken_by, gpu.index, request);
-  if (gpu.out_of_service && outer == nullptr) {
+  if (gpu.out_of_service && (outer == nullptr || pool.recall.began)) {
     return {Blocker::Kind::OutOfService, {gpu.index}, *gpu.out_of_service, std::nullopt};
   }
   if (gpu.unavailable) {
@@ -258,8 +258,6 @@ Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders&
   reason.within = within;
   if (limit || request.passed_over) return reason;
   const Reservation* outer = within.empty() ? nullptr : find_reservation(pool, within);
-  reason.fits_in_own = outer == nullptr && request.kind == ReservationKind::Run &&
-                       own_manual(pool, request) != nullptr;
   const auto inside = outer == nullptr ? std::vector<int>() : all_gpus(*outer);
   for (const Gpu& gpu : pool.gpus) {
     if (!names(request, gpu.index) || std::binary_search(mine.begin(), mine.end(), gpu.index))
@@ -273,6 +271,11 @@ Reason reason_of(const Pool& pool, const std::vector<Held>& held, const Holders&
     add_blocker(reason.blockers, blocker_of(pool, gpu, request, outer,
                                             holder == holders.end() ? nullptr : holder->second));
   }
+  const bool waits_for_own = std::any_of(reason.blockers.begin(), reason.blockers.end(),
+                                         [](const Blocker& blocker) { return blocker.is_own; });
+  reason.fits_in_own = waits_for_own && outer == nullptr &&
+                       request.kind == ReservationKind::Run &&
+                       own_manual(pool, request) != nullptr;
   return reason;
 }
 
@@ -395,8 +398,10 @@ bool may_take(const Request& request, const Gpu& gpu) {
          gpu.unavailable->uids == std::vector{request.account.uid};
 }
 
-std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
-  reclaim_lost_gpus(pool);
+namespace {
+
+// Walks the queue once, and grants what fits. Returns the ids of that.
+std::vector<std::string> serve_queue(Pool& pool, const Circumstances& given) {
   std::vector<std::string> granted_ids;
   std::vector<bool> leaves(pool.queue.size());
   Available available(pool);
@@ -431,6 +436,19 @@ std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
   }
   std::size_t place = 0;
   std::erase_if(pool.queue, [&](const Request&) { return leaves[place++]; });
+  return granted_ids;
+}
+
+}  // namespace
+
+std::vector<std::string> schedule(Pool& pool, const Circumstances& given) {
+  reclaim_lost_gpus(pool);
+  std::vector<std::string> granted_ids = serve_queue(pool, given);
+  // Again, where one that was granted serves a request inside of it: that held GPUs of the pool.
+  for (std::vector<std::string> latest = granted_ids; is_any_waiting_inside(pool, latest);) {
+    latest = serve_queue(pool, given);
+    granted_ids.insert(granted_ids.end(), latest.begin(), latest.end());
+  }
   return granted_ids;
 }
 

@@ -33,7 +33,7 @@ struct Reason {
   std::optional<GpuLimit> limit = {};  ///< what it waits for instead of blockers
   bool passed_over = false;  ///< its waiter did not take what it was granted; it has no blockers
   std::string within = {};   ///< the reservation inside which it is to run; "": none
-  bool fits_in_own = false;  ///< a run: a manual reservation of its own has as many GPUs
+  bool fits_in_own = false;  ///< a run that waits for what is its own could run in that (--mine)
 
   bool operator==(const Reason&) const = default;
 };
@@ -69,8 +69,9 @@ bool may_take(const Request& request, const Gpu& gpu);
 /// Reclaims lost GPUs, then walks the queue in its order and grants what fits; a request that does
 /// not fit holds what it could use. One beyond its account's limit holds nothing, and so does one
 /// that was passed over. A waiter that would be served and is gone is dropped instead. Requests for
-/// GPUs inside a reservation (core/inner.h) are served from those, and no limit counts them.
-/// Returns the granted ids.
+/// GPUs inside a reservation (core/inner.h) are served from those, and no limit counts them. The
+/// walk begins anew where a reservation was granted inside which requests wait. Returns the granted
+/// ids.
 std::vector<std::string> schedule(Pool& pool, const Circumstances& given);
 
 /// The decisions on all waiting requests. REQUIRES: `schedule` has just run on this pool.

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,10 +54,22 @@ void close_all_but(std::span<const int> kept) {
   close_range(next, ~0U, 0);
 }
 
+// Where this one was started inside another job, it would pass for a process of that one by its
+// mark (process/job.h). And it watches each process of its own job by a descriptor.
+void take_whole_limits() {
+  for (const auto resource : {RLIMIT_LOCKS, RLIMIT_NOFILE}) {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0) continue;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(resource, &limit);
+  }
+}
+
 void leave_everything(int report, int user_stderr) {
   const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nothing, fd);
   close_all_but(std::array{std::min(report, user_stderr), std::max(report, user_stderr)});
+  take_whole_limits();
   if (chdir("/") != 0) return;
   for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
   sigset_t none;

@@ -89,7 +89,8 @@ std::string supervised_run(std::string_view title, const std::string& server) {
   const bool is_there = title.find(title_middle(server) + ", pid ") != std::string_view::npos;
   title.remove_prefix(kTitleBegin.size());
   const std::string_view id = title.substr(0, title.find(" ("));
-  const auto is_of_an_id = [](unsigned char c) { return std::isalnum(c) != 0; };
+  // "c.b" was made inside "b".
+  const auto is_of_an_id = [](unsigned char c) { return std::isalnum(c) != 0 || c == '.'; };
   const bool is_id = std::all_of(id.begin(), id.end(), is_of_an_id);
   return is_there && is_id ? std::string(id) : "";
 }
@@ -188,12 +189,13 @@ class MemberSearch {
     if (process->start_ticks >= begin_ || is_command(*process)) candidates_.push_back(*process);
   }
 
-  // Whether there was any.
+  // Whether there was any. A supervisor is of no job, wherever it was started: it guards its own.
   template <typename Belongs>
   bool take_if(const Belongs& belongs) {
-    const auto taken =
-        std::partition(candidates_.begin(), candidates_.end(),
-                       [&](const ProcessStat& process) { return !belongs(process); });
+    const auto taken = std::partition(
+        candidates_.begin(), candidates_.end(), [&](const ProcessStat& process) {
+          return (process.name == kSupervisorName && !is_command(process)) || !belongs(process);
+        });
     const bool any = taken != candidates_.end();
     for (auto it = taken; it != candidates_.end(); ++it) members_.push_back(it->pid);
     candidates_.erase(taken, candidates_.end());
@@ -342,7 +344,13 @@ void wait_for_an_end(const std::vector<ProcessIdentity>& processes, Duration tim
   std::vector<UniqueFd> watches;
   std::vector<int> fds;
   for (const ProcessIdentity& process : processes) {
-    watches.push_back(watch(process));
+    try {
+      watches.push_back(watch(process));
+    } catch (const Error&) {
+      // Too many for the descriptors that this process may have: the others are not watched.
+      timeout = std::min<Duration>(timeout, std::chrono::seconds(1));
+      break;
+    }
     if (!watches.back()) return;
     fds.push_back(watches.back().get());
   }

@@ -92,9 +92,7 @@ std::string sentence(const Reason& reason, WallTime now, bool to_waiter) {
 }
 
 std::string instead(const Reason& reason) {
-  const bool waits_for_own = std::any_of(reason.blockers.begin(), reason.blockers.end(),
-                                         [](const Blocker& blocker) { return blocker.is_own; });
-  if (!waits_for_own || !reason.fits_in_own) return "";
+  if (!reason.fits_in_own) return "";
   return fmt::format("run in what you have reserved: canhazgpu run --mine --gpus {} -- COMMAND",
                      reason.asked);
 }

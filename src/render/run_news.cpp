@@ -39,15 +39,18 @@ std::string kill_command(std::string command, const Processes& processes) {
   return command;
 }
 
+Processes own(Processes processes) {
+  std::erase_if(processes, [](const NamedProcess& process) { return !process.account.empty(); });
+  return processes;
+}
+
 // What to type to end them.
 std::string end_command(const Processes& processes, const std::vector<int>& gpus, bool is_inner) {
-  const bool may_be_ended =
-      std::any_of(processes.begin(), processes.end(),
-                  [](const NamedProcess& process) { return process.account.empty(); });
-  const std::string end = !may_be_ended ? kill_command("sudo kill", processes)
-                          : is_inner    ? kill_command("kill", processes)
-                                        : "canhazgpu release --kill --gpu-ids " + to_id_list(gpus);
-  return fmt::format("end {}: {}", is_one(processes) ? "it" : "them", end);
+  const Processes mine = own(processes);
+  const std::string end = mine.empty() ? kill_command("sudo kill", processes)
+                          : is_inner   ? kill_command("kill", mine)
+                                       : "canhazgpu release --kill --gpu-ids " + to_id_list(gpus);
+  return fmt::format("end the {}: {}", is_one(processes) ? "process" : "processes", end);
 }
 
 // Without the moment that has passed since it was asked for.

@@ -145,6 +145,40 @@ def test_a_run_deeper_inside(pool):
     assert pool.run("run", "--nonblock", "--gpus", "3", "--", "true", env=deeper).status == 0
 
 
+def test_what_guards_an_inner_run_is_not_of_the_outer_job(pool):
+    """It outlives the timeout of that one, and gives back what it answers for."""
+    slow = "trap \"sleep 0.3; exit\" INT; while :; do sleep 0.1; done"
+    inner = f"canhazgpu run --gpus 1 -- sh -c '{slow}'"
+    result = pool.run("run", "--gpus", "2", "--timeout", "1s", "--grace", "30s", "--", "sh",
+                      "-c", f"{inner}; true")
+    assert result.status != 2 and "canhazgpu-super" not in result.err, result
+    pool.await_free()
+    assert {row[-1] for row in pool.usage()} <= {"timed_out", "finished"}, pool.usage()
+
+
+def test_leftovers_that_are_ended_leave_the_supervisor_of_another_run(pool, tmp_path):
+    """It was started in the job, and guards another one."""
+    up = tmp_path / "up"
+    other = f"setsid canhazgpu run --new -- sh -c 'echo up > {up}; exec sleep 600' > /dev/null 2>&1 &"
+    result = pool.run("run", "--leftovers", "kill", "--grace", "1s", "--", "sh", "-c",
+                      f"{other} until test -e {up}; do :; done")
+    assert result.status == 0, result
+    wait_for(lambda: len(ids(pool)) == 1, "the first run to end")
+    assert len(pool.supervisors()) == 1
+    pool.ok("release", "--kill", "--gpu-ids", "1")
+
+
+def test_release_ends_the_outer_run_first(pool):
+    """Nothing is begun inside any more while what is inside ends."""
+    script = "trap 'sleep 1; exit' INT; while :; do canhazgpu run -- sh -c 'sleep 600'; done"
+    job = pool.job("--gpus", "2", command=("sh", "-c", f"echo started; {script}"))
+    wait_for(lambda: len(ids(pool)) == 2, "the inner run")
+    pool.ok("release", "--kill", "--gpu-ids", "0,1")
+    pool.await_free()
+    assert len(pool.usage()) == 3, pool.usage()
+    job.wait()
+
+
 # --- Ends ------------------------------------------------------------------------------------------
 
 
@@ -218,7 +252,7 @@ def test_what_an_inner_run_leaves(pool):
     pool.policy("leftovers.grace=1h", *NO_TIMER)
     outer, env = outer_run(pool, 1)
     result = pool.run("run", "--", "sh", "-c", "sleep 600 </dev/null >/dev/null 2>&1 &", env=env)
-    command = re.search(r"GPU 0 stays yours for 1h, .*; end it: (kill \d+)\n", result.err)[1]
+    command = re.search(r"GPU 0 stays yours for 1h, .*; end the process: (kill \d+)\n", result.err)[1]
     assert pool.run_command(command.split()).status == 0
     wait_for(lambda: ids(pool) == {outer.id})
 

@@ -62,8 +62,9 @@ def test_what_lives_on_keeps_the_gpus_before_it_uses_them(pool, way):
     assert result.status == 0
     assert result.err == (
         f"canhazgpu: sleep (pid {child}) lives on: GPUs 0 and 1 stay yours for 1h, and then for as "
-        "long as they are used; end it: canhazgpu release --kill --gpu-ids 0,1\n")
-    assert noted(pool) == [child] and pool.reserved() == [0, 1]
+        "long as they are used; end the process: canhazgpu release --kill --gpu-ids 0,1\n")
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
+    assert pool.reserved() == [0, 1]
     supervisor = pool.identity("supervisor").pid
     wait_for(lambda: child in watched_by(supervisor))
     os.kill(child, signal.SIGKILL)
@@ -76,7 +77,7 @@ def test_what_the_user_is_told_to_type_ends_it(pool, way):
     pool.policy("leftovers.grace=1h", *NO_TIMER)
     job, child = leave(pool, WAYS[way])
     told = pool.finish(job, b"\n").err
-    command = re.search(r"end it: canhazgpu (.*)\n", told)[1]
+    command = re.search(r"end the process: canhazgpu (.*)\n", told)[1]
     assert pool.ok(*command.split()) == "released GPU 0\n"
     assert not is_alive(child) and pool.reserved() == []
     assert [row[-1] for row in pool.usage()] == ["killed"]
@@ -98,7 +99,7 @@ def test_what_uses_the_gpus_keeps_them_after_the_grace(pool):
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
     told = pool.finish(job, b"\n").err
     assert told == (f"canhazgpu: GPU 0 stays yours: sleep (pid {child}) uses it; "
-                    "end it: canhazgpu release --kill --gpu-ids 0\n")
+                    "end the process: canhazgpu release --kill --gpu-ids 0\n")
     wait_for(lambda: noted(pool) == [child], "the grace to be over")
     assert f"leftover PID {child} (sleep)" in pool.status()[0] and is_alive(idle)
     os.kill(child, signal.SIGKILL)
@@ -180,7 +181,7 @@ def test_a_process_without_its_first_thread(pool):
     child = left_pid(pool, "python3")
     wait_for(lambda: read_stat(child)[0] == "Z")
     assert f"(pid {child}) lives on" in pool.finish(job, b"\n").err
-    assert noted(pool) == [child]
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
     os.kill(child, signal.SIGKILL)
     pool.await_free()
 
@@ -237,7 +238,7 @@ def test_what_root_does_for_a_job_is_of_it_and_only_root_ends_it(open_pool, user
     pool.put_processes(0)
     told = pool.finish(job, b"\n").err
     assert told == (f"canhazgpu: sleep (pid {child}) of root lives on: GPU 0 stays yours for 1h, and "
-                    f"then for as long as it is used; end it: sudo kill {child}\n")
+                    f"then for as long as it is used; end the process: sudo kill {child}\n")
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
     assert "WITHOUT RESERVATION" not in pool.status()[0]
     os.kill(child, signal.SIGTERM)
@@ -342,7 +343,8 @@ def test_a_pipe_ends_when_all_is_said_although_the_grace_goes_on(pool):
     result = pool.run_command(["sh", "-c", "canhazgpu run -- sh script 2>&1 | cat; echo end"])
     child = left_pid(pool)
     assert re.fullmatch(rf"canhazgpu: sleep \(pid {child}\) lives on: .*\nend\n", result.out), result
-    assert pool.reserved() == [0] and noted(pool) == [child]
+    wait_for(lambda: noted(pool) == [child], "it to be noted")
+    assert pool.reserved() == [0]
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>/dev/null"])

@@ -404,11 +404,39 @@ void Model::reclaim_lost_gpus(const Pool& pool) {
 void Model::schedule(const Place& place, const Pool& pool,
                      const std::vector<std::string>& granted) {
   reclaim_lost_gpus(pool);
+  // Again, where one that was granted has a request inside of it: that holds its GPUs there now.
+  std::size_t done = 0;
+  for (bool is_again = true; is_again;) {
+    std::vector<std::string> latest(granted.begin() + static_cast<std::ptrdiff_t>(done),
+                                    granted.end());
+    const std::size_t served = serve_queue(place, pool, latest);
+    latest.resize(served);
+    done += served;
+    is_again = is_any_made_inside(latest);
+  }
+  if (done != granted.size()) throw Violation("grant of nobody", granted[done]);
+}
+
+bool Model::is_any_made_inside(const std::vector<std::string>& ids) const {
+  return std::any_of(queue_.begin(), queue_.end(), [&](int client) {
+    return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
+      return is_made_inside(entries_.at(client).request.id, id);
+    });
+  });
+}
+
+// Walks the queue once. `granted`: by this walk, or by those that follow. Returns how many by this.
+std::size_t Model::serve_queue(const Place& place, const Pool& pool,
+                               const std::vector<std::string>& granted) {
   std::vector<int> free;
   for (std::size_t gpu = 0; gpu < gpus_.size(); ++gpu) {
     if (gpus_[gpu].owner == kNobody) free.push_back(static_cast<int>(gpu));
   }
   std::size_t next = 0;  // of `granted`
+  const auto is_followed = [&] {
+    const auto end = granted.begin() + static_cast<std::ptrdiff_t>(next);
+    return is_any_made_inside({granted.begin(), end});
+  };
   std::vector<int> left;
   std::vector<int> usable;
   std::map<std::uint32_t, int> taken_by = taken();
@@ -456,11 +484,12 @@ void Model::schedule(const Place& place, const Pool& pool,
       throw Violation("left waiting",
                       fmt::format("{} could have {} of {}", request.id, request.count, usable));
     }
-    if (!fits && is_granted) {
+    const bool is_for_now = fits && is_granted;
+    if (!fits && is_granted && !is_followed()) {
       throw Violation("overtaken", fmt::format("{} was granted {}, and may have {}", request.id,
                                                find_reservation(pool, request.id)->gpus, usable));
     }
-    if (is_granted) {
+    if (is_for_now) {
       ++next;
       take_over_grant(client, *find_reservation(pool, request.id), usable, server);
       usable = entries_.at(client).held->gpus;
@@ -469,8 +498,8 @@ void Model::schedule(const Place& place, const Pool& pool,
     }
     std::erase_if(is_inner ? rooms[server] : free, [&](int gpu) { return holds(usable, gpu); });
   }
-  if (next != granted.size()) throw Violation("grant of nobody", granted[next]);
   queue_ = std::move(left);
+  return next;
 }
 
 std::vector<std::vector<int>> Model::held() const {

@@ -130,6 +130,9 @@ class Model {
 
   /// The client whose reservation this one, which has GPUs, is inside of; kNobody: of none.
   int outer(int client) const;
+  /// The client whose reservation is around that and around all others that this one is inside of;
+  /// the client itself where it is inside of none.
+  int outermost(int client) const;
   /// The client whose reservation serves this request; kNobody: the pool does.
   int server_of(const Request& request) const;
   /// The GPUs that no run inside this client's reservation has.
@@ -182,6 +185,9 @@ class Model {
   void take_place(int client);
   bool may_use(const Request& request, int gpu) const;
   void reclaim_lost_gpus(const Pool& pool);
+  std::size_t serve_queue(const Place& place, const Pool& pool,
+                          const std::vector<std::string>& granted);
+  bool is_any_made_inside(const std::vector<std::string>& ids) const;
   void take_over_grant(int client, const Reservation& made, const std::vector<int>& usable,
                        int server);
   void compare_queue(const Pool& pool) const;

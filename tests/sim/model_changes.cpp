@@ -231,14 +231,14 @@ bool Model::release(std::uint32_t uid, bool admin, const std::vector<int>& gpus,
   for (const int client : holders_) {
     const Reservation& reservation = *entries_.at(client).held;
     if (outer(client) != kNobody && !runs) continue;
-    // A run ends with all that is inside of it.
+    // A run ends with all that is inside of it now, whatever was made there.
+    const int around = outermost(client);
     const auto is_around = [&](int gpu) {
-      const int owner = at(gpu) < gpus_.size() ? gpus_[at(gpu)].owner : kNobody;
-      return owner != kNobody && entries_.at(owner).held->kind == ReservationKind::Run &&
-             is_made_inside(reservation.id, entries_.at(owner).held->id);
+      return at(gpu) < gpus_.size() && gpus_[at(gpu)].owner == around;
     };
-    const bool is_part =
-        outer(client) != kNobody && std::any_of(gpus.begin(), gpus.end(), is_around);
+    const bool is_part = around != client &&
+                         entries_.at(around).held->kind == ReservationKind::Run &&
+                         std::any_of(gpus.begin(), gpus.end(), is_around);
     std::vector<int> mine;
     for (const int gpu : reservation.gpus) {
       if (gpus.empty() || holds(gpus, gpu) || is_part) mine.push_back(gpu);

@@ -44,6 +44,12 @@ int Model::outer(int client) const {
   return kNobody;
 }
 
+int Model::outermost(int client) const {
+  int around = client;
+  for (int next = outer(around); next != kNobody; next = outer(around)) around = next;
+  return around;
+}
+
 int Model::server_of(const Request& request) const {
   const std::vector<int> clients = clients_of(request.id);
   for (const int other : clients) {

@@ -111,6 +111,17 @@ TEST_F(Inner, IsServedWhereThePoolHasNothingLeft) {
   EXPECT_EQ(scene_.schedule(), Ids{"x.outer"});
 }
 
+// Its outer one waits, too, as in an older state of the store.
+TEST_F(Inner, HoldsNothingOfThePoolOnceItsOuterOneIsGranted) {
+  Scene scene{4};
+  scene.ask({.id = "again", .count = 3});
+  scene.ask({.id = "x.again", .count = 3});
+  scene.ask({.id = "bobs", .uid = kBob});
+  EXPECT_EQ(scene.schedule(), (Ids{"again", "x.again", "bobs"}));
+  EXPECT_EQ(scene.gpus_of("x.again"), (Gpus{0, 1, 2}));
+  EXPECT_EQ(scene.gpus_of("bobs"), Gpus{3});
+}
+
 TEST_F(Inner, OfAnotherAccountOrOfNothingIsAnOrdinaryRequest) {
   scene_.ask({.id = "x.outer", .uid = kBob});
   scene_.ask({.id = "y.gone"});
@@ -370,6 +381,19 @@ TEST_F(Inner, KillingTheOuterRunEndsThoseInside) {
       release(scene_.pool, {account(kAlice)}, {{0}, std::nullopt, true}, scene_.now());
   ASSERT_EQ(released.runs.size(), 2U);
   EXPECT_EQ(find_reservation(scene_.pool, "x.outer")->ending, EndReason::Killed);
+}
+
+// It was granted GPUs of the pool while a store had lost the outer one.
+TEST_F(Inner, KillingARunSparesThoseThatAreNotInsideIt) {
+  hold_inner("x.outer", {3});
+  hold_inner("y.x.outer", {3}, 30);
+  EXPECT_EQ(outer_ids(), (Ids{"", "", "x.outer"}));
+  const Released released =
+      release(scene_.pool, {account(kAlice)}, {{0}, std::nullopt, true}, scene_.now());
+  ASSERT_EQ(released.runs.size(), 1U);
+  EXPECT_EQ(released.runs[0].id, "outer");
+  EXPECT_EQ(find_reservation(scene_.pool, "x.outer")->ending, std::nullopt);
+  EXPECT_EQ(find_reservation(scene_.pool, "y.x.outer")->ending, std::nullopt);
 }
 
 // --- What the store has lost ---

@@ -70,7 +70,7 @@ TEST_F(ResolveCommand, Says127ForWhatIsNowhere) {
   const Error error = error_of([&] { resolve_command("no-such-tool", path_of_both()); });
   EXPECT_EQ(error.exit_status(), 127);
   EXPECT_STREQ(error.what(), "command 'no-such-tool' not found");
-  EXPECT_EQ(error.hint(), "");
+  EXPECT_EQ(error.hint(), "is it installed, and in a folder of your PATH?");
 }
 
 TEST_F(ResolveCommand, Says127ForAnEmptyName) {
@@ -89,7 +89,7 @@ TEST_F(ResolveCommand, Says126ForAFileThatMayNotBeRun) {
   const std::string file = folder_.write("a/tool", "text", 0644);
   const Error error = error_of([&] { resolve_command(file, ""); });
   EXPECT_EQ(error.exit_status(), 126);
-  EXPECT_NE(error.hint().find("chmod +x '" + file + "'"), std::string::npos) << error.hint();
+  EXPECT_NE(error.hint().find("chmod +x -- " + file + ";"), std::string::npos) << error.hint();
   expect_error(ErrorKind::NotExecutable, "command 'tool' is not executable",
                [&] { resolve_command("tool", path_of_both()); });
 }
