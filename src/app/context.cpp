@@ -95,7 +95,9 @@ std::string driver_of(const std::string& probe) {
 }
 
 // For people who look; nothing is decided by it.
-bool tells_model(std::string_view command_line) { return detect_model(command_line).has_value(); }
+bool tells_model(std::string_view command_line) {
+  return detect_served_model(command_line).has_value();
+}
 
 [[noreturn]] void refuse_without_pool() {
   throw Error(ErrorKind::Failed, "there is no pool on this host yet",
@@ -176,7 +178,7 @@ Observation Context::read_with(const ProbeChoice& choice, const Policy& policy) 
   const auto started = SteadyClock::now();
   Observation observation = world_.make_probe(choice)->read_gpus();
   observation.observer = choice.observer;
-  observation.is_partial = may_miss_gpus(choice.name);
+  observation.is_partial = observation.is_partial || may_miss_gpus(choice.name);
   refuse_twins(observation);
   ProcReader proc;
   const auto passed = SteadyClock::now() - started;
@@ -208,7 +210,7 @@ std::optional<Observation> Context::last_reading(const Pool& pool) const {
   probe.tells_model = tells_model;
   std::optional<Observation> reading = world_.last_reading(probe);
   if (!reading) return reading;
-  reading->is_partial = may_miss_gpus(probe.name);
+  reading->is_partial = reading->is_partial || may_miss_gpus(probe.name);
   refuse_twins(*reading);
   name_owners(*reading, caller_);
   return reading;

@@ -299,6 +299,11 @@ std::optional<DetectedModel> detect_model(std::string_view command_line) {
   return named ? std::optional(std::move(named->model)) : std::nullopt;
 }
 
+std::optional<DetectedModel> detect_served_model(std::string_view command_line) {
+  const Words words = split(command_line);
+  return find_server(program_of(words).name) == nullptr ? std::nullopt : detect_model(command_line);
+}
+
 std::optional<DetectedModel> best_model(const std::vector<std::string>& command_lines) {
   std::optional<DetectedModel> best;
   for (const std::string& command_line : command_lines) {

@@ -17,6 +17,10 @@ namespace chg {
 /// know has a model only where the option's value cannot be anything else.
 std::optional<DetectedModel> detect_model(std::string_view command_line);
 
+/// The model of a server that is known by its name, also behind what starts it. Nothing of other
+/// programs, whatever their options: the model of a coding agent is somewhere else.
+std::optional<DetectedModel> detect_served_model(std::string_view command_line);
+
 /// The model that is known best: one with an organisation before others, else the first.
 std::optional<DetectedModel> best_model(const std::vector<std::string>& command_lines);
 

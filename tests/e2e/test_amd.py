@@ -16,15 +16,11 @@ case "$*" in
   static*) cat "$here/static" ;;
   metric*) cat "$here/metric" ;;
   process*) cat "$here/process" ;;
-  list*) cat "$here/list" ;;
   version*) echo "AMDSMI Tool: 26.2.1 | AMDSMI Library version: 26.2.1 | ROCm version: 7.2.0" ;;
   *) exit 2 ;;
 esac
 """
 UUIDS = [f"{index:016x}" for index in (0xa1, 0xb2, 0xc3, 0xd4)]
-# As the cards are wired, what HIP calls 0 need not be what amd-smi calls 0: it counts their nodes.
-NODES = [5, 3, 9, 2]
-HIP_NUMBERS = ["2", "1", "3", "0"]
 VARIABLES = ["HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES",
              "GPU_DEVICE_ORDINAL"]
 SHOW = "import json, os; print(json.dumps({name: os.environ.get(name) for name in %r}))" % VARIABLES
@@ -42,7 +38,6 @@ class AmdSmi:
         (self.folder / "libnvidia-ml.so.1").touch()  # nor does this host have NVIDIA's
         self.cards([{"market_name": "AMD Example MI300X", "asic_serial": "0x" + uuid}
                     for uuid in UUIDS])
-        self.put("list", [{"gpu": index, "node_id": node} for index, node in enumerate(NODES)])
         self.use({})
 
     def cards(self, asics):
@@ -96,84 +91,24 @@ def test_admin_finds_amd(amd, pool):
     assert "4 GPUs with amd-smi 26.2" in pool.run("doctor").out
 
 
-def seen(pool, gpus, **env):
-    """The variables of a run's command that are set."""
-    shown = json.loads(pool.ok("run", "-G", gpus, "--", sys.executable, "-c", SHOW, env=env))
-    return {name: value for name, value in shown.items() if value is not None}
-
-
+NAMELESS = "no program can be told to use it: it has no unique id and no known number"
 INHERITED = {name: "7" for name in VARIABLES}
 
 
-@pytest.mark.parametrize("inherited", [{}, INHERITED])
-def test_a_command_sees_its_gpus_by_the_numbers_of_hip_alone(amd, pool, inherited):
-    assert seen(pool, "1,3", **inherited) == {"HIP_VISIBLE_DEVICES": "1,0"}
-    assert seen(pool, "0-2", **inherited) == {"HIP_VISIBLE_DEVICES": "2,1,3"}
-
-
-@pytest.mark.parametrize("inherited", [{}, INHERITED])
-def test_a_command_sees_its_gpus_by_their_uuids_where_its_user_wants_that(amd, pool, inherited):
-    uuids = [row[0] for row in pool.rows("SELECT uuid FROM gpu ORDER BY gpu")]
-    assert seen(pool, "1,3", CANHAZGPU_AMD_VARIABLE="rocr", **inherited) == {
-        "ROCR_VISIBLE_DEVICES": f"{uuids[1]},{uuids[3]}"}
+def variables(out):
+    return {name: value for name, value in json.loads(out).items() if value is not None}
 
 
 def test_a_command_sees_its_gpus_by_their_uuids_where_nobody_tells_numbers(amd, pool):
-    (amd.folder / "list").write_text("unknown option\n")
-    assert seen(pool, "2") == {"HIP_VISIBLE_DEVICES": "GPU-" + UUIDS[2]}
-
-
-def test_a_shell_gets_a_line_that_contradicts_nothing(amd, pool):
-    assert "\nexport HIP_VISIBLE_DEVICES=3\n" in pool.ok("reserve", "-G", "2")
-    out = pool.ok("reserve", "-G", "0", env=INHERITED)
-    line = "export HIP_VISIBLE_DEVICES=2; unset ROCR_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES " \
-           "GPU_DEVICE_ORDINAL"
-    assert line in out.splitlines()
-    shell = subprocess.run(["sh", "-c", line + '; exec "$@"', "sh", sys.executable, "-c", SHOW],
-                           env=INHERITED, capture_output=True, check=True)
-    assert json.loads(shell.stdout) == {**dict.fromkeys(VARIABLES), "HIP_VISIBLE_DEVICES": "2"}
-
-
-# What Ray and vLLM ask of their environment when they start on AMD.
-FRAMEWORK = """
-import os
-hip, cuda = os.environ.get("HIP_VISIBLE_DEVICES"), os.environ.get("CUDA_VISIBLE_DEVICES")
-if "ROCR_VISIBLE_DEVICES" in os.environ:
-    raise RuntimeError("use HIP_VISIBLE_DEVICES")
-if cuda is not None and cuda != hip:
-    raise ValueError("inconsistent")
-print(sorted(map(int, hip.split(","))))
-"""
-
-
-@pytest.mark.parametrize("inherited", [{}, INHERITED])
-def test_frameworks_start(amd, pool, inherited):
-    out = pool.ok("run", "-g", "4", "--", sys.executable, "-c", FRAMEWORK, env=inherited)
-    assert out == "[0, 1, 2, 3]\n"
-
-
-NAMELESS = "no program can be told to use it: it has no unique id and no known number"
-
-
-def put_nameless_gpu(amd):
-    asics = [{"market_name": "AMD Example", "asic_serial": "0x" + uuid} for uuid in UUIDS]
-    asics[1] = {"market_name": "0x1002", "asic_serial": "N/A", "target_graphics_version": "gfx1036"}
-    amd.cards(asics)
-
-
-def test_a_gpu_without_a_unique_id_is_named_by_its_number(bare_pool):
-    amd = AmdSmi(bare_pool)
-    put_nameless_gpu(amd)
-    assert "AMD gfx1036" in bare_pool.ok("admin")
-    assert seen(bare_pool, "1") == {"HIP_VISIBLE_DEVICES": "1"}
-    assert seen(bare_pool, "0,1", CANHAZGPU_AMD_VARIABLE="rocr") == {
-        "ROCR_VISIBLE_DEVICES": f"GPU-{UUIDS[0]},1"}
+    out = pool.ok("run", "-G", "2,3", "--", sys.executable, "-c", SHOW, env=INHERITED)
+    assert variables(out) == {"HIP_VISIBLE_DEVICES": f"GPU-{UUIDS[2]},GPU-{UUIDS[3]}"}
 
 
 def test_a_gpu_that_nothing_names_is_not_granted_and_the_others_are(bare_pool):
     amd = AmdSmi(bare_pool)
-    put_nameless_gpu(amd)
-    (amd.folder / "list").write_text("")
+    asics = [{"market_name": "AMD Example", "asic_serial": "0x" + uuid} for uuid in UUIDS]
+    asics[1] = {"market_name": "0x1002", "asic_serial": "N/A", "target_graphics_version": "gfx1036"}
+    amd.cards(asics)
     result = bare_pool.run("admin")
     assert result.status == 0
     assert result.err == f"canhazgpu: warning: GPU 1 can never be granted: {NAMELESS}\n"
@@ -226,6 +161,11 @@ class Kfd:
         self.pool = pool
         self.root = pool.directory / "class"
         (self.root / "kfd/kfd/proc").mkdir(parents=True)
+        self.devices = pool.directory / "dev"
+        (self.devices / "dri").mkdir(parents=True)
+        for name in ("null", "zero", "random", "urandom", "tty"):
+            (self.devices / name).touch()
+        (self.devices / "fd").symlink_to("/proc/self/fd")
 
     def add(self, node, location, more="unique_id 7\n"):
         folder = self.root / f"kfd/kfd/topology/nodes/{node}"
@@ -234,18 +174,29 @@ class Kfd:
         (folder / "properties").write_text(
             f"simd_count 304\nlocation_id {location}\ndomain 0\ndrm_render_minor {127 + node}\n"
             f"gfx_target_version 90402\n{more}")
+        self.render_node(node).touch()
         (folder / "mem_banks/0/used_memory").write_text("10485760\n")
         (folder / "mem_banks/0/properties").write_text("size_in_bytes 25769803776\n")
+
+    def render_node(self, node):
+        return self.devices / f"dri/renderD{127 + node}"
 
     def use(self, pid, node, mib):
         folder = self.root / f"kfd/kfd/proc/{pid}"
         folder.mkdir()
         (folder / f"vram_{1000 + node}").write_text(f"{mib << 20}\n")
 
-    def run(self, *arguments):
-        enter = 'mount --bind "$1" /sys/class && shift && exec "$@"'
-        result = self.pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", self.root,
-                                        self.pool.program, *arguments])
+    def result(self, *arguments, env=None):
+        enter = """for file in null zero random urandom tty; do
+          mount --bind /dev/$file "$2/$file" || exit
+        done
+        mount --bind "$1" /sys/class && mount --rbind "$2" /dev && shift 2 && exec "$@"
+        """
+        return self.pool.run_command(["unshare", "--mount", "sh", "-c", enter, "sh", self.root,
+                                      self.devices, self.pool.program, *arguments], env=env)
+
+    def run(self, *arguments, env=None):
+        result = self.result(*arguments, env=env)
         assert result.status == 0, result
         return result.out
 
@@ -255,6 +206,79 @@ def kfd(bare_pool):
     if os.geteuid() != 0:
         pytest.skip("only root can mount files in place of the driver's")
     return Kfd(bare_pool)
+
+
+@pytest.fixture
+def cards(kfd):
+    """Four cards. As they are wired, what HIP calls 0 need not be the first one on the bus: it
+    counts their nodes. The second one, as many processors' own GPUs, has no unique id."""
+    for index, node in enumerate([5, 3, 9, 2]):
+        kfd.add(node, (index + 1) << 8, "" if index == 1 else f"unique_id {0xa1 + index}\n")
+    kfd.run("admin", "--provider", "amd")
+    return kfd
+
+
+def seen(cards, gpus, **env):
+    """The variables of a run's command that are set."""
+    out = cards.run("run", "-G", gpus, "--", sys.executable, "-c", SHOW, env=env)
+    cards.pool.await_free()
+    return variables(out)
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_a_command_sees_its_gpus_by_the_numbers_of_hip_alone(cards, inherited):
+    assert seen(cards, "1,3", **inherited) == {"HIP_VISIBLE_DEVICES": "1,0"}
+    assert seen(cards, "0-2", **inherited) == {"HIP_VISIBLE_DEVICES": "2,1,3"}
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_a_command_sees_its_gpus_by_their_uuids_where_its_user_wants_that(cards, inherited):
+    assert seen(cards, "0-3", CANHAZGPU_AMD_VARIABLE="rocr", **inherited) == {
+        "ROCR_VISIBLE_DEVICES": "GPU-00000000000000a1,1,GPU-00000000000000a3,GPU-00000000000000a4"}
+
+
+def test_a_shell_gets_a_line_that_contradicts_nothing(cards):
+    assert "\nexport HIP_VISIBLE_DEVICES=3\n" in cards.run("reserve", "-G", "2")
+    out = cards.run("reserve", "-G", "0", env=INHERITED)
+    line = "export HIP_VISIBLE_DEVICES=2; unset ROCR_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES " \
+           "GPU_DEVICE_ORDINAL"
+    assert line in out.splitlines()
+    shell = subprocess.run(["sh", "-c", line + '; exec "$@"', "sh", sys.executable, "-c", SHOW],
+                           env=INHERITED, capture_output=True, check=True)
+    assert json.loads(shell.stdout) == {**dict.fromkeys(VARIABLES), "HIP_VISIBLE_DEVICES": "2"}
+
+
+# What Ray and vLLM ask of their environment when they start on AMD.
+FRAMEWORK = """
+import os
+hip, cuda = os.environ.get("HIP_VISIBLE_DEVICES"), os.environ.get("CUDA_VISIBLE_DEVICES")
+if "ROCR_VISIBLE_DEVICES" in os.environ:
+    raise RuntimeError("use HIP_VISIBLE_DEVICES")
+if cuda is not None and cuda != hip:
+    raise ValueError("inconsistent")
+print(sorted(map(int, hip.split(","))))
+"""
+
+
+@pytest.mark.parametrize("inherited", [{}, INHERITED])
+def test_frameworks_start(cards, inherited):
+    out = cards.run("run", "-g", "4", "--", sys.executable, "-c", FRAMEWORK, env=inherited)
+    assert out == "[0, 1, 2, 3]\n"
+
+
+def test_partitions_are_granted_whose_memory_in_use_nobody_tells(kfd):
+    """With the driver of Linux."""
+    for node in (1, 2):
+        kfd.add(node, 2560 + ((node - 1) << 28))
+        (kfd.root / f"kfd/kfd/topology/nodes/{node}/mem_banks/0/used_memory").unlink()
+    kfd.run("admin", "--provider", "amd")
+    assert kfd.run("run", "-g", "2", "--nonblock", "--", "echo", "ran") == "ran\n"
+    kfd.pool.await_free()
+    job = kfd.pool.start(["sleep", "600"])
+    kfd.use(job.pid, 2, 5000)
+    lines = kfd.run("status").splitlines()
+    assert lines[0].startswith("GPU 0: AVAILABLE"), lines
+    assert "5000MB used by PID" in lines[1], lines
 
 
 def test_partitions_of_a_card_with_one_id_are_told_apart(kfd):
@@ -274,6 +298,20 @@ def test_partitions_of_a_card_with_one_id_are_told_apart(kfd):
     lines = kfd.run("status").splitlines()
     assert lines[1].startswith("GPU 1: AVAILABLE"), lines
     assert "5000MB used by PID" in lines[2], lines
+
+
+def test_a_gpu_without_its_device_file_is_not_counted(kfd):
+    """As in a container that has some of the device files, and all of sysfs."""
+    for node in (1, 2, 3):
+        kfd.add(node, node << 8, f"unique_id {node}\n")
+    kfd.run("admin", "--provider", "amd")
+    show = ["sh", "-c", "echo $HIP_VISIBLE_DEVICES"]
+    assert kfd.run("run", "-G", "1", "--", *show) == "1\n"
+    kfd.pool.await_free()
+    kfd.render_node(1).unlink()
+    assert kfd.run("run", "-G", "1", "--", *show) == "0\n"
+    assert kfd.run("run", "-G", "2", "--", *show) == "1\n"
+    assert_error(kfd.result("run", "-G", "0", "--", "true"), 2, "GPU 0")
 
 
 def test_gpus_that_nothing_tells_apart_are_granted_to_nobody(kfd):

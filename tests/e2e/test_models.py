@@ -5,8 +5,8 @@ import sys
 import pytest
 
 # A server as vLLM, SGLang and TensorRT-LLM are: it starts the process that computes, says its pid,
-# and waits. TITLE is what that one calls itself; "-c" stands for a worker that Python started, and
-# "inner" for a server of its own.
+# and waits. TITLE is what that one calls itself, without arguments where it is a title; "-c" stands
+# for a worker that Python started, and "inner" for a server of its own.
 SERVER = f"""#!{sys.executable}
 import os, subprocess, sys
 title = os.environ["TITLE"]
@@ -14,10 +14,13 @@ if title == "inner":
     os.environ["TITLE"] = "VLLM::EngineCore"
     sys.exit(subprocess.call([sys.argv[0], "serve", "Qwen/Qwen3-8B"]))
 words, file = [title, "600"], "/bin/sleep"
+if "::" in title:
+    words, file = [title], "/bin/cat"
 if title == "-c":
-    words, file = [sys.executable, "-c", "import time; time.sleep(600)", "--multiprocessing-fork"], None
-worker = subprocess.Popen(words, executable=file)
-while b"600" not in open(f"/proc/{{worker.pid}}/cmdline", "rb").read():
+    code = "from multiprocessing import spawn; import time; time.sleep(600)"
+    words, file = [sys.executable, "-c", code, "--multiprocessing-fork"], None
+worker = subprocess.Popen(words, executable=file, stdin=subprocess.PIPE)
+while words[-1].encode() not in open(f"/proc/{{worker.pid}}/cmdline", "rb").read():
     pass
 print(worker.pid, flush=True)
 worker.wait()
@@ -33,9 +36,10 @@ class Server:
         self.program.write_text(SERVER)
         self.program.chmod(0o755)
 
-    def start(self, *arguments, title="VLLM::EngineCore", before=(), gpu=2):
+    def start(self, *arguments, title="VLLM::EngineCore", before=(), gpu=2, name="vllm"):
         """Starts it, and puts what computes for it on the GPU."""
-        process = self.pool.start([*before, self.program, *arguments], env={"TITLE": title})
+        program = self.program.rename(self.program.with_name(name))
+        process = self.pool.start([*before, program, *arguments], env={"TITLE": title})
         pid = int(self.pool.read_line(process))
         self.pool.put_processes(gpu, {"pid": pid, "memory_mb": 8000})
 
@@ -70,6 +74,20 @@ def test_the_first_ancestor_that_tells_a_model_decides(server):
 def test_a_worker_that_tells_its_own_model_is_believed(server):
     server.start("serve", "Qwen/Qwen3-8B", title="llama-server -m /m/phi-4.gguf")
     assert server.model()["model"] == "phi-4.gguf"
+
+
+@pytest.mark.parametrize("title", ["VLLM::EngineCore", "-c", "train"])
+@pytest.mark.parametrize("agent", [["aider", "--model", "gpt-4o"],
+                                   ["opencode", "run", "--model", "openai/gpt-4o"]])
+def test_a_coding_agent_serves_no_model(server, agent, title):
+    name, *arguments = agent
+    server.start(*arguments, name=name, title=title)
+    assert server.model() is None
+
+
+def test_a_program_with_arguments_of_its_own_serves_nobodys_model(server):
+    server.start("serve", "Qwen/Qwen3-8B", title="train")
+    assert server.model() is None
 
 
 def test_no_model_is_invented(server):

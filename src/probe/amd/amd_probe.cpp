@@ -76,6 +76,7 @@ Observation read_amd(const Clock& clock, Duration timeout, const std::string& ro
   Observation observation;
   observation.source = "KFD";
   observation.gpus = read_gpus_of_driver(root);
+  observation.is_partial = hides_kfd_nodes(root);
   if (observation.gpus.empty()) observation = read_gpus_by_tool(root, timeout, started);
   observation.taken = taken;
   refuse_nameless(observation.gpus);

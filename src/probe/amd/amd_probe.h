@@ -14,7 +14,8 @@ namespace chg {
 /// /opt/rocm/bin.
 ///
 /// Of a GPU whose processes cannot be listed `error` says so, unless nothing of its memory is used.
-/// `source` is "KFD" or "amd-smi 26.2". Throws Error when nothing can be read at all.
+/// `is_partial` is set where a GPU is left out because its device file is missing. `source` is
+/// "KFD" or "amd-smi 26.2". Throws Error when nothing can be read at all.
 Observation read_amd(const Clock& clock, Duration timeout, const std::string& root = "");
 
 }  // namespace chg

@@ -67,15 +67,6 @@ void read_amd_smi_processes(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
   }
 }
 
-// How HIP counts the GPUs is worth a question, and not the readings.
-void read_amd_smi_nodes(const AmdSmi& tool, std::vector<GpuReading>& gpus) {
-  try {
-    add_amd_smi_nodes(gpus, ask(tool, {"list", "--json"}).out);
-  } catch (const Error&) {
-    // Then UUIDs name them.
-  }
-}
-
 bool fits(const GpuProcess& process, const GpuReading& gpu) {
   return !process.memory_mib || !gpu.memory_used_mib || *process.memory_mib <= *gpu.memory_used_mib;
 }
@@ -106,7 +97,6 @@ std::vector<GpuReading> read_gpus_by_amd_smi(const AmdSmi& tool) {
   // Before the memory: a process cannot have grown beyond what is in use afterwards.
   read_amd_smi_processes(tool, gpus);
   read_amd_smi_metrics(tool, gpus);
-  read_amd_smi_nodes(tool, gpus);
   drop_processes_of_others(gpus);
   put_in_bus_order(gpus);
   return gpus;

@@ -183,26 +183,6 @@ std::optional<std::vector<GpuReading>> parse_amd_smi_gpus(std::string_view text)
   return gpus;
 }
 
-void add_amd_smi_nodes(std::vector<GpuReading>& gpus, std::string_view text) {
-  const auto answer = read_tool_json(text);
-  const json* const list = answer ? entries(*answer) : nullptr;
-  if (list == nullptr) return;
-  std::map<int, int> numbers;  // by node
-  for (const json& entry : *list) {
-    const auto number = int_of(entry, "gpu");
-    const auto node = int_of(entry, "node_id");
-    if (number && node) numbers.emplace(*node, *number);
-  }
-  if (numbers.size() != gpus.size() || list->size() != gpus.size()) return;
-  int runtime_index = 0;
-  for (const auto& [node, number] : numbers) {
-    for (GpuReading& gpu : gpus) {
-      if (gpu.index == number) gpu.runtime_index = runtime_index;
-    }
-    ++runtime_index;
-  }
-}
-
 bool add_amd_smi_metrics(std::vector<GpuReading>& gpus, std::string_view text) {
   const auto answer = read_tool_json(text);
   const json* const list = answer ? entries(*answer) : nullptr;

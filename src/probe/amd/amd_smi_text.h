@@ -23,11 +23,6 @@ namespace chg {
 /// nullopt when `text` is no such answer.
 std::optional<std::vector<GpuReading>> parse_amd_smi_gpus(std::string_view text);
 
-/// Enters the answer to `list` into the GPUs of the same numbers: how HIP counts them, which is in
-/// the order of KFD's nodes. Enters nothing where a GPU's node is not told, as by versions before
-/// 6.3.
-void add_amd_smi_nodes(std::vector<GpuReading>& gpus, std::string_view text);
-
 /// Enters the answer to `metric` into the GPUs of the same numbers: memory, utilization,
 /// temperature, power. A GPU that it doesn't mention stays without. False when `text` is no such
 /// answer.

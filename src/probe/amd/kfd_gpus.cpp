@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/number.h"
 #include "base/text.h"
@@ -66,13 +67,20 @@ Memory node_memory(const std::string& root, const KfdNode& node) {
   return memory;
 }
 
-// Of a part of a card its device may tell what the whole card has.
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+// The device of a partition tells nothing, or what the whole card has; and only AMD's own package
+// of the driver, not that of Linux, tells what is used of the memory of a node. A device that has
+// left the bus is another matter: nothing of it may be known.
 void read_memory(GpuReading& gpu, const std::string& root, const std::string& device,
-                 const KfdNode& node, bool is_part) {
-  Memory memory = is_part ? node_memory(root, node) : device_memory(device);
-  if (!memory.used_bytes && !memory.total_bytes) {
-    memory = is_part ? device_memory(device) : node_memory(root, node);
+                 const KfdNode& node, bool is_partition) {
+  Memory memory = is_partition ? Memory{} : device_memory(device);
+  if (!memory.used_bytes) {
+    const Memory of_node = node_memory(root, node);
+    if (of_node.used_bytes || !memory.total_bytes) memory = of_node;
   }
+  const bool has_device_of_partition = exists(device) && !exists(device + "/mem_info_vram_used");
+  gpu.memory_not_supported = !memory.used_bytes && (is_partition || has_device_of_partition);
   gpu.memory_used_mib = mib_rounded_up(memory.used_bytes);
   gpu.memory_total_mib = mib_rounded_up(memory.total_bytes);
 }
@@ -124,6 +132,17 @@ bool is_part_of_card(const std::vector<KfdNode>& nodes, const KfdNode& node) {
   });
 }
 
+// Whether another node is of the same device on the bus: its function may be the partition.
+bool is_partition(const std::vector<KfdNode>& nodes, const KfdNode& node) {
+  const auto device_of = [](const KfdNode& one) {
+    return one.pci_bus_id.substr(0, one.pci_bus_id.rfind('.'));
+  };
+  return node.partition != 0 || std::any_of(nodes.begin(), nodes.end(), [&](const KfdNode& other) {
+           return other.node_id != node.node_id && !node.pci_bus_id.empty() &&
+                  device_of(other) == device_of(node);
+         });
+}
+
 bool has_own_id(const std::vector<KfdNode>& nodes, const KfdNode& node) {
   return std::count_if(nodes.begin(), nodes.end(), [&](const KfdNode& other) {
            return other.unique_id == node.unique_id;
@@ -166,7 +185,7 @@ std::vector<GpuReading> read_kfd_gpus(const std::string& root, const std::vector
     }
     const std::string device = device_folder(root, node);
     gpu.model = model_of(root, device, node);
-    read_memory(gpu, root, device, node, is_part);
+    read_memory(gpu, root, device, node, is_partition(nodes, node));
     read_sensors(gpu, device);
     gpus.push_back(std::move(gpu));
   }

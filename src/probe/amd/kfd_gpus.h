@@ -22,7 +22,8 @@ std::optional<std::string> marketing_name(std::string_view table, std::string_vi
 ///
 /// - memory: the card's VRAM, in MiB; of an integrated GPU that has less of it than of the host's
 ///   memory (GTT), both together, since its driver takes what programs ask for from there. For a
-///   partition of a card, which has no device of its own, what its node tells.
+///   partition of a card, which has no device of its own, what its node tells: where that is not
+///   the memory in use, memory_not_supported.
 /// - uuid: where several nodes share a unique id, as the partitions of a card may, that of the
 ///   address and the partition
 /// - temperature: of the edge, else of the hottest place that there is a sensor for

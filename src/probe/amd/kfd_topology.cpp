@@ -1,9 +1,11 @@
 #include "probe/amd/kfd_topology.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/number.h"
 #include "base/pci_address.h"
@@ -74,6 +76,27 @@ std::optional<KfdNode> read_node(const std::string& folder, const std::string& n
   return node;
 }
 
+// Whether the ROCm runtime passes over the node as if it did not exist. Where only the rights are
+// missing (EACCES) it does not: then it fails as a whole.
+bool is_hidden(const std::string& root, const KfdNode& node) {
+  if (!node.drm_minor) return false;
+  const std::string file = fmt::format("{}/dev/dri/renderD{}", root, *node.drm_minor);
+  return ::access(file.c_str(), R_OK | W_OK) != 0 && (errno == ENOENT || errno == EPERM);
+}
+
+std::optional<std::vector<KfdNode>> read_all_nodes(const std::string& root) {
+  const std::string folder = root + "/sys/class/kfd/kfd/topology/nodes";
+  const auto names = names_in(folder);
+  if (!names) return std::nullopt;
+  std::vector<KfdNode> nodes;
+  for (const std::string& name : *names) {
+    if (auto node = read_node(folder, name)) nodes.push_back(std::move(*node));
+  }
+  std::sort(nodes.begin(), nodes.end(),
+            [](const KfdNode& a, const KfdNode& b) { return a.node_id < b.node_id; });
+  return nodes;
+}
+
 }  // namespace
 
 std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text) {
@@ -89,16 +112,15 @@ std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text)
 }
 
 std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root) {
-  const std::string folder = root + "/sys/class/kfd/kfd/topology/nodes";
-  const auto names = names_in(folder);
-  if (!names) return std::nullopt;
-  std::vector<KfdNode> nodes;
-  for (const std::string& name : *names) {
-    if (auto node = read_node(folder, name)) nodes.push_back(std::move(*node));
-  }
-  std::sort(nodes.begin(), nodes.end(),
-            [](const KfdNode& a, const KfdNode& b) { return a.node_id < b.node_id; });
+  auto nodes = read_all_nodes(root);
+  if (nodes) std::erase_if(*nodes, [&](const KfdNode& node) { return is_hidden(root, node); });
   return nodes;
+}
+
+bool hides_kfd_nodes(const std::string& root) {
+  const auto nodes = read_all_nodes(root);
+  return nodes && std::any_of(nodes->begin(), nodes->end(),
+                              [&](const KfdNode& node) { return is_hidden(root, node); });
 }
 
 }  // namespace chg

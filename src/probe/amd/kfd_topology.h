@@ -31,8 +31,12 @@ struct KfdNode {
 std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text);
 
 /// The GPUs under `root`/sys/class/kfd/kfd/topology, in the order of their node ids. CPUs are left
-/// out, and so are GPUs that the caller's device cgroup hides: to the caller's programs they don't
-/// exist. nullopt when there is no topology to read.
+/// out, and so are GPUs that a device cgroup hides from the caller, or whose /dev/dri/renderD* is
+/// not in the caller's container: to the caller's programs they don't exist, and HIP does not count
+/// them. nullopt when there is no topology to read.
 std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root);
+
+/// Whether read_kfd_nodes leaves out a GPU for its /dev/dri/renderD*.
+bool hides_kfd_nodes(const std::string& root);
 
 }  // namespace chg

@@ -104,6 +104,22 @@ std::string joined_by_spaces(std::string arguments) {
   return arguments;
 }
 
+// Whether the arguments say for whom a process works, and not what it does: it has given itself a
+// title without arguments ("VLLM::EngineCore", "sglang::scheduler_TP0"), or another Python has
+// started it.
+bool works_for_another(std::string_view arguments) {
+  const std::string_view title = cut(arguments, '\0');
+  if (arguments.empty()) return title.find("::") != std::string_view::npos;
+  while (!arguments.empty()) {
+    const std::string_view option = cut(arguments, '\0');
+    if (option == "-c") return arguments.starts_with("from multiprocess");
+    if (option == "-m") return arguments.starts_with("mpi4py");
+    if (option == "-X") cut(arguments, '\0');
+    if (!option.starts_with('-')) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 ProcReader::ProcReader(std::string root, std::string host_root, TellsModel tells_model)
@@ -149,10 +165,13 @@ void ProcReader::fill(GpuProcess& process, const std::function<void()>& before_m
       program_name(std::string_view(command).substr(0, command.find('\0')));
   if (!name.empty()) process.program = name;
   process.command_line = joined_by_spaces(command);
-  const bool is_asked = tells_model_ && process.type == GpuProcess::Type::Compute;
-  if (!is_asked || tells_model_(process.command_line)) return;
+  const bool computes = process.type == GpuProcess::Type::Compute;
+  if (!tells_model_ || !computes || !works_for_another(command)) return;
   if (before_memory) before_memory();
-  process.ancestor_command_line = telling_command_line(process.ancestors);
+  for (const Ancestor& ancestor : process.ancestors) {
+    process.ancestor_command_line = server_command_line(ancestor);
+    if (!process.ancestor_command_line.empty()) return;
+  }
 }
 
 // "" where the process is hidden or has ended, even if another has its pid.
@@ -163,12 +182,13 @@ std::string ProcReader::command_line(const Ancestor& process) const {
   return is_it ? joined_by_spaces(arguments_in(folder)) : "";
 }
 
-std::string ProcReader::telling_command_line(const std::vector<Ancestor>& ancestors) const {
-  for (const Ancestor& ancestor : ancestors) {
-    std::string line = command_line(ancestor);
-    if (tells_model_(line)) return line;
+const std::string& ProcReader::server_command_line(const Ancestor& process) {
+  const auto [known, is_new] = servers_.try_emplace({process.pid, process.start_ticks});
+  if (is_new) {
+    std::string line = command_line(process);
+    if (tells_model_(line)) known->second = std::move(line);
   }
-  return "";
+  return known->second;
 }
 
 std::optional<std::uint64_t> ProcReader::start_ticks(int pid) const {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/observation.h"
@@ -14,7 +16,7 @@ namespace chg {
 
 class ProcReader {
  public:
-  /// Whether a command line tells an AI model.
+  /// Whether a command line is that of a program that serves AI models, and tells which.
   using TellsModel = std::function<bool(std::string_view command_line)>;
 
   /// `root`: where /proc is mounted. `host_root` stands before the files of container runtimes.
@@ -33,7 +35,9 @@ class ProcReader {
   /// - reservation_id: missing when the environment may not be read (EACCES), or when the process
   ///   has written over it, as programs do that change their title
   /// - ancestors: at most 64; empty where a parent is hidden or ends meanwhile
-  /// - ancestor_command_line: looked for only where a process that computes tells no model itself
+  /// - ancestor_command_line: looked for only where a process that computes has no command line of
+  ///   its own: a title ("VLLM::EngineCore"), or what Python's multiprocessing and mpi4py start.
+  ///   What an ancestor tells is remembered as long as this object lives.
   ///
   /// Command line and environment are in the memory of the process: who reads them is stuck where
   /// that is locked (see process_facts.h). `before_memory` is called when the rest is filled in,
@@ -49,11 +53,13 @@ class ProcReader {
  private:
   std::vector<Ancestor> ancestors_of(int parent) const;
   std::string command_line(const Ancestor& process) const;
-  std::string telling_command_line(const std::vector<Ancestor>& ancestors) const;
+  const std::string& server_command_line(const Ancestor& process);
 
   std::string root_;
   std::string host_root_;
   TellsModel tells_model_;
+  /// Of servers that tell a model, by pid and start; "" of what is no such server.
+  std::map<std::pair<int, std::uint64_t>, std::string> servers_;
 };
 
 }  // namespace chg

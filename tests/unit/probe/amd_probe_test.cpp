@@ -118,6 +118,13 @@ TEST_F(KfdProbe, GivesGpusWithTheirProcesses) {
   EXPECT_FALSE(is_in_use(observation.gpus[1], Policy()));
 }
 
+TEST_F(KfdProbe, IsPartialWhereADeviceFileIsMissing) {
+  EXPECT_FALSE(look().is_partial);
+  std::filesystem::remove(tree_.folder().path(AmdTree::render_node(128)));
+  EXPECT_TRUE(look().is_partial);
+  EXPECT_EQ(look().gpus.size(), 1U);
+}
+
 TEST_F(KfdProbe, NeedsNoTool) {
   answer("rocm-smi", {});
   EXPECT_EQ(look().source, "KFD");
@@ -240,8 +247,7 @@ TEST_F(AmdSmiProbe, GivesGpusWithTheirProcesses) {
 TEST_F(AmdSmiProbe, AsksOnlyOfGpusThatHaveProcesses) {
   answer_all(memory(20, 20), kNone);
   EXPECT_EQ(shown(look()), "");
-  EXPECT_EQ(log(),
-            std::string(kStatic) + "\n" + kProcess + "\n" + kMetric + "\nlist --json\nversion\n");
+  EXPECT_EQ(log(), std::string(kStatic) + "\n" + kProcess + "\n" + kMetric + "\nversion\n");
 }
 
 TEST_F(AmdSmiProbe, BelievesAnAnswerAboutOneGpuAndNotOneAboutAll) {
@@ -298,39 +304,18 @@ TEST_F(AmdSmiProbe, AsksInAnotherWayWhereAVersionKnowsNotTheWords) {
   EXPECT_EQ(observation.gpus[0].memory_used_mib, 5U);
 }
 
-TEST_F(AmdSmiProbe, CountsGpusAsHipDoesWhereNodesAreTold) {
-  answer_all(memory(20, 20), kNone,
-             {{"list --json", print(R"([{"gpu": 0, "node_id": 4}, {"gpu": 1, "node_id": 2}])")}});
-  EXPECT_EQ(look().gpus.at(0).runtime_index, 1);
-  EXPECT_EQ(look().gpus.at(1).runtime_index, 0);
-}
-
-TEST_F(AmdSmiProbe, NeedsNoNodes) {
-  answer_all(memory(20, 20), kNone, {{"list --json", "exit 1"}});
-  EXPECT_EQ(look().gpus.at(0).runtime_index, std::nullopt);
-  EXPECT_EQ(look().gpus.at(0).error, "");
-}
-
 TEST_F(AmdSmiProbe, RefusesAGpuThatNothingNames) {
   const char* gpus = R"([{"gpu": 0, "asic": {"market_name": "A", "asic_serial": "0x7"},
                           "bus": {"bdf": "0000:03:00.0"}},
                          {"gpu": 1, "asic": {"market_name": "0x1002", "asic_serial": "N/A"},
                           "bus": {"bdf": "0000:43:00.0"}}])";
-  const auto look_with = [&](const std::string& list) {
-    answer("amd-smi", {{kStatic, print(gpus)},
-                       {kMetric, print(memory(20, 20))},
-                       {kProcess, print(kNone)},
-                       {"list --json", list}});
-    return look();
-  };
-  const Observation nameless = look_with("exit 1");
-  EXPECT_EQ(nameless.gpus.at(0).error, "");
-  EXPECT_EQ(nameless.gpus.at(1).error,
+  answer("amd-smi",
+         {{kStatic, print(gpus)}, {kMetric, print(memory(20, 20))}, {kProcess, print(kNone)}});
+  const Observation observation = look();
+  EXPECT_EQ(observation.gpus.at(0).error, "");
+  EXPECT_EQ(observation.gpus.at(0).runtime_index, std::nullopt);
+  EXPECT_EQ(observation.gpus.at(1).error,
             "no program can be told to use it: it has no unique id and no known number");
-  const Observation counted =
-      look_with(print(R"([{"gpu": 0, "node_id": 1}, {"gpu": 1, "node_id": 2}])"));
-  EXPECT_EQ(counted.gpus.at(1).error, "");
-  EXPECT_EQ(counted.gpus.at(1).runtime_index, 1);
 }
 
 TEST_F(AmdSmiProbe, IsFoundWhereRocmIsInstalled) {

@@ -226,25 +226,5 @@ TEST(AmdSmiModel, IsReadableOrMissing) {
   EXPECT_EQ(model(R"("market_name": "N/A")"), "");
 }
 
-TEST(AmdSmiNodes, TellHowHipCounts) {
-  const auto counted = [](const std::string& list) {
-    std::vector<GpuReading> gpus(2);
-    gpus[1].index = 1;
-    add_amd_smi_nodes(gpus, list);
-    return std::vector{gpus[0].runtime_index, gpus[1].runtime_index};
-  };
-  using Indices = std::vector<std::optional<int>>;
-  EXPECT_EQ(counted(R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": 2}])"), (Indices{1, 0}));
-  EXPECT_EQ(counted(R"({"gpu_data": [{"gpu": 0, "node_id": 1}, {"gpu": 1, "node_id": "2"}]})"),
-            (Indices{0, 1}));
-  for (const char* untold :
-       {"", "[]", R"([{"gpu": 0, "node_id": 9}])", R"([{"gpu": 0}, {"gpu": 1}])",
-        R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": 9}])",
-        R"([{"gpu": 0, "node_id": 9}, {"gpu": 1, "node_id": "N/A"}])",
-        R"([{"gpu": 0, "node_id": 1}, {"gpu": 1, "node_id": 2}, {"gpu": 2, "node_id": 3}])"}) {
-    EXPECT_EQ(counted(untold), (Indices{std::nullopt, std::nullopt})) << untold;
-  }
-}
-
 }  // namespace
 }  // namespace chg

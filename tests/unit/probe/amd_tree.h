@@ -44,7 +44,10 @@ class AmdTree {
                               "location_id {}\ndomain 0\ndrm_render_minor {}\n{}",
                               location, minor, more));
     std::filesystem::create_directories(folder_.path(processes()));
+    folder_.write(render_node(minor), "");
   }
+
+  static std::string render_node(int minor) { return fmt::format("dev/dri/renderD{}", minor); }
 
   /// A file of the device with this render minor.
   void put(int minor, const std::string& name, const std::string& text) const {

@@ -1,5 +1,7 @@
 #include "probe/amd/kfd_gpus.h"
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "unit/probe/amd_tree.h"
@@ -98,6 +100,18 @@ TEST_F(KfdGpus, AreNumberedInBusOrderWhateverTheirNodes) {
   EXPECT_EQ(gpus.at(1).runtime_index, 0);
 }
 
+TEST_F(KfdGpus, AreCountedAsHipDoesWhereADeviceFileIsMissing) {
+  tree_.add_gpu(1, 1, 0x0300, 128, "unique_id 1\n");
+  tree_.add_gpu(2, 2, 0x4300, 129, "unique_id 2\n");
+  tree_.add_gpu(3, 3, 0x8300, 130, "unique_id 3\n");
+  std::filesystem::remove(tree_.folder().path(AmdTree::render_node(128)));
+  const auto gpus = read();
+  ASSERT_EQ(gpus.size(), 2U);
+  EXPECT_EQ(gpus[0].uuid, "GPU-0000000000000002");
+  EXPECT_EQ(gpus[0].runtime_index, 0);
+  EXPECT_EQ(gpus[1].runtime_index, 1);
+}
+
 TEST_F(KfdGpus, OfAProcessorUseItsMemoryToo) {
   tree_.add_gpu(1, 4711, 0x300, 128);
   tree_.put_memory(128, 100, 512);
@@ -158,6 +172,54 @@ TEST_F(KfdGpus, ThatArePartitionsUseTheirOwnMemory) {
   EXPECT_EQ(read().at(0).memory_used_mib, 10U);
   EXPECT_EQ(read().at(0).memory_total_mib, 24576U);
   EXPECT_EQ(read().at(1).memory_used_mib, 20U);
+}
+
+TEST_F(KfdGpus, ThatArePartitionsNeedNoMemoryInUse) {
+  for (const int node : {1, 2}) {
+    tree_.add_gpu(node, static_cast<std::uint32_t>(node),
+                  2560 + (static_cast<std::uint32_t>(node - 1) << 28), 127 + node);
+    tree_.folder().write(AmdTree::nodes() + std::to_string(node) + "/mem_banks/0/properties",
+                         "size_in_bytes 25769803776\n");
+  }
+  tree_.put_memory(128, 9000, 196608);  // of the whole card
+  for (const GpuReading& gpu : read()) {
+    EXPECT_EQ(gpu.memory_used_mib, std::nullopt);
+    EXPECT_EQ(gpu.memory_total_mib, 24576U);
+    EXPECT_TRUE(gpu.memory_not_supported);
+    EXPECT_EQ(obstacle_of(gpu, Policy()), std::nullopt);
+    EXPECT_FALSE(is_in_use(gpu, Policy()));
+  }
+}
+
+TEST_F(KfdGpus, ThatAreTheOnlyPartitionInSightNeedNoMemoryInUse) {
+  tree_.add_gpu(1, 1, 2560, 129);  // The driver tells the number in neither place.
+  tree_.put(129, "uevent", "DRIVER=amdgpu_xcp\n");
+  tree_.folder().write(AmdTree::nodes() + "1/mem_banks/0/properties",
+                       "size_in_bytes 25769803776\n");
+  EXPECT_TRUE(only().memory_not_supported);
+  EXPECT_EQ(only().memory_total_mib, 24576U);
+}
+
+TEST_F(KfdGpus, ThatShareAnIdOnlyAreReadByTheirDevices) {
+  tree_.add_gpu(1, 1, 0x0300, 128, "unique_id 7\n");
+  tree_.add_gpu(2, 2, 0x8300, 129, "unique_id 7\n");
+  for (const int minor : {128, 129}) {
+    tree_.folder().write(AmdTree::nodes() + std::to_string(minor - 127) + "/mem_banks/0/properties",
+                         "size_in_bytes 17163091968\n");
+    tree_.put_memory(minor, static_cast<std::uint64_t>(minor), 16368);
+  }
+  EXPECT_EQ(read().at(0).memory_used_mib, 128U);
+  EXPECT_EQ(read().at(1).memory_used_mib, 129U);
+  EXPECT_EQ(read().at(1).memory_total_mib, 16368U);
+  EXPECT_FALSE(read().at(0).memory_not_supported);
+}
+
+TEST_F(KfdGpus, ThatHaveLeftTheBusAreErrors) {
+  tree_.add_gpu(1, 1, 0x0300, 128);
+  tree_.folder().write(AmdTree::nodes() + "1/mem_banks/0/properties",
+                       "size_in_bytes 25769803776\n");
+  EXPECT_FALSE(only().memory_not_supported);
+  EXPECT_TRUE(obstacle_of(only(), Policy()).has_value());
 }
 
 TEST_F(KfdGpus, AreErrorsWithoutAnAddress) {

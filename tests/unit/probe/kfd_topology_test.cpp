@@ -1,5 +1,7 @@
 #include "probe/amd/kfd_topology.h"
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "unit/probe/amd_tree.h"
@@ -66,6 +68,26 @@ TEST(KfdTopology, LeavesOutWhatHasNoIdToRead) {
   tree.folder().write(AmdTree::nodes() + "2/properties", "simd_count 256\n");
   tree.folder().write(AmdTree::nodes() + "3/gpu_id", "99999999999999999999\n");
   tree.folder().write(AmdTree::nodes() + "x/gpu_id", "5\n");
+  EXPECT_EQ(read_kfd_nodes(tree.root()).value().size(), 1U);
+}
+
+TEST(KfdTopology, LeavesOutWhatHasNoDeviceFile) {
+  const AmdTree tree;
+  tree.add_gpu(1, 1, 0x300, 128);
+  tree.add_gpu(2, 2, 0x400, 129);
+  std::filesystem::remove(tree.folder().path(AmdTree::render_node(128)));
+  const auto nodes = read_kfd_nodes(tree.root()).value();
+  ASSERT_EQ(nodes.size(), 1U);
+  EXPECT_EQ(nodes[0].node_id, 2);
+}
+
+TEST(KfdTopology, KeepsWhatTheCallerLacksTheRightsTo) {
+  const AmdTree tree;
+  tree.add_gpu(1, 1, 0x300, 128);
+  // Root may read all files, so a loop of links stands for one that may not be read.
+  const std::string file = tree.folder().path(AmdTree::render_node(128));
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink(file, file);
   EXPECT_EQ(read_kfd_nodes(tree.root()).value().size(), 1U);
 }
 

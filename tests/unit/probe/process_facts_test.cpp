@@ -1,7 +1,9 @@
 #include "probe/processes/process_facts.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -126,6 +128,7 @@ class ModelFacts : public Facts {
           fmt::format("{} (kernel) S {} 1 1 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 {} 1\n", pid, parent,
                       1000 + pid));
     }
+    put(1, "cmdline", "VLLM::EngineCore");
   }
 
   // Of the process 1, whose parent is 2, and that one's is 3.
@@ -157,9 +160,50 @@ TEST_F(ModelFacts, InTheLockedMemoryOfAnAncestorHideNoOthers) {
   block(2, "cmdline");
   const GpuProcess found = of_child();
   EXPECT_EQ(found.ancestor_command_line, "");
-  EXPECT_EQ(found.command_line, "/bin/tool");
+  EXPECT_EQ(found.command_line, "VLLM::EngineCore");
   EXPECT_EQ(found.reservation_id, "r");
   EXPECT_EQ(found.ancestors.size(), 2U);
+}
+
+TEST_F(ModelFacts, AreOfAnAncestorOnlyWhereAProcessHasNoCommandLineOfItsOwn) {
+  put(2, "cmdline", std::string("serve\0b\0", 8));
+  const auto is_asked = [&](std::string command_line) {
+    std::replace(command_line.begin(), command_line.end(), ' ', '\0');
+    put(1, "cmdline", command_line + '\0');
+    return of_child().ancestor_command_line == "serve b";
+  };
+  for (const char* worker : {"VLLM::Worker_TP0", "sglang::scheduler_TP0",
+                             "python3 -m mpi4py.futures.server", "python3 -u -m mpi4py"}) {
+    EXPECT_TRUE(is_asked(worker)) << worker;
+  }
+  for (const char* other :
+       {"./tool", "tool --fast", "python3 train.py", "python3 -c import", "python3 -m train",
+        "python3", "VLLM::Worker 1", "python3 train.py -m mpi4py"}) {
+    EXPECT_FALSE(is_asked(other)) << other;
+  }
+  const char* const started[] = {"from multiprocessing.spawn import spawn_main", "import time"};
+  for (const std::string code : started) {
+    put(1, "cmdline",
+        std::string("python3\0-X\0dev\0-c\0", 18) + code + std::string(1, '\0') +
+            "--multiprocessing-fork");
+    EXPECT_EQ(of_child().ancestor_command_line, code == started[0] ? "serve b" : "") << code;
+  }
+}
+
+TEST_F(ModelFacts, OfAnAncestorAreReadOnceForAllItsWorkers) {
+  put(2, "cmdline", std::string("serve\0b\0", 8));
+  ProcReader proc(folder_.path(), folder_.path(),
+                  [](std::string_view line) { return line.starts_with("serve "); });
+  for (const int worker : {1, 4}) {
+    put(worker, "stat",
+        fmt::format("{} (kernel) S 2 1 1 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 7 1\n", worker));
+    put(worker, "cmdline", "VLLM::Worker_TP0");
+    GpuProcess process;
+    process.pid = worker;
+    proc.fill(process);
+    EXPECT_EQ(process.ancestor_command_line, "serve b");
+    put(2, "cmdline", "another one");
+  }
 }
 
 TEST_F(Facts, AreMissingAfterTheTimeout) {

@@ -318,6 +318,23 @@ TEST(ModelDetection, SurvivesLongAndStrangeCommandLines) {
   EXPECT_EQ(detect_model("vllm serve /"), std::nullopt);
 }
 
+TEST(ServedModel, IsOfAKnownServerAlone) {
+  const DetectedModel qwen{"Qwen", "Qwen3-8B"};
+  for (const char* server :
+       {"vllm serve Qwen/Qwen3-8B", "/usr/bin/python3 /usr/bin/vllm serve Qwen/Qwen3-8B",
+        "python3 -m sglang.launch_server --model-path Qwen/Qwen3-8B",
+        "mpirun -n 2 trtllm-serve serve Qwen/Qwen3-8B",
+        "canhazgpu run --gpus 1 -- uv run vllm serve Qwen/Qwen3-8B"}) {
+    EXPECT_EQ(detect_served_model(server), qwen) << server;
+  }
+  for (const char* other :
+       {"aider --model gpt-4o", "/usr/bin/python3 /usr/bin/aider --model gpt-4o",
+        "opencode run --model openai/gpt-4o", "bash -c aider --model Qwen/Qwen3-8B",
+        "python3 train.py --model_name_or_path Qwen/Qwen3-8B", "vllm serve", ""}) {
+    EXPECT_EQ(detect_served_model(other), std::nullopt) << other;
+  }
+}
+
 TEST(BestModel, PrefersOneWithAnOrganisation) {
   EXPECT_EQ(best_model({"python train.py", "python a.py --model gpt2", "vllm serve Qwen/Qwen3-8B"}),
             (DetectedModel{"Qwen", "Qwen3-8B"}));
