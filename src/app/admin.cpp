@@ -128,10 +128,10 @@ std::vector<int> missing(const Pool& pool, const std::vector<Gpu>& found) {
 void refuse_missing(const std::vector<int>& gpus) {
   const bool is_one = gpus.size() == 1;
   throw Error(ErrorKind::Failed,
-              fmt::format("{} {} not found, and would leave the pool", to_gpu_names(gpus),
+              fmt::format("{} of the pool {} not found; nothing was changed", to_gpu_names(gpus),
                           is_one ? "was" : "were"),
               fmt::format("see what is wrong: canhazgpu doctor; if {} gone for good, add --force, "
-                          "which also ends all reservations",
+                          "which also ends the reservations of all users",
                           is_one ? "it is" : "they are"));
 }
 

@@ -167,10 +167,10 @@ std::optional<std::uint32_t> gid_of_group(const std::string& name) {
       said);
   if (has_answered) return parse<std::uint32_t>(said);
   throw Error(ErrorKind::Failed,
-              fmt::format("the host's directory of accounts does not tell within {} who is in the "
-                          "group '{}'",
-                          to_short_text(kDirectoryTimeout), printable(name, 60)),
-              fmt::format("is its service up? see: getent group {}", shell_word(name)))
+              fmt::format("to look up the group '{}' took longer than {}", printable(name, 60),
+                          to_short_text(kDirectoryTimeout)),
+              fmt::format("is the host's directory service (LDAP, SSSD) up? see: getent group {}",
+                          shell_word(name)))
       .with(Retry::Later);
 }
 

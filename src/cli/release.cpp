@@ -49,8 +49,8 @@ int execute_release(Session& session, const Arguments& arguments) {
       gpus.empty() ? "nothing to release" : fmt::format("released {}", to_gpu_names(gpus));
   if (const auto& left = released.left_to_runs; !left.empty() && released.runs.empty()) {
     text = gpus.empty() ? "" : text + "; ";
-    text += fmt::format("{} {} on with the run inside", to_gpu_names(left),
-                        left.size() == 1 ? "goes" : "go");
+    text += fmt::format("{} {} reserved until the run inside ends", to_gpu_names(left),
+                        left.size() == 1 ? "stays" : "stay");
   }
   if (const auto& free = released.not_reserved; !free.empty()) {
     text += fmt::format("{} {} {} not reserved", gpus.empty() ? ":" : ";", to_gpu_names(free),

@@ -56,7 +56,7 @@ void refuse_part_of(const Reservation& inner, const std::vector<int>& named, boo
   all.erase(std::unique(all.begin(), all.end()), all.end());
   throw Error(
       ErrorKind::Failed,
-      fmt::format("a run inside that reservation uses {} together", to_gpu_names(inner.gpus)),
+      fmt::format("nothing was released: a run inside uses {} together", to_gpu_names(inner.gpus)),
       fmt::format("name them all: canhazgpu release {}--gpu-ids {}", runs ? "--kill " : "",
                   to_id_list(all)));
 }

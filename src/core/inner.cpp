@@ -127,9 +127,8 @@ std::vector<const Reservation*> inner_on(const Pool& pool, const Reservation& ou
 
 bool is_any_waiting_inside(const Pool& pool, const std::vector<std::string>& ids) {
   return std::any_of(pool.queue.begin(), pool.queue.end(), [&](const Request& request) {
-    return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
-      return was_made_inside(request.id, id);
-    });
+    return std::any_of(ids.begin(), ids.end(),
+                       [&](const std::string& id) { return was_made_inside(request.id, id); });
   });
 }
 
@@ -152,8 +151,8 @@ void require_room(const Pool& pool, const Request& request) {
       missing.empty() ? fmt::format("{} can never be granted inside reservation {}, which has {}",
                                     count_of(request.count, "GPU"), outer->id,
                                     seen.empty() ? "none that can be seen" : to_gpu_names(seen))
-                      : fmt::format("reservation {}, inside which this is, does not have {}",
-                                    outer->id, to_gpu_names(missing));
+                      : fmt::format("reservation {}, around this run, does not have {}", outer->id,
+                                    to_gpu_names(missing));
   const std::string asked = missing.empty() ? fmt::format("--gpus {}", request.count)
                                             : "--gpu-ids " + to_id_list(request.gpu_ids);
   throw Error(ErrorKind::Usage, what,

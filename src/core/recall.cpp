@@ -5,7 +5,7 @@
 namespace chg {
 namespace {
 
-constexpr const char* kRecalling = "runs of before are looked for";
+constexpr const char* kRecalling = "looking for runs that the store has lost";
 
 }  // namespace
 

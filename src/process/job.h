@@ -64,8 +64,8 @@ using RightsOf = std::optional<std::uint32_t>;
 bool signal_all(const std::vector<ProcessIdentity>& processes, int signal_number,
                 const RightsOf& rights = {});
 
-/// The members, and those of `known` that live on: descendants whose parents are gone may be out of
-/// sight, but not forgotten.
+/// The members, and those of `known` that are still running: descendants whose parents are gone may
+/// be out of sight, but not forgotten.
 std::vector<ProcessIdentity> members_with(const std::vector<ProcessIdentity>& known,
                                           const JobMarks& job);
 

@@ -34,7 +34,7 @@ std::string by_whom(const Blocker& blocker, bool to_waiter) {
     case Blocker::Kind::Invisible:
       return "invisible to the waiter";
     case Blocker::Kind::Avoided:
-      return "in use by the waiter's own thresholds";
+      return "in use by the waiter's own memory thresholds";
   }
   return "";
 }

@@ -59,14 +59,15 @@ std::string about(Duration duration) {
   return to_short_text(std::chrono::round<Tenths>(duration));
 }
 
-std::string stay_yours(const std::vector<int>& gpus) {
-  return fmt::format("{} {} yours", to_gpu_names(gpus), gpus.size() == 1 ? "stays" : "stay");
+std::string stay_reserved(const std::vector<int>& gpus) {
+  return fmt::format("{} {} reserved for you", to_gpu_names(gpus),
+                     gpus.size() == 1 ? "stays" : "stay");
 }
 
 std::string line(const LivesOn& news) {
-  return fmt::format("{} {} on: {} for {}, and then for as long as {} used; {}",
-                     names_of(news.processes), is_one(news.processes) ? "lives" : "live",
-                     stay_yours(news.gpus), to_short_text(news.grace),
+  return fmt::format("{} {} still running: {} for {}, and then for as long as {} used; {}",
+                     names_of(news.processes), is_one(news.processes) ? "is" : "are",
+                     stay_reserved(news.gpus), to_short_text(news.grace),
                      news.gpus.size() == 1 ? "it is" : "they are",
                      end_command(news.processes, news.gpus, news.is_inner));
 }
@@ -77,13 +78,13 @@ std::string line(const KeepsGpus& news) {
   const bool one = is_one(news.processes);
   if (news.used.empty()) {
     return fmt::format("{} while {} {} on, since it can't be seen whether {} {}; {}",
-                       stay_yours(news.gpus), names, one ? "lives" : "live",
+                       stay_reserved(news.gpus), names, one ? "lives" : "live",
                        news.gpus.size() == 1 ? "it is" : "they are", "used", end);
   }
   const std::string used =
       news.used == news.gpus ? (news.gpus.size() == 1 ? "it" : "them") : to_gpu_names(news.used);
-  return fmt::format("{}: {} {} {}; {}", stay_yours(news.gpus), names, one ? "uses" : "use", used,
-                     end);
+  return fmt::format("{}: {} {} {}; {}", stay_reserved(news.gpus), names, one ? "uses" : "use",
+                     used, end);
 }
 
 std::string line(const SendsSignal& news) {

@@ -7,7 +7,7 @@
 
 namespace chg {
 
-/// "sleep (pid 26250) lives on: GPU 7 stays yours for 1m, …"
+/// "sleep (pid 26250) is still running: GPU 7 stays reserved for you for 1m, …"
 std::string run_news_line(const RunNews& news);
 
 }  // namespace chg

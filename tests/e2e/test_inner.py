@@ -5,7 +5,7 @@ import os
 import re
 import signal
 
-from conftest import HMS, NO_TIMER, assert_error, is_alive, validate, wait_for
+from conftest import HMS, NO_TIMER, assert_error, comm, is_alive, validate, wait_for
 
 SAY_ID = ("sh", "-c", "echo $CANHAZGPU_RESERVATION; exec sleep 600")
 SAY_GPUS = ("sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exec sleep 600")
@@ -34,6 +34,11 @@ def ids(pool):
 def reserved(pool):
     """Those inside have GPUs of the outer ones."""
     return sorted(set(pool.reserved()))
+
+
+def all_began(pool):
+    """Before that, a command does not prove yet that it is of its run."""
+    return all(comm(pool.identity("holder", id).pid) != "canhazgpu" for id in ids(pool))
 
 
 def await_end(pool, id):
@@ -97,7 +102,7 @@ def test_what_the_outer_run_has_not_is_refused(pool):
                  f"5 GPUs can never be granted inside reservation {outer.id}, which has GPUs 0-3",
                  "take others of the pool: canhazgpu run --new --gpus 5 -- COMMAND")
     assert_error(pool.run("run", "--gpu-ids", "3,7", "--", "true", env=env), 2,
-                 f"reservation {outer.id}, inside which this is, does not have GPU 7",
+                 f"reservation {outer.id}, around this run, does not have GPU 7",
                  "take others of the pool: canhazgpu run --new --gpu-ids 3,7 -- COMMAND")
     assert_error(pool.run("run", "--gpus", "9", "--", "true", env=env), 2, "this host has 8 (0-7)")
     assert_error(pool.run("run", "--gpu-ids", "9", "--", "true", env=env), 2, "unknown GPU '9'")
@@ -172,7 +177,7 @@ def test_release_ends_the_outer_run_first(pool):
     """Nothing is begun inside any more while what is inside ends."""
     script = "trap 'sleep 1; exit' INT; while :; do canhazgpu run -- sh -c 'sleep 600'; done"
     job = pool.job("--gpus", "2", command=("sh", "-c", f"echo started; {script}"))
-    wait_for(lambda: len(ids(pool)) == 2, "the inner run")
+    wait_for(lambda: len(ids(pool)) == 2 and all_began(pool), "the inner run to begin")
     pool.ok("release", "--kill", "--gpu-ids", "0,1")
     pool.await_free()
     assert len(pool.usage()) == 3, pool.usage()
@@ -252,7 +257,7 @@ def test_what_an_inner_run_leaves(pool):
     pool.policy("leftovers.grace=1h", *NO_TIMER)
     outer, env = outer_run(pool, 1)
     result = pool.run("run", "--", "sh", "-c", "sleep 600 </dev/null >/dev/null 2>&1 &", env=env)
-    command = re.search(r"GPU 0 stays yours for 1h, .*; end the process: (kill \d+)\n", result.err)[1]
+    command = re.search(r"GPU 0 stays reserved for you for 1h, .*; end the process: (kill \d+)\n", result.err)[1]
     assert pool.run_command(command.split()).status == 0
     wait_for(lambda: ids(pool) == {outer.id})
 
@@ -329,7 +334,7 @@ def test_the_run_goes_on_when_the_reservation_is_released(pool):
     reserve(pool, "--gpus", "3")
     run = pool.job("--gpu-ids", "1", command=SAY_ID)
     result = pool.run("release", "--gpu-ids", "1,2")
-    assert result.out == "released GPU 2; GPU 1 goes on with the run inside\n", result
+    assert result.out == "released GPU 2; GPU 1 stays reserved until the run inside ends\n", result
     assert result.err == ("canhazgpu: end that run with: canhazgpu release --kill --gpu-ids 1\n")
     assert pool.run("run", "--nonblock", "--gpu-ids", "1", "--", "true").status == 75
     assert pool.ok("release", "--gpu-ids", "0") == "released GPU 0\n"
@@ -343,7 +348,7 @@ def test_release_of_all_tells_what_goes_on(pool):
     reserve(pool, "--gpus", "2")
     pool.job("--gpu-ids", "1")
     result = pool.run("release")
-    assert result.out == "released GPU 0; GPU 1 goes on with the run inside\n", result
+    assert result.out == "released GPU 0; GPU 1 stays reserved until the run inside ends\n", result
     assert result.err == ("canhazgpu: 1 live run of yours goes on; end with: canhazgpu release "
                           "--kill\n")
 
@@ -352,7 +357,7 @@ def test_a_run_leaves_with_all_its_gpus(pool):
     reserve(pool, "--gpus", "3")
     pool.job("--gpu-ids", "1,2")
     assert_error(pool.run("release", "--gpu-ids", "2"), 1,
-                 "a run inside that reservation uses GPUs 1 and 2 together",
+                 "nothing was released: a run inside uses GPUs 1 and 2 together",
                  "name them all: canhazgpu release --gpu-ids 1,2")
 
 

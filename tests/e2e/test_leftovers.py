@@ -61,7 +61,7 @@ def test_what_lives_on_keeps_the_gpus_before_it_uses_them(pool, way):
     result = pool.finish(job, b"\n")
     assert result.status == 0
     assert result.err == (
-        f"canhazgpu: sleep (pid {child}) lives on: GPUs 0 and 1 stay yours for 1h, and then for as "
+        f"canhazgpu: sleep (pid {child}) is still running: GPUs 0 and 1 stay reserved for you for 1h, and then for as "
         "long as they are used; end the process: canhazgpu release --kill --gpu-ids 0,1\n")
     wait_for(lambda: noted(pool) == [child], "it to be noted")
     assert pool.reserved() == [0, 1]
@@ -86,7 +86,7 @@ def test_what_the_user_is_told_to_type_ends_it(pool, way):
 def test_after_the_grace_what_does_not_use_the_gpus_keeps_nothing(pool):
     pool.policy("leftovers.grace=1s", *NO_TIMER)
     job, child = leave(pool, WAYS["without both"])
-    assert "stays yours for 1s" in pool.finish(job, b"\n").err
+    assert "stays reserved for you for 1s" in pool.finish(job, b"\n").err
     pool.await_free()
     assert is_alive(child)
 
@@ -98,7 +98,7 @@ def test_what_uses_the_gpus_keeps_them_after_the_grace(pool):
     idle = int((pool.directory / "idle").read_text())
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
     told = pool.finish(job, b"\n").err
-    assert told == (f"canhazgpu: GPU 0 stays yours: sleep (pid {child}) uses it; "
+    assert told == (f"canhazgpu: GPU 0 stays reserved for you: sleep (pid {child}) uses it; "
                     "end the process: canhazgpu release --kill --gpu-ids 0\n")
     wait_for(lambda: noted(pool) == [child], "the grace to be over")
     assert f"leftover PID {child} (sleep)" in pool.status()[0] and is_alive(idle)
@@ -110,7 +110,7 @@ def test_what_begins_to_use_the_gpus_within_the_grace_keeps_them(pool):
     pool.policy("leftovers.grace=2s", *NO_TIMER)
     idle = f"setsid sleep 601 {QUIET} & echo $! >idle; "
     job, child = leave(pool, idle + WAYS["as a daemon"])
-    assert "live on: GPU 0 stays yours for 2s" in pool.finish(job, b"\n").err
+    assert "are still running: GPU 0 stays reserved for you for 2s" in pool.finish(job, b"\n").err
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
     wait_for(lambda: noted(pool) == [child], "the grace to be over")
     os.kill(child, signal.SIGKILL)
@@ -180,7 +180,7 @@ def test_a_process_without_its_first_thread(pool):
     job = pool.job(command=(sys.executable, "-c", WITHOUT_FIRST_THREAD), stdin=subprocess.PIPE)
     child = left_pid(pool, "python3")
     wait_for(lambda: read_stat(child)[0] == "Z")
-    assert f"(pid {child}) lives on" in pool.finish(job, b"\n").err
+    assert f"(pid {child}) is still running" in pool.finish(job, b"\n").err
     wait_for(lambda: noted(pool) == [child], "it to be noted")
     os.kill(child, signal.SIGKILL)
     pool.await_free()
@@ -192,7 +192,7 @@ def test_a_leftover_that_becomes_another_program(pool):
     way = "(setsid env -i /bin/sh -c 'echo $$ >left; read word <go; exec sleep 600' </dev/null >/dev/null 2>&1 &)"
     job = pool.job(command=("sh", "-c", f"{way}; echo started; read word"), stdin=subprocess.PIPE)
     child = left_pid(pool, "sh")
-    assert f"sh (pid {child}) lives on" in pool.finish(job, b"\n").err
+    assert f"sh (pid {child}) is still running" in pool.finish(job, b"\n").err
     (pool.directory / "go").write_text("\n")
     wait_for(lambda: comm(child) == "sleep")
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
@@ -237,7 +237,7 @@ def test_what_root_does_for_a_job_is_of_it_and_only_root_ends_it(open_pool, user
     assert "WITHOUT RESERVATION" not in pool.status()[0]
     pool.put_processes(0)
     told = pool.finish(job, b"\n").err
-    assert told == (f"canhazgpu: sleep (pid {child}) of root lives on: GPU 0 stays yours for 1h, and "
+    assert told == (f"canhazgpu: sleep (pid {child}) of root is still running: GPU 0 stays reserved for you for 1h, and "
                     f"then for as long as it is used; end the process: sudo kill {child}\n")
     pool.put_processes(0, {"pid": child, "memory_mb": 5000})
     assert "WITHOUT RESERVATION" not in pool.status()[0]
@@ -342,7 +342,7 @@ def test_a_pipe_ends_when_all_is_said_although_the_grace_goes_on(pool):
     (pool.directory / "script").write_text(WAYS["without both"])
     result = pool.run_command(["sh", "-c", "canhazgpu run -- sh script 2>&1 | cat; echo end"])
     child = left_pid(pool)
-    assert re.fullmatch(rf"canhazgpu: sleep \(pid {child}\) lives on: .*\nend\n", result.out), result
+    assert re.fullmatch(rf"canhazgpu: sleep \(pid {child}\) is still running: .*\nend\n", result.out), result
     wait_for(lambda: noted(pool) == [child], "it to be noted")
     assert pool.reserved() == [0]
 
@@ -378,7 +378,7 @@ def test_a_file_gets_it_where_the_job_has_stopped_writing(pool):
     log = pool.directory / "log"
     (pool.directory / "script").write_text("echo out >&2; " + WAYS["without both"])
     assert pool.run_command(["sh", "-c", "canhazgpu run -- sh script 2>log"]).status == 0
-    wait_for(lambda: "lives on" in log.read_text(), "the line")
+    wait_for(lambda: "is still running" in log.read_text(), "the line")
     assert log.read_text().splitlines()[0] == "out"
 
 
@@ -389,7 +389,7 @@ def test_a_terminal_gets_it_even_in_the_background_and_with_tostop(pool):
         script = pool.directory / "script"
         script.write_text(WAYS["without both"])
         terminal.type("stty tostop; canhazgpu run -- sh script & wait\r")
-        terminal.expect(r"canhazgpu: sleep \(pid \d+\) lives on: GPU 0 stays yours")
+        terminal.expect(r"canhazgpu: sleep \(pid \d+\) is still running: GPU 0 stays reserved for you")
     finally:
         terminal.close()
 

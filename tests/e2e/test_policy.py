@@ -109,7 +109,7 @@ def test_who_is_stricter_gets_what_is_free_in_his_own_eyes(pool):
         use(pool, gpu, 50)
     refused = pool.run("--memory-threshold", "10", "run", "--gpus", "2", "--nonblock", "--", "true")
     assert refused.status == 75, refused
-    assert "GPUs 0-7 in use by the waiter's own thresholds" in refused.err
+    assert "GPUs 0-7 in use by the waiter's own memory thresholds" in refused.err
     waiter = pool.waiter("--gpus", "1", command=("printenv", "CUDA_VISIBLE_DEVICES"),
                          env={"CANHAZGPU_MEMORY_PROCESS_THRESHOLD": "10"})
     assert pool.ok("run", "--gpus", "8", "--nonblock", "--", "echo", "ran") == "ran\n"

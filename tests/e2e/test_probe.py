@@ -512,11 +512,11 @@ def test_admin_lets_no_card_go_unasked(nvidia, smi):
     nvidia.ok("admin", "--drain", "1", "--note", "fan broken")
     before = (smi.folder / "gpus").read_text()
     without(smi, 1)
-    assert_error(nvidia.run("admin"), 1, "GPU 1 was not found, and would leave the pool",
+    assert_error(nvidia.run("admin"), 1, "GPU 1 of the pool was not found; nothing was changed",
                  "canhazgpu doctor; if it is gone for good, add --force")
     assert len(nvidia.rows("SELECT 1 FROM gpu")) == 4
     without(smi, 0)
-    assert_error(nvidia.run("admin"), 1, "GPUs 0 and 1 were not found, and would leave the pool",
+    assert_error(nvidia.run("admin"), 1, "GPUs 0 and 1 of the pool were not found; nothing was changed",
                  "if they are gone")
     assert nvidia.ok("admin", "--force").splitlines() == [
         f"the pool has 2 GPUs (2x NVIDIA Example 80GB) in {nvidia.path}",

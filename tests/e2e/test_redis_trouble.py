@@ -85,7 +85,7 @@ def test_runs_come_back_before_an_older_state_grants_anything(pool):
     bring_back_state(pool)
     for gpu in ("2", "5"):
         result = pool.run("run", "-G", gpu, "--nonblock", "--", "true")
-        assert_error(result, 75, f"GPU {gpu}, out of service (runs of before are looked for)",
+        assert_error(result, 75, f"GPU {gpu}, out of service (looking for runs that the store has lost)",
                      "--nonblock")
     waiter = pool.waiter("-G", "5", kind="reserve")
     assert pool.reserved() == []

@@ -170,7 +170,7 @@ TEST_F(Inner, WhatCanNeverBeInsideIsRefused) {
       [&] {
         join_one({.id = "x.outer", .gpu_ids = {2, 3}});
       },
-      ErrorKind::Usage, "reservation outer, inside which this is, does not have GPU 3",
+      ErrorKind::Usage, "reservation outer, around this run, does not have GPU 3",
       "take others of the pool: canhazgpu run --new --gpu-ids 2,3 -- COMMAND");
 }
 
@@ -361,7 +361,7 @@ TEST_F(InnerManual, TheOtherGpusCanBeReleasedAlone) {
 
 TEST_F(InnerManual, TheRunLeavesWithAllItsGpusOrNone) {
   expect_refusal([&] { give_back({2}); }, ErrorKind::Failed,
-                 "a run inside that reservation uses GPUs 1 and 2 together",
+                 "nothing was released: a run inside uses GPUs 1 and 2 together",
                  "name them all: canhazgpu release --gpu-ids 1,2");
   EXPECT_EQ(give_back({1, 2}).left_to_runs, (Gpus{1, 2}));
   EXPECT_EQ(scene_.gpus_of("m"), Gpus{0});

@@ -85,7 +85,7 @@ TEST_F(ReasonText, LeavesOutWhatNobodySaid) {
   EXPECT_EQ(only(Blocker::Kind::UnreservedUse), "waiting for GPU 3, in unreserved use");
   EXPECT_EQ(only(Blocker::Kind::Invisible), "waiting for GPU 3, invisible to the waiter");
   EXPECT_EQ(only(Blocker::Kind::Avoided),
-            "waiting for GPU 3, in use by the waiter's own thresholds");
+            "waiting for GPU 3, in use by the waiter's own memory thresholds");
 }
 
 TEST_F(ReasonText, SaysWhichError) {

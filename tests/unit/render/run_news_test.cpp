@@ -15,39 +15,47 @@ const NamedProcess kRoots{8, "sleep", "root"};
 
 TEST(RunNews, TellOfWhatLivesOn) {
   EXPECT_EQ(run_news_line(LivesOn{{kSleep}, {7}, seconds(60)}),
-            "sleep (pid 26250) lives on: GPU 7 stays yours for 1m, and then for as long as it is "
+            "sleep (pid 26250) is still running: GPU 7 stays reserved for you for 1m, and then for "
+            "as long as it is "
             "used; end the process: canhazgpu release --kill --gpu-ids 7");
   EXPECT_EQ(run_news_line(LivesOn{{kSleep, kPython}, {0, 1}, seconds(60)}),
-            "sleep (pid 26250) and python3 (pid 7) live on: GPUs 0 and 1 stay yours for 1m, and "
-            "then for as long as they are used; end the processes: canhazgpu release --kill --gpu-ids 0,1");
+            "sleep (pid 26250) and python3 (pid 7) are still running: GPUs 0 and 1 stay reserved "
+            "for you for 1m, and "
+            "then for as long as they are used; end the processes: canhazgpu release --kill "
+            "--gpu-ids 0,1");
 }
 
 TEST(RunNews, TellOfWhatUsesTheGpus) {
   EXPECT_EQ(run_news_line(KeepsGpus{{kSleep}, {7}, {7}}),
-            "GPU 7 stays yours: sleep (pid 26250) uses it; end the process: canhazgpu release --kill "
+            "GPU 7 stays reserved for you: sleep (pid 26250) uses it; end the process: canhazgpu "
+            "release --kill "
             "--gpu-ids 7");
   EXPECT_EQ(run_news_line(KeepsGpus{{kSleep, kPython}, {0, 1, 2}, {1}}),
-            "GPUs 0-2 stay yours: sleep (pid 26250) and python3 (pid 7) use GPU 1; end the processes: "
+            "GPUs 0-2 stay reserved for you: sleep (pid 26250) and python3 (pid 7) use GPU 1; end "
+            "the processes: "
             "canhazgpu release --kill --gpu-ids 0,1,2");
   EXPECT_EQ(run_news_line(KeepsGpus{{kSleep}, {7}, {}}),
-            "GPU 7 stays yours while sleep (pid 26250) lives on, since it can't be seen whether it "
+            "GPU 7 stays reserved for you while sleep (pid 26250) lives on, since it can't be seen "
+            "whether it "
             "is used; end the process: canhazgpu release --kill --gpu-ids 7");
 }
 
 TEST(RunNews, NameNoCommandThatEndsNothing) {
-  EXPECT_EQ(run_news_line(KeepsGpus{{kRoots}, {7}, {7}}),
-            "GPU 7 stays yours: sleep (pid 8) of root uses it; end the process: sudo kill 8");
+  EXPECT_EQ(
+      run_news_line(KeepsGpus{{kRoots}, {7}, {7}}),
+      "GPU 7 stays reserved for you: sleep (pid 8) of root uses it; end the process: sudo kill 8");
 }
 
 TEST(RunNews, NameNoCommandThatEndsWhatIsAroundTheRun) {
   EXPECT_EQ(run_news_line(KeepsGpus{{kSleep}, {7}, {7}, true}),
-            "GPU 7 stays yours: sleep (pid 26250) uses it; end the process: kill 26250");
+            "GPU 7 stays reserved for you: sleep (pid 26250) uses it; end the process: kill 26250");
 }
 
 TEST(RunNews, CountWhatIsTooMuchToName) {
   const std::vector<NamedProcess> many(9, kPython);
   EXPECT_EQ(run_news_line(KeepsGpus{many, {7}, {7}}),
-            "GPU 7 stays yours: python3 (pid 7), python3 (pid 7), python3 (pid 7) and 6 others use "
+            "GPU 7 stays reserved for you: python3 (pid 7), python3 (pid 7), python3 (pid 7) and 6 "
+            "others use "
             "it; end the processes: canhazgpu release --kill --gpu-ids 7");
 }
 
@@ -87,7 +95,8 @@ TEST(RunNews, TellWhoCanEndWhatTheOwnerCannot) {
 
 TEST(RunNews, AreHarmlessLines) {
   EXPECT_EQ(run_news_line(KeepsGpus{{{7, "a\n\033[2J", ""}}, {7}, {7}}),
-            "GPU 7 stays yours: a\\n\\x1b[2J (pid 7) uses it; end the process: canhazgpu release --kill "
+            "GPU 7 stays reserved for you: a\\n\\x1b[2J (pid 7) uses it; end the process: "
+            "canhazgpu release --kill "
             "--gpu-ids 7");
 }
 
