@@ -32,19 +32,19 @@ void mark_unlisted(std::vector<GpuReading>& gpus) {
   }
 }
 
-// Reads all GPUs through the driver's own files, with their processes as far as the driver and
-// /proc list them. Empty when the driver shows no GPU.
-std::vector<GpuReading> read_gpus_of_driver(const std::string& root) {
-  const auto nodes = read_kfd_nodes(root);
-  if (!nodes || nodes->empty()) return {};
+// Reads the GPUs of these nodes through the driver's own files, with their processes as far as the
+// driver and /proc list them.
+std::vector<GpuReading> read_gpus_of_driver(const std::string& root,
+                                            const std::vector<KfdNode>& nodes) {
+  if (nodes.empty()) return {};
   // Memory first: what begins in between is then listed with what it holds.
-  std::vector<GpuReading> gpus = read_kfd_gpus(root, *nodes);
+  std::vector<GpuReading> gpus = read_kfd_gpus(root, nodes);
   const auto uses = read_driver_uses(root);
   if (!uses) {
     mark_unlisted(gpus);
     return gpus;
   }
-  add_driver_uses(gpus, *nodes, *uses);
+  add_driver_uses(gpus, nodes, *uses);
   // The driver's pids are the host's, and /proc has those of the reader: they must be the same.
   if (sees_host_pids(root) && std::any_of(gpus.begin(), gpus.end(), may_have_drawers)) {
     add_drm_clients(gpus, read_drm_clients(root));
@@ -75,8 +75,9 @@ Observation read_amd(const Clock& clock, Duration timeout, const std::string& ro
   const Instant taken = clock.now();
   Observation observation;
   observation.source = "KFD";
-  observation.gpus = read_gpus_of_driver(root);
-  observation.is_partial = hides_kfd_nodes(root);
+  const KfdTopology topology = read_kfd_topology(root).value_or(KfdTopology());
+  observation.gpus = read_gpus_of_driver(root, topology.nodes);
+  observation.is_partial = topology.hides_nodes;
   if (observation.gpus.empty()) observation = read_gpus_by_tool(root, timeout, started);
   observation.taken = taken;
   refuse_nameless(observation.gpus);

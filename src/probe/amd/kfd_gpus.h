@@ -18,7 +18,7 @@ std::optional<std::string> marketing_name(std::string_view table, std::string_vi
                                           std::string_view revision);
 
 /// Reads each node's GPU in sysfs under `root`, in PCI bus order, without processes. `nodes` as
-/// read_kfd_nodes gives them: HIP counts the GPUs in that order.
+/// read_kfd_topology gives them: HIP counts the GPUs in that order.
 ///
 /// - memory: the card's VRAM, in MiB; of an integrated GPU that has less of it than of the host's
 ///   memory (GTT), both together, since its driver takes what programs ask for from there. For a

@@ -84,19 +84,6 @@ bool is_hidden(const std::string& root, const KfdNode& node) {
   return ::access(file.c_str(), R_OK | W_OK) != 0 && (errno == ENOENT || errno == EPERM);
 }
 
-std::optional<std::vector<KfdNode>> read_all_nodes(const std::string& root) {
-  const std::string folder = root + "/sys/class/kfd/kfd/topology/nodes";
-  const auto names = names_in(folder);
-  if (!names) return std::nullopt;
-  std::vector<KfdNode> nodes;
-  for (const std::string& name : *names) {
-    if (auto node = read_node(folder, name)) nodes.push_back(std::move(*node));
-  }
-  std::sort(nodes.begin(), nodes.end(),
-            [](const KfdNode& a, const KfdNode& b) { return a.node_id < b.node_id; });
-  return nodes;
-}
-
 }  // namespace
 
 std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text) {
@@ -111,16 +98,20 @@ std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text)
   return properties;
 }
 
-std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root) {
-  auto nodes = read_all_nodes(root);
-  if (nodes) std::erase_if(*nodes, [&](const KfdNode& node) { return is_hidden(root, node); });
-  return nodes;
-}
-
-bool hides_kfd_nodes(const std::string& root) {
-  const auto nodes = read_all_nodes(root);
-  return nodes && std::any_of(nodes->begin(), nodes->end(),
-                              [&](const KfdNode& node) { return is_hidden(root, node); });
+std::optional<KfdTopology> read_kfd_topology(const std::string& root) {
+  const std::string folder = root + "/sys/class/kfd/kfd/topology/nodes";
+  const auto names = names_in(folder);
+  if (!names) return std::nullopt;
+  KfdTopology topology;
+  std::vector<KfdNode>& nodes = topology.nodes;
+  for (const std::string& name : *names) {
+    if (auto node = read_node(folder, name)) nodes.push_back(std::move(*node));
+  }
+  topology.hides_nodes =
+      std::erase_if(nodes, [&](const KfdNode& node) { return is_hidden(root, node); }) > 0;
+  std::sort(nodes.begin(), nodes.end(),
+            [](const KfdNode& a, const KfdNode& b) { return a.node_id < b.node_id; });
+  return topology;
 }
 
 }  // namespace chg

@@ -30,13 +30,15 @@ struct KfdNode {
 /// The lines "name value" of a `properties` file whose value is a whole number.
 std::map<std::string, std::uint64_t> parse_kfd_properties(std::string_view text);
 
-/// The GPUs under `root`/sys/class/kfd/kfd/topology, in the order of their node ids. CPUs are left
-/// out, and so are GPUs that a device cgroup hides from the caller, or whose /dev/dri/renderD* is
-/// not in the caller's container: to the caller's programs they don't exist, and HIP does not count
-/// them. nullopt when there is no topology to read.
-std::optional<std::vector<KfdNode>> read_kfd_nodes(const std::string& root);
+struct KfdTopology {
+  std::vector<KfdNode> nodes;  ///< the GPUs, in the order of their node ids
+  bool hides_nodes = false;    ///< a GPU was left out, since the caller lacks its /dev/dri/renderD*
+};
 
-/// Whether read_kfd_nodes leaves out a GPU for its /dev/dri/renderD*.
-bool hides_kfd_nodes(const std::string& root);
+/// The GPUs under `root`/sys/class/kfd/kfd/topology. CPUs are left out, and so are GPUs that a
+/// device cgroup hides from the caller, or whose /dev/dri/renderD* is not in the caller's
+/// container: to the caller's programs they don't exist, and HIP does not count them. nullopt when
+/// there is no topology to read.
+std::optional<KfdTopology> read_kfd_topology(const std::string& root);
 
 }  // namespace chg

@@ -12,7 +12,7 @@ namespace {
 class KfdGpus : public ::testing::Test {
  protected:
   std::vector<GpuReading> read() {
-    return read_kfd_gpus(tree_.root(), read_kfd_nodes(tree_.root()).value());
+    return read_kfd_gpus(tree_.root(), read_kfd_topology(tree_.root()).value().nodes);
   }
   GpuReading only() {
     std::vector<GpuReading> gpus = read();
