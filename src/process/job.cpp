@@ -192,8 +192,8 @@ class MemberSearch {
   // Whether there was any. A supervisor is of no job, wherever it was started: it guards its own.
   template <typename Belongs>
   bool take_if(const Belongs& belongs) {
-    const auto taken = std::partition(
-        candidates_.begin(), candidates_.end(), [&](const ProcessStat& process) {
+    const auto taken =
+        std::partition(candidates_.begin(), candidates_.end(), [&](const ProcessStat& process) {
           return (process.name == kSupervisorName && !is_command(process)) || !belongs(process);
         });
     const bool any = taken != candidates_.end();
@@ -304,24 +304,9 @@ std::vector<std::string> supervised_runs(const std::string& server) {
     const auto process = read_stat(pid);
     if (process && process->name == kSupervisorName) pids.push_back(pid);
   }
+  const auto run_of = [&](int pid) { return supervised_run(title_of(pid), server); };
   std::vector<std::string> ids;
-  const auto ask = [&](std::size_t begin, Notes& notes) {
-    for (std::size_t place = begin; place < pids.size(); ++place) {
-      notes.add("\n");
-      notes.add(supervised_run(title_of(pids[place]), server));
-    }
-  };
-  const auto take = [&](std::size_t begin, const std::string& notes) {
-    std::size_t next = begin;
-    for (std::size_t at = notes.find('\n'); at != std::string::npos; ++next) {
-      const std::size_t end = notes.find('\n', at + 1);
-      const std::string id = notes.substr(at + 1, end == std::string::npos ? end : end - at - 1);
-      if (!id.empty()) ids.push_back(id);
-      at = end;
-    }
-    return next;
-  };
-  bounded_map("/proc", {pids.size(), ask, take}, kEnvironmentsTimeout);
+  for (auto& [pid, id] : texts_of(pids, run_of, kEnvironmentsTimeout)) ids.push_back(std::move(id));
   return ids;
 }
 
