@@ -21,6 +21,11 @@ bool is_among(const Processes& processes, const ProcessIdentity& process) {
   return std::find(processes.begin(), processes.end(), process) != processes.end();
 }
 
+Processes without(const Processes& excluded, Processes processes) {
+  std::erase_if(processes, [&](const auto& process) { return is_among(excluded, process); });
+  return processes;
+}
+
 bool is_out_of_reach(const ProcessIdentity& process) {
   try {
     send_signal(process, 0);
@@ -46,7 +51,7 @@ class JobEnd {
     while (!members_.empty() && left() > Duration::zero()) {
       ask_the_fresh();
       const bool is_second = SteadyClock::now() >= second_;
-      if (is_second) send(SIGTERM, What::AskedAgain, members_, termed_);
+      if (is_second) send(SIGTERM, What::AskedAgain, without(termed_, members_));
       const auto next = is_second ? deadline_ : second_;
       wait_for_an_end(members_, std::min<Duration>(kTick, next - SteadyClock::now()));
       meanwhile();
@@ -58,7 +63,7 @@ class JobEnd {
     note_out_of_reach(members_);
     const auto give_up = SteadyClock::now() + kKillPatience;
     while (!members_.empty() && SteadyClock::now() < give_up) {
-      tell(What::Killed, SIGKILL, within_reach(members_));
+      tell(What::Killed, SIGKILL, without(out_of_reach_, members_));
       if (!signal_all(members_, SIGKILL, rights_)) return;
       wait_for_an_end(members_, give_up - SteadyClock::now());
       members_ = members_with(members_, job_);
@@ -72,8 +77,7 @@ class JobEnd {
   void ask_the_fresh() {
     Processes hearing;
     Processes deaf;
-    for (const ProcessIdentity& process : members_) {
-      if (is_among(known_, process)) continue;
+    for (const ProcessIdentity& process : without(known_, members_)) {
       known_.push_back(process);
       const bool is_deaf =
           plan_.first_signal != SIGTERM && ignores_signal(process.pid, plan_.first_signal);
@@ -83,19 +87,14 @@ class JobEnd {
     fresh.insert(fresh.end(), deaf.begin(), deaf.end());
     if (fresh.empty()) return;
     note_out_of_reach(fresh);
-    Processes& asked = plan_.first_signal == SIGTERM ? termed_ : asked_;
-    send(plan_.first_signal, What::Asked, hearing, asked);
-    send(SIGTERM, What::AskedDeaf, deaf, termed_);
+    send(plan_.first_signal, What::Asked, hearing);
+    send(SIGTERM, What::AskedDeaf, deaf);
     signal_all(fresh, SIGCONT, rights_);
   }
 
-  void send(int signal, What what, const Processes& wanted, Processes& told) {
-    Processes targets;
-    for (const ProcessIdentity& process : wanted) {
-      if (!is_among(told, process)) targets.push_back(process);
-    }
-    told.insert(told.end(), targets.begin(), targets.end());
-    tell(what, signal, within_reach(targets));
+  void send(int signal, What what, const Processes& targets) {
+    if (signal == SIGTERM) termed_.insert(termed_.end(), targets.begin(), targets.end());
+    tell(what, signal, without(out_of_reach_, targets));
     signal_all(targets, signal, rights_);
   }
 
@@ -103,19 +102,11 @@ class JobEnd {
   void note_out_of_reach(const Processes& processes) {
     if (rights_) return;
     Processes found;
-    for (const ProcessIdentity& process : processes) {
-      if (!is_among(out_of_reach_, process) && is_out_of_reach(process)) found.push_back(process);
+    for (const ProcessIdentity& process : without(out_of_reach_, processes)) {
+      if (is_out_of_reach(process)) found.push_back(process);
     }
     out_of_reach_.insert(out_of_reach_.end(), found.begin(), found.end());
     tell(What::OutOfReach, 0, found);
-  }
-
-  Processes within_reach(const Processes& processes) const {
-    Processes found;
-    for (const ProcessIdentity& process : processes) {
-      if (!is_among(out_of_reach_, process)) found.push_back(process);
-    }
-    return found;
   }
 
   void tell(What what, int signal, const Processes& processes) {
@@ -130,7 +121,6 @@ class JobEnd {
   SteadyClock::time_point second_{};  ///< when those that are left get SIGTERM
   Processes members_;
   Processes known_;   ///< looked at once
-  Processes asked_;   ///< got the first signal
   Processes termed_;  ///< got SIGTERM
   Processes out_of_reach_;
   std::set<What> told_;
