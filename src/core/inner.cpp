@@ -45,6 +45,11 @@ const Reservation* nearest(const Pool& pool, std::string_view id, const WillDo& 
   return nullptr;
 }
 
+// The nearest of this account.
+const Reservation* nearest_of(const Pool& pool, std::string_view id, std::uint32_t uid) {
+  return nearest(pool, id, [&](const Reservation& one) { return one.account.uid == uid; });
+}
+
 // Those of the reservation that the request asks for, wherever it sees them.
 std::vector<int> named_by(const Request& request, const Reservation& outer) {
   std::vector<int> found = all_gpus(outer);
@@ -133,10 +138,7 @@ bool is_any_waiting_inside(const Pool& pool, const std::vector<std::string>& ids
 }
 
 void require_room(const Pool& pool, const Request& request) {
-  const Reservation* outer =
-      nearest(pool, outer_part(request.id), [&](const Reservation& reservation) {
-        return reservation.account.uid == request.account.uid;
-      });
+  const Reservation* outer = nearest_of(pool, outer_part(request.id), request.account.uid);
   // What the pool never has, `enqueue` refuses.
   const bool is_beyond_all = static_cast<std::size_t>(request.count) > pool.gpus.size();
   if (outer == nullptr || is_beyond_all) return;
@@ -177,9 +179,7 @@ std::string choose_outer(const Pool& pool, const Request& request, const Whereab
   if (wanted.is_new) return "";
   const Reservation* outer = nullptr;
   if (!wanted.is_mine) {
-    outer = nearest(pool, wanted.carried, [&](const Reservation& reservation) {
-      return reservation.account.uid == request.account.uid;
-    });
+    outer = nearest_of(pool, wanted.carried, request.account.uid);
     if (outer != nullptr) return outer->id;
   }
   if (wanted.is_mine || !request.gpu_ids.empty()) outer = own_manual(pool, request);

@@ -40,17 +40,26 @@ ProcessIdentity identity_of(const GpuProcess& process, const ProcessIdentity& ob
           process.start_ticks.value_or(0)};
 }
 
+// Of the GPU of the pool with this index; nullptr where either lacks it.
+const GpuReading* reading_of(const Pool& pool, int index, const Observation& observation) {
+  const Gpu* gpu = find_gpu(pool, index);
+  return gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
+}
+
+// Whether processes use it that its driver does not list.
+bool has_unlisted_use(const GpuReading& reading, const Policy& policy) {
+  return reading.processes_not_supported && is_in_use(reading, policy);
+}
+
 // The processes of a job whose command is gone; nullopt where that can't be told: its GPUs can't be
 // read, or nobody says whose process is there, as where the driver lists none.
 std::optional<std::vector<ProcessIdentity>> remains(const Reservation& run, const Pool& pool,
                                                     const Circumstances& given) {
   const Observation& observation = *given.observation;
   for (const int index : run.gpus) {
-    const Gpu* gpu = find_gpu(pool, index);
-    const GpuReading* reading =
-        gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, gpu->index);
+    const GpuReading* reading = reading_of(pool, index, observation);
     if (reading == nullptr || !reading->error.empty()) return std::nullopt;
-    if (reading->processes_not_supported && is_in_use(*reading, pool.policy)) return std::nullopt;
+    if (has_unlisted_use(*reading, pool.policy)) return std::nullopt;
     const std::vector<GpuProcess> counted = counted_processes(*reading, pool.policy);
     const bool is_told = std::all_of(counted.begin(), counted.end(), [](const GpuProcess& one) {
       return one.uid || one.reservation_id;
@@ -153,11 +162,8 @@ std::optional<Unavailability> unavailability_of(const GpuReading* reading, const
 // drivers' pids mean nothing).
 bool may_hide_members(const Reservation& run, const Pool& pool, const Observation& observation) {
   return std::any_of(run.gpus.begin(), run.gpus.end(), [&](int index) {
-    const Gpu* gpu = find_gpu(pool, index);
-    const GpuReading* reading =
-        gpu == nullptr ? nullptr : find_reading(observation, gpu->uuid, index);
-    if (reading == nullptr) return true;
-    if (reading->processes_not_supported && is_in_use(*reading, pool.policy)) return true;
+    const GpuReading* reading = reading_of(pool, index, observation);
+    if (reading == nullptr || has_unlisted_use(*reading, pool.policy)) return true;
     const auto counted = counted_processes(*reading, pool.policy);
     return std::any_of(counted.begin(), counted.end(), [](const GpuProcess& process) {
       return !process.start_ticks && !process.uid;
@@ -316,9 +322,7 @@ std::vector<GpuProcess> job_processes(const Reservation& reservation, const Pool
                                       const Observation& observation) {
   std::vector<GpuProcess> found;
   for (const int index : reservation.gpus) {
-    const Gpu* gpu = find_gpu(pool, index);
-    if (gpu == nullptr) continue;
-    const GpuReading* reading = find_reading(observation, gpu->uuid, gpu->index);
+    const GpuReading* reading = reading_of(pool, index, observation);
     if (reading == nullptr) continue;
     for (const GpuProcess& process : counted_processes(*reading, pool.policy)) {
       // Where the environment can't be read, the account decides.
