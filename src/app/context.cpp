@@ -129,6 +129,17 @@ Caller Context::caller_in(const Pool& pool) const {
   return result;
 }
 
+Request Context::request_of_caller(const Pool& pool) const {
+  const Caller caller = caller_in(pool);
+  Request request;
+  request.account = caller.account;
+  request.unnamed = caller.user_namespace != UserNamespace::First;
+  request.groups = limited_groups(pool.policy);
+  request.process_threshold_mib = options_.view.process_threshold_mib;
+  request.memory_threshold_mib = options_.view.memory_threshold_mib;
+  return request;
+}
+
 std::vector<std::string> Context::supervised_runs() const {
   return store_is_file() ? std::vector<std::string>() : chg::supervised_runs(options_.store_path);
 }

@@ -47,6 +47,10 @@ class Context {
   /// user namespace.
   std::vector<std::string> limited_groups(const Policy& policy) const;
 
+  /// A request of the caller, as this pool knows him, with his own thresholds; nothing is asked for
+  /// yet. Throws as caller_in.
+  Request request_of_caller(const Pool& pool) const;
+
   /// The ids of the runs whose supervisors live here and use this store, as far as they can be
   /// seen; none where the store is a file, which forgets nothing. REQUIRES: one thread.
   std::vector<std::string> supervised_runs() const;

@@ -60,14 +60,7 @@ std::string elsewhere(const Pool& pool) {
 // Who looks, as one who asks for a GPU; nullopt: he may only look.
 std::optional<Request> asker_of(const Context& context, const Pool& pool) {
   try {
-    Request request;
-    const Caller caller = context.caller_in(pool);
-    request.account = caller.account;
-    request.unnamed = caller.user_namespace != UserNamespace::First;
-    request.groups = context.limited_groups(pool.policy);
-    request.process_threshold_mib = context.options().view.process_threshold_mib;
-    request.memory_threshold_mib = context.options().view.memory_threshold_mib;
-    return request;
+    return context.request_of_caller(pool);
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -26,17 +26,11 @@ std::vector<Option> request_options(const std::string& section) {
 
 Request request_from(Session& session, const std::string& section, ReservationKind kind) {
   const Config& config = session.config();
-  Request request;
+  Request request = session.context().request_of_caller(Pool{});
   request.id = random_id();
   request.kind = kind;
-  const Caller caller = session.context().caller_in(Pool{});
-  request.account = caller.account;
-  request.unnamed = caller.user_namespace != UserNamespace::First;
   request.label = config.text(section + ".user").value_or("");
   request.note = config.text(section + ".note").value_or("");
-  const View view = config.view();
-  request.process_threshold_mib = view.process_threshold_mib;
-  request.memory_threshold_mib = view.memory_threshold_mib;
   request.count = static_cast<int>(config.number(section + ".gpus"));
   const auto ids = config.gpu_ids(section + ".gpu_ids");
   const Source count_source = config.origin(section + ".gpus").source;
