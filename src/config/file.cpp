@@ -19,10 +19,10 @@ namespace {
 // Ours is a page of text. The limit also bounds what a parser can be made to do.
 constexpr std::size_t kFileSizeMax = 65536;
 
-// TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
 constexpr const char* kOtherFileHint =
     "give yourself access to it or move it away, or name another with --config";
 
+// TOML is not read. A file of it is looked for all the same: it must not be overlooked in silence.
 constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json", ".toml"};
 
 enum class Presence { Absent, Present, Hidden, Foreign };
