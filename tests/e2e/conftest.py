@@ -439,6 +439,38 @@ def bare_pool(binaries):
         yield pool
 
 
+def full_pipe():
+    """The two ends of a pipe into which nothing more fits."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+@contextlib.contextmanager
+def on_a_disk(bare_pool, name, options):
+    """Puts the pool onto a disk of its own, which this yields."""
+    disk = bare_pool.directory / name
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"{options},mode=755", "tmpfs", disk]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("cannot mount here")
+    bare_pool.path = disk / "pool.db"
+    bare_pool.gpus_file = disk / "fake-gpus.json"
+    bare_pool.environment["CANHAZGPU_STORE"] = f"sqlite:{bare_pool.path}"
+    try:
+        bare_pool.admin()
+        yield disk
+    finally:
+        bare_pool.close()
+        subprocess.run(["umount", "-l", disk], check=True)
+        bare_pool.processes = []
+        bare_pool.keeper = None
+
+
 @pytest.fixture
 def pool(bare_pool):
     """A pool of 8 simulated GPUs; as root, one for everybody."""

@@ -6,10 +6,9 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 
 import pytest
-from conftest import PATIENCE, assert_error, is_alive, validate, wait_for
+from conftest import PATIENCE, assert_error, is_alive, on_a_disk, validate, wait_for
 
 COMMANDS = ["status", "run", "reserve", "extend", "release", "queue", "cancel", "report", "admin",
             "policy", "events", "store", "doctor", "config", "completion"]
@@ -582,22 +581,8 @@ def test_a_supervisor_ends_with_its_store(pool):
 def small_disk(bare_pool):
     if os.geteuid() != 0:
         pytest.skip("mounting needs root")
-    disk = bare_pool.directory / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", disk],
-                      capture_output=True).returncode != 0:
-        pytest.skip("cannot mount here")
-    bare_pool.path = disk / "pool.db"
-    bare_pool.gpus_file = disk / "fake-gpus.json"
-    bare_pool.environment["CANHAZGPU_STORE"] = f"sqlite:{bare_pool.path}"
-    try:
-        bare_pool.admin()
+    with on_a_disk(bare_pool, "disk", "size=256k") as disk:
         yield disk
-    finally:
-        bare_pool.close()
-        subprocess.run(["umount", "-l", disk], check=True)
-        bare_pool.processes = []
-        bare_pool.keeper = None
 
 
 def fill(disk):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import assert_error
+from conftest import assert_error, on_a_disk
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -72,23 +72,9 @@ CHANGING = [["reserve"], ["run", "--", "true"], ["release"], ["extend", "1h"],
 @pytest.fixture
 def disk(bare_pool):
     """A disk of its own, with a pool on it, which can be sealed."""
-    disk = bare_pool.directory / "a disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", disk]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("cannot mount here")
-    bare_pool.path = disk / "pool.db"
-    bare_pool.gpus_file = disk / "fake-gpus.json"
-    bare_pool.environment["CANHAZGPU_STORE"] = f"sqlite:{bare_pool.path}"
-    try:
-        bare_pool.admin()
+    with on_a_disk(bare_pool, "a disk", "size=4m") as disk:
         bare_pool.ok("reserve", "-G", "3", "--duration", "4h", "--note", "as it was")
         yield disk
-    finally:
-        bare_pool.close()
-        subprocess.run(["umount", "-l", disk], check=True)
-        bare_pool.processes = []
-        bare_pool.keeper = None
 
 
 def seal(disk):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import NO_TIMER, PATIENCE, comm, is_alive, read_stat, wait_for, watched_by
+from conftest import NO_TIMER, PATIENCE, comm, full_pipe, is_alive, read_stat, wait_for, watched_by
 from terminal import shell
 
 QUIET = "</dev/null >/dev/null 2>&1"
@@ -357,12 +357,7 @@ def test_where_nothing_can_be_said_all_goes_on_as_else(pool, closed):
 
 def test_a_reader_that_reads_nothing_holds_nothing_up(pool):
     pool.policy("leftovers.grace=0", *NO_TIMER)
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(write, b"x" * 4096)
-    os.set_blocking(write, True)
+    read, write = full_pipe()
     job = pool.popen("run", "--leftovers", "kill", "--grace", "0.1s", "--", "sh", "-c",
                      f"setsid env -i sleep 600 {QUIET} & echo $! >left", stderr=write)
     os.close(write)

@@ -1,7 +1,6 @@
 """What is said can be said anywhere: to a terminal, which interprets some of it, to a shell, into which
 people paste it, and to nobody at all."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -9,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import assert_error, wait_for
+from conftest import assert_error, full_pipe, wait_for
 
 # What a terminal would obey: a colour, a title, a bell, a second line, the writing direction.
 OUTSIDE = "\x1b[31mred\x1b]0;title\x07\r\nGPU 0: AVAILABLE\u202e\x9b"
@@ -191,12 +190,7 @@ def test_what_is_given_back_goes_to_who_waits(pool):
 
 def test_what_cannot_be_given_back_either_is_named(pool):
     """Its reader goes away while somebody holds the lock of the store."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, b"x" * 4096)
-    os.set_blocking(writer, True)
+    reader, writer = full_pipe()
     process = pool.popen("reserve", "-G", "7", stdout=writer)
     os.close(writer)
     wait_for(lambda: pool.reserved() == [7], "the reservation")
